@@ -1,0 +1,61 @@
+"""Slow and obvious versions, to compare with: of a SASRec step as widely used ports write it, and of the full softmax."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutorial_lib.models.base import SequenceModel, initialise
+
+
+class TextbookBlock(nn.Module):
+    """Pre-norm block around `nn.MultiheadAttention` with a mask, as the common PyTorch ports of SASRec have it."""
+
+    def __init__(self, dim: int, heads: int, dropout: float):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = nn.MultiheadAttention(dim, heads, dropout, batch_first=True)
+        self.inner, self.outer = nn.Conv1d(dim, dim, 1), nn.Conv1d(dim, dim, 1)
+        self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        forbidden = ~torch.ones(length, length, dtype=torch.bool).tril()
+        query = self.norm1(x)
+        x = x + self.attention(query, query, query, attn_mask=forbidden)[0]
+        hidden = self.dropout1(F.relu(self.inner(self.norm2(x).transpose(1, 2))))
+        return x + self.dropout2(self.outer(hidden)).transpose(1, 2)
+
+
+class TextbookSASRec(SequenceModel):
+    """The same network as `SASRec`, without the fused kernel."""
+
+    def __init__(self, num_items: int, max_len: int, dim: int, *, blocks: int = 2, heads: int = 1, dropout: float = 0.2):
+        super().__init__(num_items, max_len, dim)
+        self.position_embedding = nn.Embedding(max_len, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(TextbookBlock(dim, heads, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(dim)
+        self.apply(initialise)
+
+    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(torch.arange(items.shape[1]))
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+
+def textbook_bce(model: SequenceModel, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+    """BCE over all positions of [B, L], pads masked out afterwards, as the ports do it."""
+    positive = (states * model.item_embedding(targets)).sum(-1)
+    negative = (states * model.item_embedding(negatives)).sum(-1)
+    criterion, real = nn.BCEWithLogitsLoss(), targets > 0
+    loss = criterion(positive[real], torch.ones_like(positive[real]))
+    return loss + criterion(negative[real], torch.zeros_like(negative[real]))
+
+
+def textbook_full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The whole matrix of logits at once. states [N, d], weight [V + 1, d], targets [N]."""
+    logits = states @ weight.T
+    logits[:, 0] = -torch.inf
+    return F.cross_entropy(logits, targets)

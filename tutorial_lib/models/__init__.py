@@ -1,0 +1,44 @@
+"""All models behind one table and one builder."""
+
+import inspect
+
+import torch
+
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.gru import GRU4Rec
+from tutorial_lib.models.markov import Markov
+from tutorial_lib.models.popularity import Popularity
+from tutorial_lib.models.sasrec import SASRec
+
+MODELS: dict[str, type[SequenceModel]] = {
+    "popularity": Popularity,
+    "markov": Markov,
+    "gru4rec": GRU4Rec,
+    "sasrec": SASRec,
+}
+
+
+def model_options(name: str) -> dict[str, object]:
+    """The further options of a model with their defaults: everything after num_items, max_len and dim."""
+    if name not in MODELS:
+        raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
+    parameters = inspect.signature(MODELS[name].__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def build_model(name: str, *, num_items: int, max_len: int, dim: int = 64, seed: int = 0, **options) -> SequenceModel:
+    """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves the global seed alone."""
+    known = model_options(name)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise TutorialError(f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}")
+    for label, value in {"num_items": num_items, "max_len": max_len, "dim": dim}.items():
+        if not isinstance(value, int) or value < 1:
+            raise TutorialError(f"{label} must be a whole number of at least 1, got {value!r}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MODELS[name](num_items, max_len, dim, **options)
+
+
+__all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]

@@ -1,0 +1,56 @@
+"""Self-attention: the slow and obvious form, and the fast one that equals it.
+
+Letters and shapes: B batch, L sequence length, H heads, d width, d_head = d / H.
+Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Taught in lessons 04 and 05.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def causal_mask(length: int) -> Tensor:
+    """Which key each query may look at: bool [L, L], True at (i, j) when j <= i."""
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(query key^T / sqrt(d)) with forbidden pairs at exactly zero.
+
+    query [..., L, d], key [..., L, d], mask bool [L, L] or broadcastable (True = may look) -> [..., L, L], each row sums to 1.
+    Every query must be allowed at least one key; the diagonal of a causal mask sees to that.
+    """
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # [..., L, L]
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)  # before the softmax: exp(-inf) = 0
+    return scores.softmax(dim=-1)
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Each output row is a weighted mean of the value rows. [..., L, d] -> [..., L, d]."""
+    return attention_weights(query, key, mask) @ value
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head causal self-attention, x [B, L, d] -> [B, L, d].
+
+    Pads stand to the right of the real events, so the causal mask alone hides them from every real query. Dropout acts on
+    the output, not on the weights: torch's fused kernel for CPUs has no dropout on the weights, and without the fused kernel
+    a training step at L = 200 takes about twice as long (`make bench`).
+    """
+
+    def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, dim = x.shape
+        split = (batch, length, self.heads, dim // self.heads)
+        query, key, value = (part.view(split).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))  # each [B, H, L, d_head]
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)  # [B, H, L, d_head]
+        return self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, dim)))

@@ -1,0 +1,48 @@
+"""The one interface that every sequence model keeps.
+
+    states = model(items, times, query_times)     # [B, L, d]
+    scores = model.score(states)                  # [..., num_items + 1], column 0 (PAD) is -inf
+
+`items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times` int64 [B, L], unix seconds.
+Taught in lessons 04 to 07.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class SequenceModel(nn.Module):
+    """Item table, scoring by inner product with the same table, and nothing else.
+
+    A subclass writes `forward(items, times=None, query_times=None) -> states [B, L, dim]`.
+    """
+
+    uses_time = False  # does forward read times or query_times?
+    uses_users = False  # does forward take users int64 [B] (matrix factorization)?
+    trains_by_gradient = True  # False: `fit` counts instead
+
+    def __init__(self, num_items: int, max_len: int, dim: int):
+        super().__init__()
+        self.num_items, self.max_len, self.dim = num_items, max_len, dim
+        self.item_embedding = nn.Embedding(num_items + 1, dim, padding_idx=0)
+
+    def score(self, states: Tensor) -> Tensor:
+        """Scores of all items. states [..., dim] -> [..., num_items + 1]; PAD gets -inf."""
+        scores = states @ self.item_embedding.weight.T
+        scores[..., 0] = -torch.inf
+        return scores
+
+    def score_items(self, states: Tensor, items: Tensor) -> Tensor:
+        """Scores of chosen items only. states [..., dim], items int64 [..., k] -> [..., k]."""
+        return (self.item_embedding(items) @ states.unsqueeze(-1)).squeeze(-1)
+
+
+def initialise(module: nn.Module, std: float = 0.02) -> None:
+    """Normal(0, std) for every matrix and table, zero for biases; PAD rows stay zero. Use as `model.apply(initialise)`."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=std)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()
