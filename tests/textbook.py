@@ -13,15 +13,15 @@ class TextbookBlock(nn.Module):
     def __init__(self, dim: int, heads: int, dropout: float):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = nn.MultiheadAttention(dim, heads, dropout, batch_first=True)
+        self.attention = nn.MultiheadAttention(dim, heads, dropout)  # in its default layout, [L, B, d]
         self.inner, self.outer = nn.Conv1d(dim, dim, 1), nn.Conv1d(dim, dim, 1)
         self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[1]
         forbidden = ~torch.ones(length, length, dtype=torch.bool).tril()
-        query = self.norm1(x)
-        x = x + self.attention(query, query, query, attn_mask=forbidden)[0]
+        query = self.norm1(x).transpose(0, 1)
+        x = x + self.attention(query, query, query, attn_mask=forbidden)[0].transpose(0, 1)
         hidden = self.dropout1(F.relu(self.inner(self.norm2(x).transpose(1, 2))))
         return x + self.dropout2(self.outer(hidden)).transpose(1, 2)
 
@@ -38,7 +38,8 @@ class TextbookSASRec(SequenceModel):
         self.apply(initialise)
 
     def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
-        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(torch.arange(items.shape[1]))
+        positions = torch.arange(items.shape[1]).expand_as(items)  # looked up for every event of the batch
+        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x)

@@ -1,15 +1,17 @@
 """Training objectives, all over every position of every window at once.
 
 Each loss takes the flattened states of the positions that have a target, `states` [N, d] and `targets` int64 [N], and returns
-the mean over these N positions. Taught in lesson 07; compared in specs of Klenitskiy and Vasilev (RecSys 2023) and Petrov and
-Macdonald (RecSys 2023).
+the mean over these N positions. Compared by Klenitskiy and Vasilev (RecSys 2023) and by Petrov and Macdonald (RecSys 2023).
+Taught in lesson 07.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOGITS_AT_ONCE = 4_000_000  # entries of the largest [rows, num_items + 1] block that full_softmax holds: 16 MB in float32
+from tutorial_lib.errors import TutorialError
+
+LOGITS_AT_ONCE = 1_000_000  # entries of a [rows, num_items + 1] block in full_softmax: 4 MB, small enough for a CPU's cache
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -24,8 +26,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         count = len(targets)
         total = states.new_zeros(())
         grad_states, grad_weight = torch.empty_like(states), torch.zeros_like(weight)
-        for block in torch.arange(count, device=states.device).split(rows):
-            x, y = states[block], targets[block]  # [R, d], [R]
+        for x, y, grad_x in zip(states.split(rows), targets.split(rows), grad_states.split(rows), strict=True):  # [R, d], [R]
             odds = x @ weight.T  # [R, V + 1]
             odds[:, 0] = -torch.inf  # PAD is never an answer
             top = odds.amax(dim=1, keepdim=True)
@@ -34,7 +35,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             norm = odds.sum(dim=1, keepdim=True)  # probability = odds / norm
             total += (norm.log() + top - right).sum()
             scaled = x / norm  # dividing the [R, d] side spares a pass over [R, V + 1]
-            grad_states[block] = (odds @ weight) / norm - weight[y]
+            torch.sub((odds @ weight).div_(norm), weight[y], out=grad_x)
             grad_weight.addmm_(odds.T, scaled).index_add_(0, y, x, alpha=-1)
         ctx.save_for_backward(grad_states.div_(count), grad_weight.div_(count))
         return total / count
@@ -47,17 +48,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 def full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy over the whole catalogue. weight [num_items + 1, d] is the item table, row 0 (PAD) left out."""
-    rows = max(32, LOGITS_AT_ONCE // len(weight))
+    rows = max(32, LOGITS_AT_ONCE // len(weight))  # fewer than 32 rows make slow matrix products
     return _ChunkedCrossEntropy.apply(states, weight, targets, rows)
 
 
 def draw_negatives(targets: Tensor, num_items: int, count: int, generator: torch.Generator) -> Tensor:
     """Uniform negatives, never the target of the same position. targets int64 [N] -> int64 [N, count] in 1..num_items.
 
+    Another item of the user may be drawn: the authors of SASRec exclude all of them, at the cost of a set for every user.
     A draw from num_items - 1 values, moved up by one from the target on, is uniform over all items but the target: no rejection.
     """
     if num_items < 2:
-        raise ValueError(f"negative sampling needs at least 2 items, got {num_items}")
+        raise TutorialError(f"negative sampling needs at least 2 items, got {num_items}")
     drawn = torch.randint(1, num_items, (len(targets), count), generator=generator)
     drawn = drawn.to(targets.device)
     return drawn + (drawn >= targets[:, None])
@@ -105,14 +107,12 @@ def training_loss(
     """
     if name == "ce":
         return full_softmax(states, model.item_embedding.weight, targets)
+    positive = model.score_items(states, targets[:, None])[:, 0]
     if shared:
         drawn = torch.randint(1, model.num_items + 1, (negatives,), generator=generator).to(targets.device)
         negative = (states @ model.item_embedding(drawn).T).masked_fill(drawn == targets[:, None], -torch.inf)  # [N, k]
-        positive = model.score_items(states, targets[:, None])[:, 0]
     else:
-        drawn = draw_negatives(targets, model.num_items, negatives, generator)
-        scores = model.score_items(states, torch.cat([targets[:, None], drawn], dim=1))  # [N, 1 + k]
-        positive, negative = scores[:, 0], scores[:, 1:]
+        negative = model.score_items(states, draw_negatives(targets, model.num_items, negatives, generator))  # [N, k]
     if name == "gbce":
         return gbce(positive, negative, model.num_items)
     return {"bce": binary_cross_entropy, "bpr": bpr, "sampled_ce": sampled_softmax}[name](positive, negative)

@@ -5,15 +5,16 @@ up again at the last finished epoch therefore gives the same bits as one that wa
 """
 
 import math
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
+from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
@@ -46,11 +47,17 @@ class TrainConfig:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise TutorialError(f"unknown {name} {getattr(self, name)!r}; known are {', '.join(known)}")
-        for name in ("epochs", "batch_size", "negatives", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise TutorialError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.averaging < 1:
-            raise TutorialError(f"averaging must be in [0, 1), got {self.averaging}")
+        least = {"epochs": 1, "batch_size": 1, "negatives": 1, "evaluate_every": 1, "patience": 0, "seed": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
+                raise TutorialError(f"{name} must be a whole number of at least {low}, got {value!r}")
+        for name in ("learning_rate", "weight_decay", "warmup_epochs", "averaging"):
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise TutorialError(f"{name} must be a number of at least 0, got {value!r}")
+        if self.averaging >= 1:
+            raise TutorialError(f"averaging must be below 1, got {self.averaging}: it is the share of the old average that stays")
 
 
 @dataclass
@@ -60,9 +67,11 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_ndcg: float = -1.0
+    wall_seconds: float = 0.0  # everything: training, validation, checkpoints, over all sittings
 
     @property
     def seconds(self) -> float:
+        """Seconds of training alone, up to the last validation."""
         return self.rows[-1]["seconds"] if self.rows else 0.0
 
 
@@ -71,6 +80,8 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
+        if not name.startswith(("cpu", "cuda", "mps")):
+            raise RuntimeError("torch knows further devices, but they cannot train these models")
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise TutorialError(f"device {name!r} is not available here; use 'auto' or 'cpu'") from error
@@ -121,8 +132,9 @@ def train_epoch(
     """One pass over the training windows (epoch counts from 1). Returns the mean loss per predicted event."""
     model.train()
     device = next(model.parameters()).device
-    torch.manual_seed(1_000_003 * config.seed + epoch)  # dropout
-    generator = torch.Generator().manual_seed(7_000_003 * config.seed + epoch)  # negatives
+    for_dropout, for_negatives = np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
+    torch.manual_seed(for_dropout)
+    generator = torch.Generator().manual_seed(for_negatives)
     batches = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     steps = num_training_batches(split, **batches)
     total = events = 0.0
@@ -130,23 +142,21 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
         loss = batch_loss(model, batch.to(device), config, generator)
-        if not torch.isfinite(loss):
-            raise TutorialError(
-                f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate ({config.learning_rate})"
-            )
+        value, count = loss.item(), int((batch.targets > 0).sum())
+        if not math.isfinite(value):
+            raise TutorialError(f"the loss became {value} in epoch {epoch}; lower the learning rate ({config.learning_rate})")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         if average is not None:
             update_average(average, model, config.averaging, step=(epoch - 1) * steps + step)
-        count = int((batch.targets > 0).sum())
-        total, events = total + loss.item() * count, events + count
+        total, events = total + value * count, events + count
         on_step()
     return total / events
 
 
 def update_average(average: dict[str, torch.Tensor], model: SequenceModel, decay: float, step: int) -> None:
-    """average <- decay * average + (1 - decay) * weights, with a smaller decay in the first steps."""
+    """average <- decay * average + (1 - decay) * weights; `step` counts from 1, and the decay is at most step / (step + 10)."""
     decay = min(decay, step / (step + 10))
     for name, value in model.state_dict().items():
         if value.is_floating_point():
@@ -162,102 +172,81 @@ def train(
     device: str = "auto",
     progress: bool = True,
 ) -> History:
-    """Trains `model` in place and leaves it with the weights of its best validation NDCG@10.
+    """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in evaluation mode.
 
-    With `checkpoint`, the state is saved after every epoch, and a run that finds the file goes on from there; the file must
-    come from the same configuration, model and data. Models that count (popularity, Markov) are fitted and need no loop.
+    With `checkpoint`, the state is saved before the first and after every epoch, and a run that finds the file goes on from
+    there; the file must come from the same configuration, model and data. Models that count (popularity, Markov) are fitted
+    and need no loop. The test part is never looked at.
     """
     config = config or TrainConfig()
-    if model.uses_time and not split.dataset.has_times:
-        raise TutorialError(
-            f"{type(model).__name__} needs timestamps and {split.dataset.name} has none; choose a model without a clock"
-        )
+    check_fit(model, split)
     history = History()
     if not model.trains_by_gradient:
         model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
         return history
-    model.to(pick_device(device))
+    where = pick_device(device)
+    model.to(where)
     optimizer = make_optimizer(model, config)
-    average = {k: v.clone() for k, v in model.state_dict().items()} if config.averaging else None
-    best = {k: v.clone() for k, v in model.state_dict().items()}
-    first, seconds, stale = 1, 0.0, 0
-    identity = {
-        "config": asdict(config),
-        "model": f"{type(model).__name__} {sorted((k, list(v.shape)) for k, v in model.state_dict().items())}",
-        "data": f"{split.dataset.fingerprint} {split.kind}",
-    }
+    average = copy_weights(model.state_dict()) if config.averaging else None
+    best = copy_weights(model.state_dict())
+    done, seconds, stale = 0, 0.0, 0
+    identity = describe(model, split, config)
     if checkpoint and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint, identity)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        average, best, stale = saved["average"], saved["best"], saved["stale"]
-        history = History(**saved["history"])
-        first, seconds = saved["epoch"] + 1, saved["seconds"]
+        average, best = (copy_weights(saved[name], where) if saved[name] else None for name in ("average", "best"))
+        history, done = History(**saved["history"]), saved["epoch"]
+        seconds, stale = saved["seconds"], saved["stale"]
+    earlier, begin = history.wall_seconds, time.perf_counter()
+
+    def save(epoch: int) -> None:
+        history.wall_seconds = earlier + time.perf_counter() - begin
+        if checkpoint:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "best": best}
+            state |= {"history": asdict(history), "epoch": epoch, "seconds": seconds, "stale": stale, "identity": identity}
+            save_checkpoint(checkpoint, state)
+
+    save(done)  # a folder that cannot be written to shows now and not after the first epoch
     steps = num_training_batches(split, max_len=model.max_len, batch_size=config.batch_size, windows=config.windows)
-    bar = tqdm(total=config.epochs * steps, initial=(first - 1) * steps, disable=not progress, unit="step", mininterval=0.5)
+    bar = tqdm(total=config.epochs * steps, initial=done * steps, disable=not progress, unit="step", mininterval=0.5)
     # The caller's random numbers stay as they were; inside, each epoch sets its own seed.
-    with bar, torch.random.fork_rng():
-        for epoch in range(first, config.epochs + 1):
+    with bar, torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        for epoch in range(done + 1, config.epochs + 1):
             if config.patience and stale >= config.patience:
                 break
-            begin = time.perf_counter()
+            start = time.perf_counter()
             loss = train_epoch(model, split, config, optimizer, epoch, average=average, on_step=bar.update)
-            seconds += time.perf_counter() - begin
+            seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
                 value = validate(model, split, average)
-                better = value > history.best_ndcg
-                stale = 0 if better else stale + 1
-                if better:
-                    history.best_epoch, history.best_ndcg = epoch, value
-                    best = {k: v.clone() for k, v in (average or model.state_dict()).items()}
+                stale += 1
+                if value > history.best_ndcg:
+                    history.best_epoch, history.best_ndcg, stale = epoch, value, 0
+                    best = copy_weights(average or model.state_dict())
                 history.rows.append({"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds})
                 bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation NDCG@10 {value:.4f}")
-            if checkpoint:
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "best": best}
-                state |= {"history": asdict(history), "epoch": epoch, "seconds": seconds, "stale": stale, "identity": identity}
-                save_checkpoint(checkpoint, state)
+            save(epoch)
     model.load_state_dict(best)
+    model.eval()
     return history
+
+
+def check_fit(model: SequenceModel, split: Split) -> None:
+    """Refuses a model that was built for other data."""
+    kind, data = type(model).__name__, split.dataset
+    if model.uses_time and not data.has_times:
+        raise TutorialError(f"{kind} needs timestamps and {data.name} has none; choose a model without a clock")
+    if model.num_items != data.num_items:
+        raise TutorialError(
+            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items}; give num_items=dataset.num_items"
+        )
 
 
 def validate(model: SequenceModel, split: Split, average: dict[str, torch.Tensor] | None = None) -> float:
     """NDCG@10 on the validation part, full ranking, mean over users; of the averaged weights where there are any."""
-    current = {k: v.clone() for k, v in model.state_dict().items()}
+    current = copy_weights(model.state_dict())
     model.load_state_dict(average or current)
     ranks = evaluate(model, split, "valid")
     model.load_state_dict(current)
     return float(per_user(ranks, ndcg(ranks)).mean())
-
-
-def save_checkpoint(path: Path | str, state: dict) -> None:
-    """Writes beside the target and renames: the file on disk is always a whole one."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        partial.unlink(missing_ok=True)
-        raise TutorialError(
-            f"could not write the checkpoint {path} ({error}); free some space or choose another folder"
-        ) from error
-
-
-def load_checkpoint(path: Path | str, identity: dict) -> dict:
-    """Reads a checkpoint (tensors and plain values only, never arbitrary objects) and refuses one of another run."""
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        found = saved["identity"]
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise TutorialError(f"{path} is not a readable checkpoint; delete it to start again ({type(error).__name__})") from error
-    for part, wanted in identity.items():
-        if found[part] != wanted:
-            got = found[part]
-            if part == "config":
-                changed = [f.name for f in fields(TrainConfig) if got.get(f.name) != wanted[f.name]]
-                got, wanted = ({k: c.get(k) for k in changed} for c in (got, wanted))
-            raise TutorialError(
-                f"{path} belongs to another run: its {part} is {got}, this run has {wanted}; name another file or delete it"
-            )
-    return saved

@@ -6,11 +6,29 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from tutorial_lib.checkpoint import replacing
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run, add_to_table, execute
 from tutorial_lib.losses import LOSSES
 from tutorial_lib.models import MODELS, model_options
 from tutorial_lib.train import TrainConfig
+
+HELP = {  # of the fields of TrainConfig
+    "loss": f"one of {', '.join(LOSSES)}",
+    "negatives": "sampled negatives for each position, or for the batch with --shared-negatives; ce needs none",
+    "shared_negatives": "one set of negatives for the whole batch",
+    "epochs": "passes over the training part, at most",
+    "batch_size": "windows in a step",
+    "learning_rate": "of AdamW, at its highest",
+    "weight_decay": "on the matrices of linear maps only",
+    "schedule": "of the learning rate: constant or cosine",
+    "warmup_epochs": "epochs in which the learning rate rises linearly from 0; may be a fraction",
+    "averaging": "decay of the moving average of the weights that is evaluated, such as 0.998; 0: none",
+    "windows": "last: the last MAX_LEN targets of each user; all: the whole history, in pieces",
+    "evaluate_every": "epochs between two looks at the validation part",
+    "patience": "stop after so many looks without a better NDCG@10; 0: never",
+    "seed": "of weights, order, dropout and negatives, and of the subset of users",
+}
 
 
 def parse_option(model: str, text: str) -> tuple[str, object]:
@@ -29,39 +47,37 @@ def parse_option(model: str, text: str) -> tuple[str, object]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.experiments", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tutorial_lib.experiments",
+        description="One command a run, one row a result. Further help: python -m tutorial_lib.experiments train --help",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser(
         "train",
         help="train one model, evaluate it on the test part, write its result",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    one.add_argument("--model", required=True, help=f"one of {', '.join(MODELS)}")
-    one.add_argument(
-        "--dataset", default="sample", help="sample, control, ml-100k, ml-1m, csv:PATH, ... (python -m tutorial_lib.data list)"
-    )
-    one.add_argument("--split", default="temporal", help="temporal or leave_last_out")
-    one.add_argument("--users", type=int, default=None, help="a random subset of so many users")
-    one.add_argument("--max-len", type=int, default=50, help="longest history that the model reads, in events")
-    one.add_argument("--dim", type=int, default=64, help="width")
-    one.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE", help="a further option of the model; may be repeated"
-    )
+    add = one.add_argument
+    add("--model", required=True, help=f"one of {', '.join(MODELS)}")
+    add("--dataset", default="sample", help="sample, control, ml-100k, ml-1m, csv:PATH, ... (python -m tutorial_lib.data list)")
+    add("--split", default="temporal", help="temporal or leave_last_out")
+    add("--users", type=int, default=None, help="a random subset of so many users")
+    add("--max-len", type=int, default=50, help="longest history that the model reads, in events")
+    add("--dim", type=int, default=64, help="width")
+    add("--option", action="append", default=[], metavar="NAME=VALUE", help="a further option of the model; may be repeated")
     for item in fields(TrainConfig):
-        flag = "--" + item.name.replace("_", "-")
-        extra = {"help": f"one of {', '.join(LOSSES)}"} if item.name == "loss" else {"help": "training"}
-        if item.type is bool:
-            one.add_argument(flag, action="store_true", **extra)
-        else:
-            one.add_argument(flag, type=item.type, default=item.default, **extra)
-    one.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    one.add_argument(
-        "--out", type=Path, default=Path("runs"), help="folder for checkpoint, ranks and result; a second call goes on there"
+        kind = {"action": "store_true"} if item.type is bool else {"type": item.type, "default": item.default}
+        add("--" + item.name.replace("_", "-"), help=HELP[item.name], **kind)
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add(
+        "--sampled",
+        type=int,
+        default=100,
+        help="also rank among so many sampled negatives, as many papers do; 0: do not",
     )
-    one.add_argument(
-        "--table", type=Path, default=None, help="also add the row to this CSV table, and the ranks to a folder beside it"
-    )
-    one.add_argument("--quiet", action="store_true", help="no progress bar")
+    add("--out", type=Path, default=Path("runs"), help="folder for checkpoint, ranks and result; a second call goes on there")
+    add("--table", type=Path, default=None, help="also add the row to this CSV table, and the ranks to a folder beside it")
+    add("--quiet", action="store_true", help="no progress bar")
     return parser
 
 
@@ -71,12 +87,11 @@ def main(arguments: list[str] | None = None) -> int:
         options = dict(parse_option(args.model, text) for text in args.option)
         config = TrainConfig(**{item.name: getattr(args, item.name) for item in fields(TrainConfig)})
         run = Run(args.model, args.dataset, args.split, args.users, args.max_len, args.dim, options, config)
-        row = execute(run, args.out, device=args.device, progress=not args.quiet)
+        row = execute(run, args.out, device=args.device, progress=not args.quiet, sampled=args.sampled)
         if args.table:
+            with replacing(args.table.parent / "ranks" / f"{run.name}.csv.gz") as partial:
+                shutil.copyfile(args.out / run.name / "ranks.csv.gz", partial)
             add_to_table(row, args.table)
-            ranks = args.table.parent / "ranks" / f"{run.name}.csv.gz"
-            ranks.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(args.out / run.name / "ranks.csv.gz", ranks)
     except TutorialError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -85,9 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     for name in ("ndcg@10", "hr@10"):
         print(f"{name:8s} {row[name]:.4f}  [{row[name + '_low']:.4f}, {row[name + '_high']:.4f}]")
-    print(
-        f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']}, {row['train_seconds']} s of training; written to {args.out / run.name}"
-    )
+    print(f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']}, {row['train_seconds']} s of training")
+    print(f"written to {args.out / run.name}")
     return 0
 
 

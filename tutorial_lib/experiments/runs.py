@@ -4,26 +4,33 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
 import tutorial_lib
+from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user
-from tutorial_lib.models import build_model
+from tutorial_lib.models import MODELS, build_model, model_options
 from tutorial_lib.statistics import bootstrap_interval
-from tutorial_lib.train import History, TrainConfig, train
+from tutorial_lib.train import History, TrainConfig, pick_device, train
 
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a run. `options` are the model's own keywords."""
+    """What decides a run. `options` are the model's own keywords; those not given are filled in with their defaults.
+
+    Raises TutorialError at once, before any data are read, if no such model can be built.
+    """
 
     model: str
     dataset: str = "sample"
@@ -34,105 +41,131 @@ class Run:
     options: dict[str, object] = field(default_factory=dict)
     config: TrainConfig = field(default_factory=TrainConfig)
 
+    def __post_init__(self):
+        object.__setattr__(self, "options", model_options(self.model) | self.options)
+        build_model(self.model, num_items=1, max_len=self.max_len, dim=self.dim, **self.options)
+
+    @property
+    def loss(self) -> str:
+        return self.config.loss if MODELS[self.model].trains_by_gradient else "counts"
+
+    @property
+    def configuration(self) -> str:
+        """All settings as JSON; `Run.from_configuration` reads it back."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_configuration(text: str) -> "Run":
+        settings = json.loads(text)
+        return Run(**settings | {"config": TrainConfig(**settings["config"])})
+
     @property
     def name(self) -> str:
         """Unique for every setting: readable parts, then a digest of all of them."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:6]
-        loss = self.config.loss if self.model not in ("popularity", "markov") else "counts"
-        return (
-            f"{self.dataset.replace(':', '-').replace('/', '-')}_{self.split}_{self.model}_{loss}_seed{self.config.seed}_{digest}"
-        )
+        dataset = re.sub(r"[^\w.-]+", "-", Path(self.dataset).name)[:40]
+        digest = hashlib.sha256(self.configuration.encode()).hexdigest()[:6]
+        return f"{dataset}_{self.split}_{self.model}_{self.loss}_seed{self.config.seed}_{digest}"
 
 
 def code_version() -> str:
     """Commit of the working tree, '-changed' if the library differs from it; 'unknown' outside git."""
-    folder = Path(tutorial_lib.__file__).parent
+
+    def git(*words: str) -> str:
+        folder = Path(tutorial_lib.__file__).parent
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=10", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout
+        return git("rev-parse", "--short=10", "HEAD") + ("-changed" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return commit.strip() + ("-changed" if changed.strip() else "")
+
+
+def code_versions(folder: Path) -> str:
+    """Every version of the code that worked on this run, oldest first: a run taken up again with changed code says so."""
+    file = folder / "code_version"
+    versions = file.read_text(encoding="utf-8").split() if file.exists() else []
+    if (now := code_version()) not in versions[-1:]:
+        write_text(file, " ".join(versions := [*versions, now]))
+    return " ".join(versions)
 
 
 def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = True, sampled: int = 100) -> dict[str, object]:
     """Trains (or resumes), evaluates on the test part once, and writes under `folder`: checkpoint, history, ranks and result.
 
-    Returns the row of the result table: settings, metrics with 95 % bootstrap intervals over users, and provenance.
+    Returns the row of the result table: metrics with 95 % bootstrap intervals over users, settings and provenance. A finished
+    run is not trained again, only evaluated. `sampled` negatives beside the full ranking: left out where somebody knows so
+    much of the catalogue that too few items remain to draw from.
     """
+    begin = time.perf_counter()
+    pick_device(device)
+    target = Path(folder) / run.name
     dataset = load_dataset(run.dataset, users=run.users, seed=run.config.seed)
     split = make_split(dataset, run.split)
     model = build_model(
         run.model, num_items=dataset.num_items, max_len=run.max_len, dim=run.dim, seed=run.config.seed, **run.options
     )
-    target = Path(folder) / run.name
+    versions = code_versions(target)
+    loaded = time.perf_counter()
     history = train(model, split, run.config, checkpoint=target / "checkpoint.pt", device=device, progress=progress)
-    ranks = evaluate(model, split, "test", sampled=sampled, seed=run.config.seed)
-    valid = evaluate(model, split, "valid")
-    row = result_row(run, split.dataset.fingerprint, model, history, valid, ranks)
-    target.mkdir(parents=True, exist_ok=True)
-    ranks.to_csv(target / "ranks.csv.gz")
+    trained = time.perf_counter()
+    if split.train_items.sum() - np.diff(dataset.offsets).max() < sampled:
+        sampled = 0
+    test = evaluate(model, split, "test", sampled=sampled, seed=run.config.seed)
+    row = result_row(run, model, history, evaluate(model, split, "valid"), test)
+    around = (loaded - begin) + (time.perf_counter() - trained)  # reading the data, the last evaluation
+    row |= {"wall_seconds": round(history.wall_seconds + around, 1), "data_fingerprint": dataset.fingerprint}
+    row |= {"code_version": versions} | machine(model) | {"configuration": run.configuration, "run": run.name}
+    test.to_csv(target / "ranks.csv.gz")
     write_text(target / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
     write_text(target / "result.json", json.dumps(row, indent=2))
     return row
 
 
-def result_row(
-    run: Run, fingerprint: str, model: torch.nn.Module, history: History, valid: Ranks, test: Ranks
-) -> dict[str, object]:
-    """One row of the result table."""
-    row: dict[str, object] = {"model": run.model, "loss": run.config.loss if history.rows else "counts", "seed": run.config.seed}
+def result_row(run: Run, model: torch.nn.Module, history: History, valid: Ranks, test: Ranks) -> dict[str, object]:
+    """The settings, results and costs of one run."""
+    row: dict[str, object] = {"dataset": run.dataset, "split": run.split, "model": run.model, "loss": run.loss}
+    row |= {"seed": run.config.seed}
     for name, values in {"ndcg@10": ndcg(test, 10), "hr@10": hit_rate(test, 10)}.items():
         interval = bootstrap_interval(per_user(test, values))
         row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
     for prefix, ranks in {"valid": valid, "sampled": test.sampled}.items():
-        if ranks is not None:
-            row |= {
-                f"{prefix}_ndcg@10": float(per_user(ranks, ndcg(ranks)).mean()),
-                f"{prefix}_hr@10": float(per_user(ranks, hit_rate(ranks)).mean()),
-            }
-    row |= {
+        for name, metric in {"ndcg@10": ndcg, "hr@10": hit_rate}.items():
+            row[f"{prefix}_{name}"] = float(per_user(ranks, metric(ranks, 10)).mean()) if ranks else None
+    return row | {
         "parameters": sum(p.numel() for p in model.parameters()),
         "epochs": history.rows[-1]["epoch"] if history.rows else 0,
         "best_epoch": history.best_epoch,
         "train_seconds": round(history.seconds, 1),
-        "dataset": run.dataset,
-        "split": run.split,
-        "data_fingerprint": fingerprint,
-        "code_version": code_version(),
-        "torch": torch.__version__.split("+")[0],
+    }
+
+
+def machine(model: torch.nn.Module) -> dict[str, object]:
+    """Where the numbers were made; another machine may give other last digits."""
+    return {
+        "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "device": str(next(model.parameters(), torch.zeros(0)).device),
-        "configuration": json.dumps({"max_len": run.max_len, "dim": run.dim} | run.options | asdict(run.config), sort_keys=True),
-        "run": run.name,
     }
-    return row
 
 
 def add_to_table(row: dict[str, object], table: Path) -> None:
     """Adds a row to a CSV table; a row of the same run is replaced. Rows are sorted, so the order of runs leaves no trace."""
-    frame = pd.DataFrame([row])
+    # Text throughout: other rows must stay as they are, and a commit such as 1234567e89 is no number.
+    new = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items() if value is not None}
+    frame = pd.DataFrame([new], columns=list(row)).fillna("")
     if table.exists():
-        old = pd.read_csv(table)
-        frame = pd.concat([old[old["run"] != row["run"]], frame], ignore_index=True)
-    frame = frame.sort_values(["model", "loss", "seed", "run"], ignore_index=True)
-    write_text(table, frame.to_csv(index=False, float_format="%.6g"))
+        try:
+            old = pd.read_csv(table, dtype=str, keep_default_na=False)
+            frame = pd.concat([old[old["run"] != row["run"]], frame], ignore_index=True).fillna("")
+        except (OSError, ValueError, KeyError) as error:
+            raise TutorialError(f"{table} is not a table of results ({error}); name another file or remove it") from error
+    order = ["dataset", "split", "model", "loss", "seed", "run"]
+    frame = frame.sort_values(order, key=lambda column: column.astype(int) if column.name == "seed" else column)
+    write_text(table, frame.to_csv(index=False))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: a temporary file beside the target, then a rename."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Whole or not at all."""
+    with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise TutorialError(
-            f"could not write {path} ({error.strerror}); free some space or choose another folder with --out"
-        ) from error

@@ -38,7 +38,12 @@ def build_model(name: str, *, num_items: int, max_len: int, dim: int = 64, seed:
             raise TutorialError(f"{label} must be a whole number of at least 1, got {value!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MODELS[name](num_items, max_len, dim, **options)
+        try:
+            return MODELS[name](num_items, max_len, dim, **options)
+        except (TypeError, ValueError, RuntimeError) as error:  # torch's own words on a negative size or a text for a number
+            if isinstance(error, TutorialError):
+                raise
+            raise TutorialError(f"{name} cannot be built with dim={dim} and {options}: {error}") from error
 
 
 __all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.models.base import Dropout
+
 
 def causal_mask(length: int) -> Tensor:
     """Which key each query may look at: bool [L, L], True at (i, j) when j <= i."""
@@ -43,10 +46,12 @@ class CausalSelfAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):
         super().__init__()
+        if heads < 1 or dim % heads:
+            raise TutorialError(f"the width {dim} cannot be split into {heads} equal heads; choose a divisor of {dim}")
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, length, dim = x.shape

@@ -10,6 +10,33 @@ Taught in lessons 04 to 07.
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.errors import TutorialError
+
+
+class Dropout(nn.Module):
+    """Sets each entry to 0 with probability p while training, and scales the others by 1 / (1 - p) so that the mean stays.
+
+    The same as `nn.Dropout`, in less than half the time on a CPU, where drawing the random numbers is a fifth of a training
+    step: 16 random bits decide over an entry, so p is rounded to a multiple of 1 / 65,536.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise TutorialError(f"dropout must be at least 0 and below 1, got {p}")
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        dropped = round(self.p * 65536)  # of the 65,536 values that 16 bits can take
+        words = torch.empty(x.numel() // 4 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform in -32768..32767
+        return x * ((bits >= dropped - 32768).to(x.dtype) * (65536 / (65536 - dropped)))
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
 
 class SequenceModel(nn.Module):
     """Item table, scoring by inner product with the same table, and nothing else.
@@ -34,6 +61,8 @@ class SequenceModel(nn.Module):
 
     def score_items(self, states: Tensor, items: Tensor) -> Tensor:
         """Scores of chosen items only. states [..., dim], items int64 [..., k] -> [..., k]."""
+        if items.shape[-1] == 1:  # as matrix products, many products of two vectors would take twice as long
+            return (self.item_embedding(items[..., 0]) * states).sum(-1, keepdim=True)
         return (self.item_embedding(items) @ states.unsqueeze(-1)).squeeze(-1)
 
 

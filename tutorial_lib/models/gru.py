@@ -6,7 +6,7 @@ mini-batches; hence "-style": its numbers are not those of the original code. Ta
 
 from torch import Tensor, nn
 
-from tutorial_lib.models.base import SequenceModel, initialise
+from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class GRU4Rec(SequenceModel):
@@ -14,7 +14,7 @@ class GRU4Rec(SequenceModel):
 
     def __init__(self, num_items: int, max_len: int, dim: int = 64, *, layers: int = 1, dropout: float = 0.2):
         super().__init__(num_items, max_len, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gru = nn.GRU(dim, dim, num_layers=layers, batch_first=True)
         self.out = nn.Linear(dim, dim)
         self.apply(initialise)

@@ -8,8 +8,9 @@ Taught in lesson 07.
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.attention import CausalSelfAttention
-from tutorial_lib.models.base import SequenceModel, initialise
+from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class FeedForward(nn.Module):
@@ -17,9 +18,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, hidden: int, dropout: float):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim), nn.Dropout(dropout)
-        )
+        self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, dim), Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
@@ -55,12 +54,14 @@ class SASRec(SequenceModel):
     ):
         super().__init__(num_items, max_len, dim)
         self.position_embedding = nn.Embedding(max_len, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, hidden or dim, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
         self.apply(initialise)
 
     def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+        if items.shape[1] > self.max_len:
+            raise TutorialError(f"got histories of {items.shape[1]} events, the model has positions for max_len={self.max_len}")
         positions = torch.arange(items.shape[1], device=items.device)
         x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)  # [B, L, d]
         x = self.dropout(x)

@@ -1,0 +1,67 @@
+# Two commands matter: `make lab` to learn and `make test` to check. Both set up everything they need in .venv.
+# Works with GNU make 3.81 (macOS) and later.
+
+PYTHON   ?= python3
+LAB_ARGS ?=
+WORKERS  ?= 2
+
+# The stamp is named after where the course lies and what it needs: a moved folder or changed pins install again, a mere `touch` does not.
+STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
+RUN    := .venv/bin/python
+# Tests must not depend on what the learner has set for the lessons.
+TEST   := env -u TUTORIAL_DATASET -u TUTORIAL_USERS -u MPLBACKEND OMP_NUM_THREADS=1 $(RUN)
+PYTEST := $(TEST) -m pytest -n $(WORKERS)
+NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test build check bench experiments real-data lab-smoke clean
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## make .venv and install everything (the others do this by themselves)
+	@:
+
+lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LAB_ARGS="--no-browser --port 9999")
+	@exec $(RUN) notebooks/lab.py $(LAB_ARGS)
+
+test: $(STAMP) ## run everything: style, unit tests, lesson sources, every notebook in both languages
+	@echo "style"; $(RUN) -m ruff check --quiet .
+	@echo "unit tests"; $(PYTEST)
+	@echo "lessons"; $(TEST) notebooks/build.py check
+	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
+
+build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
+	@$(RUN) notebooks/build.py build
+
+check: $(STAMP) ## check the lesson sources and their notebooks without running them
+	@$(RUN) notebooks/build.py check
+
+bench: $(STAMP) ## time a training step and a full ranking against textbook code
+	@$(RUN) tests/bench.py
+
+experiments: $(STAMP) ## show how to run experiments (the full DeepM3 suite is still to come)
+	@$(RUN) -m tutorial_lib.experiments --help
+
+real-data: $(STAMP) ## run the training lessons on MovieLens 100K, found in TUTORIAL_DATA_DIR
+	@$(RUN) tests/run_on_real_data.py
+
+lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
+	@$(RUN) tests/lab_smoke.py
+
+clean: ## remove caches and build products; never data, runs or .venv
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	@find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# .unfinished marks an environment that an interrupted installation may have left half-made: it is made anew. When pip itself
+# gives up on an environment that worked before (no network), it has undone its changes, so that one is kept.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "This course needs Python 3.11 or newer, but '$(PYTHON) --version' says '$$($(PYTHON) --version 2>&1)': install one and name it, for example 'make lab PYTHON=python3.12'." >&2; exit 1; }
+	@test ! -e .venv/.unfinished && $(RUN) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ rm -rf .venv && mkdir .venv && touch .venv/.unfinished && $(PYTHON) -m venv .venv; } || \
+	{ echo "Python could not make the environment .venv (its message is above): on Debian or Ubuntu install python3-venv, then run the same command again." >&2; exit 1; }
+	@echo "Setting up the course in .venv: about 2 GB, some minutes the first time ..."
+	@touch .venv/.unfinished; $(RUN) -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]' || \
+	{ status=$$?; if test $$status -le 128 && ls .venv/.installed-* >/dev/null 2>&1; then rm -f .venv/.unfinished; fi; \
+	  echo "The installation failed (pip's message is above): check the network and the free disk space, then run the same command again." >&2; exit 1; }
+	@rm -f .venv/.installed-* .venv/.unfinished; touch $@; echo "Set up."

@@ -1,0 +1,547 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] id="puzzle-en" lang="en"
+# Two colleagues train the same small attention model on the same histories. After four passes over the data, Ana's model puts the right next item first for nearly every event of the training set. Ben's is right about one time in twenty. Whose model would you put on the site?
+#
+# Ben's. On the site Ana's model is worse than a list of the most popular items. She has lost one line of code, and with it her model learned to **read the answer** instead of guessing it. No error was raised, every shape was right, and the loss curve was the most beautiful she had ever seen.
+#
+# In this lesson you will build both models, see the leak as a picture, and take home a test of ten lines that finds it in any sequence model you will ever meet.
+
+# %% [markdown] id="puzzle-zh" lang="zh" en=""
+# 两位同事用同样的历史训练同一个小小的注意力模型。把数据过了四遍之后，小安的模型对训练集里几乎每个事件都把正确的下一个物品排在第一位；小本的模型二十次里大约对一次。你会让谁的模型上线？
+#
+# 让小本的上线。到了线上，小安的模型还不如一张热门榜。她的代码里少了一行，于是模型学会的是**偷看答案**，而不是猜答案。没有任何报错，形状全都对得上，损失曲线漂亮得前所未见。
+#
+# 这一课里，你会把两个模型都做出来，把泄漏画成一张图，并带走一个十行的测试：以后遇到任何序列模型，都可以用它查出这种毛病。
+
+# %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
+# ## What you will be able to do
+#
+# - say why all positions of a sequence are trained at once, and why that needs a causal mask;
+# - write the mask, apply it at the right place, and recognise three wrong masks;
+# - test any sequence model for looks ahead, by changing the future and watching the past;
+# - handle padding: why pads on the right need no mask of their own, and pads on the left do;
+# - read a training result that is too good to be true.
+
+# %% [markdown] id="objectives-zh" lang="zh" en="" tags=["objectives"]
+# ## 学完这一课，你能够
+#
+# - 说明为什么要同时训练一个序列的所有位置，以及为什么这样做离不开因果掩码；
+# - 写出掩码，用在正确的地方，并认出三种错误的掩码；
+# - 用“改动未来、观察过去”的办法，检查任何序列模型有没有偷看；
+# - 处理填充：为什么填充放在右边不需要另加掩码，放在左边却需要；
+# - 看穿好得不真实的训练结果。
+
+# %% id="setup"
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutorial_lib import plots
+from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.sequences import training_batches
+from tutorial_lib.data.simulate import ceiling_ranks
+from tutorial_lib.data.splits import make_split
+from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, target_ranks
+from tutorial_lib.exercises import lesson05
+from tutorial_lib.losses import full_softmax
+from tutorial_lib.models import SequenceModel, build_model
+
+torch.manual_seed(0)
+plots.use_style()
+
+# %% [markdown] id="parameters-en" lang="en"
+# One cell decides on which data this lesson runs. The text speaks of the simulated `sample`; with the environment variables `TUTORIAL_DATASET` and `TUTORIAL_USERS` the same notebook runs on other data.
+
+# %% [markdown] id="parameters-zh" lang="zh" en=""
+# 这一课用什么数据，由下面这一个单元格决定。正文说的是模拟数据 `sample`；设置环境变量 `TUTORIAL_DATASET` 和 `TUTORIAL_USERS`，同一个 notebook 就能在别的数据上运行。
+
+# %% id="parameters"
+DATASET, USERS = settings(dataset="sample", users=None)
+ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are checked only there
+
+# %% [markdown] id="tiny-en" lang="en"
+# ## One history, three questions
+#
+# Take the evening of lesson 04: *Alien*, *Cake*, *Moon*. A model that recommends must answer three questions about it:
+#
+# | it has seen | it must guess |
+# |---|---|
+# | Alien | Cake |
+# | Alien, Cake | Moon |
+# | Alien, Cake, Moon | whatever comes next |
+#
+# We could run the model three times. It is far cheaper to run it **once**, read the answer to question $i$ off the output at position $i$, and train on all of them together. But look where the answers are: the answer to the first question, *Cake*, stands at position 2 **of the input**. Plain attention looks at all positions. It would find *Cake* there and hand it over.
+
+# %% [markdown] id="tiny-zh" lang="zh" en=""
+# ## 一段历史，三个问题
+#
+# 还是第 04 课那个晚上：*Alien*、*Cake*、*Moon*。做推荐的模型要回答关于它的三个问题：
+#
+# | 已经看到 | 要猜的 |
+# |---|---|
+# | Alien | Cake |
+# | Alien、Cake | Moon |
+# | Alien、Cake、Moon | 接下来的那个 |
+#
+# 可以让模型跑三遍。便宜得多的办法是只跑**一遍**，从位置 $i$ 的输出读出第 $i$ 个问题的答案，所有问题一起训练。可是看看答案在哪儿：第一个问题的答案 *Cake* 就站在**输入的**第 2 个位置上。不加限制的注意力会看所有位置，它会在那里找到 *Cake*，直接交上来。
+
+# %% id="tiny-scores"
+names = ["Alien", "Cake", "Moon"]
+x = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 1.0]])
+scores = x @ x.T / 2**0.5
+show_matrix(scores, names, names, digits=2)
+
+# %% [markdown] id="mask-en" lang="en"
+# The remedy is one triangle. Position $i$ may look at position $j$ only if $j \le i$: at itself and at what lies before it. A forbidden score is set to $-\infty$ **before** the softmax. Since $e^{-\infty} = 0$, the forbidden event gets the weight 0 exactly, and the allowed ones share the whole among themselves.
+
+# %% [markdown] id="mask-zh" lang="zh" en=""
+# 补救办法是一个三角形。位置 $i$ 只有在 $j \le i$ 时才可以看位置 $j$：也就是看自己，看自己之前的。被禁止的得分在 softmax **之前**改成 $-\infty$。因为 $e^{-\infty} = 0$，被禁止的事件得到的权重恰好是 0，被允许的事件分掉全部份额。
+
+# %% [markdown] id="predict-row-en" lang="en" tags=["predict"]
+# **Predict before you run.** What are the three weights in the first row, *Alien*? And in the second row: *Cake* scored 0 with *Alien* and 2.83 with itself. Does it give *Alien* about a half, about a quarter, or about a twentieth?
+
+# %% [markdown] id="predict-row-zh" lang="zh" en="" tags=["predict"]
+# **先猜，再运行。** 第一行 *Alien* 的三个权重各是多少？再看第二行：*Cake* 与 *Alien* 的得分是 0，与自己的得分是 2.83。它分给 *Alien* 的，是大约一半、四分之一，还是二十分之一？
+
+# %% id="tiny-masked"
+mask = torch.tensor([[True, False, False], [True, True, False], [True, True, True]])
+masked = scores.masked_fill(~mask, -torch.inf)
+show_matrix(masked, names, names, digits=2)
+weights = masked.softmax(dim=1)
+show_matrix(weights, names, names, digits=2)
+expect_true("the first event can only look at itself", weights[0].tolist() == [1, 0, 0])
+expect("weight that Cake gives to Alien", weights[1, 0], 0.056, tol=0.005)
+
+# %% [markdown] id="library-en" lang="en" tags=["library"]
+# ## The library version
+#
+# `causal_mask` makes the triangle, `attention` from lesson 04 takes it, and `CausalSelfAttention` is the fast module that all later models use. It hands the work to PyTorch's fused kernel, which knows the triangle by the name `is_causal` and never builds the $L \times L$ table in memory.
+
+# %% [markdown] id="library-zh" lang="zh" en="" tags=["library"]
+# ## 库里的版本
+#
+# `causal_mask` 造出三角形，第 04 课的 `attention` 接收它；`CausalSelfAttention` 是后面所有模型都用的快速模块。它把活儿交给 PyTorch 的融合算子：那里管三角形叫 `is_causal`，而且从不在内存里建出 $L \times L$ 的大表。
+
+# %% id="library-code" tags=["library"]
+from tutorial_lib.models.attention import attention, attention_weights
+
+# show: tutorial_lib.models.attention.causal_mask
+# show: tutorial_lib.models.attention.CausalSelfAttention
+
+# %% [markdown] id="reference-en" lang="en"
+# **What the mask promises** can be checked without knowing anything about masks: the output at position $i$ must be what plain attention gives when the history is **cut off** after position $i$. So run the unmasked attention $L$ times on $L$ prefixes, and compare. Beside it, the fast module against the obvious form.
+
+# %% [markdown] id="reference-zh" lang="zh" en=""
+# **掩码承诺了什么**，不懂掩码也能检查：位置 $i$ 的输出，必须等于把历史在位置 $i$ 之后**切断**、再做普通注意力的结果。所以把无掩码的注意力在 $L$ 个前缀上跑 $L$ 遍，逐一比较。旁边再拿快速模块和最直白的写法对一对。
+
+# %% id="reference-check" tags=["reference-check"]
+history = torch.randn(9, 4, dtype=torch.double)
+one_pass = attention(history, history, history, causal_mask(9))
+prefix_by_prefix = torch.stack([attention(p, p, p)[-1] for p in (history[: i + 1] for i in range(9))])
+expect_close("one masked pass equals nine passes over prefixes", one_pass, prefix_by_prefix, tol=1e-12)
+
+module = CausalSelfAttention(dim=4, heads=1).double()
+query, key, value = module.qkv(history).chunk(3, dim=1)
+obvious = module.out(attention(query, key, value, causal_mask(9)))
+expect_close("the fast module equals the obvious form", module(history[None])[0], obvious, tol=1e-12)
+
+# %% [markdown] id="influence-en" lang="en"
+# ## A picture of who reaches whom
+#
+# The mask is a promise about the code. What counts is the behaviour, and that can be **measured**: replace the input at position $j$ by another item and see which outputs change. An output that changes has looked at $j$, by whatever way. The result is a table of yes and no, and for a causal model it must be empty above the diagonal.
+
+# %% [markdown] id="influence-zh" lang="zh" en=""
+# ## 谁能影响到谁：一张图
+#
+# 掩码是代码的承诺。要紧的是行为，而行为可以**测量**：把位置 $j$ 的输入换成另一个物品，看哪些输出变了。输出变了，就说明它看过 $j$，不管走的是哪条路。结果是一张“是/否”的表；对因果的模型来说，对角线以上必须全空。
+
+# %% id="influence"
+# show: tutorial_lib.checks.influence
+
+# %% [markdown] id="one-block-en" lang="en"
+# Here is the small model of Ana and Ben: item embedding plus position, one attention, scores by the item table. The mask is an argument, so that we can break it.
+
+# %% [markdown] id="one-block-zh" lang="zh" en=""
+# 这就是小安和小本的小模型：物品嵌入加位置，一层注意力，再用物品表打分。掩码是个参数，方便我们弄坏它。
+
+# %% id="one-block"
+class OneBlock(SequenceModel):
+    """items [B, L] -> states [B, L, d]; `weights` turns queries and keys into attention weights."""
+
+    def __init__(self, num_items, max_len, dim, weights):
+        super().__init__(num_items, max_len, dim)
+        self.position_embedding = nn.Embedding(max_len, dim)
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.weights = weights
+
+    def forward(self, items, times=None, query_times=None):
+        length = items.shape[1]
+        x = self.norm1(self.item_embedding(items) * self.dim**0.5 + self.position_embedding.weight[:length])  # [B, L, d]
+        query, key, value = self.qkv(x).chunk(3, dim=-1)
+        return self.norm2(x + self.out(self.weights(query, key) @ value))
+
+
+def causal(query, key):
+    return attention_weights(query, key, causal_mask(query.shape[-2]))
+
+
+def no_mask(query, key):
+    return attention_weights(query, key)
+
+
+def off_by_one(query, key):
+    return attention_weights(query, key, torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool).tril(diagonal=1))
+
+
+def mask_after_softmax(query, key):
+    return attention_weights(query, key) * causal_mask(query.shape[-2])
+
+
+rules = {"causal": causal, "no mask": no_mask, "off by one": off_by_one, "mask after softmax": mask_after_softmax}
+
+# %% [markdown] id="predict-influence-en" lang="en" tags=["predict"]
+# **Predict.** Four versions: the causal mask; no mask; `tril(diagonal=1)`, off by one; and a mask that is multiplied on **after** the softmax, so that all forbidden weights are exactly 0 as well. Which of the four leak? Think about the last one twice.
+
+# %% [markdown] id="predict-influence-zh" lang="zh" en="" tags=["predict"]
+# **猜一猜。** 四个版本：因果掩码；没有掩码；`tril(diagonal=1)`，差了一位；还有一个是在 softmax **之后**才乘上掩码，被禁止的权重同样恰好为 0。四个里面哪些会泄漏？最后一个请多想一遍。
+
+# %% id="influence-picture" tags=["picture", "nbval-ignore-output"]
+items = torch.tensor([3, 14, 15, 9, 2, 6, 5, 35])
+reach = {}
+fig, axes = plt.subplots(1, 4, figsize=(11, 3))
+for ax, (name, rule) in zip(axes, rules.items(), strict=True):
+    torch.manual_seed(0)
+    reach[name] = influence(OneBlock(num_items=40, max_len=8, dim=16, weights=rule), items)
+    ax.imshow(reach[name], cmap="cividis", vmin=0, vmax=1)
+    ax.plot([-0.5, 7.5], [-0.5, 7.5], color="white", linewidth=1)
+    ax.set(title=name, xlabel="input position changed", xticks=range(8), xticklabels=range(1, 9), yticks=range(8), yticklabels=range(1, 9))
+    ax.grid(False)
+axes[0].set_ylabel("output position")
+fig.tight_layout()
+plt.show()
+
+# %% [markdown] id="influence-alt-en" lang="en" tags=["alt"]
+# Four square tables, output position down, input position across, bright where a change of the input changes the output. Causal: only the diagonal and below is bright. No mask: everything is bright. Off by one: also the first cell above the diagonal. Mask after softmax: everything is bright, exactly as without a mask.
+
+# %% [markdown] id="influence-alt-zh" lang="zh" en="" tags=["alt"]
+# 四张方形的表，纵向是输出位置，横向是输入位置；改动输入会改变输出的格子是亮的。因果：只有对角线及以下是亮的。无掩码：全亮。差一位：对角线上方第一格也亮。softmax 之后加掩码：全亮，与没有掩码一模一样。
+
+# %% id="influence-check" tags=["break-it"]
+above = torch.ones(8, 8, dtype=torch.bool).triu(1)
+for name, table in reach.items():
+    print(f"{name:20s} looks ahead: {'yes' if table[above].any() else 'no'}, pairs above the diagonal: {int(table[above].sum())} of {int(above.sum())}")
+
+# %% [markdown] id="after-softmax-en" lang="en"
+# Three of four leak. In the last version the future event gets the weight 0, yet it still stands **in the denominator** of the softmax: a strong future event makes all the allowed weights smaller. The information gets through by the size of what is left. This is why the mask belongs before the softmax, and why looking at the weights alone is not enough.
+
+# %% [markdown] id="after-softmax-zh" lang="zh" en=""
+# 四个里有三个泄漏。最后那个版本里，未来的事件权重虽然是 0，却仍然坐在 softmax 的**分母**里：未来的事件越强，允许看的那些权重就被压得越小。信息就从“剩下多少”里漏了过来。所以掩码必须放在 softmax 之前，也所以光看权重是不够的。
+
+# %% [markdown] id="train-en" lang="en" tags=["break-it"]
+# ## Break it: train with a leak
+#
+# Now for the two colleagues. We train `causal` (Ben), `no mask` and `off by one` (Ana) on the sample, with the same seed, the same loss and the same four epochs, and look at each model twice: **in the training pass**, ranking the true next item at every position, as a careless progress report would; and **when serving**, at the last position of a history whose next event does not exist yet. The clairvoyant knows the laws of the simulated world and cannot be beaten honestly.
+
+# %% [markdown] id="train-zh" lang="zh" en="" tags=["break-it"]
+# ## 弄坏它：带着泄漏去训练
+#
+# 现在轮到那两位同事。我们在 sample 上训练 `causal`（小本）、`no mask` 和 `off by one`（小安），随机种子、损失、四轮训练全都相同，每个模型看两次：一次在**训练时**，给每个位置上真实的下一个物品排名，一份粗心的进度报告就会这么做；一次在**上线时**，只看历史的最后一个位置，下一个事件此刻还不存在。先知模型掌握模拟世界的全部规律，凭真本事谁也赢不了它。
+
+# %% id="data"
+dataset = load_dataset(DATASET, users=USERS)
+split = make_split(dataset)  # by time: the newest tenth of all events is the test part
+MAX_LEN, DIM, EPOCHS = 60, 64, 4
+print(f"{dataset.name}: {dataset.num_users} users, {dataset.num_items} items, {len(dataset.events)} events")
+
+
+@torch.no_grad()
+def quality_in_training_pass(model):
+    """NDCG@10 and HR@1 over all positions of one training batch, with whatever the model can see there."""
+    batch = next(training_batches(split, max_len=MAX_LEN, batch_size=64, seed=0, epoch=0))
+    real = batch.targets > 0
+    ranks = target_ranks(model.score(model(batch.items)[real]), batch.targets[real])
+    return ndcg(ranks).mean(), hit_rate(ranks, k=1).mean()
+
+
+def fit(model):
+    """Full softmax over all positions; returns training loss, and NDCG@10 and HR@1 in the training pass, of each epoch."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    rows = []
+    for epoch in range(1, EPOCHS + 1):
+        model.train()
+        losses = []
+        for batch in training_batches(split, max_len=MAX_LEN, batch_size=32, seed=0, epoch=epoch):
+            real = batch.targets > 0
+            loss = full_softmax(model(batch.items)[real], model.item_embedding.weight, batch.targets[real])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        rows.append((np.mean(losses), *quality_in_training_pass(model.eval())))
+    return np.array(rows)
+
+# %% [markdown] id="predict-train-en" lang="en" tags=["predict"]
+# **Predict.** Which of the three has the lowest training loss, and which the highest NDCG@10 when serving?
+
+# %% [markdown] id="predict-train-zh" lang="zh" en="" tags=["predict"]
+# **猜一猜。** 三个模型中，谁的训练损失最低？上线时谁的 NDCG@10 最高？
+
+# %% id="train-run" tags=["nbval-ignore-output"]
+curves, serving = {}, {}
+for name in ("causal", "no mask", "off by one"):
+    torch.manual_seed(0)
+    model = OneBlock(dataset.num_items, MAX_LEN, DIM, rules[name])
+    nn.init.normal_(model.item_embedding.weight[1:].data, std=0.05)
+    curves[name] = fit(model)
+    serving[name] = ndcg(evaluate(model, split, "test")).mean()
+    print(f"{name:12s} loss {curves[name][-1, 0]:.2f}  NDCG@10 in the training pass {curves[name][-1, 1]:.3f}  when serving {serving[name]:.4f}")
+
+popularity = build_model("popularity", num_items=dataset.num_items, max_len=MAX_LEN)
+popularity.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
+serving["popularity"] = ndcg(evaluate(popularity, split, "test")).mean()
+if dataset.name in ("sample", "control"):
+    serving["clairvoyant"] = ndcg(ceiling_ranks(dataset, split.test.row)["rank_with_clock"].to_numpy()).mean()
+
+# %% id="train-picture" tags=["picture", "nbval-ignore-output"]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
+for name, marker in zip(curves, "os^", strict=True):
+    left.plot(range(1, EPOCHS + 1), curves[name][:, 0], marker=marker, label=name)
+left.set(xlabel="epoch", ylabel="training loss (nats per event)", xticks=range(1, EPOCHS + 1))
+left.legend()
+labels = list(serving)
+right.barh(labels, [serving[name] for name in labels], color=["C0", "C1", "C2", "0.6", "0.3"][: len(labels)])
+right.invert_yaxis()
+right.set(xlabel="NDCG@10 when serving (test part)")
+fig.tight_layout()
+plt.show()
+
+# %% [markdown] id="train-alt-en" lang="en" tags=["alt"]
+# Left: training loss over the epochs. The causal model falls slowly and flattens between 5 and 6; both leaking models fall below 1 within a few epochs. Right: NDCG@10 when serving, as bars. The causal model comes near the clairvoyant; both leaking models stay near the short bar of popularity.
+
+# %% [markdown] id="train-alt-zh" lang="zh" en="" tags=["alt"]
+# 左图：各轮的训练损失。因果模型慢慢下降，在 5 到 6 之间变平；两个泄漏的模型几轮之内就降到 1 以下。右图：上线时的 NDCG@10，条形图。因果模型接近先知模型；两个泄漏的模型和热门基线那根短条差不多。
+
+# %% id="train-check"
+expect("HR@1 of 'off by one' in the training pass", curves["off by one"][-1, 2], 0.95, tol=0.05, when=ON_SAMPLE)
+expect("HR@1 of 'causal' in the training pass", curves["causal"][-1, 2], 0.04, tol=0.015, when=ON_SAMPLE)
+expect("NDCG@10 of 'causal' when serving", serving["causal"], 0.125, tol=0.02, when=ON_SAMPLE)
+expect("NDCG@10 of 'off by one' when serving", serving["off by one"], 0.02, tol=0.012, when=ON_SAMPLE)
+expect("NDCG@10 of 'no mask' when serving", serving["no mask"], 0.02, tol=0.012, when=ON_SAMPLE)
+expect("NDCG@10 of popularity", serving["popularity"], 0.015, tol=0.004, when=ON_SAMPLE)
+expect_true("training loss of both leaking models ends below 1", max(curves[n][-1, 0] for n in ("no mask", "off by one")) < 1, when=ON_SAMPLE)
+expect_true("training loss of the causal model ends between 5 and 6", 5 < curves["causal"][-1, 0] < 6, when=ON_SAMPLE)
+
+# %% [markdown] id="train-lesson-en" lang="en"
+# That is the story of Ana and Ben. In the training pass her model is right at once for 95 events of 100 and his for about 4; when serving, his reaches an NDCG@10 of about 0.125 and hers about 0.02, little more than popularity with 0.015. Her model has learned one thing well: *copy the next input*. When there is no next input, it has nothing to say.
+#
+# Two signs would have warned her before any test set was touched:
+#
+# - **The number is impossible.** The clairvoyant, who knows how these users choose, does not come near a perfect score. A training loss close to zero on fresh human choices means the answer was in the input.
+# - **The dependency picture.** It takes a second, needs no training and no data.
+#
+# Both models were mended by the one argument that differs: `causal` in place of `off_by_one`.
+
+# %% [markdown] id="train-lesson-zh" lang="zh" en=""
+# 这就是小安和小本的故事。训练时，她的模型 100 个事件里有 95 个一次就中，他的大约 4 个；上线时，他的 NDCG@10 约为 0.125，她的约为 0.02，比热门基线的 0.015 高不了多少。她的模型只学会了一件事：*照抄下一个输入*。没有下一个输入时，它就无话可说。
+#
+# 其实不用碰测试集，就有两个征兆可以提醒她：
+#
+# - **数字好得不可能。** 先知模型知道这些用户怎样做选择，连它都离满分很远。面对人的新选择，训练损失却接近零，只能说明答案就在输入里。
+# - **那张依赖图。** 画它只要一秒钟，不用训练，也不用数据。
+#
+# 要救这两个模型，只需换掉那唯一不同的参数：用 `causal` 代替 `off_by_one`。
+
+# %% [markdown] id="padding-en" lang="en"
+# ## Padding
+#
+# Histories differ in length, a batch is a rectangle. The empty places are filled with item 0, the *padding*, and nobody may learn anything from them. On which side should they stand? This course puts them on the **right**, after the real events, and gets the protection for free: a real event at position $i$ may look only at $j \le i$, and there are no pads there. What stands at the pads themselves comes out as nonsense and is never read: the state of the history is the one at its last **real** event.
+#
+# Many code bases pad on the **left**, so that the last event is always in the last column. Then every real event has pads before it, the causal mask lets them through, and a second mask is needed that hides them as keys.
+
+# %% [markdown] id="padding-zh" lang="zh" en=""
+# ## 填充
+#
+# 历史有长有短，一个批次却是矩形。空位用物品 0 填上，这就是*填充*，谁也不许从它那里学到东西。填充该放在哪一边？本课程放在**右边**，在真实事件之后，于是白得一层保护：位置 $i$ 上的真实事件只能看 $j \le i$，那里没有填充。填充位置自己的输出是胡话，但没有人去读：整段历史的状态，取的是最后一个**真实**事件处的状态。
+#
+# 许多代码把填充放在**左边**，好让最后一个事件总在最后一列。这样一来，每个真实事件前面都有填充，因果掩码会放它们进来，必须再加一个掩码，不许它们当键。
+
+# %% [markdown] id="predict-padding-en" lang="en" tags=["predict"]
+# **Predict.** The same three events: alone; with four pads on the right; with four pads on the left and only the causal mask. Which of the three outputs for the last event agree? (The pads have the zero vector as embedding. Does that make them harmless?)
+
+# %% [markdown] id="predict-padding-zh" lang="zh" en="" tags=["predict"]
+# **猜一猜。** 同样三个事件：单独放；右边加四个填充；左边加四个填充、只用因果掩码。最后一个事件的三份输出，哪些会一致？（填充的嵌入是零向量。这样它们就无害了吗？）
+
+# %% id="padding" tags=["break-it"]
+real = torch.randn(3, 4, dtype=torch.double)
+pads = torch.zeros(4, 4, dtype=torch.double)  # the embedding of PAD
+alone = attention(real, real, real, causal_mask(3))[-1]
+right_padded = torch.cat([real, pads])
+left_padded = torch.cat([pads, real])
+on_the_right = attention(right_padded, right_padded, right_padded, causal_mask(7))[2]
+on_the_left = attention(left_padded, left_padded, left_padded, causal_mask(7))[6]
+expect_close("pads on the right change nothing", on_the_right, alone, tol=1e-12)
+expect_true("pads on the left change the output", (on_the_left - alone).abs().max() > 0.05)
+weights = attention_weights(left_padded, left_padded, causal_mask(7))[6]
+expect_true("they take a share although their vectors are zero", weights[:4].sum() > 0.1)
+
+is_real = torch.tensor([False] * 4 + [True] * 3)
+mended = attention(left_padded, left_padded, left_padded, causal_mask(7) & is_real)  # columns of pads are forbidden as well
+expect_close("mended: pads hidden as keys", mended[6], alone, tol=1e-12)
+expect_true("but the rows of the pads are now empty: softmax of nothing but -inf is nan", mended[:4].isnan().all())
+
+# %% [markdown] id="padding-why-en" lang="en"
+# A zero vector gives the score 0, and $e^0 = 1$ is not nothing: pads take a share of the weight, more of it the shorter the history. So a user's list would depend on who else is in the batch. And the mend has a trap of its own: a row in which everything is forbidden becomes `nan`, and one `nan` in the gradient ruins every weight of the model. Exercise 5.2 is about this. We keep pads on the right and have neither problem.
+
+# %% [markdown] id="padding-why-zh" lang="zh" en=""
+# 零向量的得分是 0，而 $e^0 = 1$ 并不是没有：填充会占走一份权重，历史越短占得越多。于是一个用户的推荐列表竟取决于同一批次里还有谁。补救办法自己也带着陷阱：一整行都被禁止时，结果是 `nan`，而梯度里只要有一个 `nan`，模型的所有权重就全毁了。练习 5.2 说的就是这件事。我们把填充放在右边，两个麻烦都没有。
+
+# %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
+# ## Exercises
+#
+# **5.1 Implement.** A window mask: position $i$ may look at itself and at the `width - 1` events before it, no further. With `width >= length` it must equal `causal_mask`.
+
+# %% [markdown] id="exercise1-zh" lang="zh" en="" tags=["exercise"]
+# ## 练习
+#
+# **5.1 实现。** 窗口掩码：位置 $i$ 可以看自己和前面的 `width - 1` 个事件，再远就不行。当 `width >= length` 时，它必须等于 `causal_mask`。
+
+# %% id="exercise1" tags=["exercise"]
+def window_mask(length, width):
+    """bool [length, length], True = may look."""
+    ...
+
+
+lesson05.check_window_mask(window_mask)
+
+# %% id="exercise1-solution" tags=["solution"]
+def window_mask(length, width):
+    allowed = torch.ones(length, length, dtype=torch.bool)
+    return allowed.tril() & allowed.triu(1 - width)  # not ahead, and not more than width - 1 back
+
+
+lesson05.check_window_mask(window_mask)
+
+# %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
+# **5.2 Modify.** Make left padding safe. From `is_real` (bool, one row per history) build a mask for a whole batch: causal, pads hidden as keys, and no row without a single allowed key, so that no `nan` can arise. Let a pad look at itself.
+
+# %% [markdown] id="exercise2-zh" lang="zh" en="" tags=["exercise"]
+# **5.2 修改。** 让左填充变得安全。根据 `is_real`（布尔值，每段历史一行）为整个批次造一个掩码：因果、填充不能当键，而且没有哪一行是全被禁止的，这样就不会出现 `nan`。让填充看它自己。
+
+# %% id="exercise2" tags=["exercise"]
+def padded_mask(is_real):
+    """is_real bool [B, L] -> bool [B, L, L], True = may look."""
+    ...
+
+
+lesson05.check_padded_mask(padded_mask)
+
+# %% id="exercise2-solution" tags=["solution"]
+def padded_mask(is_real):
+    length = is_real.shape[1]
+    return (causal_mask(length) & is_real[:, None, :]) | torch.eye(length, dtype=torch.bool)
+
+
+lesson05.check_padded_mask(padded_mask)
+
+# %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
+# **5.3 Measure.** Five sealed models, `lesson05.sealed["A"]` to `["E"]`. Each takes items, int64 [B, L], and returns states [B, L, d]. Use `influence` to find those that look ahead. One of them leaks only over a distance, so use a history long enough, say 12 events.
+
+# %% [markdown] id="exercise3-zh" lang="zh" en="" tags=["exercise"]
+# **5.3 测量。** 有五个封装好的模型，`lesson05.sealed["A"]` 到 `["E"]`。每个都接收物品 int64 [B, L]，返回状态 [B, L, d]。用 `influence` 找出偷看未来的那些。其中有一个只在隔得较远时才泄漏，所以历史要够长，比如 12 个事件。
+
+# %% id="exercise3" tags=["exercise"]
+leaking = ...  # a set of letters
+
+lesson05.check_leaking(leaking)
+
+# %% id="exercise3-solution" tags=["solution"]
+history = torch.arange(1, 13)
+ahead = torch.ones(12, 12, dtype=torch.bool).triu(1)
+leaking = {name for name, model in lesson05.sealed.items() if influence(model, history)[ahead].any()}
+
+lesson05.check_leaking(leaking)
+
+# %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
+# **5.4 Think.** Someone adds a part to a causal model that is trained on all positions. Which parts let the future in? Give a set of letters.
+#
+# - A: `LayerNorm` over the $d$ numbers of each position
+# - B: normalising each channel by its mean over all positions of the history
+# - C: a convolution of width 3 that pads one place on each side
+# - D: a convolution of width 3 that pads two places on the left
+# - E: a bidirectional GRU
+# - F: a feed-forward network applied to each position alone
+
+# %% [markdown] id="exercise4-zh" lang="zh" en="" tags=["exercise"]
+# **5.4 思考。** 有人给一个在所有位置上训练的因果模型加了一个部件。哪些部件会把未来放进来？用字母的集合作答。
+#
+# - A：在每个位置的 $d$ 个数上做 `LayerNorm`
+# - B：用整段历史所有位置的均值，对每个通道做归一化
+# - C：宽度为 3、左右各补一格的卷积
+# - D：宽度为 3、左边补两格的卷积
+# - E：双向 GRU
+# - F：对每个位置单独作用的前馈网络
+
+# %% id="exercise4" tags=["exercise"]
+lets_future_in = ...
+
+lesson05.check_parts(lets_future_in)
+
+# %% id="exercise4-solution" tags=["solution"]
+# B: the mean contains later events. C: the right neighbour is one step ahead. E: one of its two directions comes from the
+# future. A and F see one position only; D looks at the position itself and the two before it.
+lets_future_in = {"B", "C", "E"}
+
+lesson05.check_parts(lets_future_in)
+
+# %% [markdown] id="answer-en" lang="en"
+# ## The two colleagues, answered
+#
+# You put Ben's model on the site, because you know what Ana's numbers are made of. Keep two habits from this lesson: change the future and watch the past, before you train; and when a result is too good to be true, look for the answer in the input.
+
+# %% [markdown] id="answer-zh" lang="zh" en=""
+# ## 回答开头的问题
+#
+# 你会让小本的模型上线，因为你知道小安的数字是怎么来的。请把这一课的两个习惯带走：训练之前，改动未来、观察过去；结果好得不真实时，到输入里去找答案。
+
+# %% [markdown] id="summary-en" lang="en" tags=["summary"]
+# ## Summary
+#
+# 1. One masked pass answers all questions of a history at once; it equals running the model on every prefix.
+# 2. The causal mask sets forbidden scores to $-\infty$ before the softmax; after the softmax it leaks through the denominator.
+# 3. `influence` measures who reaches whom: change an input, watch the outputs, look above the diagonal.
+# 4. A leaking model shines in training and fails when serving; a score above the clairvoyant's is an alarm.
+# 5. With pads on the right the causal mask is enough; with pads on the left they must be hidden as keys.
+
+# %% [markdown] id="summary-zh" lang="zh" en="" tags=["summary"]
+# ## 小结
+#
+# 1. 带掩码跑一遍，就同时回答了一段历史的所有问题；结果等于在每个前缀上各跑一遍。
+# 2. 因果掩码在 softmax 之前把被禁止的得分改成 $-\infty$；放到 softmax 之后，就会从分母泄漏。
+# 3. `influence` 测量谁能影响到谁：改一个输入，观察各个输出，看对角线以上。
+# 4. 泄漏的模型训练时光彩照人，上线时一败涂地；成绩超过先知模型，就该拉响警报。
+# 5. 填充在右边，有因果掩码就够了；填充在左边，必须不许它们当键。
+
+# %% [markdown] id="references-en" lang="en" tags=["references"]
+# ## References
+#
+# - A. Vaswani et al., *Attention Is All You Need*, NeurIPS 2017: section 3.2.3, the mask of the decoder. [arXiv 1706.03762](https://arxiv.org/abs/1706.03762)
+# - W.-C. Kang, J. McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018: section III-B, causality. [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - In this repository: `tutorial_lib/models/attention.py`, `tutorial_lib/checks.py`, `tests/models/test_interface.py`, where every model of the course passes the test of the changed future.
+
+# %% [markdown] id="references-zh" lang="zh" en="" tags=["references"]
+# ## 参考文献
+#
+# - A. Vaswani 等，*Attention Is All You Need*，NeurIPS 2017：3.2.3 节，解码器的掩码。[arXiv 1706.03762](https://arxiv.org/abs/1706.03762)
+# - W.-C. Kang、J. McAuley，*Self-Attentive Sequential Recommendation*，ICDM 2018：III-B 节，因果性。[arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - 本仓库：`tutorial_lib/models/attention.py`，`tutorial_lib/checks.py`，以及 `tests/models/test_interface.py`：课程里的每个模型都要通过“改动未来”的检查。

@@ -1,0 +1,462 @@
+"""The simulated worlds: what is true in them by construction, and the numbers that the data card states."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tutorial_lib.data import simulate as module
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.events import make_dataset, validate
+from tutorial_lib.data.simulate import (
+    SAMPLE_DIR,
+    SITTING,
+    WORLDS,
+    World,
+    ceiling_ranks,
+    drift,
+    last_gap_task,
+    load_ceiling,
+    main,
+    simulate,
+    write_sample,
+)
+from tutorial_lib.data.splits import temporal_split
+from tutorial_lib.errors import TutorialError
+
+SMALL = World(users=120, shortest=15, longest=30)
+RANKS = ["rank_with_clock", "rank_without_clock"]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Both worlds of the course, simulated anew."""
+    return {name: simulate(world) for name, world in WORLDS.items()}
+
+
+@pytest.fixture(scope="module")
+def splits():
+    """The temporal split of both committed data sets."""
+    return {name: temporal_split(load_dataset(name)) for name in WORLDS}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return simulate(SMALL, scores=True)
+
+
+def ndcg(ranks):
+    return np.where(ranks <= 10, 1 / np.log2(1 + ranks), 0.0)
+
+
+def gaps_of(events):
+    """Gap before each event in s; -1 at first events."""
+    user, time = events["user"].to_numpy(), events["timestamp"].to_numpy()
+    return np.where(np.diff(user, prepend=-1) != 0, -1, np.diff(time, prepend=0))
+
+
+def popularity_ranks(split):
+    """Ranks of the test targets by training counts, seen items left out, ties half; slow and plain on purpose."""
+    items = split.dataset.events["item"].to_numpy()
+    counts = np.bincount(split.train["item"], minlength=split.dataset.num_items + 1)
+    ranks = []
+    for start, row in zip(split.test.start, split.test.row, strict=True):
+        unseen = np.ones(len(counts), bool)
+        unseen[[0, *items[start:row]]] = False
+        rivals, own = counts[unseen], counts[items[row]]
+        ranks.append(1 + (rivals > own).sum() + ((rivals == own).sum() - 1) / 2)
+    return np.array(ranks)
+
+
+def test_committed_files_are_what_the_code_makes(drawn):
+    for name, simulation in drawn.items():
+        pd.testing.assert_frame_equal(pd.read_csv(SAMPLE_DIR / f"{name}.csv.gz"), simulation.events)
+        ceiling = load_ceiling(name)
+        assert list(ceiling) == RANKS
+        for column in RANKS:
+            np.testing.assert_array_equal(ceiling[column], getattr(simulation, column))
+    assert sum(file.stat().st_size for file in SAMPLE_DIR.iterdir()) < 3e6
+
+
+def test_same_seed_same_bits_other_seed_other_world():
+    first, again, other = simulate(SMALL), simulate(SMALL), simulate(replace(SMALL, seed=SMALL.seed + 1))
+    pd.testing.assert_frame_equal(first.events, again.events)
+    for column in RANKS:
+        np.testing.assert_array_equal(getattr(first, column), getattr(again, column))
+    assert not np.array_equal(first.events["item"][:200], other.events["item"][:200])
+    assert not np.array_equal(first.tastes, other.tastes) and not np.array_equal(first.embeddings, other.embeddings)
+
+
+def test_event_tables_are_valid_and_complete(splits):
+    for name, split in splits.items():
+        events = pd.read_csv(SAMPLE_DIR / f"{name}.csv.gz")
+        pd.testing.assert_frame_equal(validate(events), events)
+        dataset = split.dataset
+        assert (dataset.num_users, dataset.num_items) == (WORLDS[name].users, WORLDS[name].items)
+        np.testing.assert_array_equal(dataset.user_ids, np.arange(dataset.num_users))
+        lengths = np.diff(dataset.offsets)
+        assert lengths.min() == WORLDS[name].shortest and lengths.max() == WORLDS[name].longest
+
+
+def test_nothing_is_seen_twice_and_no_cluster_runs_dry(drawn):
+    for name, simulation in drawn.items():
+        assert not simulation.events.duplicated(["user", "item"]).any()
+        sizes = np.bincount(simulation.clusters)
+        assert sizes.min() >= WORLDS[name].longest
+        cluster = simulation.clusters[simulation.events["item"] - 1]
+        used = np.zeros((WORLDS[name].users, len(sizes)), int)
+        np.add.at(used, (simulation.events["user"], cluster), 1)
+        assert (used / sizes).max() < 0.8  # the most faithful user still has a fifth of the cluster to choose from
+
+
+def test_control_shares_everything_with_sample_but_the_choices(drawn):
+    sample, control = drawn["sample"], drawn["control"]
+    pd.testing.assert_frame_equal(sample.events[["user", "timestamp"]], control.events[["user", "timestamp"]])
+    np.testing.assert_array_equal(sample.embeddings, control.embeddings)
+    np.testing.assert_array_equal(sample.tastes, control.tastes)
+    assert (sample.events["item"] != control.events["item"]).mean() > 0.5
+
+
+def test_mood_halves_its_distance_in_a_half_life_and_solves_the_ode():
+    world = World(half_life=6.0, period=48.0)
+    rng = np.random.default_rng(0)
+    mood, taste = rng.standard_normal((2, 5, world.dim))
+
+    def after(hours, start=mood):
+        return drift(start, taste, np.full(5, hours), world)
+
+    np.testing.assert_allclose(after(0.0), mood, atol=1e-14)
+    for hours in (6.0, 12.0, 30.0):
+        distance = np.linalg.norm(after(hours) - taste, axis=1) / np.linalg.norm(mood - taste, axis=1)
+        np.testing.assert_allclose(distance, 0.5 ** (hours / 6.0), rtol=1e-12)
+    np.testing.assert_allclose(after(7.0), after(4.0, after(3.0)), rtol=1e-12)  # two gaps are one
+    half_turn = drift(mood, taste, np.full(5, 24.0), world) - taste  # half a period: the opposite direction
+    np.testing.assert_allclose(half_turn, -(0.5**4) * (mood - taste), atol=1e-12)
+    generator = np.kron(np.eye(world.dim // 2), 2 * np.pi / 48.0 * np.array([[0.0, -1.0], [1.0, 0.0]]))
+    velocity = (mood - taste) @ (generator - np.log(2) / 6.0 * np.eye(world.dim)).T
+    np.testing.assert_allclose((after(1e-4) - after(-1e-4)) / 2e-4, velocity, rtol=1e-6)
+
+
+def test_time_is_worth_something_in_sample_and_nothing_in_control(splits):
+    split = splits["sample"]
+    values = ndcg(ceiling_ranks(split.dataset, split.test.row).to_numpy())
+    gain = values[:, 0] - values[:, 1]
+    assert 0.03 <= gain.mean() <= 0.06
+    rng = np.random.default_rng(0)
+    means = [gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(1000)]
+    assert np.quantile(means, 0.005) > 0.02
+    control = ceiling_ranks(splits["control"].dataset, splits["control"].test.row)
+    assert control["rank_with_clock"].equals(control["rank_without_clock"]) and control["rank_with_clock"].notna().all()
+
+
+def test_a_clock_that_moves_nothing_is_worth_nothing():
+    """Where a real clock changes neither mood nor leaps, both observers know the same, so the gain is no artefact of the code."""
+    still = simulate(replace(SMALL, half_life=1e12, period=1e12, leap=0.0), scores=True)
+    np.testing.assert_allclose(still.scores_with_clock, still.scores_without_clock, atol=1e-12)
+    np.testing.assert_array_equal(still.rank_with_clock, still.rank_without_clock)
+
+
+def test_control_never_looks_at_a_gap():
+    fixed = replace(SMALL, clock="fixed")
+    other_times = {"minutes": 20.0, "ties": 0.2, "active_days": 7.0, "pause_sigma": (0.1, 0.5), "end_days": 99.0}
+    base, changed = simulate(fixed), simulate(replace(fixed, **other_times))
+    assert (base.events["timestamp"] != changed.events["timestamp"]).mean() > 0.9
+    np.testing.assert_array_equal(base.events["item"], changed.events["item"])
+    np.testing.assert_array_equal(base.rank_with_clock, changed.rank_with_clock)
+    real, moved = simulate(replace(SMALL, clock="real")), simulate(replace(SMALL, clock="real", **other_times))
+    assert (real.events["item"] != moved.events["item"]).mean() > 0.2  # the same change does tell in the real clock's world
+
+
+def test_cluster_changes_follow_pauses_in_sample_only(drawn):
+    z = {}
+    for name, simulation in drawn.items():
+        gap = gaps_of(simulation.events)
+        change = np.diff(simulation.clusters[simulation.events["item"] - 1], prepend=-1) != 0
+        long, short = change[gap >= SITTING], change[(gap >= 0) & (gap < SITTING)]
+        error = np.sqrt(long.var() / len(long) + short.var() / len(short))
+        z[name] = (long.mean() - short.mean()) / error
+    assert z["sample"] > 50
+    assert abs(z["control"]) < 4
+
+
+def test_probabilities_are_proper_and_give_the_ranks(small):
+    chosen = small.events["item"].to_numpy() - 1
+    first = gaps_of(small.events) < 0
+    for scores, ranks in (
+        (small.scores_with_clock, small.rank_with_clock),
+        (small.scores_without_clock, small.rank_without_clock),
+    ):
+        np.testing.assert_allclose(scores.sum(1), 1.0, rtol=1e-9)
+        assert np.isnan(ranks[first]).all()
+        order = np.argsort(-scores, axis=1, kind="stable")
+        by_sorting = 1 + np.argmax(order == chosen[:, None], axis=1)
+        np.testing.assert_array_equal(by_sorting[~first], ranks[~first])
+        for row in np.flatnonzero(~first)[::97]:
+            seen = chosen[:row][(small.events["user"][:row] == small.events["user"][row]).to_numpy()]
+            assert (scores[row, seen] == 0).all() and (scores[row] == 0).sum() == len(seen)
+
+
+def surprise(scores, chosen):
+    """z-value of the mean of log p(chosen) - E_p log p: near 0 for an observer whose probabilities are the true ones."""
+    logs = np.log(np.where(scores > 0, scores, 1.0))
+    difference = logs[np.arange(len(chosen)), chosen] - (scores * logs).sum(1)
+    return difference.mean() / (difference.std() / np.sqrt(len(difference)))
+
+
+def test_clairvoyants_are_calibrated_and_better_than_popularity(small):
+    chosen, gap = small.events["item"].to_numpy() - 1, gaps_of(small.events)
+    for part in (gap >= 0, gap >= SITTING, (gap >= 0) & (gap < SITTING)):
+        assert abs(surprise(small.scores_with_clock[part], chosen[part])) < 4
+    assert abs(surprise(small.scores_without_clock[gap >= 0], chosen[gap >= 0])) < 4
+    blind_after_pauses = surprise(small.scores_without_clock[gap >= SITTING], chosen[gap >= SITTING])
+    assert blind_after_pauses < -8  # it cannot know that these come after pauses: the check does find an ignorant observer
+    counts = np.bincount(chosen, minlength=SMALL.items) + 1.0  # from these very events: flatters popularity
+    popular = counts * (small.scores_with_clock > 0)
+    popular /= popular.sum(1, keepdims=True)
+    rows = np.flatnonzero(gap >= 0)
+    log = [np.log(scores[rows, chosen[rows]]) for scores in (small.scores_with_clock, small.scores_without_clock, popular)]
+    for better, worse in ((log[0], log[1]), (log[1], log[2])):
+        gain = better - worse
+        assert gain.mean() > 6 * gain.std() / np.sqrt(len(gain)) and gain.mean() > 0.1
+
+
+def test_observer_without_clock_is_close_to_the_exact_posterior(small):
+    """The fourth event, predicted by enumerating every course of the mood since the first, 12 pauses to each gap."""
+    space = module._space(SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[0]))
+    centre_weights = space.leaps
+    exact, told, blind = [], [], []
+    nodes, module.NODES = module.NODES, 12
+    try:
+        hours, weight, _ = module._calendar(SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[2]))[3]
+    finally:
+        module.NODES = nodes
+    for user in range(20):
+        rows = np.flatnonzero(small.events["user"] == user)[:4]
+        taste, chosen = small.tastes[user], small.events["item"].to_numpy()[rows] - 1
+        moods, belief = taste[None], np.ones(1)  # hypotheses about the mood after the event, and their probabilities
+        unseen = np.ones(SMALL.items)
+        for step, item in enumerate(chosen):
+            view = (hours[user], weight[user]) if step else (np.zeros(1), np.ones(1))
+            leap = np.where(view[0] >= 1, SMALL.leap, 0.0) if step else np.array([SMALL.leap])
+            drifted = drift(moods[:, None], taste, np.broadcast_to(view[0], (len(moods), len(view[0]))), SMALL)
+            scores = np.exp(SMALL.beta * drifted @ space.items.T + space.bias) * unseen  # [H, Q, V]
+            scores *= (belief[:, None] * view[1] * (1 - leap) / scores.sum(2))[:, :, None]
+            leapt = centre_weights * unseen
+            leapt *= (view[1] * leap).sum() / len(leapt) / leapt.sum(1, keepdims=True)  # [C, V]
+            if step == 3:
+                exact.append(scores.sum((0, 1)) + leapt.sum(0))
+            joint = np.concatenate([scores[:, :, item].ravel(), leapt[:, item]])
+            belief = joint / joint.sum()
+            moods = np.concatenate([drifted.reshape(-1, SMALL.dim), space.centres])
+            moods = (1 - SMALL.kappa) * moods + SMALL.kappa * space.items[item]
+            keep = belief > 1e-4  # the rest cannot matter
+            moods, belief = moods[keep], belief[keep] / belief[keep].sum()
+            unseen[item] = 0
+        blind.append(small.scores_without_clock[rows[3]])
+        told.append(small.scores_with_clock[rows[3]])
+    exact, blind, told = np.array(exact), np.array(blind), np.array(told)
+    distance = np.abs(exact - blind).sum(1).mean() / 2  # total variation
+    assert distance < 0.01
+    assert np.abs(exact - told).sum(1).mean() / 2 > 20 * distance
+
+
+def test_people_differ_in_irregularity_and_time_has_ties(drawn):
+    events = drawn["sample"].events
+    gap = gaps_of(events)
+    spread = irregularity(events)
+    assert spread.min() < 0.6 and np.quantile(spread, 0.25) < 1.3 and np.quantile(spread, 0.75) > 2.5 and spread.max() > 5
+    within = gap[(gap >= 0) & (gap < SITTING)]
+    assert 0.02 < (within == 0).mean() < 0.05
+    assert 0.55 < len(within) / (gap >= 0).sum() < 0.65
+    assert events["timestamp"].max() < module.END
+
+
+def irregularity(events):
+    """Coefficient of variation of each user's gaps."""
+    grouped = pd.Series(gaps_of(events)).where(lambda gap: gap >= 0).groupby(events["user"])
+    return (grouped.std(ddof=0) / grouped.mean()).to_numpy()
+
+
+def test_temporal_split_keeps_targets_and_long_histories(splits):
+    split = splits["sample"]
+    assert len(split.test) >= 1500 and len(split.valid) >= 1500
+    assert np.median(split.train_end - split.dataset.offsets[:-1]) >= 30
+    assert np.median(split.test.row - split.test.start) >= 30
+
+
+def test_popularity_says_little_but_something(splits):
+    for split in splits.values():
+        value = ndcg(popularity_ranks(split)).mean()
+        chance = ndcg(np.arange(1, 961)).mean()
+        assert 2 * chance < value < 0.02
+
+
+def test_ceiling_ranks_finds_its_rows_among_fewer_users():
+    full, few = load_dataset("sample"), load_dataset("sample", users=300, seed=3)
+    table = full.events.assign(rank=load_ceiling("sample")["rank_with_clock"].to_numpy()).set_index(["user", "item"])["rank"]
+    rows = temporal_split(few).test.row
+    chosen = few.events.iloc[rows]
+    wanted = table.loc[list(zip(few.user_ids[chosen["user"]], few.item_ids[chosen["item"] - 1], strict=True))]
+    np.testing.assert_array_equal(ceiling_ranks(few, rows)["rank_with_clock"], wanted)
+    assert wanted.notna().all() and wanted.nunique() > 50
+
+
+def test_ceilings_are_refused_where_they_do_not_apply(monkeypatch, tmp_path):
+    dataset = load_dataset("sample", users=20)
+    cut = make_dataset("sample", dataset.events.drop(index=7))
+    with pytest.raises(TutorialError, match="Histories of sample were changed"):
+        ceiling_ranks(cut, np.array([1]))
+    with pytest.raises(TutorialError, match="No ceiling is known for 'ml-1m'.*sample, control"):
+        load_ceiling("ml-1m")
+    monkeypatch.setattr(module, "SAMPLE_DIR", tmp_path)
+    with pytest.raises(TutorialError, match="sample_ceiling.csv.gz is missing.*--write"):
+        load_ceiling("sample")
+
+
+@pytest.mark.parametrize("fault", [{"clock": "none"}, {"dim": 7}, {"longest": 63}, {"shortest": 2}, {"shortest": 61}])
+def test_impossible_worlds_are_refused(fault):
+    with pytest.raises(TutorialError, match="cannot be simulated: use clock 'real' or 'fixed'"):
+        World(**fault)
+
+
+def test_scores_of_a_large_world_are_refused():
+    with pytest.raises(TutorialError, match="3000 users needs gigabytes"):
+        simulate(World(), scores=True)
+
+
+def test_writing_gives_the_same_bytes_and_leaves_nothing_half_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(module, "WORLDS", {"sample": replace(SMALL, users=10)})
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        write_sample(folder)
+    assert sorted(file.name for file in folders[0].iterdir()) == ["sample.csv.gz", "sample_ceiling.csv.gz"]
+    for file in folders[0].iterdir():
+        content = file.read_bytes()
+        assert content == (folders[1] / file.name).read_bytes()
+        assert content[3:8] == bytes(5)  # gzip header: no file name, time 0
+    assert pd.read_csv(folders[0] / "sample_ceiling.csv.gz").isna().sum().tolist() == [10, 10]
+    with pytest.raises(TutorialError, match="could not be written"):
+        write_sample(tmp_path / "nowhere")
+
+    def full_disk(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "replace", full_disk)
+    (tmp_path / "full").mkdir()
+    with pytest.raises(TutorialError, match="No space left"):
+        write_sample(tmp_path / "full")
+    assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_command_line(monkeypatch, capsys):
+    for arguments, code in (["--help"], 0), ([], 2):
+        monkeypatch.setattr("sys.argv", ["simulate", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == code
+    assert "--write" in capsys.readouterr().out
+
+    def fail():
+        raise TutorialError("one sentence.")
+
+    monkeypatch.setattr(module, "write_sample", fail)
+    monkeypatch.setattr("sys.argv", ["simulate", "--write"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and capsys.readouterr().err == "one sentence.\n"
+
+
+@pytest.mark.parametrize("gap", ["query", "past"])
+def test_last_gap_alone_tells_the_answer(gap):
+    items, times, queries, answer = (column.numpy() for column in last_gap_task(2000, 12, seed=5, gap=gap))
+    assert all(column.dtype == np.int64 for column in (items, times, queries, answer))
+    assert items.shape == times.shape == queries.shape == (2000, 12) and answer.shape == (2000,)
+    assert (answer == 1).sum() == (answer == 2).sum() == 1000
+    lengths, rows = (items > 0).sum(1), np.arange(2000)
+    assert lengths.min() == 2 and lengths.max() == 12
+    real = np.arange(12) < lengths[:, None]
+    assert np.array_equal(items > 0, real) and items[real].min() == 3 and items.max() == 12
+    steps = np.diff(times, axis=1)
+    assert (steps[real[:, 1:]] > 0).all() and (steps[~real[:, 1:]] == 0).all() and (queries[~real] == times[~real]).all()
+    np.testing.assert_array_equal(queries[:, :-1][real[:, 1:]], times[:, 1:][real[:, 1:]])
+    gap_of = {
+        "query": (queries - times)[rows, lengths - 1],
+        "past": steps[rows, lengths - 2],
+        "first": steps[rows, 0],
+    }
+    for where, seconds in gap_of.items():
+        long = seconds >= 3600
+        assert ((seconds >= 60) & (seconds < 600) | (seconds >= 86400) & (seconds < 864000)).all()
+        comparable = lengths > 2  # in sequences of two events the first gap is the last past gap
+        agreement = (long == (answer == 2))[comparable].mean()
+        assert agreement == 1 if where == gap else abs(agreement - 0.5) < 4 * 0.5 / np.sqrt(comparable.sum())
+    for feature in (lengths, items[rows, lengths - 1]):  # nor can a model without time guess from what else it sees
+        for value in np.unique(feature):
+            share, count = (answer[feature == value] == 2).mean(), (feature == value).sum()
+            assert abs(share - 0.5) < 4.5 * 0.5 / np.sqrt(count)
+    again = last_gap_task(2000, 12, seed=5, gap=gap)
+    np.testing.assert_array_equal(again[1].numpy(), times)
+
+
+@pytest.mark.parametrize("fault", [(0, 5, "query"), (5, 1, "query"), (5, 5, "next")])
+def test_last_gap_task_refuses_nonsense(fault):
+    with pytest.raises(TutorialError, match="use 'query' or 'past'"):
+        last_gap_task(fault[0], fault[1], gap=fault[2])
+
+
+def card_tables():
+    """Rows of all tables of the data card, as lists of cells, English part and Chinese part."""
+    text = (SAMPLE_DIR.parent / "README.md").read_text(encoding="utf-8")
+    parts = text.split("<!-- 中文 -->")
+    assert len(parts) == 2
+    return [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
+        for part in parts
+    ]
+
+
+def test_data_card_states_the_parameters():
+    for rows in card_tables():
+        stated = {row[0].strip("`"): row[1] for row in rows}
+        for field in fields(World):
+            value = getattr(World(), field.name)
+            shown = (
+                f"{value[0]:g} … {value[1]:g}" if isinstance(value, tuple) else f"{value:g}" if field.name != "clock" else None
+            )
+            assert stated[field.name].replace(",", "") == (shown or "real / fixed"), field.name
+
+
+def test_data_card_states_the_measured_facts(splits):
+    expected = []
+    for split in splits.values():
+        events, ranks = split.dataset.events, ceiling_ranks(split.dataset, split.test.row)
+        gap = gaps_of(events)
+        gap, pause = gap[gap >= 0], gap[gap >= SITTING] / 3600
+        value = {column: ndcg(ranks[column].to_numpy()).mean() for column in RANKS}
+        quartiles = np.quantile(irregularity(events), [0.05, 0.25, 0.5, 0.75, 0.95])
+        when = pd.to_datetime([np.quantile(events["timestamp"], 0.01), split.cut_valid, split.cut_test], unit="s")
+        expected.append(
+            [
+                f"{split.dataset.num_users:,}",
+                f"{split.dataset.num_items:,}",
+                f"{len(events):,}",
+                " / ".join(f"{seconds:,.0f}" for seconds in np.quantile(gap, [0.1, 0.25, 0.5])),
+                " / ".join(f"{hours:.0f}" for hours in np.quantile(pause, [0.1, 0.5, 0.9])),
+                f"{(gap < SITTING).mean():.1%}",
+                f"{(gap == 0).mean():.1%}",
+                " / ".join(f"{q:.2f}" for q in quartiles),
+                " / ".join(day.strftime("%Y-%m-%d") for day in when),
+                f"{len(split.valid):,} / {len(split.test):,}",
+                f"{np.median(split.train_end - split.dataset.offsets[:-1]):.0f}",
+                f"{ndcg(popularity_ranks(split)).mean():.3f}",
+                f"{value['rank_without_clock']:.3f}",
+                f"{value['rank_with_clock']:.3f}",
+                f"{value['rank_with_clock'] - value['rank_without_clock']:.3f}",
+                f"`{split.dataset.fingerprint}`",
+            ]
+        )
+    for rows in card_tables():
+        start = next(index for index, row in enumerate(rows) if row[1:] == ["`sample`", "`control`"]) + 2
+        assert [row[1:] for row in rows[start : start + len(expected[0])]] == [list(pair) for pair in zip(*expected, strict=True)]

@@ -1,0 +1,261 @@
+"""What lessons use to keep their word: numbers in the text are checked, exercises judge themselves, settings come from one place.
+
+Everything printed here is the same on every machine: wanted values and tolerances, never raw results.
+"""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tutorial_lib.errors import TutorialError
+
+NOT_ATTEMPTED, WRONG, RIGHT = "not attempted yet", "wrong", "right"
+
+
+def expect(name: str, value: float, want: float, tol: float, when: bool = True) -> None:
+    """Check a number that the text states; prints "ok  NDCG@10 = 0.21 ± 0.02".
+
+    Raises AssertionError with the value if it lies more than `tol` from `want`. A tolerance as large as the number itself
+    would accept anything, hence TutorialError (unless want = 0). `when=False`: the reader runs other data than the text
+    speaks of, so nothing is checked.
+    """
+    if not (0 < tol < abs(want) or (want == 0 and 0 < tol < np.inf)):
+        raise TutorialError(f"{name}: the tolerance {tol:g} must be positive and smaller than the number it guards, {want:g}")
+    _report(name, f"{name} = {want:g} ± {tol:g}", abs(float(value) - want) <= tol, float(value), when)
+
+
+def expect_between(name: str, value: float, low: float, high: float, when: bool = True) -> None:
+    """Check low <= value <= high; prints "ok  name: between low and high"."""
+    if not low < high:
+        raise TutorialError(f"{name}: {low:g} to {high:g} is no range")
+    _report(name, f"{name}: between {low:g} and {high:g}", low <= float(value) <= high, float(value), when)
+
+
+def expect_true(name: str, condition: bool, when: bool = True) -> None:
+    """Check a statement; prints "ok  statement"."""
+    _report(name, name, bool(condition), "false", when)
+
+
+def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool = True) -> None:
+    """Check two arrays of the same shape, entry by entry; prints "ok  ours equals torch's (max difference below 1e-06)".
+
+    Infinities must stand in the same places; NaN equals nothing. The tolerance must be smaller than the largest wanted entry.
+    """
+    got, want = _array(got), _array(want)
+    size = np.abs(want[np.isfinite(want)]).max(initial=0)
+    if not 0 < tol < (size or np.inf):
+        raise TutorialError(f"{name}: the tolerance {tol:g} must be positive and smaller than the largest entry, {size:g}")
+    if got.shape == want.shape:
+        worst, place = _worst(got, want)
+        found = f"off by {worst:.3g} at {place}: {got[place]:.6g} instead of {want[place]:.6g}" if want.size else "empty"
+        _report(name, f"{name} (max difference below {tol:g})", want.size > 0 and worst < tol, found, when)
+    else:
+        _report(name, name, False, f"of shape {got.shape} instead of {want.shape}", when)
+
+
+def _report(name: str, text: str, good: bool, found: object, when: bool) -> None:
+    if not when:
+        print(f"--  {name}: the text speaks of the sample, not checked here")
+    elif good:
+        print(f"ok  {text}")
+    else:
+        raise AssertionError(f"{name} is {found:.6g}, wanted: {text}" if isinstance(found, float) else f"{text}: {found}")
+
+
+def _array(x: Any) -> np.ndarray:
+    """Float64 copy of a tensor, array, list or number."""
+    return np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x, dtype=np.float64)
+
+
+def _worst(got: np.ndarray, want: np.ndarray) -> tuple[float, tuple[int, ...]]:
+    """Largest difference and its place; equal infinities differ by 0, NaN by infinity."""
+    with np.errstate(invalid="ignore"):
+        difference = np.nan_to_num(np.where(got == want, 0.0, np.abs(got - want)), nan=np.inf, posinf=np.inf)
+    place = np.unravel_index(difference.argmax(), difference.shape) if difference.size else ()
+    return float(difference.max(initial=0)), tuple(int(i) for i in place)
+
+
+def show_matrix(x: Any, rows: Sequence | None = None, cols: Sequence | None = None, digits: int = 2) -> None:
+    """Print a vector or matrix with labels, the same on every machine: fixed digits, no -0.00, booleans as 1 and a dot."""
+    kind = np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x).dtype.kind
+    values = np.atleast_2d(_array(x))
+    if values.ndim != 2 or any(
+        labels is not None and len(labels) != size for labels, size in zip((rows, cols), values.shape, strict=True)
+    ):
+        raise TutorialError(f"show_matrix got shape {values.shape} and labels of other lengths: it shows one labelled matrix")
+
+    def text(value: float) -> str:
+        if kind == "b":
+            return "1" if value else "·"
+        return f"{value:.0f}" if kind in "iu" else f"{round(value, digits) + 0.0:.{digits}f}"
+
+    table = [[text(value) for value in row] for row in values]
+    if cols is not None:
+        table.insert(0, [str(label) for label in cols])
+    if rows is not None:
+        labels = ([""] if cols is not None else []) + [str(label) for label in rows]
+        left = max(map(len, labels))
+        table = [[label.ljust(left), *row] for label, row in zip(labels, table, strict=True)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def settings(dataset: str = "sample", users: int | None = None) -> tuple[str, int | None]:
+    """Data set and number of users of a lesson; the environment variables TUTORIAL_DATASET and TUTORIAL_USERS override.
+
+    Unset or empty variables change nothing; TUTORIAL_USERS=all means every user. An unknown name is refused by `load_dataset`.
+    """
+    dataset = os.environ.get("TUTORIAL_DATASET", "").strip() or dataset
+    wanted = os.environ.get("TUTORIAL_USERS", "").strip() or ("all" if users is None else str(users))
+    if wanted == "all":
+        return dataset, None
+    if not (wanted.isdecimal() and int(wanted) > 0):
+        raise TutorialError(f"the number of users is {wanted!r}: set TUTORIAL_USERS to a whole number of at least 1, or to all")
+    return dataset, int(wanted)
+
+
+class Wrong(Exception):
+    """Raised by a checker: the answer is wrong, because of this message."""
+
+
+class NotAttempted(Exception):
+    """Raised by a checker: there is no answer yet."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a checker found: status is "not attempted yet", "wrong" or "right"."""
+
+    status: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.status}, because {self.reason}" if self.reason else self.status
+
+    def _ipython_display_(self) -> None:
+        """The checker has printed the verdict; a notebook must not show it twice."""
+
+
+def exercise(test: Callable[..., None]) -> Callable[..., Verdict]:
+    """Decorator: turns `test(answer)`, which raises Wrong("...") for a wrong answer, into a checker.
+
+    The checker prints exactly one line and returns the Verdict; it never raises. Not attempted: the answer is None or `...`
+    (or a list of these), or a function that returns one of these or raises NotImplementedError. An answer that raises
+    anything else is wrong.
+    """
+
+    @functools.wraps(test)
+    def checker(*answers: Any) -> Verdict:
+        try:
+            if any(map(_is_empty, answers)):
+                raise NotAttempted
+            test(*map(_probe, answers))
+            verdict = Verdict(RIGHT)
+        except NotAttempted:
+            verdict = Verdict(NOT_ATTEMPTED)
+        except Wrong as error:
+            verdict = Verdict(WRONG, " ".join(str(error).split()))
+        except Exception as error:
+            verdict = Verdict(NOT_ATTEMPTED) if _is_stub(error) else Verdict(WRONG, _raised(error))
+        print(verdict)
+        return verdict
+
+    return checker
+
+
+def _is_empty(answer: Any) -> bool:
+    if isinstance(answer, (tuple, list)):
+        return len(answer) > 0 and all(map(_is_empty, answer))
+    return answer is None or answer is Ellipsis
+
+
+def _is_stub(error: Exception) -> bool:
+    """`raise NotImplementedError` of an empty exercise; not torch's "not implemented for 'Long'", which is a mistake."""
+    return isinstance(error, NotImplementedError) and "not implemented for" not in str(error)
+
+
+def _raised(error: Exception) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"it raised {type(error).__name__}" + (f": {first[:200]}" if first else "")
+
+
+def _probe(answer: Any) -> Any:
+    """A function that watches what the reader's function returns and raises; other answers pass as they are."""
+    if not (inspect.isroutine(answer) or isinstance(answer, functools.partial)):
+        return answer
+    answered = False
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal answered
+        try:
+            result = answer(*args, **kwargs)
+        except Exception as error:
+            raise (NotAttempted() if _is_stub(error) else Wrong(_raised(error))) from error
+        if _is_empty(result):
+            raise Wrong("it returned None: is a return missing on one of its paths?") if answered else NotAttempted()
+        answered = True
+        return result
+
+    return functools.update_wrapper(call, answer) if inspect.isroutine(answer) else call
+
+
+def want_tensor(
+    got: Any, shape: tuple[int, ...] | None = None, dtype: torch.dtype | None = None, name: str = "your result"
+) -> None:
+    """For checkers: `got` must be a tensor of this shape and dtype (None: any), else Wrong; NotAttempted if it is empty."""
+    if _is_empty(got):
+        raise NotAttempted
+    if not isinstance(got, torch.Tensor):
+        raise Wrong(f"{name} is a {type(got).__name__}, wanted a torch.Tensor")
+    if shape is not None and tuple(got.shape) != tuple(shape):
+        raise Wrong(f"{name} has shape {tuple(got.shape)}, wanted {tuple(shape)}")
+    if dtype is not None and got.dtype != dtype:
+        raise Wrong(f"{name} has dtype {got.dtype}, wanted {dtype}")
+
+
+def _kind(dtype: torch.dtype) -> str:
+    return "bool" if dtype == torch.bool else "float" if dtype.is_floating_point else "int"
+
+
+def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result") -> None:
+    """For checkers: `got` must equal `want` (tensor, array, list or number) entry by entry within `tol`.
+
+    A tensor must also be of the same kind (truth values, whole numbers or decimals), whatever its precision.
+    """
+    if _is_empty(got):
+        raise NotAttempted
+    if isinstance(want, torch.Tensor):
+        want_tensor(got, want.shape, name=name)
+        if _kind(got.dtype) != _kind(want.dtype):
+            raise Wrong(f"{name} has dtype {got.dtype}, wanted {want.dtype}")
+    try:
+        got, want = _array(got), _array(want)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is a {type(got).__name__}, wanted {'a number' if np.ndim(want) == 0 else 'numbers'}") from None
+    if got.shape != want.shape:
+        raise Wrong(f"{name} has shape {got.shape}, wanted {want.shape}")
+    worst, place = _worst(got, want)
+    if worst > tol:
+        where = f"{name}[{', '.join(map(str, place))}]" if place else name
+        raise Wrong(f"{where} is {got[place]:.4g}, wanted {want[place]:.4g}")
+
+
+@torch.no_grad()
+def influence(model: Callable[[torch.Tensor], torch.Tensor], items: torch.Tensor) -> torch.Tensor:
+    """Who reaches whom, measured: bool [L, L], True at (i, j) if output i changes when input j becomes another item.
+
+    model: items int64 [B, L] -> anything [B, L, ...]; items: one history, int64 [L]. A model that never looks ahead gives
+    nothing above the diagonal. Equality is exact, to the last bit. Taught in lesson 05.
+    """
+    length = len(items)
+    history = items.expand(length, length)  # row j: the history in which input j will change
+    changed = history + torch.eye(length, dtype=items.dtype) * torch.where(items > 1, -1, 1)
+    differs = model(changed) != model(history.contiguous())  # same batch size, so that rounding is the same
+    return differs.flatten(2).any(dim=2).T

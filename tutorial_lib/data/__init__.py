@@ -1,0 +1,1 @@
+"""Events, data sets, splits, sequences: everything between a file of interactions and a batch of tensors."""

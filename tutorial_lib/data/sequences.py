@@ -1,0 +1,182 @@
+"""From a split to tensors: windows, batches and gap features. Everything is padded on the right, and only here.
+
+Taught in lesson 01.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.splits import Split, Targets
+from tutorial_lib.errors import TutorialError
+
+POOL_BATCHES = 16  # batches that are sorted by length together
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B sequences of at most L events, padded on the right; all int64.
+
+    items [B, L]: 0 = padding. times [B, L]: unix seconds; pads repeat the last real time, so that differences there are 0.
+    query_times [B, L]: time of the event that position i must predict; equal to times at pads.
+    targets [B, L]: the item to predict at position i, 0 = none. Training: one at every real position; evaluation: only at the
+    last real one. users [B]. lengths [B]: number of real events.
+    """
+
+    items: Tensor
+    times: Tensor
+    query_times: Tensor
+    targets: Tensor
+    users: Tensor
+    lengths: Tensor
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class GapStatistics:
+    """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training events."""
+
+    mean: float
+    std: float
+
+
+def gather_windows(
+    items: np.ndarray, times: np.ndarray, start: np.ndarray, end: np.ndarray, max_len: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The last `max_len` rows of each range [start, end), padded on the right to the longest window: the one place that pads.
+
+    Returns items int64 [B, L] (pads 0), times int64 [B, L] (pads repeat the last real time) and lengths int64 [B].
+    """
+    _require_positive(max_len=max_len, shortest_range=int((end - start).min(initial=1)))
+    begin = np.maximum(start, end - max_len)
+    lengths = end - begin
+    steps = np.arange(lengths.max(initial=0))
+    rows = np.minimum(begin[:, None] + steps, end[:, None] - 1)  # [B, L]; pads point at the last real row
+    return np.where(steps < lengths[:, None], items[rows], 0), times[rows], lengths
+
+
+def training_batches(
+    split: Split, *, max_len: int, batch_size: int, seed: int, epoch: int, windows: str = "last", bucket: bool = True
+) -> Iterator[Batch]:
+    """One epoch of training windows in random order; the order depends on (seed, epoch) alone, so any epoch can be redone.
+
+    `windows="last"`: the last `max_len` targets of each user's training part. "all": the whole training part in consecutive
+    windows counted from its end, so that every training event but a user's first is a target exactly once.
+    Users with fewer than 2 training events have no target and yield nothing. `bucket` puts windows of similar length into
+    the same batch (sorted inside pools of 16 batches, batches then shuffled); each batch is as long as its longest window.
+    """
+    _require_positive(batch_size=batch_size)
+    start, end = _training_windows(split, max_len, windows)
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(start))
+    if bucket:
+        pool = np.arange(len(order)) // (POOL_BATCHES * batch_size)
+        order = order[np.lexsort((end[order] - start[order], pool))]
+    batches = np.arange(0, len(order), batch_size)
+    for first in rng.permutation(batches) if bucket else batches:
+        index = order[first : first + batch_size]
+        yield _batch(split, start[index], end[index], max_len)
+
+
+def num_training_batches(split: Split, *, max_len: int, batch_size: int, windows: str = "last") -> int:
+    """Number of batches that `training_batches` yields in one epoch."""
+    _require_positive(batch_size=batch_size)
+    return -(-len(_training_windows(split, max_len, windows)[0]) // batch_size)
+
+
+def evaluation_batches(split: Split, part: str = "valid", *, max_len: int, batch_size: int) -> Iterator[tuple[Batch, Tensor]]:
+    """The last `max_len` events before each target of `part` ("valid" or "test"), longest histories first.
+
+    Yields (batch, index): row b of the batch belongs to target index[b] of `split.valid` or `split.test`.
+    """
+    if part not in ("valid", "test"):
+        raise TutorialError(f"Unknown part {part!r}: choose 'valid' or 'test'.")
+    _require_positive(max_len=max_len, batch_size=batch_size)
+    targets: Targets = getattr(split, part)
+    order = np.argsort(-np.minimum(targets.row - targets.start, max_len), kind="stable")
+    for first in range(0, len(order), batch_size):
+        index = order[first : first + batch_size]
+        batch = _batch(split, targets.start[index], targets.row[index], max_len)
+        only_last = torch.arange(batch.items.shape[1]) == batch.lengths[:, None] - 1
+        yield Batch(**{**vars(batch), "targets": batch.targets * only_last}), torch.from_numpy(index)
+
+
+def seen_items(split: Split, targets: Targets, index: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """All items in the full history of the targets at `index`, as pairs (row of the batch, item), both int64 [M]."""
+    index = np.asarray(index)
+    start, counts = targets.start[index], (targets.row - targets.start)[index]
+    batch_row = np.repeat(np.arange(len(index)), counts)
+    rows = np.arange(counts.sum()) + np.repeat(start - (np.cumsum(counts) - counts), counts)
+    return batch_row, split.dataset.events["item"].to_numpy()[rows]
+
+
+def fit_gap_statistics(split: Split) -> GapStatistics:
+    """Statistics of the gap feature from gaps inside the training part; validation and test are never looked at."""
+    if not split.dataset.has_times:
+        raise TutorialError(
+            f"{split.dataset.name} knows the order of events but not their times, so it has no gaps: use a model without time."
+        )
+    users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
+    gaps = np.log1p(np.diff(times)[np.diff(users) == 0] / HOUR)
+    if len(gaps) == 0 or gaps.std() == 0:
+        return GapStatistics(float(gaps.mean()) if len(gaps) else 0.0, 1.0)
+    return GapStatistics(float(gaps.mean()), float(gaps.std()))
+
+
+def gap_feature(times: Tensor, query_times: Tensor | None = None, *, stats: GapStatistics) -> tuple[Tensor, Tensor | None]:
+    """Standardised log1p(gap / 1 h), float32 [B, L]: backward (since the previous event) and forward (until the query).
+
+    backward[:, 0] is the feature of gap 0; forward is None without `query_times`. Differences are taken in int64, because
+    float32 holds today's unix seconds only to the nearest 128. Negative gaps count as 0.
+    """
+    if times.dtype != torch.int64 or (query_times is not None and query_times.dtype != torch.int64):
+        raise TutorialError(f"Times must be int64 unix seconds, not {times.dtype}: other types lose the short gaps.")
+
+    def feature(gaps: Tensor) -> Tensor:
+        return ((torch.log1p(gaps.clamp(min=0).double() / HOUR) - stats.mean) / stats.std).float()
+
+    backward = feature(torch.diff(times, dim=1, prepend=times[:, :1]))
+    return backward, None if query_times is None else feature(query_times - times)
+
+
+def _training_windows(split: Split, max_len: int, windows: str) -> tuple[np.ndarray, np.ndarray]:
+    """Input ranges [start, end) int64 [W] in rows of the event table; the targets are the same ranges one row later."""
+    _require_positive(max_len=max_len)
+    first, last = split.dataset.offsets[:-1], split.train_end - 1
+    keep = last > first
+    if not keep.any():
+        raise TutorialError(f"No user of {split.dataset.name} has 2 training events: train on more data or cut later.")
+    first, last = first[keep], last[keep]
+    if windows == "last":
+        return np.maximum(first, last - max_len), last
+    if windows != "all":
+        raise TutorialError(f"Unknown windows={windows!r}: choose 'last' or 'all'.")
+    counts = -(-(last - first) // max_len)
+    back = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 = the user's last window
+    end = np.repeat(last, counts) - back * max_len
+    return np.maximum(np.repeat(first, counts), end - max_len), end
+
+
+def _require_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise TutorialError(f"Got {name}={value}: it must be at least 1.")
+
+
+def _batch(split: Split, start: np.ndarray, end: np.ndarray, max_len: int) -> Batch:
+    """Input rows [start, end) with the row after each as its target."""
+    events = split.dataset.events
+    items, times = events["item"].to_numpy(), events["timestamp"].to_numpy()
+    inputs, input_times, lengths = gather_windows(items, times, start, end, max_len)
+    begin = end - lengths
+    targets, target_times, _ = gather_windows(items, times, begin + 1, end + 1, max_len)
+    query_times = np.where(inputs == 0, input_times, target_times)
+    arrays = inputs, input_times, query_times, targets, events["user"].to_numpy()[begin], lengths
+    return Batch(*map(torch.from_numpy, arrays))
