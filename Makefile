@@ -5,12 +5,12 @@ PYTHON   ?= python3
 LAB_ARGS ?=
 WORKERS  ?= 2
 
-# The stamp is named after where the course lies and what it needs: a moved folder or changed pins install again, a mere `touch` does not.
+# The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
 STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
 RUN    := .venv/bin/python
 # Tests must not depend on what the learner has set for the lessons.
 TEST   := env -u TUTORIAL_DATASET -u TUTORIAL_USERS -u MPLBACKEND OMP_NUM_THREADS=1 $(RUN)
-PYTEST := $(TEST) -m pytest -n $(WORKERS)
+PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ test: $(STAMP) ## run everything: style, unit tests, lesson sources, every noteb
 	@echo "style"; $(RUN) -m ruff check --quiet .
 	@echo "unit tests"; $(PYTEST)
 	@echo "lessons"; $(TEST) notebooks/build.py check
-	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
+	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; env -u TUTORIAL_DATA_DIR $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
 
 build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
 	@$(RUN) notebooks/build.py build

@@ -40,7 +40,7 @@ def execute(course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeou
     """
     from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     notebook = nbformat.v4.new_notebook(cells=deepcopy(nodes), metadata=deepcopy(NOTEBOOK_METADATA))
     folder = course.notebook(row, "en").parent
@@ -53,6 +53,7 @@ def execute(course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeou
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         coalesce_streams=True,
+        allow_errors=True,  # so that one run shows every check that fails
         on_cell_start=lambda cell, cell_index: started.append(cell.id),
         extra_arguments=["--log-level=50"],
     )
@@ -65,13 +66,21 @@ def execute(course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeou
         environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "IPYTHONDIR": profile}
         try:
             client.execute(env=environment)
-        except CellExecutionError as error:
-            trace = re.sub(r"\x1b\[[0-9;]*m", "", error.traceback).strip()
-            raise LessonError(Problem(file, started[-1], f"{error.ename}: {error.evalue}\n{trace}")) from None
         except CellTimeoutError:
             raise LessonError(Problem(file, started[-1], f"ran longer than {timeout} s; make it quicker")) from None
         except (DeadKernelError, RuntimeError, OSError) as error:
             raise LessonError(Problem(file, started[-1] if started else None, f"stopped the kernel ({error})")) from None
+    failed = []
+    for cell in notebook.cells:
+        if "raises-exception" not in cell.metadata.get("tags", []):
+            failed += [(cell.id, output) for output in cell.get("outputs", []) if output.output_type == "error"]
+    if failed:
+        trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(failed[0][1].traceback))
+        later = [
+            (cell_id, error) for cell_id, error in failed[1:] if error.ename == "AssertionError"
+        ]  # others may only follow from it
+        problems = [Problem(file, cell_id, f"{error.ename}: {error.evalue}") for cell_id, error in [failed[0], *later]]
+        raise LessonError(*problems, f"The first of these came from:\n{trace}")
     return notebook.cells
 
 

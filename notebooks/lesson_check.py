@@ -86,7 +86,7 @@ def check_lesson(course: Course, row: Row, terms: list[Term]) -> list[Problem]:
                 Problem(en, None, f"has other outputs than its Chinese twin; run `build.py build --force {row.number:02d}`")
             )
         found += [Problem(en, cell, text) for cell, text in output_faults(built["en"].cells)]
-    found += [Problem(file, cell, text) for cell, text in number_faults(cells, built["en"].cells if built["en"] else fresh["en"])]
+        found += [Problem(file, cell, text) for cell, text in number_faults(cells, built["en"].cells)]
     return found
 
 
@@ -165,7 +165,8 @@ def code_faults(cell: Cell) -> Iterator[tuple[str, str]]:
 def prose_faults(course: Course, row: Row, cell: Cell, terms: list[Term]) -> Iterator[tuple[str, str]]:
     english, chinese = cell.text["en"], cell.text["zh"]
     yield from ((cell.id, fault) for fault in compare(english, chinese))
-    yield from ((f"{cell.id}-zh", fault) for fault in mistranslated(english, chinese, terms))
+    if "references" not in cell.tags:  # titles of papers are quoted, not translated
+        yield from ((f"{cell.id}-zh", fault) for fault in mistranslated(english, chinese, terms))
     yield from ((f"{cell.id}-zh", fault) for fault in chinese_set_wrongly(chinese))
     if cell.stamp != text_hash(english):
         why = "was never compared with" if not cell.stamp else "is older than"

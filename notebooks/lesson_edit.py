@@ -16,12 +16,15 @@ from jupytext.config import load_jupytext_configuration_file
 from lesson_course import Course, LessonError, Problem, Row, write_atomically
 from lesson_format import KERNELSPEC, cells_digest, read_lesson, read_notebook, render, show, text_hash, unfold
 
-CELL_LINE = re.compile(r"^# %%.*$", re.M)
+CELL_LINE = re.compile(r"^# %%(?: .*)?$", re.M)  # not the magic "# %%time"
 
 
 def canonical(root: Path, text: str) -> str:
     """The source as JupyterLab would save it with the jupytext.toml of the project."""
-    config = load_jupytext_configuration_file(str(Path(root) / "jupytext.toml"))
+    settings = Path(root) / "jupytext.toml"
+    if not settings.exists():
+        raise LessonError(f"{settings} is missing; it says how JupyterLab saves lessons")
+    config = load_jupytext_configuration_file(str(settings))
     notebook = jupytext.reads(text, fmt="py:percent")
     notebook.metadata["kernelspec"] = dict(KERNELSPEC)
     return jupytext.writes(notebook, fmt="py:percent", config=config)

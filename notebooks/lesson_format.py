@@ -83,7 +83,7 @@ def read_cells(course: Course, row: Row) -> tuple[list[Cell], list[Problem]]:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base == "header":
             wrong(name, 'needs an id of letters, digits, "-" and "_" (at most 64, and not "header")')
         if base in seen:
-            wrong(name, f'uses the id "{base}" again (-en and -zh do not count); choose another')
+            wrong(name, f'uses the id "{base}" again (-en and -zh do not count); choose another, such as "{base}-code"')
         seen.add(base)
         if not prose:
             if language:

@@ -136,9 +136,13 @@ def test_changed_code_is_executed(course: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_a_failing_cell_is_named_and_nothing_is_written(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(course, SOURCE, "print(half(mean))", "print(half(nothing))")
+    edit(course, SOURCE, "answer = half(4)", "answer = half(nothing)")
+    edit(course, SOURCE, "answer = half(8)", "assert half(8) == 5, 'four is not five'")
     before, files = contents(course, *TWINS), sorted(course.rglob("*"))
     status, _, err = run(course, capsys, "build")
     assert status == 1 and err[0] == f"{SOURCE}: cell library: NameError: name 'nothing' is not defined"
+    assert err[1] == f"{SOURCE}: cell solution-three: AssertionError: four is not five"
+    assert sum(f"{SOURCE}: cell" in line for line in err) == 2  # an error that may follow from the first is not listed
     assert "---> " in "\n".join(err) and "\x1b" not in "\n".join(err)
     assert contents(course, *TWINS) == before and sorted(course.rglob("*")) == files
 

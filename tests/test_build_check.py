@@ -142,6 +142,7 @@ AROUND_THE_SOURCE = {
         "notebooks/lessons.csv",
         "line 4 cannot be read",
     ),
+    "no jupytext.toml": (lambda root: (root / "jupytext.toml").unlink(), "jupytext.toml", "is missing"),
     "later lesson first": (
         lambda root: edit(root, "notebooks/lessons.csv", "30,1", "30,3"),
         "notebooks/lessons.csv",

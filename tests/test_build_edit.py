@@ -128,8 +128,9 @@ def test_code_comes_back_with_its_show_lines(course: Path, capsys: pytest.Captur
     before = source(course)
     cell = next(cell for cell in nbformat.read(course / EN, as_version=4).cells if cell.id == "library")
     edit_cell(course, EN, "library", source=cell.source.replace("print(half(mean))", "%time\nprint(half(mean), 1)"))
-    assert merge(course, capsys, "en")[:2] == (0, ["02_second: library: text"])
-    assert changed_lines(before, source(course)) == (["print(half(mean))"], ["# %time", "print(half(mean), 1)"])
+    edit_cell(course, EN, "solution-one", source="%%time\nanswer = half(4)")
+    assert merge(course, capsys, "en")[:2] == (0, ["02_second: library: text", "02_second: solution-one: text"])
+    assert changed_lines(before, source(course)) == (["print(half(mean))"], ["# %time", "print(half(mean), 1)", "# %%time"])
 
 
 def test_edited_library_code_is_refused(course: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ Taught in lesson 07.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +43,7 @@ def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, 
     settings |= {name: list(value.shape) for name, value in model.state_dict().items()}
     cut = hashlib.sha256(split.train_end.tobytes() + split.valid.row.tobytes()).hexdigest()[:16]
     data = {"fingerprint": split.dataset.fingerprint, "split": split.kind, "cut": cut}
-    # Through JSON and back: plain values only, which a checkpoint that holds no code can keep.
-    return json.loads(json.dumps({"configuration": asdict(config), "model": settings, "data": data}))
+    return {"configuration": asdict(config), "model": settings, "data": data}
 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:

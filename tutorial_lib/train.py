@@ -56,6 +56,7 @@ class TrainConfig:
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < math.inf):
                 raise TutorialError(f"{name} must be a number of at least 0, got {value!r}")
+            object.__setattr__(self, name, float(value))  # numpy's numbers could not be read back from a checkpoint
         if self.averaging >= 1:
             raise TutorialError(f"averaging must be below 1, got {self.averaging}: it is the share of the old average that stays")
 

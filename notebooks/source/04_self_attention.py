@@ -13,7 +13,7 @@
 #
 # What we want is a rule that looks back over the whole history and decides, for this moment, **how much each earlier event matters**. That rule is self-attention. In this lesson you build it, prove it equal to PyTorch's own, break it in two ways, and train it on a task that no mean can solve.
 
-# %% [markdown] id="puzzle-zh" lang="zh" en=""
+# %% [markdown] id="puzzle-zh" lang="zh" en="e217aa08"
 # 今晚，小米在视频网站上点开了三样东西：电影《异形》、一档烤**蛋糕**的节目、电影《月球》。《月球》还在播。网站应该把什么排在她列表的最前面？
 #
 # 你多半会说：太空题材。烘焙节目只是一段小插曲。可程序看到的只是三个先后发生的事件。如果对三者取**平均**，烘焙占三分之一；如果只看**最后一个**，《异形》就被忘掉了，而且随手误点一次，整个列表就会跑偏。
@@ -29,7 +29,7 @@
 # - say what the query, key and value matrices add, and what several heads add;
 # - recognise two classic faults: a softmax along the wrong axis, and a model that cannot see order.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="df8b8a22" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 从点积到加权平均，手算出注意力权重；
@@ -58,7 +58,7 @@ plots.use_style()
 #
 # Give every event two numbers: how much **space** is in it and how much **kitchen**. Such a list of numbers that stands for an item is called its *embedding*. Later a model will learn the embeddings; here we choose them, so that you can follow every step.
 
-# %% [markdown] id="tiny-zh" lang="zh" en=""
+# %% [markdown] id="tiny-zh" lang="zh" en="fe7ec015"
 # ## 三个事件，每个两个数
 #
 # 给每个事件两个数：含有多少**太空**，含有多少**厨房**。像这样用一串数来代表一个物品，这串数就叫它的*嵌入*。以后模型会自己学出嵌入；这里由我们来定，好让你看清每一步。
@@ -71,7 +71,7 @@ show_matrix(x, names, ["space", "kitchen"], digits=1)
 # %% [markdown] id="score-en" lang="en"
 # **Step 1: scores.** How alike are two events? Multiply number by number and add: the *dot product*. For *Moon* and *Alien* it is $2 \cdot 2 + 1 \cdot 0 = 4$. All pairs at once are one matrix product, $S = X X^\top$, where $X$ holds one event per row and $\top$ swaps rows and columns. Row $i$, column $j$ of $S$ answers: *event $i$ looks at event $j$; how well do they match?*
 
-# %% [markdown] id="score-zh" lang="zh" en=""
+# %% [markdown] id="score-zh" lang="zh" en="8c003e1a"
 # **第一步：打分。** 两个事件有多像？对应的数相乘再相加，就是*点积*。《月球》与《异形》的点积是 $2 \cdot 2 + 1 \cdot 0 = 4$。所有配对合起来就是一次矩阵乘法 $S = X X^\top$：$X$ 的每一行是一个事件，$\top$ 表示行列互换。$S$ 的第 $i$ 行第 $j$ 列回答的是：*事件 $i$ 看向事件 $j$，两者有多合拍？*
 
 # %% id="tiny-scores"
@@ -87,7 +87,7 @@ show_matrix(scores, names, names, digits=1)
 #
 # Here $s_{ij}$ is the scaled score and $a_{ij}$ the *attention weight*: the share of event $j$ in what event $i$ takes in.
 
-# %% [markdown] id="scale-zh" lang="zh" en=""
+# %% [markdown] id="scale-zh" lang="zh" en="7d64104b"
 # **第二步：缩放。** 除以维数 $d$ 的平方根，这里是 $\sqrt{2}$。为什么偏偏是这个数？下面你会亲自测出来。
 #
 # **第三步：softmax。** 把每一行变成全为正、总和为 1 的份额：对每个数取 $e$ 的幂，再除以这一行的总和，
@@ -99,8 +99,8 @@ show_matrix(scores, names, names, digits=1)
 # %% [markdown] id="predict-row-en" lang="en" tags=["predict"]
 # **Predict before you run.** The row *Moon* has the scores 4, 2 and 5. After scaling and softmax: will *Cake* get about a quarter, about a tenth, or less than a tenth of the weight? And which of the three rows will be spread most evenly? Write your answers down.
 
-# %% [markdown] id="predict-row-zh" lang="zh" en="" tags=["predict"]
-# **先猜，再运行。** 《月球》这一行的得分是 4、2、5。经过缩放和 softmax，*Cake* 会分到大约四分之一、大约十分之一，还是不到十分之一？三行之中，哪一行分得最均匀？把你的答案写下来。
+# %% [markdown] id="predict-row-zh" lang="zh" en="d96a11d2" tags=["predict"]
+# **先猜，再运行。** 《月球》这一行的得分是 4、2、5。经过缩放和 softmax，*Cake* 会分到大约四分之一、大约十分之一，还是不到十分之一的权重？三行之中，哪一行分得最均匀？把你的答案写下来。
 
 # %% id="tiny-weights"
 scaled = scores / math.sqrt(2)
@@ -114,7 +114,7 @@ expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones
 #
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
-# %% [markdown] id="mix-zh" lang="zh" en=""
+# %% [markdown] id="mix-zh" lang="zh" en="c0d9728a"
 # 不到十分之一：《月球》从自己那里取 62 %，从《异形》取 31 %，从 *Cake* 只取 7 %。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
@@ -138,7 +138,7 @@ expect("factor of a score lower by 3 / sqrt(2)", math.exp(-3 / math.sqrt(2)), 0.
 #
 # So far all three were the event itself.
 
-# %% [markdown] id="scratch-zh" lang="zh" en=""
+# %% [markdown] id="scratch-zh" lang="zh" en="b307f9f2"
 # ## 从零写起：一个谁都不会读错的循环
 #
 # 在信任矩阵之前，先把同一条规则写成循环。一般情况下，三个不同的向量分饰三角，现在就记住它们的名字：
@@ -163,12 +163,23 @@ def attention_by_loop(query, key, value):
 
 expect_close("the loop gives the four steps above", attention_by_loop(x, x, x), output, tol=1e-6)
 
+# %% [markdown] id="reference-en" lang="en"
+# A loop that we wrote ourselves and the four steps that we wrote ourselves may share an error. So we call a witness who has nothing to do with us: the operator that PyTorch ships for this purpose. We ask in double precision, so that agreement means twelve digits and not four.
+
+# %% [markdown] id="reference-zh" lang="zh" en="82dfd3b9"
+# 循环是我们自己写的，那四步也是我们自己写的，两者可能错到一块儿去。所以请一位与我们毫不相干的证人：PyTorch 专门为此提供的算子。用双精度来问，这样“一致”就意味着十二位数字相同，而不是四位。
+
+# %% id="reference-check" tags=["reference-check"]
+query, key, value = torch.randn(3, 7, 5, dtype=torch.double).unbind(0)  # 7 events, 5 dimensions
+witness = F.scaled_dot_product_attention(query, key, value)
+expect_close("our loop equals PyTorch", attention_by_loop(query, key, value), witness, tol=1e-12)
+
 # %% [markdown] id="library-en" lang="en" tags=["library"]
 # ## The library version
 #
 # The course's library says it in matrices. What you see is the real source; the same lines run in every later lesson. The argument `mask` forbids pairs; it is the subject of lesson 05, so leave it at `None` for now.
 
-# %% [markdown] id="library-zh" lang="zh" en="" tags=["library"]
+# %% [markdown] id="library-zh" lang="zh" en="20433559" tags=["library"]
 # ## 库里的版本
 #
 # 课程的库用矩阵来写。你看到的就是真正的源码，后面每一课跑的都是这几行。参数 `mask` 用来禁止某些配对，那是第 05 课的主题，现在先让它保持 `None`。
@@ -179,24 +190,15 @@ from torch import Tensor
 # show: tutorial_lib.models.attention.attention_weights
 # show: tutorial_lib.models.attention.attention
 
-# %% [markdown] id="reference-en" lang="en"
-# Two independent witnesses: our loop, and the operator that PyTorch ships for this purpose. We ask in double precision, so that agreement means twelve digits and not four.
-
-# %% [markdown] id="reference-zh" lang="zh" en=""
-# 请两位互不相干的证人：我们的循环，和 PyTorch 专门为此提供的算子。用双精度来问，这样“一致”就意味着十二位数字相同，而不是四位。
-
-# %% id="reference-check" tags=["reference-check"]
-query, key, value = torch.randn(3, 7, 5, dtype=torch.double).unbind(0)  # 7 events, 5 dimensions
-ours = attention(query, key, value)
-expect_close("library equals loop", ours, attention_by_loop(query, key, value), tol=1e-12)
-expect_close("library equals PyTorch", ours, F.scaled_dot_product_attention(query, key, value), tol=1e-12)
+# %% id="library-check" tags=["reference-check"]
+expect_close("the library equals PyTorch", attention(query, key, value), witness, tol=1e-12)
 
 # %% [markdown] id="why-scale-en" lang="en"
 # ## Why divide by $\sqrt{d}$?
 #
 # A dot product is a sum of $d$ terms. If the entries of query and key are independent with mean 0 and variance 1, each term has variance 1, so the sum has variance $d$ and typical size $\sqrt{d}$. In 256 dimensions scores of ±16 are normal, and $e^{16}$ is nine million: one key takes everything. That alone would be a matter of taste. What hurts is learning: where one weight is almost 1 and the others almost 0, the softmax is flat and passes almost no gradient back.
 
-# %% [markdown] id="why-scale-zh" lang="zh" en=""
+# %% [markdown] id="why-scale-zh" lang="zh" en="f998c4eb"
 # ## 为什么要除以 $\sqrt{d}$？
 #
 # 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度。
@@ -204,10 +206,10 @@ expect_close("library equals PyTorch", ours, F.scaled_dot_product_attention(quer
 # %% [markdown] id="predict-scale-en" lang="en" tags=["predict"]
 # **Predict.** 32 random keys, one random query. Without scaling, how large is the largest weight on average at $d = 4$, and how large at $d = 1024$? And with scaling: does it grow, fall, or stay?
 
-# %% [markdown] id="predict-scale-zh" lang="zh" en="" tags=["predict"]
+# %% [markdown] id="predict-scale-zh" lang="zh" en="e5595a22" tags=["predict"]
 # **猜一猜。** 32 个随机的键，一个随机的查询。不缩放时，$d = 4$ 处最大的权重平均有多大？$d = 1024$ 处呢？如果缩放，它会变大、变小，还是不变？
 
-# %% id="why-scale" tags=["nbval-ignore-output"]
+# %% id="why-scale-code" tags=["nbval-ignore-output"]
 dims = [4, 16, 64, 256, 1024]
 largest = {"raw": [], "scaled": []}
 gradient = {"raw": [], "scaled": []}
@@ -231,13 +233,12 @@ for ax, table, label in zip(axes, [largest, gradient], ["largest weight (mean of
     ax.set(xscale="log", xlabel="dimensions d", ylabel=label, ylim=(0, 1.05))
     ax.set_xticks(dims, dims)
 axes[0].legend()
-fig.tight_layout()
 plt.show()
 
 # %% [markdown] id="why-scale-alt-en" lang="en" tags=["alt"]
 # Two line charts over the number of dimensions from 4 to 1024, on a logarithmic axis. Left: without scaling the largest of 32 weights climbs from about 0.4 to almost 1; with scaling it stays near 0.2. Right: without scaling the slope of the softmax falls from about 0.7 towards 0; with scaling it stays near 0.9.
 
-# %% [markdown] id="why-scale-alt-zh" lang="zh" en="" tags=["alt"]
+# %% [markdown] id="why-scale-alt-zh" lang="zh" en="2a800f0e" tags=["alt"]
 # 两幅折线图，横轴是维数，从 4 到 1024，对数刻度。左图：不缩放时，32 个权重中最大的一个从约 0.4 升到接近 1；缩放后一直在 0.2 附近。右图：不缩放时，softmax 的斜率从约 0.7 降到接近 0；缩放后一直在 0.9 附近。
 
 # %% id="why-scale-check"
@@ -258,7 +259,7 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 #
 # $W_Q$ turns an event into a question, $W_K$ into a label, $W_V$ into a message. To see that this matters, here is a task that needs all three. Each history holds six events, each with a **genre** (six of them, in random order) and a **mark** from 1 to 4. Then comes a genre alone, and the question: *which mark did this genre get?* This is what a recommender does all day: find the one earlier event that bears on this moment, and bring back what was known about it.
 
-# %% [markdown] id="projections-zh" lang="zh" en=""
+# %% [markdown] id="projections-zh" lang="zh" en="5837f621"
 # ## 三个矩阵带来了什么
 #
 # 当 $q = k = x$ 时，得分表是对称的：《月球》问 *Cake* 的，正是 *Cake* 问《月球》的。而且一个事件只能寻找与自己相像的东西。三个学出来的矩阵把这两道限制都去掉：
@@ -283,7 +284,7 @@ def lookup_batch(size, generator):
 
 
 class OneHead(nn.Module):
-    """Attention of the last event over the whole history, then a linear read-out of the mark."""
+    """The question attends to the six events before it; then a linear read-out of the mark."""
 
     def __init__(self, width=16, uniform=False):
         super().__init__()
@@ -292,12 +293,13 @@ class OneHead(nn.Module):
         self.uniform = uniform
 
     def forward(self, events):
-        query, key, value = self.w_query(events[:, -1:]), self.w_key(events), self.w_value(events)
-        weights = attention_weights(query, key)  # [B, 1, 7]
+        history, question = events[:, :-1], events[:, -1:]
+        query, key, value = self.w_query(question), self.w_key(history), self.w_value(history)
+        weights = attention_weights(query, key)  # [B, 1, 6]
         if self.uniform:
-            weights = torch.full_like(weights, 1 / events.shape[1])  # the twin: a plain mean of the same values
+            weights = torch.full_like(weights, 1 / history.shape[1])  # the twin: a plain mean of the same values
         mixed = (weights @ value)[:, 0]
-        return self.read_out(torch.cat([mixed, events[:, -1]], dim=1)), weights[:, 0]
+        return self.read_out(torch.cat([mixed, question[:, 0]], dim=1)), weights[:, 0]
 
 
 events, answer, _ = lookup_batch(1, torch.Generator().manual_seed(3))
@@ -305,16 +307,16 @@ labels = [f"genre {e[:GENRES].argmax()} mark {e[GENRES:].argmax() + 1}" for e in
 print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:", f"mark {answer.item() + 1}")
 
 # %% [markdown] id="lookup-predict-en" lang="en" tags=["predict"]
-# **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/7$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.)
+# **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/6$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.)
 
-# %% [markdown] id="lookup-predict-zh" lang="zh" en="" tags=["predict"]
-# **猜一猜。** 下面的“孪生模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/7$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）
+# %% [markdown] id="lookup-predict-zh" lang="zh" en="8dd530bc" tags=["predict"]
+# **猜一猜。** 下面的“孪生模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）
 
 # %% id="lookup-train" tags=["nbval-ignore-output"]
-def train_lookup(model, steps=400, seed=0):
+def train_lookup(model, steps=600, seed=0):
     """Cross-entropy on fresh histories at every step: nothing can be learned by heart."""
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
     losses = []
     for _ in range(steps):
         events, answer, _ = lookup_batch(256, generator)
@@ -347,7 +349,7 @@ expect("the plain mean does not", accuracy(twin), 0.44, tol=0.06)
 #
 # Look at what it has learned. Each row below is one history; the frame marks the event that was asked about.
 
-# %% [markdown] id="lookup-why-zh" lang="zh" en=""
+# %% [markdown] id="lookup-why-zh" lang="zh" en="e0225aa0"
 # 平均知道*出现过*哪些评分，于是猜最常见的那个，十次里能对四次多一点。但它不可能知道哪个评分属于哪个类型：平均把这层联系切断了。注意力把联系留住了，因为它挑出一个事件，取走那个事件的整条消息。
 #
 # 看看它学到了什么。下图每一行是一段历史，方框标出被问到的事件。
@@ -362,21 +364,22 @@ for ax, table, title in zip(axes, [untrained, learned], ["before training", "aft
     image = ax.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for row, column in enumerate(asked.tolist()):
         ax.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="white", linewidth=2))
-    ax.set(title=title, xlabel="event looked at (7 = the question itself)", xticks=range(7), xticklabels=range(1, 8), yticks=range(8))
+    ax.set(title=title, xlabel="event looked at", xticks=range(6), xticklabels=range(1, 7), yticks=range(8))
     ax.grid(False)
 axes[0].set_ylabel("history")
 fig.colorbar(image, ax=axes, label="attention weight")
 plt.show()
 
 # %% [markdown] id="lookup-alt-en" lang="en" tags=["alt"]
-# Two heat maps with eight histories as rows and seven events as columns. Before training all weights are alike, about one seventh. After training each row has a single bright cell, and it is the framed one: the event with the genre that was asked about.
+# Two heat maps with eight histories as rows and six events as columns. Before training all weights are alike, about one sixth. After training each row has a single bright cell, and it is the framed one: the event with the genre that was asked about.
 
-# %% [markdown] id="lookup-alt-zh" lang="zh" en="" tags=["alt"]
-# 两幅热力图，八段历史为行，七个事件为列。训练前所有权重都差不多，约七分之一。训练后每行只有一个亮格，正是方框里的那一格：类型被问到的那个事件。
+# %% [markdown] id="lookup-alt-zh" lang="zh" en="4acf163c" tags=["alt"]
+# 两幅热力图，八段历史为行，六个事件为列。训练前所有权重都差不多，约六分之一。训练后每行只有一个亮格，正是方框里的那一格：类型被问到的那个事件。
 
 # %% id="lookup-picture-check"
 expect_true("after training the largest weight sits on the event asked about, in all 8 rows", (learned.argmax(dim=1) == asked).all())
-expect("before training the largest weight, mean of 8 rows", untrained.amax(dim=1).mean(), 0.18, tol=0.06)
+expect("before training the largest weight, mean of 8 rows", untrained.amax(dim=1).mean(), 0.2, tol=0.05)
+expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).mean(), 0.95, tol=0.05)
 
 # %% [markdown] id="heads-en" lang="en"
 # ## Several heads
@@ -385,14 +388,14 @@ expect("before training the largest weight, mean of 8 rows", untrained.amax(dim=
 #
 # The witness this time is `nn.MultiheadAttention`, with our weights copied into it.
 
-# %% [markdown] id="heads-zh" lang="zh" en=""
+# %% [markdown] id="heads-zh" lang="zh" en="93cc7483"
 # ## 多个头
 #
 # 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，*以及*今晚的心情，一次平均就会把它们混成一团。*多头注意力*把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
 #
 # 这次的证人是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
 
-# %% id="heads" tags=["reference-check"]
+# %% id="heads-code" tags=["reference-check"]
 def multi_head(x, w_qkv, w_out, heads):
     """x [L, d] -> [L, d]: slice, attend in every slice, join, mix."""
     query, key, value = (x @ w_qkv.T).chunk(3, dim=1)  # each [L, d]
@@ -415,15 +418,15 @@ expect_true("4 heads have as many parameters as 1", sum(p.numel() for p in witne
 #
 # `softmax(dim=-2)` instead of `softmax(dim=-1)`: the shapes fit, nothing complains, and training even gets somewhere. But now each **column** sums to 1. An event no longer divides its attention; instead the events compete for who may look at *Cake*. Which check finds it?
 
-# %% [markdown] id="break-axis-zh" lang="zh" en="" tags=["break-it"]
+# %% [markdown] id="break-axis-zh" lang="zh" en="078f57d2" tags=["break-it"]
 # ## 弄坏它之一：softmax 用错了轴
 #
 # 把 `softmax(dim=-1)` 写成 `softmax(dim=-2)`：形状对得上，没有任何报错，训练甚至也有点效果。可现在总和为 1 的是每一**列**。事件不再分配自己的注意力，反倒变成几个事件争着去看 *Cake*。哪一项检查能发现它？
 
-# %% id="break-axis" tags=["break-it"]
+# %% id="break-axis-code" tags=["break-it"]
 broken = (x @ x.T / math.sqrt(2)).softmax(dim=-2)
 show_matrix(broken, names, names, digits=2)
-expect("sum of the row Moon, broken", broken[2].sum(), 1.47, tol=0.05)
+expect("sum of the row Moon, broken", broken[2].sum(), 1.29, tol=0.02)
 expect_true("the check 'rows sum to 1' finds the fault", not torch.allclose(broken.sum(dim=-1), torch.ones(3)))
 mended = attention_weights(x, x)
 expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.ones(3)))
@@ -433,12 +436,12 @@ expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.on
 #
 # Nothing in the four steps knows *where* an event stands. Shuffle the first six events of a history: the last event gets, to the last digit but rounding, the same output. For attention a history is a **set**. That is a fault only if order matters to you, and in recommendation it does: *Alien, Cake, Moon* is not *Moon, Alien, Cake*. The remedy is to write the position into the event, by adding a vector that belongs to the place in the sequence; SASRec in lesson 07 does so. (And the clock? A position says "third", not "three days ago". From lesson 08 on, the gaps themselves come in.)
 
-# %% [markdown] id="break-order-zh" lang="zh" en="" tags=["break-it"]
+# %% [markdown] id="break-order-zh" lang="zh" en="46b68dc7" tags=["break-it"]
 # ## 弄坏它之二：打乱过去
 #
 # 那四步里没有一步知道事件*站在哪里*。把一段历史的前六个事件打乱，最后一个事件的输出除了舍入误差之外一位不差。在注意力眼里，历史是一个**集合**。如果你不在乎顺序，这不算毛病；但做推荐要在乎：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。补救办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时钟呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身会登场。）
 
-# %% id="break-order" tags=["break-it"]
+# %% id="break-order-code" tags=["break-it"]
 history = torch.randn(7, 4, dtype=torch.double)
 shuffled = torch.cat([history[[3, 0, 5, 1, 4, 2]], history[6:]])
 last, last_shuffled = attention(history, history, history)[-1], attention(shuffled, shuffled, shuffled)[-1]
@@ -455,14 +458,14 @@ expect_true("with positions the order counts", difference.abs().max() > 0.1)
 #
 # **4.1 Implement.** Write `my_weights(query, key)` without `softmax`: scores, scaling, shares. It must survive scores of several thousand.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="f20dccff" tags=["exercise"]
 # ## 练习
 #
 # 每个检查会回答 *not attempted yet*（还没做）、*wrong, because ...*（不对，并说明原因）或 *right*（对）。把 `...` 换成你的代码，再运行单元格。
 #
 # **4.1 实现。** 不用 `softmax`，写出 `my_weights(query, key)`：打分、缩放、化为份额。得分有好几千时它也要扛得住。
 
-# %% id="exercise1" tags=["exercise"]
+# %% id="exercise1-code" tags=["exercise"]
 def my_weights(query, key):
     """query [L, d], key [L, d] -> attention weights [L, L]."""
     ...
@@ -482,10 +485,10 @@ lesson04.check_weights(my_weights)
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
 # **4.2 Modify.** Give attention a *temperature* $T$: divide the scaled scores by $T$ before the softmax. $T = 1$ must change nothing. What does the output approach when $T$ becomes very large, and when it becomes very small?
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="" tags=["exercise"]
+# %% [markdown] id="exercise2-zh" lang="zh" en="80b5f075" tags=["exercise"]
 # **4.2 修改。** 给注意力加一个*温度* $T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
 
-# %% id="exercise2" tags=["exercise"]
+# %% id="exercise2-code" tags=["exercise"]
 def attention_at(query, key, value, temperature):
     """All [L, d]; temperature > 0 -> [L, d]."""
     ...
@@ -504,10 +507,10 @@ lesson04.check_temperature(attention_at)
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
 # **4.3 Measure.** How many events does a row of weights really look at? A good answer is the *effective number*, $e^{H}$ with the entropy $H = -\sum_j a_j \ln a_j$: it is 8 for eight equal weights and 1 when a single event gets everything. Mind $0 \ln 0$, which counts as 0.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="" tags=["exercise"]
+# %% [markdown] id="exercise3-zh" lang="zh" en="f837b1f0" tags=["exercise"]
 # **4.3 测量。** 一行权重实际上在看几个事件？一个好的答案是*有效个数* $e^{H}$，其中熵 $H = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
 
-# %% id="exercise3" tags=["exercise"]
+# %% id="exercise3-code" tags=["exercise"]
 def effective_number(weights):
     """weights [..., L], rows sum to 1 -> effective number of events [...]."""
     ...
@@ -521,8 +524,8 @@ def effective_number(weights):
 
 
 lesson04.check_effective_number(effective_number)
-expect("effective number of events before training", effective_number(untrained).mean(), 6.8, tol=0.2)
-expect("and after", effective_number(learned).mean(), 1.0, tol=0.2)
+expect("effective number of events before training", effective_number(untrained).mean(), 5.9, tol=0.2)
+expect("and after", effective_number(learned).mean(), 1.25, tol=0.2)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
 # **4.4 Think.** Which of these changes leave **all attention weights** as they were, whatever the numbers? Give a set of letters, such as `{"B", "C"}`.
@@ -533,7 +536,7 @@ expect("and after", effective_number(learned).mean(), 1.0, tol=0.2)
 # - D: every value is doubled
 # - E: all queries and keys are turned by the same rotation
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="" tags=["exercise"]
+# %% [markdown] id="exercise4-zh" lang="zh" en="a53274f3" tags=["exercise"]
 # **4.4 思考。** 下面哪些改动，无论数值如何，都会让**所有注意力权重**保持原样？用字母的集合作答，例如 `{"B", "C"}`。
 #
 # - A：给每个键加上同一个向量
@@ -542,7 +545,7 @@ expect("and after", effective_number(learned).mean(), 1.0, tol=0.2)
 # - D：每个值乘以 2
 # - E：所有查询和键做同一个旋转
 
-# %% id="exercise4" tags=["exercise"]
+# %% id="exercise4-code" tags=["exercise"]
 unchanged = ...
 
 lesson04.check_unchanged(unchanged)
@@ -559,7 +562,7 @@ lesson04.check_unchanged(unchanged)
 #
 # Back to Mira. With the rule you built, *Moon* looks back, finds *Alien* alike and *Cake* unlike, and leaves the baking show 7 %. Nobody told it that the show was a detour; the match of query and key decided. The mean would have given it a third, and a look at the last event alone would have thrown *Alien* away.
 
-# %% [markdown] id="answer-zh" lang="zh" en=""
+# %% [markdown] id="answer-zh" lang="zh" en="89868901"
 # ## 回答开头的问题
 #
 # 回到小米的那个晚上。用你写出的规则，《月球》回头一看，发现《异形》与自己相像，*Cake* 不像，于是只给烘焙节目留了 7 %。没有谁告诉它那档节目是插曲，是查询与键的匹配程度决定的。取平均会给它三分之一；只看最后一个事件，则会把《异形》丢掉。
@@ -573,7 +576,7 @@ lesson04.check_unchanged(unchanged)
 # 4. $W_Q, W_K, W_V$ let an event ask for something else than itself; heads let it ask several questions at once.
 # 5. Attention sees a set: order must be written into the events, and time even more so.
 
-# %% [markdown] id="summary-zh" lang="zh" en="" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="d4356f50" tags=["summary"]
 # ## 小结
 #
 # 1. 自注意力把每个事件换成所有事件的加权平均；权重是算出来的，不是定死的。
@@ -589,7 +592,7 @@ lesson04.check_unchanged(unchanged)
 # - D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015: the weighted look back, before it was called self-attention. [arXiv 1409.0473](https://arxiv.org/abs/1409.0473)
 # - In this repository: `tutorial_lib/models/attention.py`, `tests/models/test_attention.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="50c28c8d" tags=["references"]
 # ## 参考文献
 #
 # - A. Vaswani 等，*Attention Is All You Need*，NeurIPS 2017：3.2.1 节（缩放点积，以及关于 $\sqrt{d}$ 的脚注），3.2.2 节（多头）。[arXiv 1706.03762](https://arxiv.org/abs/1706.03762)

@@ -71,6 +71,12 @@ IN_SOURCE = [
     ("order", [('# %% id="setup"', '# %% id="setup" tags=["exercise"]')], "setup", 'comes before the first "predict"'),
     ("library first", [('"check-mean" tags=["reference-check"]', '"check-mean"'), ('"place" tags=[', '"place" tags=["reference-check", ')],
      "library", "shows the library before anything was checked"),
+    (
+        "no library",
+        [("# show: tutorial_lib.tiny.SCALE\n\n# show: tutorial_lib.tiny.half", "half = float.__neg__")],
+        None,
+        'lacks the part "library"',
+    ),
     ("two exercises", [('"exercise-three" tags=["exercise"]', '"exercise-three"')], "exercise-one", "begins 2 exercise(s)"),
     ("no solution", [('"solution-two" tags=["solution"]', '"solution-two"')], "exercise-two", "has no solution"),
     ("solution in words only", [('"solution-three" tags=["solution"]', '"solution-three" tags=["hint"]')], "exercise-three", "has no solution"),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data import simulate as module
-from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.datasets import SOURCES, load_dataset
 from tutorial_lib.data.events import make_dataset, validate
 from tutorial_lib.data.simulate import (
     SAMPLE_DIR,
@@ -152,7 +152,7 @@ def test_time_is_worth_something_in_sample_and_nothing_in_control(splits):
 
 def test_a_clock_that_moves_nothing_is_worth_nothing():
     """Where a real clock changes neither mood nor leaps, both observers know the same, so the gain is no artefact of the code."""
-    still = simulate(replace(SMALL, half_life=1e12, period=1e12, leap=0.0), scores=True)
+    still = simulate(replace(SMALL, half_life=1e18, period=1e18, leap=0.0), scores=True)
     np.testing.assert_allclose(still.scores_with_clock, still.scores_without_clock, atol=1e-12)
     np.testing.assert_array_equal(still.rank_with_clock, still.rank_without_clock)
 
@@ -197,6 +197,28 @@ def test_probabilities_are_proper_and_give_the_ranks(small):
             assert (scores[row, seen] == 0).all() and (scores[row] == 0).sum() == len(seen)
 
 
+def space_of(world):
+    return module._space(world, np.random.default_rng(np.random.SeedSequence(world.seed).spawn(4)[0]))
+
+
+def test_probabilities_with_clock_are_the_closed_form(small):
+    """A second event soon after the first: the mood is known but for the first event's leap, of which one choice must fit."""
+    space, leapt = space_of(SMALL), []
+    items, gap = small.events["item"].to_numpy() - 1, gaps_of(small.events)
+    for row in np.flatnonzero(gap < 0) + 1:
+        if gap[row] < SITTING:
+            taste = small.tastes[small.events["user"][row]]
+            before = np.concatenate([taste[None], space.centres])
+            mood = 0.1 * before + 0.9 * space.items[items[row - 1]]
+            mood = drift(mood, taste, np.full(len(mood), gap[row] / 3600), SMALL)
+            weights = np.exp(SMALL.beta * mood @ space.items.T + space.bias)
+            weights[:, items[row - 1]] = 0
+            errors = np.abs(weights / weights.sum(1, keepdims=True) - small.scores_with_clock[row]).max(1)
+            assert errors.min() < 1e-9
+            leapt.append(errors.argmin() > 0)
+    assert abs(np.mean(leapt) - SMALL.leap) < 4 * np.sqrt(0.24 / len(leapt)) and len(leapt) > 50
+
+
 def surprise(scores, chosen):
     """z-value of the mean of log p(chosen) - E_p log p: near 0 for an observer whose probabilities are the true ones."""
     logs = np.log(np.where(scores > 0, scores, 1.0))
@@ -223,7 +245,7 @@ def test_clairvoyants_are_calibrated_and_better_than_popularity(small):
 
 def test_observer_without_clock_is_close_to_the_exact_posterior(small):
     """The fourth event, predicted by enumerating every course of the mood since the first, 12 pauses to each gap."""
-    space = module._space(SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[0]))
+    space = space_of(SMALL)
     centre_weights = space.leaps
     exact, told, blind = [], [], []
     nodes, module.NODES = module.NODES, 12
@@ -460,3 +482,9 @@ def test_data_card_states_the_measured_facts(splits):
     for rows in card_tables():
         start = next(index for index, row in enumerate(rows) if row[1:] == ["`sample`", "`control`"]) + 2
         assert [row[1:] for row in rows[start : start + len(expected[0])]] == [list(pair) for pair in zip(*expected, strict=True)]
+
+
+def test_data_card_names_every_data_set():
+    parts = (SAMPLE_DIR.parent / "README.md").read_text(encoding="utf-8").split("<!-- 中文 -->")
+    for name in [*SOURCES, "csv:PATH", "txt:PATH"]:
+        assert all(f"`{name}`" in part for part in parts), name

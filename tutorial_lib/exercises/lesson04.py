@@ -74,9 +74,7 @@ def check_effective_number(answer) -> None:
     if torch.allclose(got, (-entropy).exp(), atol=1e-5):
         raise Wrong("the sign of the entropy is turned round")
     if not torch.allclose(got, entropy.exp(), atol=1e-5):
-        raise Wrong(
-            f"four equal weights must give 4, yours gives {got[0]:.2f}; the row 0.7, 0.1, 0.1, 0.1 must give {math.exp(entropy[3]):.2f}"
-        )
+        raise Wrong(f"four equal weights must give 4, not {got[0]:.2f}; 0.7, 0.1, 0.1, 0.1 must give {math.exp(entropy[3]):.2f}")
     if answer(rows.expand(2, 4, 4)).shape != (2, 4):
         raise Wrong("leading dimensions must be kept: sum over the last dimension only")
 

@@ -27,7 +27,7 @@ from tutorial_lib.train import History, TrainConfig, pick_device, train
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a run. `options` are the model's own keywords; those not given are filled in with their defaults.
+    """What decides a run. `options` are the model's own keywords.
 
     Raises TutorialError at once, before any data are read, if no such model can be built.
     """
@@ -42,7 +42,6 @@ class Run:
     config: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self):
-        object.__setattr__(self, "options", model_options(self.model) | self.options)
         build_model(self.model, num_items=1, max_len=self.max_len, dim=self.dim, **self.options)
 
     @property
@@ -51,8 +50,9 @@ class Run:
 
     @property
     def configuration(self) -> str:
-        """All settings as JSON; `Run.from_configuration` reads it back."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """All settings as JSON, defaults of the model included; `Run.from_configuration` reads it back."""
+        options = model_options(self.model) | self.options
+        return json.dumps(asdict(self) | {"options": options}, sort_keys=True)
 
     @staticmethod
     def from_configuration(text: str) -> "Run":
@@ -113,7 +113,7 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
     test = evaluate(model, split, "test", sampled=sampled, seed=run.config.seed)
     row = result_row(run, model, history, evaluate(model, split, "valid"), test)
     around = (loaded - begin) + (time.perf_counter() - trained)  # reading the data, the last evaluation
-    row |= {"wall_seconds": round(history.wall_seconds + around, 1), "data_fingerprint": dataset.fingerprint}
+    row |= {"wall_seconds": round(history.wall_seconds + around, 2), "data_fingerprint": dataset.fingerprint}
     row |= {"code_version": versions} | machine(model) | {"configuration": run.configuration, "run": run.name}
     test.to_csv(target / "ranks.csv.gz")
     write_text(target / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
@@ -135,7 +135,7 @@ def result_row(run: Run, model: torch.nn.Module, history: History, valid: Ranks,
         "parameters": sum(p.numel() for p in model.parameters()),
         "epochs": history.rows[-1]["epoch"] if history.rows else 0,
         "best_epoch": history.best_epoch,
-        "train_seconds": round(history.seconds, 1),
+        "train_seconds": round(history.seconds, 2),
     }
 
 
@@ -152,8 +152,7 @@ def machine(model: torch.nn.Module) -> dict[str, object]:
 def add_to_table(row: dict[str, object], table: Path) -> None:
     """Adds a row to a CSV table; a row of the same run is replaced. Rows are sorted, so the order of runs leaves no trace."""
     # Text throughout: other rows must stay as they are, and a commit such as 1234567e89 is no number.
-    new = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items() if value is not None}
-    frame = pd.DataFrame([new], columns=list(row)).fillna("")
+    frame = pd.DataFrame([{name: as_text(value) for name, value in row.items()}])
     if table.exists():
         try:
             old = pd.read_csv(table, dtype=str, keep_default_na=False)
@@ -163,6 +162,11 @@ def add_to_table(row: dict[str, object], table: Path) -> None:
     order = ["dataset", "split", "model", "loss", "seed", "run"]
     frame = frame.sort_values(order, key=lambda column: column.astype(int) if column.name == "seed" else column)
     write_text(table, frame.to_csv(index=False))
+
+
+def as_text(value: object) -> str:
+    """A cell of the table: six digits of a measured number, nothing for what was not measured."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def write_text(path: Path, text: str) -> None:

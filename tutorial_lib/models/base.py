@@ -24,7 +24,7 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= p < 1:
             raise TutorialError(f"dropout must be at least 0 and below 1, got {p}")
-        self.p = p
+        self.p = float(p)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
