@@ -26,7 +26,7 @@ lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LA
 	@exec $(RUN) notebooks/lab.py $(LAB_ARGS)
 
 test: $(STAMP) ## run everything: style, unit tests, lesson sources, every notebook in both languages
-	@echo "style"; $(RUN) -m ruff check --quiet .
+	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
 	@echo "unit tests"; $(PYTEST)
 	@echo "lessons"; $(TEST) notebooks/build.py check
 	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; env -u TUTORIAL_DATA_DIR $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import zmq
 from jupyterlab.labapp import LabApp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,12 +35,14 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
     ours = {
         "--ServerApp.root_dir": str(ROOT),
         "--LabApp.default_url": f"/lab/tree/{lesson}" if lesson else "/lab",
-        "--log-level": "WARN",
-        "--LabApp.log_level": "WARN",
+        "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),  # tabs of the course come back, those of other projects stay away
         # Nothing asks the network: no news, no question whether news are wanted, no search for updates or extensions.
-        "--LabApp.news_url": "None",
-        "--LabApp.check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        "--LabApp.app_settings_dir": str(ROOT / "notebooks" / "lab_settings"),
         "--LabApp.extension_manager": "readonly",
+        # The terminal keeps to the address: errors alone are worth a line more, and a kernel complains unless it may encrypt.
+        "--log-level": "ERROR",
+        "--LabApp.log_level": "ERROR",
+        "--KernelManager.transport_encryption": "auto" if zmq.has("curve") else "disabled",
     }
     names = {argument.split("=")[0] for argument in given}
     result = [f"{name}={value}" for name, value in ours.items() if name not in names]

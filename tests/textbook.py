@@ -1,5 +1,8 @@
-"""Slow and obvious versions, to compare with: of a SASRec step as widely used ports write it, and of the full softmax."""
+"""Slow and obvious versions, to compare with: a SASRec step as widely used ports write it, the full softmax, batches by loops."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -60,3 +63,19 @@ def textbook_full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Te
     logits = states @ weight.T
     logits[:, 0] = -torch.inf
     return F.cross_entropy(logits, targets)
+
+
+def textbook_batches(histories: list[list[int]], max_len: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs and targets [B, max_len] in random order, filled event by event from the end, as the samplers of the ports do it."""
+    order = np.random.default_rng(seed).permutation(len(histories))
+    for first in range(0, len(order), batch_size):
+        users = order[first : first + batch_size]
+        inputs, targets = np.zeros((len(users), max_len), dtype=np.int64), np.zeros((len(users), max_len), dtype=np.int64)
+        for row, user in enumerate(users):
+            following, place = histories[user][-1], max_len - 1
+            for item in reversed(histories[user][:-1]):
+                inputs[row, place], targets[row, place] = item, following
+                following, place = item, place - 1
+                if place < 0:
+                    break
+        yield torch.from_numpy(inputs), torch.from_numpy(targets)

@@ -22,7 +22,10 @@ WORLD = replace(WORLDS["sample"], users=200)  # the world of the sample with few
 
 
 def mood_path(items: np.ndarray, times: np.ndarray, taste: np.ndarray, clock: np.ndarray) -> np.ndarray:
-    """Distance of the mood from the taste at the seconds `clock`, replayed from the items [n, k] chosen at `times` [n]."""
+    """Distance of the mood from the taste at the seconds `clock`, replayed from the items [n, k] chosen at `times` [n].
+
+    The world's random leaps are not replayed: after the choice that follows a leap, a tenth of it is left.
+    """
     mood, at, path = taste, times[0], np.zeros(len(clock))
     for item, time in zip(items, times, strict=True):
         before = drift(mood, taste, np.array((time - at) / 3600), WORLD)

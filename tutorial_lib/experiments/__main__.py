@@ -27,7 +27,7 @@ HELP = {  # of the fields of TrainConfig
     "windows": "last: the last MAX_LEN targets of each user; all: the whole history, in pieces",
     "evaluate_every": "epochs between two looks at the validation part",
     "patience": "stop after so many looks without a better NDCG@10; 0: never",
-    "seed": "of weights, order, dropout and negatives, and of the subset of users",
+    "seed": "of weights, order, dropout and training negatives",
 }
 
 
@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", required=True, help=f"one of {', '.join(MODELS)}")
     add("--dataset", default="sample", help="sample, control, ml-100k, ml-1m, csv:PATH, ... (python -m tutorial_lib.data list)")
     add("--split", default="temporal", help="temporal or leave_last_out")
-    add("--users", type=int, default=None, help="a random subset of so many users")
+    add("--users", type=int, default=None, help="a random subset of so many users, always the same")
     add("--max-len", type=int, default=50, help="longest history that the model reads, in events")
     add("--dim", type=int, default=64, help="width")
     add("--option", action="append", default=[], metavar="NAME=VALUE", help="a further option of the model; may be repeated")

@@ -99,7 +99,7 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
     begin = time.perf_counter()
     pick_device(device)
     target = Path(folder) / run.name
-    dataset = load_dataset(run.dataset, users=run.users, seed=run.config.seed)
+    dataset = load_dataset(run.dataset, users=run.users)  # the same users and the same negatives whatever the training seed
     split = make_split(dataset, run.split)
     model = build_model(
         run.model, num_items=dataset.num_items, max_len=run.max_len, dim=run.dim, seed=run.config.seed, **run.options
@@ -110,7 +110,7 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
     trained = time.perf_counter()
     if split.train_items.sum() - np.diff(dataset.offsets).max() < sampled:
         sampled = 0
-    test = evaluate(model, split, "test", sampled=sampled, seed=run.config.seed)
+    test = evaluate(model, split, "test", sampled=sampled)
     row = result_row(run, model, history, evaluate(model, split, "valid"), test)
     around = (loaded - begin) + (time.perf_counter() - trained)  # reading the data, the last evaluation
     row |= {"wall_seconds": round(history.wall_seconds + around, 2), "data_fingerprint": dataset.fingerprint}

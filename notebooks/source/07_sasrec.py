@@ -1,0 +1,629 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] id="puzzle-en" lang="en"
+# Two people have just watched the same film. One came to it through five thrillers, the other through five cartoons. A site that looks at the last event only gives both the same list. A site that averages everything they ever watched gives neither of them an evening's mood.
+#
+# You have the parts for something better: attention that weighs the history (lesson 04) and a mask that keeps it honest (lesson 05). **SASRec** puts them together, and for years it has been the model that others must beat. In this lesson you assemble it, prove it equal to an assembly of PyTorch's own parts, train it on a world in which the best possible score is known, and see what it does on a million real ratings. At the end we return to the two people.
+
+# %% [markdown] id="puzzle-zh" lang="zh"
+# 两个人刚看完同一部电影。一位之前看了五部惊悚片，另一位之前看了五部动画片。只看最后一个事件的网站，会给他们同一个列表；把看过的一切取平均的网站，又抓不住任何一位今晚的心情。
+#
+# 做得更好所需的零件你已经有了：给历史分配权重的注意力（第 04 课），让它不作弊的掩码（第 05 课）。**SASRec** 把它们装到一起，多年来一直是别的模型必须战胜的对手。这一课里，你会把它组装起来，证明它与用 PyTorch 自带零件拼成的模型相等，在一个“最好能得多少分”已知的世界里训练它，再看看它在一百万条真实评分上的表现。最后，我们回到那两个人。
+
+# %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
+# ## What you will be able to do
+#
+# - assemble SASRec from embedding, position, attention and feed-forward parts, and account for each of its parameters;
+# - train it on all positions at once, select on validation, and evaluate by full ranking with an interval;
+# - place a result between a floor (popularity, Markov) and a ceiling (the clairvoyant);
+# - show what the choice of the loss is worth, on simulated and on real data;
+# - read published SASRec numbers without being misled.
+
+# %% [markdown] id="objectives-zh" lang="zh" tags=["objectives"]
+# ## 学完这一课，你能够
+#
+# - 用嵌入、位置、注意力和前馈网络组装出 SASRec，并说清它的每一个参数从哪里来；
+# - 在所有位置上同时训练，用验证集做选择，用全量排序评估，并给出区间；
+# - 把一个结果摆在地板（热门基线、马尔可夫）和天花板（先知模型）之间来看；
+# - 在模拟数据和真实数据上说明：损失函数的选择值多少；
+# - 读懂已发表的 SASRec 数字而不被误导。
+
+# %% id="setup"
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tutorial_lib import plots
+from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.sequences import evaluation_batches
+from tutorial_lib.data.simulate import ceiling_ranks
+from tutorial_lib.data.splits import make_split
+from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, per_user
+from tutorial_lib.exercises import lesson07
+from tutorial_lib.experiments.results import read_ranks, read_results
+from tutorial_lib.models import build_model
+from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
+from tutorial_lib.models.base import Dropout, SequenceModel, initialise
+from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
+from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
+
+torch.manual_seed(0)
+plots.use_style()
+
+# %% [markdown] id="parameters-en" lang="en"
+# One cell decides on which data this lesson runs. The text speaks of the simulated `sample`; with `TUTORIAL_DATASET=ml-100k` in the environment the same notebook trains on real ratings.
+
+# %% [markdown] id="parameters-zh" lang="zh"
+# 这一课用什么数据，由下面这一个单元格决定。正文说的是模拟数据 `sample`；在环境变量里设 `TUTORIAL_DATASET=ml-100k`，同一个 notebook 就会在真实评分上训练。
+
+# %% id="parameters-code" tags=["parameters", "training"]
+DATASET, USERS = settings(dataset="sample", users=None)
+ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are checked only there
+
+# %% [markdown] id="tiny-en" lang="en"
+# ## The whole model on five items
+#
+# Five items, two numbers each, as in lesson 04: *space* and *kitchen*. The history is *Alien*, *Cake*, *Moon*; *Bread* and *Mars* have not been seen. SASRec does four things.
+#
+# **Look up and mark the place.** Take the embedding $e_i$ of each event and add a vector $p_i$ that belongs to its place in the sequence, so that first and third can be told apart.
+
+# %% [markdown] id="tiny-zh" lang="zh"
+# ## 五个物品上的完整模型
+#
+# 和第 04 课一样，每个物品两个数：*太空*与*厨房*。历史是 *Alien*、*Cake*、*Moon*；*Bread* 和 *Mars* 还没看过。SASRec 做四件事。
+#
+# **查表并标明位置。** 取出每个事件的嵌入 $e_i$，加上属于这个位置的向量 $p_i$，这样第一个和第三个就分得开了。
+
+# %% id="tiny-input"
+items = ["Alien", "Cake", "Moon", "Bread", "Mars"]
+table = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 1.0], [0.5, 2.0], [1.5, 0.0]])
+position = torch.tensor([[-0.2, 0.0], [0.0, 0.0], [0.2, 0.2]])
+x = table[:3] + position
+show_matrix(x, items[:3], ["space", "kitchen"], digits=1)
+
+# %% [markdown] id="tiny-mix-en" lang="en"
+# **Look back and keep what was there.** Masked attention brings in the past; adding it *to* the event instead of putting it in its place is the *residual connection*. **Score.** The state of the last event is compared with every item of the table by a dot product: the same table that translated the history into vectors also translates the state back into items. **Choose.** Items already seen leave the list.
+
+# %% [markdown] id="tiny-mix-zh" lang="zh"
+# **回看，并保留原来的东西。** 带掩码的注意力把过去带进来；把它*加到*事件上，而不是取代事件，这就是*残差连接*。**打分。** 用点积把最后一个事件的状态与表里的每个物品相比：把历史翻译成向量的是这张表，把状态翻译回物品的也是这张表。**挑选。** 已经看过的物品从列表中去掉。
+
+# %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
+# **Predict before you run.** Which will score higher for this history, *Bread* or *Mars*? The last event was *Moon*, with a little kitchen in it; *Bread* is the longer vector.
+
+# %% [markdown] id="predict-tiny-zh" lang="zh" tags=["predict"]
+# **先猜，再运行。** 对这段历史，*Bread* 和 *Mars* 谁的得分更高？最后一个事件是 *Moon*，里面带一点厨房；而 *Bread* 的向量更长。
+
+# %% id="tiny-scores"
+states = x + attention(x, x, x, causal_mask(3))
+scores = states @ table.T
+show_matrix(states, items[:3], ["space", "kitchen"], digits=2)
+show_matrix(scores[2:], ["after Moon"], items, digits=2)
+share = scores[2, 3:].softmax(dim=0)
+show_matrix(share[None], ["share"], items[3:], digits=2)
+expect("share of Bread", share[0], 0.57, tol=0.005)
+
+# %% [markdown] id="tiny-why-en" lang="en"
+# *Bread* wins with 57 %, and that is not what you would wish for this evening: a dot product rewards long vectors, and in a real catalogue popular items grow long vectors. Nothing here has been *learned*. Training moves the table, the positions and the matrices until the true next items get the high scores. (One part is left out above: *LayerNorm*, which brings each state to mean 0 and variance 1 before it is used. With two numbers it would leave nothing but the sign of their difference.)
+
+# %% [markdown] id="tiny-why-zh" lang="zh"
+# *Bread* 以 57 % 胜出，这可不是你今晚想要的结果：点积偏爱长向量，而在真实的目录里，热门物品的向量会长得很长。这里还什么都没有*学*。训练会不断调整物品表、位置向量和各个矩阵，直到真正的下一个物品拿到高分。（上面省去了一个部件：*层归一化*，它在使用每个状态之前，把它调成均值 0、方差 1。只有两个数的话，归一化之后除了差的正负号就什么都不剩了。）
+
+# %% [markdown] id="scratch-en" lang="en"
+# ## From scratch
+#
+# The full recipe, for one history without padding, in the order of the computation. $W$ stands for learned matrices, *norm* for LayerNorm:
+#
+# $$
+# h = \sqrt{d}\, e + p, \qquad
+# h \leftarrow h + \mathrm{attention}(\mathrm{norm}(h)), \qquad
+# h \leftarrow h + W_2\, \mathrm{gelu}(W_1\, \mathrm{norm}(h)),
+# $$
+#
+# the last two once for every block, and a last norm at the end. The factor $\sqrt{d}$ lets the item speak as loud as its place. Here it is as a function that borrows the weights of a library model.
+
+# %% [markdown] id="scratch-zh" lang="zh"
+# ## 从零写起
+#
+# 完整的配方如下，对一段没有填充的历史，按计算顺序写出。$W$ 是学出来的矩阵，*norm* 表示层归一化：
+#
+# $$
+# h = \sqrt{d}\, e + p, \qquad
+# h \leftarrow h + \mathrm{attention}(\mathrm{norm}(h)), \qquad
+# h \leftarrow h + W_2\, \mathrm{gelu}(W_1\, \mathrm{norm}(h)),
+# $$
+#
+# 后两步每个块做一次，末尾再做一次归一化。因子 $\sqrt{d}$ 让物品的声音不至于被位置盖过。下面把它写成一个函数，权重借自库里的模型。
+
+# %% id="by-hand"
+def sasrec_by_hand(model, history):
+    """history int64 [L] -> states [L, d]; one head, no dropout."""
+    h = model.item_embedding.weight[history] * model.dim**0.5 + model.position_embedding.weight[: len(history)]
+    for block in model.blocks:
+        query, key, value = block.attention.qkv(block.norm1(h)).chunk(3, dim=1)
+        h = h + block.attention.out(attention(query, key, value, causal_mask(len(history))))
+        first, second = block.feed_forward.layers[0], block.feed_forward.layers[3]
+        h = h + second(F.gelu(first(block.norm2(h))))
+    return model.norm(h)
+
+# %% [markdown] id="library-en" lang="en" tags=["library"]
+# The library version is hardly longer. `FeedForward` lets each position think alone, `Block` joins it with the attention of lesson 05, `SASRec` stacks the blocks.
+
+# %% [markdown] id="library-zh" lang="zh" tags=["library"]
+# 库里的版本也长不了多少。`FeedForward` 让每个位置独自思考，`Block` 把它和第 05 课的注意力连起来，`SASRec` 把块一层层叠上去。
+
+# %% id="reference-check" tags=["reference-check"]
+def sasrec_from_torch(model, history):
+    """The same states from PyTorch's own encoder layers, with our weights copied in."""
+    h = model.item_embedding.weight[history] * model.dim**0.5 + model.position_embedding.weight[: len(history)]
+    for block in model.blocks:
+        layer = nn.TransformerEncoderLayer(
+            model.dim, 1, dim_feedforward=block.feed_forward.layers[0].out_features, dropout=0.0,
+            activation="gelu", batch_first=True, norm_first=True, dtype=h.dtype,
+        )
+        layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias = block.attention.qkv.weight, block.attention.qkv.bias
+        layer.self_attn.out_proj, layer.norm1, layer.norm2 = block.attention.out, block.norm1, block.norm2
+        layer.linear1, layer.linear2 = block.feed_forward.layers[0], block.feed_forward.layers[3]
+        h = layer(h[None], src_mask=nn.Transformer.generate_square_subsequent_mask(len(history), dtype=h.dtype))[0]
+    return model.norm(h)
+
+
+small = build_model("sasrec", num_items=30, max_len=12, dim=8, blocks=2, hidden=16, seed=1).double().eval()
+history = torch.tensor([3, 14, 15, 9, 26, 5])
+states = small(history[None])[0]
+expect_close("the library equals the recipe by hand", states, sasrec_by_hand(small, history), tol=1e-12)
+expect_close("and equals PyTorch's encoder layers", states, sasrec_from_torch(small, history), tol=1e-12)
+
+# %% id="library-code" tags=["library"]
+# show: tutorial_lib.models.sasrec.FeedForward
+# show: tutorial_lib.models.sasrec.Block
+# show: tutorial_lib.models.sasrec.SASRec
+
+# %% [markdown] id="data-en" lang="en"
+# ## A floor and a ceiling
+#
+# A score means nothing alone. So before any training we put up two floors and two ceilings on the **same test events**:
+#
+# - **popularity** gives everybody the most chosen items;
+# - **Markov** gives what followed the last item most often, mixed with popularity;
+# - the **clairvoyant without clock** knows every law of this simulated world (tastes, moods, how users choose) and the order of events, but no times;
+# - the **clairvoyant with clock** also sees the times.
+#
+# The split is by time: the newest tenth of the events is the test part. Each candidate list is the full catalogue without what the user has already seen. SASRec knows no times, so the fair ceiling for it is the clairvoyant without clock.
+
+# %% [markdown] id="data-zh" lang="zh"
+# ## 地板与天花板
+#
+# 单独一个分数说明不了什么。所以在训练之前，我们先在**同一批测试事件**上立起两块地板、两块天花板：
+#
+# - **热门基线**：给所有人被选得最多的物品；
+# - **马尔可夫**：给出最常跟在最后一个物品后面的东西，并混入一点热门；
+# - **没有时钟的先知模型**：知道这个模拟世界的全部规律（口味、心情、用户怎样选择）和事件的顺序，但不知道时间；
+# - **有时钟的先知模型**：连时间也看得见。
+#
+# 数据按时间切分：最新的十分之一事件是测试集。候选是整个目录，去掉用户已经看过的。SASRec 不知道时间，所以对它公平的天花板，是没有时钟的那位先知模型。
+
+# %% id="data-code"
+dataset = load_dataset(DATASET, users=USERS)
+split = make_split(dataset, "temporal" if dataset.has_times else "leave_last_out")
+MAX_LEN = 60
+print(f"{dataset.name}: {dataset.num_users} users, {dataset.num_items} items, {len(dataset.events)} events, {len(split.test)} test users")
+
+
+def score_on_test(model):
+    """NDCG@10 of each test user, by full ranking."""
+    ranks = evaluate(model, split, "test", max_len=MAX_LEN)
+    return per_user(ranks, ndcg(ranks))
+
+
+quality, ceilings = {}, {}  # NDCG@10 of each user; ceilings as one number
+for name in ("popularity", "markov"):
+    baseline = build_model(name, num_items=dataset.num_items, max_len=MAX_LEN)
+    baseline.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
+    quality[name] = score_on_test(baseline)
+markov = baseline
+if dataset.name in ("sample", "control"):
+    ranks = ceiling_ranks(dataset, split.test.row)
+    ceilings = {
+        "clairvoyant, no clock": ndcg(ranks["rank_without_clock"].to_numpy()).mean(),
+        "clairvoyant": ndcg(ranks["rank_with_clock"].to_numpy()).mean(),
+    }
+
+# %% id="floor-check"
+for name, value, tol in (("popularity", 0.015, 0.003), ("markov", 0.124, 0.005)):
+    expect(f"NDCG@10 of {name}", quality[name].mean(), value, tol=tol, when=ON_SAMPLE)
+for name, value in (("clairvoyant, no clock", 0.177), ("clairvoyant", 0.217)):
+    expect(f"NDCG@10 of {name}", ceilings.get(name, 0), value, tol=0.01, when=ON_SAMPLE)
+
+# %% [markdown] id="training-en" lang="en"
+# ## Training on all positions
+#
+# One window of 50 events holds 49 questions (lesson 05). The objective is the cross-entropy over the **whole catalogue**: minus the logarithm of the share that the softmax gives to the true next item, averaged over all positions that have one. Here is the loop itself; nothing is hidden behind it but the batching of lesson 01.
+
+# %% [markdown] id="training-zh" lang="zh"
+# ## 在所有位置上训练
+#
+# 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**整个目录**上的交叉熵：softmax 分给真实的下一个物品的份额，取对数再加负号，对所有有答案的位置求平均。循环本身就在下面；除了第 01 课讲过的组批，背后没有藏任何东西。
+
+# %% id="loop-code" tags=["library"]
+from collections.abc import Callable
+
+from tutorial_lib.data.sequences import num_training_batches, training_batches
+from tutorial_lib.data.splits import Split
+from tutorial_lib.train import batch_loss
+
+# show: tutorial_lib.train.train_epoch
+
+# %% [markdown] id="select-en" lang="en"
+# After every epoch we look at the **validation** part and keep the weights of the best look. The test part is opened once, at the very end. The settings below were chosen on validation too, from a small grid that was the same for SASRec and GRU4Rec: learning rate 0.001, 0.003 or 0.01, everything else alike.
+
+# %% [markdown] id="select-zh" lang="zh"
+# 每一轮之后看一眼**验证集**，留下表现最好那一次的权重。测试集只在最后打开一次。下面的设置同样是在验证集上选的，SASRec 和 GRU4Rec 用的是同一个小网格：学习率 0.001、0.003 或 0.01，其余都相同。
+
+# %% id="train" tags=["nbval-ignore-output", "training"]
+def fit(name, config, **options):
+    """Trains, selects on validation, returns (model, rows of epoch, loss, validation NDCG@10)."""
+    model = build_model(name, num_items=dataset.num_items, max_len=MAX_LEN, dim=64, seed=config.seed, **options)
+    optimizer = make_optimizer(model, config)
+    rows, best, best_weights = [], -1.0, None
+    for epoch in range(1, config.epochs + 1):
+        loss = train_epoch(model, split, config, optimizer, epoch)
+        valid = ndcg(evaluate(model, split, "valid")).mean()
+        if valid > best:
+            best, best_weights = valid, {k: v.clone() for k, v in model.state_dict().items()}
+        rows.append((epoch, loss, valid))
+        print(f"{name:8s} {config.loss:4s} epoch {epoch}  loss {loss:.3f}  validation NDCG@10 {valid:.4f}")
+    model.load_state_dict(best_weights)
+    return model, np.array(rows)
+
+
+config = TrainConfig(epochs=5, batch_size=32, learning_rate=3e-3, schedule="cosine", seed=0)
+sasrec, curve = fit("sasrec", config, dropout=0.1)
+quality["sasrec"] = score_on_test(sasrec)
+
+# %% [markdown] id="predict-loss-en" lang="en" tags=["predict"]
+# ## Break it: one negative instead of all items
+#
+# The paper of SASRec did not use the full softmax. It drew **one** random item per position and asked the model to tell it from the true one, by *binary cross-entropy* (BCE). That is cheap. But most random items are far from this user's mood, so telling them apart is easy: after a while the model learns little more from them, and the ten best places of the list were never the question.
+#
+# **Predict.** Same model, same seed, same number of epochs, only the loss changes. Will BCE reach about the same NDCG@10, about three quarters of it, or less than half? And will it still beat the Markov chain, which only counts?
+
+# %% [markdown] id="predict-loss-zh" lang="zh" tags=["predict"]
+# ## 弄坏它：用一个负样本代替全部物品
+#
+# SASRec 的原论文并没有用完整的 softmax。它在每个位置随机抽**一个**物品，让模型把它和真实物品区分开，用的是*二元交叉熵*（BCE）。这很便宜。可是随机抽来的物品大多与这位用户的心情相去甚远，区分起来太容易：过一阵子，模型就从中学不到什么了，而列表最前面的十个位置从来没有被问到过。
+#
+# **猜一猜。** 同样的模型、同样的种子、同样的轮数，只换损失函数。BCE 能达到差不多的 NDCG@10，还是大约四分之三，还是不到一半？它还赢得了只会数数的马尔可夫链吗？
+
+# %% id="train-bce" tags=["break-it", "nbval-ignore-output", "training"]
+bce_config = TrainConfig(loss="bce", epochs=5, batch_size=32, learning_rate=3e-3, schedule="cosine", seed=0)
+sasrec_bce, bce_curve = fit("sasrec", bce_config, dropout=0.1)
+quality["sasrec, BCE"] = score_on_test(sasrec_bce)
+
+# %% id="curve-picture" tags=["picture", "nbval-ignore-output"]
+fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 1.2])
+left.plot(curve[:, 0], curve[:, 2], "o-", label="full softmax")
+left.plot(bce_curve[:, 0], bce_curve[:, 2], "s-", label="BCE, one negative")
+left.set(xlabel="epoch", ylabel="NDCG@10, validation", xticks=curve[:, 0], ylim=(0, None))
+left.legend()
+plots.metric_bars({name: bootstrap_interval(values) for name, values in quality.items()}, ceilings, ax=right)
+right.set(xlabel="NDCG@10, test, with 95 % interval over users")
+plt.show()
+
+# %% [markdown] id="curve-alt-en" lang="en" tags=["alt"]
+# Left: validation NDCG@10 over the epochs. With the full softmax it rises steeply in the first two epochs and flattens near 0.14; with one negative it stays far below. Right: test NDCG@10 with intervals. Popularity is lowest by far, then SASRec with BCE and Markov, close together, then SASRec with full softmax; two dashed lines mark the clairvoyant without and with the clock, both to the right of all models.
+
+# %% [markdown] id="curve-alt-zh" lang="zh" tags=["alt"]
+# 左图：各轮的验证集 NDCG@10。用完整 softmax，头两轮急升，然后在 0.14 附近变平；只用一个负样本则一直低得多。右图：测试集 NDCG@10 及区间。热门基线低得多，然后是挨得很近的“用 BCE 的 SASRec”和马尔可夫，再往上是用完整 softmax 的 SASRec；两条虚线标出没有时钟和有时钟的先知模型，都在所有模型的右边。
+
+# %% id="train-check"
+gain = paired_bootstrap(quality["sasrec"], quality["markov"])
+loss_gain = paired_bootstrap(quality["sasrec"], quality["sasrec, BCE"])
+expect("NDCG@10 of SASRec", quality["sasrec"].mean(), 0.150, tol=0.008, when=ON_SAMPLE)
+expect_true("SASRec beats Markov: the interval of the difference lies above 0", gain.low > 0, when=ON_SAMPLE)
+expect_true("the full softmax beats BCE: the interval of the difference lies above 0", loss_gain.low > 0, when=ON_SAMPLE)
+expect("share of its NDCG@10 that BCE reaches", quality["sasrec, BCE"].mean() / quality["sasrec"].mean(), 0.78, tol=0.08, when=ON_SAMPLE)
+
+# %% [markdown] id="seeds-en" lang="en"
+# The same network drops to about three quarters of its quality, for nothing but the question it was asked in training. The mend is the line `loss="ce"`.
+#
+# ## Is that luck?
+#
+# One seed is an anecdote. The table below was made with five seeds per model by the command line of this repository (`data/results/README.md` has the commands); each user's NDCG@10 is averaged over the seeds, and the intervals resample the users. Nothing in it is typed: the cell reads the committed result files.
+
+# %% [markdown] id="seeds-zh" lang="zh"
+# 同一个网络，只因为训练时被问的问题不同，就掉到了约四分之三的水平。补救办法就是 `loss="ce"` 这一行。
+#
+# ## 会不会只是运气？
+#
+# 一个随机种子只能算一则轶事。下面这张表，每个模型用了五个种子，由本仓库的命令行跑出（命令见 `data/results/README.md`）；每位用户的 NDCG@10 先对种子取平均，区间则来自对用户的重抽样。表里没有一个数是手敲的：单元格读取的是提交在仓库里的结果文件。
+
+# %% id="seeds-code" tags=["nbval-ignore-output"]
+results = read_results("sample_temporal")
+per_model = {}  # NDCG@10, [seeds, users]
+for (model, loss), runs in results.groupby(["model", "loss"]):
+    ranks = [read_ranks("sample_temporal", run) for run in runs["run"]]
+    per_model[f"{model} ({loss})"] = np.stack([per_user(r, ndcg(r)) for r in ranks])
+for name, values in sorted(per_model.items(), key=lambda item: item[1].mean()):
+    print(f"{name:22s} {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}  spread between seeds {values.mean(axis=1).std():.4f}")
+
+# %% id="seeds-check"
+against_gru = paired_bootstrap(per_model["sasrec (ce)"], per_model["gru4rec (ce)"])
+against_markov = paired_bootstrap(per_model["sasrec (ce)"], per_model["markov (counts)"])
+against_bce = paired_bootstrap(per_model["sasrec (ce)"], per_model["sasrec (bce)"])
+expect_true("five seeds of every trained model", all(len(v) == 5 for n, v in per_model.items() if "counts" not in n))
+expect("SASRec minus Markov", against_markov.mean, 0.03, tol=0.01)
+expect("full softmax minus BCE", against_bce.mean, 0.03, tol=0.01)
+expect("SASRec minus GRU4Rec", against_gru.mean, 0.02, tol=0.01)
+expect_true("all three intervals lie above 0", min(against_gru.low, against_markov.low, against_bce.low) > 0)
+
+# %% [markdown] id="order-en" lang="en" tags=["predict"]
+# ## What does it use: the order, or only the set?
+#
+# A cheap question with a sharp answer: shuffle each test history **except its last event**, and evaluate the trained model on that. **Predict:** does the NDCG@10 stay, lose a tenth, or lose more than that? In this world the mood follows the recent items, and the taste all of them.
+
+# %% [markdown] id="order-zh" lang="zh" tags=["predict"]
+# ## 它用的是顺序，还是只用集合？
+#
+# 一个便宜的问题，却有一针见血的答案：把每段测试历史**除最后一个事件之外**全部打乱，再评估训练好的模型。**猜一猜：** NDCG@10 会不变，掉一成，还是掉得更多？在这个世界里，心情跟着最近的物品走，口味则与所有物品有关。
+
+# %% id="order-code" tags=["nbval-ignore-output"]
+class ShuffledPast(nn.Module):
+    """The same model on histories whose events are shuffled, the last one excepted."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.max_len, self.score = model, model.max_len, model.score
+
+    def forward(self, items, times=None, query_times=None):
+        keys = torch.rand(items.shape, generator=torch.Generator().manual_seed(0)).masked_fill(items == 0, 3.0)
+        keys.scatter_(1, (items > 0).sum(dim=1, keepdim=True) - 1, 2.0)  # behind all others, before the pads
+        return self.model(items.gather(1, keys.argsort(dim=1)))
+
+
+shuffled = score_on_test(ShuffledPast(sasrec))
+order_loss = paired_bootstrap(quality["sasrec"], shuffled)
+print("lost by shuffling:", order_loss)
+
+# %% id="order-check"
+expect_true("shuffling costs: the interval of the loss lies above 0", order_loss.low > 0, when=ON_SAMPLE)
+expect("share of the NDCG@10 that is lost", order_loss.mean / quality["sasrec"].mean(), 0.2, tol=0.1, when=ON_SAMPLE)
+
+# %% [markdown] id="real-en" lang="en"
+# ## A million real ratings
+#
+# MovieLens 1M has 6,040 users and 3,416 films. It is too large to train on within a lesson, so the run is committed: settings, data fingerprint, code version and wall time stand in the same row of the table. Selection was on the validation event, the last but one; the test event, the last, was ranked once among all films that the user had not rated.
+#
+# Published numbers are hard to compare: half of the papers rank against 100 random films only, which more than doubles every number (lesson 02). The ones below are full rankings with the same split.
+
+# %% [markdown] id="real-zh" lang="zh"
+# ## 一百万条真实评分
+#
+# MovieLens 1M 有 6,040 位用户、3,416 部电影。它太大，没法在一课之内训练，所以我们把跑好的结果提交进了仓库：设置、数据指纹、代码版本和耗时，都写在表的同一行里。选择用的是验证事件，也就是倒数第二个；测试事件是最后一个，只排名一次，候选是这位用户没评过的所有电影。
+#
+# 已发表的数字很难拿来比：半数论文只和 100 部随机电影比排名，这会让每个数字翻一倍还多（第 02 课）。下面列出的都是全量排序，切分方式也相同。
+
+# %% id="real-code" tags=["nbval-ignore-output"]
+real = read_results("ml-1m_leave_last_out").set_index(["model", "loss"])
+columns = ["ndcg@10", "ndcg@10_low", "ndcg@10_high", "hr@10", "valid_ndcg@10", "sampled_ndcg@10", "epochs", "parameters", "wall_seconds", "threads"]
+print(real[columns].round(4).to_string())
+published = {  # full ranking, leave-last-out, MovieLens 1M: NDCG@10, HR@10
+    "SASRec, BCE (Klenitskiy and Vasilev 2023)": (0.1341, 0.2500),
+    "SASRec, full softmax (the same)": (0.1821, 0.3152),
+    "SASRec, BCE (Petrov and Macdonald 2023)": (0.1259, 0.2392),
+    "gSASRec, 256 negatives (the same)": (0.1726, 0.3003),
+}
+
+# %% id="real-picture" tags=["picture", "nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(8, 3.4))
+ours = {f"{model}, {loss} (ours)": row for (model, loss), row in real.sort_values("ndcg@10").iterrows()}
+for place, (name, row) in enumerate(ours.items()):
+    ax.plot([row["ndcg@10_low"], row["ndcg@10_high"]], [place, place], color=plots.BLUE, linewidth=2)
+    ax.plot(row["ndcg@10"], place, "o", color=plots.BLUE)
+for place, (value, _) in enumerate(published.values(), start=len(ours)):
+    ax.plot(value, place, "D", color=plots.ORANGE)
+ax.set_yticks(range(len(ours) + len(published)), [*ours, *published])
+ax.set(xlabel="NDCG@10 on MovieLens 1M, full ranking (line: 95 % interval over users)", xlim=(0, 0.2))
+plt.show()
+
+# %% [markdown] id="real-alt-en" lang="en" tags=["alt"]
+# A dot chart of NDCG@10 on MovieLens 1M. Ours, from left to right: popularity, Markov, SASRec with BCE, SASRec with full softmax. The published values for BCE lie near our BCE, the published value for full softmax near ours.
+
+# %% [markdown] id="real-alt-zh" lang="zh" tags=["alt"]
+# MovieLens 1M 上 NDCG@10 的点图。我们的结果从左到右：热门基线、马尔可夫、用 BCE 的 SASRec、用完整 softmax 的 SASRec。已发表的 BCE 数值与我们的 BCE 相近，已发表的完整 softmax 数值也与我们的相近。
+
+# %% id="real-check"
+ce, bce = real.loc[("sasrec", "ce")], real.loc[("sasrec", "bce")]
+expect("NDCG@10, full softmax", ce["ndcg@10"], 0.18, tol=0.004)
+expect("HR@10, full softmax", ce["hr@10"], 0.315, tol=0.008)
+expect("NDCG@10, BCE", bce["ndcg@10"], 0.13, tol=0.01)
+ranks = {loss: read_ranks("ml-1m_leave_last_out", row["run"]) for loss, row in (("ce", ce), ("bce", bce))}
+difference = paired_bootstrap(ndcg(ranks["ce"]), ndcg(ranks["bce"]))
+expect_true("full softmax minus BCE: the interval over users lies above 0.03", difference.low > 0.03)
+
+# %% [markdown] id="real-lesson-en" lang="en"
+# On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network. This is one seed of each, so the interval speaks for these users, not for other seeds; but the gap is many times wider than what seeds do. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative. The architecture may have contributed nothing.
+
+# %% [markdown] id="real-lesson-zh" lang="zh"
+# 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络，一个约 0.18，一个约 0.13。这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子；但这个差距比种子带来的波动大好多倍。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
+
+# %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
+# ## Exercises
+#
+# **7.1 Implement.** Turn scores into a list: `recommend(model, history, k)` returns the ids of the `k` best items that are not in the history, best first.
+
+# %% [markdown] id="exercise1-zh" lang="zh" tags=["exercise"]
+# ## 练习
+#
+# **7.1 实现。** 把得分变成列表：`recommend(model, history, k)` 返回不在历史里的 `k` 个最佳物品的编号，最好的在前。
+
+# %% id="exercise1-code" tags=["exercise"]
+@torch.no_grad()
+def recommend(model, history, k):
+    """history: list of item ids, oldest first -> list of k item ids."""
+    ...
+
+
+lesson07.check_recommend(recommend)
+
+# %% id="exercise1-solution" tags=["solution"]
+@torch.no_grad()
+def recommend(model, history, k):
+    state = model(torch.tensor([history]))[0, -1]  # the last real event
+    scores = model.score(state)
+    scores[history] = -torch.inf
+    return scores.topk(k).indices.tolist()
+
+
+lesson07.check_recommend(recommend)
+
+# %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
+# **7.2 Modify.** Write the BCE of the paper yourself: from the scores of the true items, [N], and of the negatives, [N, k], the mean over N of $-\ln \sigma(s^+) - \sum_k \ln(1 - \sigma(s^-_k))$, where $\sigma$ is the sigmoid. It must survive scores of ±1000. (`F.softplus(x)` is $\ln(1 + e^x)$, computed safely.)
+
+# %% [markdown] id="exercise2-zh" lang="zh" tags=["exercise"]
+# **7.2 修改。** 亲手写出论文里的 BCE：给定真实物品的得分 [N] 和负样本的得分 [N, k]，求 $-\ln \sigma(s^+) - \sum_k \ln(1 - \sigma(s^-_k))$ 对 N 的平均，其中 $\sigma$ 是 sigmoid 函数。得分到 ±1000 也要扛得住。（`F.softplus(x)` 就是 $\ln(1 + e^x)$，并且算得安全。）
+
+# %% id="exercise2-code" tags=["exercise"]
+def bce(positive, negative):
+    """positive [N], negative [N, k] -> scalar."""
+    ...
+
+
+lesson07.check_bce(bce)
+
+# %% id="exercise2-solution" tags=["solution"]
+def bce(positive, negative):
+    # -ln sigmoid(s) = softplus(-s) and -ln(1 - sigmoid(s)) = softplus(s)
+    return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
+
+
+lesson07.check_bce(bce)
+
+# %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
+# **7.3 Measure.** How far back does the trained model really look? Evaluate it on histories cut to their last 1, 2, 5, 10, 20 and 60 events (`evaluate(..., max_len=m)`), then write `reach(curve)`: the smallest `m` whose NDCG@10 is at least 95 % of that of the longest history.
+
+# %% [markdown] id="exercise3-zh" lang="zh" tags=["exercise"]
+# **7.3 测量。** 训练好的模型究竟往回看多远？把历史截到最后 1、2、5、10、20、60 个事件来评估（`evaluate(..., max_len=m)`），再写出 `reach(curve)`：NDCG@10 至少达到最长历史的 95 % 的最小的 `m`。
+
+# %% id="exercise3-code" tags=["exercise"]
+def reach(curve):
+    """curve: dictionary of history length -> NDCG@10 -> smallest sufficient length."""
+    ...
+
+
+lesson07.check_reach(reach)
+
+# %% id="exercise3-solution" tags=["solution"]
+def reach(curve):
+    enough = 0.95 * curve[max(curve)]
+    return min(length for length, value in curve.items() if value >= enough)
+
+
+lesson07.check_reach(reach)
+measured = {m: ndcg(evaluate(sasrec, split, "test", max_len=m)).mean() for m in (1, 2, 5, 10, 20, 60)}
+expect_true("between 2 and 20 events are enough on the sample", 2 <= reach(measured) <= 20, when=ON_SAMPLE)
+
+# %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
+# **7.4 Think.** How many parameters has `SASRec`? Write the formula from $V$ items, $L$ places, width $d$, feed-forward width $h$ and the number of blocks. Mind the padding row, the biases, two norms a block and one at the end. Where do most of them sit when $V$ is large?
+
+# %% [markdown] id="exercise4-zh" lang="zh" tags=["exercise"]
+# **7.4 思考。** `SASRec` 有多少参数？用物品数 $V$、位置数 $L$、宽度 $d$、前馈宽度 $h$ 和块数写出公式。当心填充那一行、各个偏置、每块两个归一化和末尾的一个。当 $V$ 很大时，参数大多在哪里？
+
+# %% id="exercise4-code" tags=["exercise"]
+def count_parameters(num_items, max_len, dim, hidden, blocks):
+    ...
+
+
+lesson07.check_count(count_parameters)
+
+# %% id="exercise4-solution" tags=["solution"]
+def count_parameters(num_items, max_len, dim, hidden, blocks):
+    tables = (num_items + 1) * dim + max_len * dim  # the item table holds most of them when V is large
+    attention_part = dim * 3 * dim + 3 * dim + dim * dim + dim
+    feed_forward = dim * hidden + hidden + hidden * dim + dim
+    norms = 2 * 2 * dim  # two norms, each with a scale and a shift
+    return tables + blocks * (attention_part + feed_forward + norms) + 2 * dim
+
+
+lesson07.check_count(count_parameters)
+
+# %% [markdown] id="answer-en" lang="en"
+# ## The two people, answered
+#
+# Now the two people who have just watched the same film. In the test part there are many such pairs: two users whose histories end with the same item. How many of the first ten recommendations do they share?
+
+# %% [markdown] id="answer-zh" lang="zh"
+# ## 回答开头的问题
+#
+# 现在来看那两位刚看完同一部电影的人。测试集里这样的人有很多对：历史以同一个物品结尾的两位用户。他们的前十个推荐里，有几个是相同的？
+
+# %% id="answer-code" tags=["nbval-ignore-output"]
+@torch.no_grad()
+def top_ten(model):
+    """Ids of the ten best items of every test user, int64 [users, 10]."""
+    lists = np.zeros((len(split.test), 10), dtype=np.int64)
+    for batch, index in evaluation_batches(split, "test", max_len=MAX_LEN, batch_size=256):
+        states = model.eval()(batch.items)[torch.arange(len(index)), batch.lengths - 1]
+        lists[index.numpy()] = model.score(states).topk(10).indices.numpy()
+    return lists
+
+
+last_item = dataset.events["item"].to_numpy()[split.test.row - 1]
+order = np.argsort(last_item, kind="stable")
+pairs = np.stack([order[:-1], order[1:]], axis=1)[np.diff(last_item[order]) == 0]  # neighbours with the same last item
+shared = {name: np.mean([len(set(a) & set(b)) for a, b in top_ten(model)[pairs]]) for name, model in (("markov", markov), ("sasrec", sasrec))}
+print(len(pairs), "pairs; shared by Markov", shared["markov"], "and by SASRec", round(shared["sasrec"], 2))
+
+# %% id="answer-check"
+expect("shared of ten, Markov", shared["markov"], 10, tol=0.01)
+expect("shared of ten, SASRec", shared["sasrec"], 5, tol=1, when=ON_SAMPLE)
+
+# %% [markdown] id="answer2-en" lang="en"
+# The Markov chain gives both the same ten. SASRec shares about half and fills the other half from what each of them did before. What it cannot tell apart is two people with the same history of whom one vanished for a year: it counts places, not hours. That is the gap between the two dashed lines in the figure above, and lesson 08 begins to close it.
+
+# %% [markdown] id="answer2-zh" lang="zh"
+# 马尔可夫链给两个人同样的十个。SASRec 的列表大约一半相同，另一半则来自各人此前的经历。它分不清的，是历史相同、但其中一位消失了一年的两个人：它数的是位置，不是小时。上面图里两条虚线之间的差距就是这个，第 08 课开始去填补它。
+
+# %% [markdown] id="summary-en" lang="en" tags=["summary"]
+# ## Summary
+#
+# 1. SASRec is item plus position, masked attention, feed-forward, residuals and norms, scored by the same item table.
+# 2. All positions are trained at once; selection is on validation, and the test part is opened once.
+# 3. A score gets its meaning from a floor and a ceiling on the same events, and from an interval over users and seeds.
+# 4. The loss is worth more than most architectures: full softmax against one negative, in our world and on MovieLens 1M.
+# 5. SASRec knows the order but no clock; what the clock is worth here is the distance between the two clairvoyants.
+
+# %% [markdown] id="summary-zh" lang="zh" tags=["summary"]
+# ## 小结
+#
+# 1. SASRec 就是物品加位置、带掩码的注意力、前馈网络、残差和归一化，再用同一张物品表打分。
+# 2. 所有位置同时训练；用验证集做选择，测试集只打开一次。
+# 3. 一个分数的意义，来自同一批事件上的地板与天花板，也来自对用户和种子求出的区间。
+# 4. 损失函数的价值超过大多数结构改动：完整 softmax 对一个负样本，在我们的世界里如此，在 MovieLens 1M 上也如此。
+# 5. SASRec 知道顺序，却没有时钟；时钟在这里值多少，就是两位先知模型之间的距离。
+
+# %% [markdown] id="references-en" lang="en" tags=["references"]
+# ## References
+#
+# - W.-C. Kang, J. McAuley, *Self-Attentive Sequential Recommendation*, ICDM 2018: section III (model), eq. 6 (BCE). [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*, RecSys 2023: full softmax. [arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
+# - A. V. Petrov, C. Macdonald, *gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative Sampling*, RecSys 2023. [arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
+# - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*, KDD 2020.
+# - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/losses.py`, `tutorial_lib/train.py`, `data/results/README.md`.
+
+# %% [markdown] id="references-zh" lang="zh" tags=["references"]
+# ## 参考文献
+#
+# - W.-C. Kang、J. McAuley，*Self-Attentive Sequential Recommendation*，ICDM 2018：第 III 节（模型），式 6（BCE）。[arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - A. Klenitskiy、A. Vasilev，*Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：完整 softmax。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
+# - A. V. Petrov、C. Macdonald，*gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative Sampling*，RecSys 2023。[arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
+# - W. Krichene、S. Rendle，*On Sampled Metrics for Item Recommendation*，KDD 2020。
+# - 本仓库：`tutorial_lib/models/sasrec.py`，`tutorial_lib/losses.py`，`tutorial_lib/train.py`，`data/results/README.md`。

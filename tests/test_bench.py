@@ -1,0 +1,50 @@
+"""`make bench` must run; what it measures is for people to read, and never decides over a test."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.textbook import textbook_batches
+from tutorial_lib.data.events import make_dataset
+from tutorial_lib.data.sequences import training_batches
+from tutorial_lib.data.splits import leave_last_out
+
+BENCH = Path(__file__).with_name("bench.py")
+
+
+def test_quick_run_writes_every_row(tmp_path):
+    command = [sys.executable, str(BENCH), "--quick", "--threads", "1", "--json", str(tmp_path / "bench.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert len(report["rows"]) == 6 and len(done.stdout.splitlines()) == 8
+    for row in report["rows"]:
+        assert row["ours"] > 0 and row["name"] in done.stdout and row["goal"] in done.stdout
+        if "textbook" in row:
+            assert row["ratio"] == row["textbook"] / row["ours"]
+
+
+def test_textbook_batches_hold_what_ours_hold():
+    """The same windows: the comparison of their speed is between equals."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(25), rng.integers(3, 15, 25))
+    items = rng.integers(1, 30, len(users))
+    events = pd.DataFrame({"user": users, "item": items, "timestamp": 1_600_000_000 + np.arange(len(users))})
+    split = leave_last_out(make_dataset("toy", events))
+    histories = [group.tolist() for _, group in split.train.groupby("user")["item"]]
+    theirs = sorted(
+        (x[x > 0].tolist(), y[y > 0].tolist())
+        for inputs, targets in textbook_batches(histories, 6, 8, seed=0)
+        for x, y in zip(inputs, targets, strict=True)
+        if x.any()
+    )
+    ours = sorted(
+        (x[: int(n)].tolist(), y[: int(n)].tolist())
+        for batch in training_batches(split, max_len=6, batch_size=8, seed=0, epoch=1)
+        for x, y, n in zip(batch.items, batch.targets, batch.lengths, strict=True)
+    )
+    assert ours == theirs
