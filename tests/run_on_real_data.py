@@ -35,9 +35,14 @@ def failure(path: Path) -> str | None:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     try:
-        NotebookClient(
-            notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-        ).execute()
+        client = NotebookClient(
+            notebook,
+            timeout=TIMEOUT,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            extra_arguments=["--log-level=40"],  # no word about unencrypted kernels
+        )
+        client.execute()
     except CellExecutionError as error:
         failed = next((c.id for c in notebook.cells if any(o.output_type == "error" for o in c.get("outputs", []))), "unknown")
         return f"cell {failed}\n{COLOURS.sub('', error.traceback)}"

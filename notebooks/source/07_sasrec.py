@@ -350,7 +350,7 @@ expect("share of its NDCG@10 that BCE reaches", quality["sasrec, BCE"].mean() / 
 results = read_results("sample_temporal")
 per_model = {}  # NDCG@10, [seeds, users]
 for (model, loss), runs in results.groupby(["model", "loss"]):
-    ranks = [read_ranks("sample_temporal", run) for run in runs["run"]]
+    ranks = [read_ranks(run) for run in runs["run"]]
     per_model[f"{model} ({loss})"] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 for name, values in sorted(per_model.items(), key=lambda item: item[1].mean()):
     print(f"{name:22s} {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}  spread between seeds {values.mean(axis=1).std():.4f}")
@@ -445,7 +445,7 @@ ce, bce = real.loc[("sasrec", "ce")], real.loc[("sasrec", "bce")]
 expect("NDCG@10, full softmax", ce["ndcg@10"], 0.18, tol=0.004)
 expect("HR@10, full softmax", ce["hr@10"], 0.315, tol=0.008)
 expect("NDCG@10, BCE", bce["ndcg@10"], 0.13, tol=0.01)
-ranks = {loss: read_ranks("ml-1m_leave_last_out", row["run"]) for loss, row in (("ce", ce), ("bce", bce))}
+ranks = {loss: read_ranks(row["run"]) for loss, row in (("ce", ce), ("bce", bce))}
 difference = paired_bootstrap(ndcg(ranks["ce"]), ndcg(ranks["bce"]))
 expect_true("full softmax minus BCE: the interval over users lies above 0.03", difference.low > 0.03)
 

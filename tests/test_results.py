@@ -1,0 +1,51 @@
+"""Committed result tables: readable, with provenance, and consistent with the ranks that lie beside them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.evaluate import hit_rate, ndcg, per_user
+from tutorial_lib.experiments.results import RESULTS, read_ranks, read_results
+from tutorial_lib.train import TrainConfig
+
+TABLES = sorted(path.stem for path in RESULTS.glob("*.csv"))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_metrics_follow_from_the_committed_ranks(table):
+    for row in read_results(table).to_dict("records"):
+        ranks = read_ranks(row["run"])
+        for name, values in {"ndcg@10": ndcg(ranks), "hr@10": hit_rate(ranks)}.items():
+            assert per_user(ranks, values).mean() == pytest.approx(row[name], abs=5e-6)
+            assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_provenance_is_complete(table):
+    results = read_results(table)
+    assert results["run"].is_unique and results["data_fingerprint"].nunique() == 1
+    for row in results.to_dict("records"):
+        assert "changed" not in row["code_version"] and row["code_version"] != "unknown"
+        assert row["wall_seconds"] > 0 and row["threads"] >= 1
+        configuration = json.loads(row["configuration"])
+        assert TrainConfig(**configuration["config"]).seed == row["seed"]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_rank_file_belongs_to_a_table(table):
+    known = {run for name in TABLES for run in read_results(name)["run"]}
+    assert {path.name.removesuffix(".csv.gz") for path in (RESULTS / "ranks").glob("*.csv.gz")} == known
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_models_of_a_table_share_their_test_targets(table):
+    users = [read_ranks(run).user for run in read_results(table)["run"]]
+    assert all(np.array_equal(users[0], other) for other in users)
+
+
+def test_unknown_table_names_the_known(tmp_path):
+    (tmp_path / "one.csv").write_text("run\n")
+    with pytest.raises(TutorialError, match="no result table 'two' .* known are one"):
+        read_results("two", tmp_path)
