@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -202,19 +203,20 @@ class TestSeeds:
         assert torch.equal(torch.get_rng_state(), before)
         assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
 
-    def test_epochs_differ_in_order_and_negatives(self, monkeypatch):
-        drawn = []
-        original = loop.training_loss
+    def test_epochs_and_seeds_differ_in_order_dropout_and_negatives(self, monkeypatch):
+        seen, original = [], loop.training_loss
 
-        def watch(name, model, states, targets, **options):
-            drawn.append((targets, options["generator"].get_state()))
-            return original(name, model, states, targets, **options)
+        def watch(name, model, states, targets, *, generator, **options):
+            seen.append((targets, torch.initial_seed(), generator.initial_seed()))
+            return original(name, model, states, targets, generator=generator, **options)
 
         monkeypatch.setattr(loop, "training_loss", watch)
-        train(toy_model(), toy_split(), TrainConfig(loss="bce", epochs=2, batch_size=64), progress=False)
-        (first, negatives), (second, others) = drawn
-        assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
-        assert not torch.equal(negatives, others)
+        for seed in (0, 1):
+            train(toy_model(), toy_split(), TrainConfig(loss="bce", epochs=2, batch_size=64, seed=seed), progress=False)
+        assert len(seen) == 4  # two seeds, two epochs, one batch each
+        assert len({number for _, dropout, negatives in seen for number in (dropout, negatives)}) == 8
+        for (first, *_), (second, *_) in combinations(seen, 2):
+            assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
 
 
 class TestByHand:
@@ -274,6 +276,12 @@ class TestByHand:
             decay = [1 / 11, 2 / 12, 0.2, 0.2][step - 1]
             expected = decay * expected + (1 - decay) * value
             assert average["weight"].item() == pytest.approx(expected)
+
+    def test_steps_of_the_average_are_counted_through_all_epochs(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(loop, "update_average", lambda average, model, decay, step: seen.append((decay, step)))
+        train(toy_model(), toy_split(), TrainConfig(epochs=3, batch_size=16, averaging=0.9), progress=False)
+        assert seen == [(0.9, step + 1) for step in range(3 * num_training_batches(toy_split(), max_len=6, batch_size=16))]
 
     def test_averaging_changes_what_is_validated_and_not_the_training(self):
         split, plain, averaged = toy_split(), toy_model(), toy_model()

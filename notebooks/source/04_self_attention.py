@@ -149,6 +149,7 @@ expect("factor of a score lower by 3 / sqrt(2)", math.exp(-3 / math.sqrt(2)), 0.
 #
 # 到目前为止，三者都是事件本身。
 
+
 # %% id="loop"
 def attention_by_loop(query, key, value):
     """One output per query: score every key, make shares, mix the values. All [L, d]."""
@@ -227,7 +228,9 @@ print("spread of q.k ", [round(s, 1) for s in spread])
 
 # %% id="why-scale-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-for ax, table, label in zip(axes, [largest, gradient], ["largest weight (mean of 400)", "slope of the softmax, sum over keys"], strict=True):
+for ax, table, label in zip(
+    axes, [largest, gradient], ["largest weight (mean of 400)", "slope of the softmax, sum over keys"], strict=True
+):
     ax.plot(dims, table["raw"], "o-", label="q . k")
     ax.plot(dims, table["scaled"], "s-", label="q . k / sqrt(d)")
     ax.set(xscale="log", xlabel="dimensions d", ylabel=label, ylim=(0, 1.05))
@@ -312,6 +315,7 @@ print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:
 # %% [markdown] id="lookup-predict-zh" lang="zh" en="8dd530bc" tags=["predict"]
 # **猜一猜。** 下面的“孪生模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）
 
+
 # %% id="lookup-train" tags=["nbval-ignore-output"]
 def train_lookup(model, steps=600, seed=0):
     """Cross-entropy on fresh histories at every step: nothing can be learned by heart."""
@@ -377,7 +381,10 @@ plt.show()
 # 两幅热力图，八段历史为行，六个事件为列。训练前所有权重都差不多，约六分之一。训练后每行只有一个亮格，正是方框里的那一格：类型被问到的那个事件。
 
 # %% id="lookup-picture-check"
-expect_true("after training the largest weight sits on the event asked about, in all 8 rows", (learned.argmax(dim=1) == asked).all())
+expect_true(
+    "after training the largest weight sits on the event asked about, in all 8 rows",
+    (learned.argmax(dim=1) == asked).all(),
+)
 expect("before training the largest weight, mean of 8 rows", untrained.amax(dim=1).mean(), 0.2, tol=0.05)
 expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).mean(), 0.95, tol=0.05)
 
@@ -395,6 +402,7 @@ expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).
 #
 # 这次的证人是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
 
+
 # %% id="heads-code" tags=["reference-check"]
 def multi_head(x, w_qkv, w_out, heads):
     """x [L, d] -> [L, d]: slice, attend in every slice, join, mix."""
@@ -409,9 +417,14 @@ d, heads = 8, 4
 witness = nn.MultiheadAttention(d, heads, bias=False, batch_first=True, dtype=torch.double)
 history = torch.randn(6, d, dtype=torch.double)
 ours = multi_head(history, witness.in_proj_weight, witness.out_proj.weight, heads)
-expect_close("ours equals nn.MultiheadAttention", ours, witness(history, history, history, need_weights=False)[0], tol=1e-12)
+expect_close(
+    "ours equals nn.MultiheadAttention", ours, witness(history, history, history, need_weights=False)[0], tol=1e-12
+)
 one_head = nn.MultiheadAttention(d, 1, bias=False)
-expect_true("4 heads have as many parameters as 1", sum(p.numel() for p in witness.parameters()) == sum(p.numel() for p in one_head.parameters()))
+expect_true(
+    "4 heads have as many parameters as 1",
+    sum(p.numel() for p in witness.parameters()) == sum(p.numel() for p in one_head.parameters()),
+)
 
 # %% [markdown] id="break-axis-en" lang="en" tags=["break-it"]
 # ## Break it, 1: softmax along the wrong axis
@@ -448,7 +461,10 @@ last, last_shuffled = attention(history, history, history)[-1], attention(shuffl
 expect_close("blind to order: the last output is the same", last, last_shuffled, tol=1e-12)
 position = torch.randn(7, 4, dtype=torch.double)  # mended: one vector per place, added to whatever stands there
 with_place, shuffled_with_place = history + position, shuffled + position
-difference = attention(with_place, with_place, with_place)[-1] - attention(shuffled_with_place, shuffled_with_place, shuffled_with_place)[-1]
+difference = (
+    attention(with_place, with_place, with_place)[-1]
+    - attention(shuffled_with_place, shuffled_with_place, shuffled_with_place)[-1]
+)
 expect_true("with positions the order counts", difference.abs().max() > 0.1)
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
@@ -465,6 +481,7 @@ expect_true("with positions the order counts", difference.abs().max() > 0.1)
 #
 # **4.1 实现。** 不用 `softmax`，写出 `my_weights(query, key)`：打分、缩放、化为份额。得分有好几千时它也要扛得住。
 
+
 # %% id="exercise1-code" tags=["exercise"]
 def my_weights(query, key):
     """query [L, d], key [L, d] -> attention weights [L, L]."""
@@ -472,6 +489,7 @@ def my_weights(query, key):
 
 
 lesson04.check_weights(my_weights)
+
 
 # %% id="exercise1-solution" tags=["solution"]
 def my_weights(query, key):
@@ -488,6 +506,7 @@ lesson04.check_weights(my_weights)
 # %% [markdown] id="exercise2-zh" lang="zh" en="80b5f075" tags=["exercise"]
 # **4.2 修改。** 给注意力加一个*温度* $T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
 
+
 # %% id="exercise2-code" tags=["exercise"]
 def attention_at(query, key, value, temperature):
     """All [L, d]; temperature > 0 -> [L, d]."""
@@ -495,6 +514,7 @@ def attention_at(query, key, value, temperature):
 
 
 lesson04.check_temperature(attention_at)
+
 
 # %% id="exercise2-solution" tags=["solution"]
 def attention_at(query, key, value, temperature):
@@ -510,6 +530,7 @@ lesson04.check_temperature(attention_at)
 # %% [markdown] id="exercise3-zh" lang="zh" en="f837b1f0" tags=["exercise"]
 # **4.3 测量。** 一行权重实际上在看几个事件？一个好的答案是*有效个数* $e^{H}$，其中熵 $H = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
 
+
 # %% id="exercise3-code" tags=["exercise"]
 def effective_number(weights):
     """weights [..., L], rows sum to 1 -> effective number of events [...]."""
@@ -517,6 +538,7 @@ def effective_number(weights):
 
 
 lesson04.check_effective_number(effective_number)
+
 
 # %% id="exercise3-solution" tags=["solution"]
 def effective_number(weights):

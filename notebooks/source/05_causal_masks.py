@@ -180,6 +180,7 @@ from collections.abc import Callable
 # %% [markdown] id="one-block-zh" lang="zh" en="a3b03cd2"
 # 这就是小安和小本的小模型：物品嵌入加位置，一层注意力，再用物品表打分。掩码是个参数，方便我们弄坏它。
 
+
 # %% id="one-block-code"
 class OneBlock(SequenceModel):
     """items [B, L] -> states [B, L, d]; `weights` turns queries and keys into attention weights."""
@@ -193,7 +194,8 @@ class OneBlock(SequenceModel):
 
     def forward(self, items, times=None, query_times=None):
         length = items.shape[1]
-        x = self.norm1(self.item_embedding(items) * self.dim**0.5 + self.position_embedding.weight[:length])  # [B, L, d]
+        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding.weight[:length]  # [B, L, d]
+        x = self.norm1(x)
         query, key, value = self.qkv(x).chunk(3, dim=-1)
         return self.norm2(x + self.out(self.weights(query, key) @ value))
 
@@ -207,7 +209,9 @@ def no_mask(query, key):
 
 
 def off_by_one(query, key):
-    return attention_weights(query, key, torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool).tril(diagonal=1))
+    return attention_weights(
+        query, key, torch.ones(query.shape[-2], query.shape[-2], dtype=torch.bool).tril(diagonal=1)
+    )
 
 
 def mask_after_softmax(query, key):
@@ -231,7 +235,14 @@ for ax, (name, rule) in zip(axes, rules.items(), strict=True):
     reach[name] = influence(OneBlock(num_items=40, max_len=8, dim=16, weights=rule), items)
     ax.imshow(reach[name], cmap="cividis", vmin=0, vmax=1)
     ax.plot([-0.5, 7.5], [-0.5, 7.5], color="white", linewidth=1)
-    ax.set(title=name, xlabel="input position changed", xticks=range(8), xticklabels=range(1, 9), yticks=range(8), yticklabels=range(1, 9))
+    ax.set(
+        title=name,
+        xlabel="input position changed",
+        xticks=range(8),
+        xticklabels=range(1, 9),
+        yticks=range(8),
+        yticklabels=range(1, 9),
+    )
     ax.grid(False)
 axes[0].set_ylabel("output position")
 plt.show()
@@ -245,7 +256,9 @@ plt.show()
 # %% id="influence-check" tags=["break-it"]
 above = torch.ones(8, 8, dtype=torch.bool).triu(1)
 for name, table in reach.items():
-    print(f"{name:20s} looks ahead: {'yes' if table[above].any() else 'no'}, pairs above the diagonal: {int(table[above].sum())} of {int(above.sum())}")
+    print(
+        f"{name:20s} looks ahead: {'yes' if table[above].any() else 'no'}, pairs above the diagonal: {int(table[above].sum())} of {int(above.sum())}"
+    )
 
 # %% [markdown] id="after-softmax-en" lang="en"
 # Three of four leak. In the last version the future event gets the weight 0, yet it still stands **in the denominator** of the softmax: a strong future event makes all the allowed weights smaller. The information gets through by the size of what is left. This is why the mask belongs before the softmax, and why looking at the weights alone is not enough.
@@ -296,6 +309,7 @@ def fit(model):
         rows.append((np.mean(losses), *quality_in_training_pass(model.eval())))
     return np.array(rows)
 
+
 # %% [markdown] id="predict-train-en" lang="en" tags=["predict"]
 # **Predict.** Which of the three has the lowest training loss, and which the highest NDCG@10 when serving?
 
@@ -310,7 +324,9 @@ for name in ("causal", "no mask", "off by one"):
     nn.init.normal_(model.item_embedding.weight[1:].data, std=0.05)
     curves[name] = fit(model)
     serving[name] = ndcg(evaluate(model, split, "test")).mean()
-    print(f"{name:12s} loss {curves[name][-1, 0]:.2f}  NDCG@10 in the training pass {curves[name][-1, 1]:.3f}  when serving {serving[name]:.4f}")
+    print(
+        f"{name:12s} loss {curves[name][-1, 0]:.2f}  NDCG@10 in the training pass {curves[name][-1, 1]:.3f}  when serving {serving[name]:.4f}"
+    )
 
 popularity = build_model("popularity", num_items=dataset.num_items, max_len=MAX_LEN)
 popularity.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
@@ -331,10 +347,10 @@ right.set(xlabel="NDCG@10 when serving (test part)")
 plt.show()
 
 # %% [markdown] id="train-alt-en" lang="en" tags=["alt"]
-# Left: training loss over the epochs. The causal model falls slowly and flattens between 5 and 6; both leaking models fall below 1 within a few epochs. Right: NDCG@10 when serving, as bars. The causal model comes near the clairvoyant; both leaking models stay near the short bar of popularity.
+# Left: training loss over the epochs. The causal model falls slowly and flattens between 5 and 6; both leaking models fall below 1 within a few epochs. Right: NDCG@10 when serving, as bars. The causal model reaches more than half of the clairvoyant's bar; both leaking models stay near the short bar of popularity.
 
 # %% [markdown] id="train-alt-zh" lang="zh" en="7442bb21" tags=["alt"]
-# 左图：各轮的训练损失。因果模型慢慢下降，在 5 到 6 之间变平；两个泄漏的模型几轮之内就降到 1 以下。右图：上线时的 NDCG@10，条形图。因果模型接近先知模型；两个泄漏的模型和热门基线那根短条差不多。
+# 左图：各轮的训练损失。因果模型慢慢下降，在 5 到 6 之间变平；两个泄漏的模型几轮之内就降到 1 以下。右图：上线时的 NDCG@10，条形图。因果模型达到先知模型的一半以上；两个泄漏的模型和热门基线那根短条差不多。
 
 # %% id="train-check"
 expect("HR@10 of 'off by one' in the training pass", curves["off by one"][-1, 2], 0.98, tol=0.02, when=ON_SAMPLE)
@@ -343,7 +359,11 @@ expect("NDCG@10 of 'causal' when serving", serving["causal"], 0.125, tol=0.02, w
 expect("NDCG@10 of 'off by one' when serving", serving["off by one"], 0.02, tol=0.012, when=ON_SAMPLE)
 expect("NDCG@10 of 'no mask' when serving", serving["no mask"], 0.02, tol=0.012, when=ON_SAMPLE)
 expect("NDCG@10 of popularity", serving["popularity"], 0.015, tol=0.004, when=ON_SAMPLE)
-expect_true("training loss of both leaking models ends below 1", max(curves[n][-1, 0] for n in ("no mask", "off by one")) < 1, when=ON_SAMPLE)
+expect_true(
+    "training loss of both leaking models ends below 1",
+    max(curves[n][-1, 0] for n in ("no mask", "off by one")) < 1,
+    when=ON_SAMPLE,
+)
 expect_true("training loss of the causal model ends between 5 and 6", 5 < curves["causal"][-1, 0] < 6, when=ON_SAMPLE)
 
 # %% [markdown] id="train-lesson-en" lang="en"
@@ -400,7 +420,8 @@ weights = attention_weights(left_padded, left_padded, causal_mask(7))[6]
 expect_true("they take a share although their vectors are zero", weights[:4].sum() > 0.1)
 
 is_real = torch.tensor([False] * 4 + [True] * 3)
-mended = attention(left_padded, left_padded, left_padded, causal_mask(7) & is_real)  # columns of pads are forbidden as well
+no_pads = causal_mask(7) & is_real  # the columns of the pads are forbidden as well
+mended = attention(left_padded, left_padded, left_padded, no_pads)
 expect_close("mended: pads hidden as keys", mended[6], alone, tol=1e-12)
 expect_true("but the rows of the pads are now empty: softmax of nothing but -inf is nan", mended[:4].isnan().all())
 
@@ -420,6 +441,7 @@ expect_true("but the rows of the pads are now empty: softmax of nothing but -inf
 #
 # **5.1 实现。** 窗口掩码：位置 $i$ 可以看自己和前面的 `width - 1` 个事件，再远就不行。当 `width >= length` 时，它必须等于 `causal_mask`。
 
+
 # %% id="exercise1-code" tags=["exercise"]
 def window_mask(length, width):
     """bool [length, length], True = may look."""
@@ -427,6 +449,7 @@ def window_mask(length, width):
 
 
 lesson05.check_window_mask(window_mask)
+
 
 # %% id="exercise1-solution" tags=["solution"]
 def window_mask(length, width):
@@ -442,6 +465,7 @@ lesson05.check_window_mask(window_mask)
 # %% [markdown] id="exercise2-zh" lang="zh" en="6665f266" tags=["exercise"]
 # **5.2 修改。** 让左填充变得安全。根据 `is_real`（布尔值，每段历史一行）为整个批次造一个掩码：因果、填充不能当键，而且没有哪一行是全被禁止的，这样就不会出现 `nan`。让填充看它自己。
 
+
 # %% id="exercise2-code" tags=["exercise"]
 def padded_mask(is_real):
     """is_real bool [B, L] -> bool [B, L, L], True = may look."""
@@ -449,6 +473,7 @@ def padded_mask(is_real):
 
 
 lesson05.check_padded_mask(padded_mask)
+
 
 # %% id="exercise2-solution" tags=["solution"]
 def padded_mask(is_real):

@@ -11,7 +11,7 @@
 #
 # You have the parts for something better: attention that weighs the history (lesson 04) and a mask that keeps it honest (lesson 05). **SASRec** puts them together, and for years it has been the model that others must beat. In this lesson you assemble it, prove it equal to an assembly of PyTorch's own parts, train it on a world in which the best possible score is known, and see what it does on a million real ratings. At the end we return to the two people.
 
-# %% [markdown] id="puzzle-zh" lang="zh"
+# %% [markdown] id="puzzle-zh" lang="zh" en="994bed0d"
 # 两个人刚看完同一部电影。一位之前看了五部惊悚片，另一位之前看了五部动画片。只看最后一个事件的网站，会给他们同一个列表；把看过的一切取平均的网站，又抓不住任何一位今晚的心情。
 #
 # 做得更好所需的零件你已经有了：给历史分配权重的注意力（第 04 课），让它不作弊的掩码（第 05 课）。**SASRec** 把它们装到一起，多年来一直是别的模型必须战胜的对手。这一课里，你会把它组装起来，证明它与用 PyTorch 自带零件拼成的模型相等，在一个“最好能得多少分”已知的世界里训练它，再看看它在一百万条真实评分上的表现。最后，我们回到那两个人。
@@ -25,7 +25,7 @@
 # - show what the choice of the loss is worth, on simulated and on real data;
 # - read published SASRec numbers without being misled.
 
-# %% [markdown] id="objectives-zh" lang="zh" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="444c8419" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 用嵌入、位置、注意力和前馈网络组装出 SASRec，并说清它的每一个参数从哪里来；
@@ -62,7 +62,7 @@ plots.use_style()
 # %% [markdown] id="parameters-en" lang="en"
 # One cell decides on which data this lesson runs. The text speaks of the simulated `sample`; with `TUTORIAL_DATASET=ml-100k` in the environment the same notebook trains on real ratings.
 
-# %% [markdown] id="parameters-zh" lang="zh"
+# %% [markdown] id="parameters-zh" lang="zh" en="8abd8921"
 # 这一课用什么数据，由下面这一个单元格决定。正文说的是模拟数据 `sample`；在环境变量里设 `TUTORIAL_DATASET=ml-100k`，同一个 notebook 就会在真实评分上训练。
 
 # %% id="parameters-code" tags=["parameters", "training"]
@@ -76,12 +76,12 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 #
 # **Look up and mark the place.** Take the embedding $e_i$ of each event and add a vector $p_i$ that belongs to its place in the sequence, so that first and third can be told apart.
 
-# %% [markdown] id="tiny-zh" lang="zh"
+# %% [markdown] id="tiny-zh" lang="zh" en="a1760fc6"
 # ## 五个物品上的完整模型
 #
 # 和第 04 课一样，每个物品两个数：*太空*与*厨房*。历史是 *Alien*、*Cake*、*Moon*；*Bread* 和 *Mars* 还没看过。SASRec 做四件事。
 #
-# **查表并标明位置。** 取出每个事件的嵌入 $e_i$，加上属于这个位置的向量 $p_i$，这样第一个和第三个就分得开了。
+# **查表并标明位置。** 取出每个事件的嵌入 $e_i$，加上它在序列中所处位置的向量 $p_i$，这样第一个和第三个就分得开了。
 
 # %% id="tiny-input"
 items = ["Alien", "Cake", "Moon", "Bread", "Mars"]
@@ -93,13 +93,13 @@ show_matrix(x, items[:3], ["space", "kitchen"], digits=1)
 # %% [markdown] id="tiny-mix-en" lang="en"
 # **Look back and keep what was there.** Masked attention brings in the past; adding it *to* the event instead of putting it in its place is the *residual connection*. **Score.** The state of the last event is compared with every item of the table by a dot product: the same table that translated the history into vectors also translates the state back into items. **Choose.** Items already seen leave the list.
 
-# %% [markdown] id="tiny-mix-zh" lang="zh"
+# %% [markdown] id="tiny-mix-zh" lang="zh" en="3b6558d7"
 # **回看，并保留原来的东西。** 带掩码的注意力把过去带进来；把它*加到*事件上，而不是取代事件，这就是*残差连接*。**打分。** 用点积把最后一个事件的状态与表里的每个物品相比：把历史翻译成向量的是这张表，把状态翻译回物品的也是这张表。**挑选。** 已经看过的物品从列表中去掉。
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
 # **Predict before you run.** Which will score higher for this history, *Bread* or *Mars*? The last event was *Moon*, with a little kitchen in it; *Bread* is the longer vector.
 
-# %% [markdown] id="predict-tiny-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-tiny-zh" lang="zh" en="87fffe23" tags=["predict"]
 # **先猜，再运行。** 对这段历史，*Bread* 和 *Mars* 谁的得分更高？最后一个事件是 *Moon*，里面带一点厨房；而 *Bread* 的向量更长。
 
 # %% id="tiny-scores"
@@ -114,7 +114,7 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 # %% [markdown] id="tiny-why-en" lang="en"
 # *Bread* wins with 57 %, and that is not what you would wish for this evening: a dot product rewards long vectors, and in a real catalogue popular items grow long vectors. Nothing here has been *learned*. Training moves the table, the positions and the matrices until the true next items get the high scores. (One part is left out above: *LayerNorm*, which brings each state to mean 0 and variance 1 before it is used. With two numbers it would leave nothing but the sign of their difference.)
 
-# %% [markdown] id="tiny-why-zh" lang="zh"
+# %% [markdown] id="tiny-why-zh" lang="zh" en="fd73cd1b"
 # *Bread* 以 57 % 胜出，这可不是你今晚想要的结果：点积偏爱长向量，而在真实的目录里，热门物品的向量会长得很长。这里还什么都没有*学*。训练会不断调整物品表、位置向量和各个矩阵，直到真正的下一个物品拿到高分。（上面省去了一个部件：*层归一化*，它在使用每个状态之前，把它调成均值 0、方差 1。只有两个数的话，归一化之后除了差的正负号就什么都不剩了。）
 
 # %% [markdown] id="scratch-en" lang="en"
@@ -130,7 +130,7 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 #
 # the last two once for every block, and a last norm at the end. The factor $\sqrt{d}$ lets the item speak as loud as its place. Here it is as a function that borrows the weights of a library model.
 
-# %% [markdown] id="scratch-zh" lang="zh"
+# %% [markdown] id="scratch-zh" lang="zh" en="b443ca7b"
 # ## 从零写起
 #
 # 完整的配方如下，对一段没有填充的历史，按计算顺序写出。$W$ 是学出来的矩阵，*norm* 表示层归一化：
@@ -143,6 +143,7 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 #
 # 后两步每个块做一次，末尾再做一次归一化。因子 $\sqrt{d}$ 让物品的声音不至于被位置盖过。下面把它写成一个函数，权重借自库里的模型。
 
+
 # %% id="by-hand"
 def sasrec_by_hand(model, history):
     """history int64 [L] -> states [L, d]; one head, no dropout."""
@@ -154,11 +155,13 @@ def sasrec_by_hand(model, history):
         h = h + second(F.gelu(first(block.norm2(h))))
     return model.norm(h)
 
+
 # %% [markdown] id="library-en" lang="en" tags=["library"]
 # The library version is hardly longer. `FeedForward` lets each position think alone, `Block` joins it with the attention of lesson 05, `SASRec` stacks the blocks.
 
-# %% [markdown] id="library-zh" lang="zh" tags=["library"]
+# %% [markdown] id="library-zh" lang="zh" en="308515ae" tags=["library"]
 # 库里的版本也长不了多少。`FeedForward` 让每个位置独自思考，`Block` 把它和第 05 课的注意力连起来，`SASRec` 把块一层层叠上去。
+
 
 # %% id="reference-check" tags=["reference-check"]
 def sasrec_from_torch(model, history):
@@ -166,10 +169,19 @@ def sasrec_from_torch(model, history):
     h = model.item_embedding.weight[history] * model.dim**0.5 + model.position_embedding.weight[: len(history)]
     for block in model.blocks:
         layer = nn.TransformerEncoderLayer(
-            model.dim, 1, dim_feedforward=block.feed_forward.layers[0].out_features, dropout=0.0,
-            activation="gelu", batch_first=True, norm_first=True, dtype=h.dtype,
+            model.dim,
+            1,
+            dim_feedforward=block.feed_forward.layers[0].out_features,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+            dtype=h.dtype,
         )
-        layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias = block.attention.qkv.weight, block.attention.qkv.bias
+        layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias = (
+            block.attention.qkv.weight,
+            block.attention.qkv.bias,
+        )
         layer.self_attn.out_proj, layer.norm1, layer.norm2 = block.attention.out, block.norm1, block.norm2
         layer.linear1, layer.linear2 = block.feed_forward.layers[0], block.feed_forward.layers[3]
         h = layer(h[None], src_mask=nn.Transformer.generate_square_subsequent_mask(len(history), dtype=h.dtype))[0]
@@ -199,7 +211,7 @@ expect_close("and equals PyTorch's encoder layers", states, sasrec_from_torch(sm
 #
 # The split is by time: the newest tenth of the events is the test part. Each candidate list is the full catalogue without what the user has already seen. SASRec knows no times, so the fair ceiling for it is the clairvoyant without clock.
 
-# %% [markdown] id="data-zh" lang="zh"
+# %% [markdown] id="data-zh" lang="zh" en="bd34e9a1"
 # ## 地板与天花板
 #
 # 单独一个分数说明不了什么。所以在训练之前，我们先在**同一批测试事件**上立起两块地板、两块天花板：
@@ -215,7 +227,9 @@ expect_close("and equals PyTorch's encoder layers", states, sasrec_from_torch(sm
 dataset = load_dataset(DATASET, users=USERS)
 split = make_split(dataset, "temporal" if dataset.has_times else "leave_last_out")
 MAX_LEN = 60
-print(f"{dataset.name}: {dataset.num_users} users, {dataset.num_items} items, {len(dataset.events)} events, {len(split.test)} test users")
+print(
+    f"{dataset.name}: {dataset.num_users} users, {dataset.num_items} items, {len(dataset.events)} events, {len(split.test)} test users"
+)
 
 
 def score_on_test(model):
@@ -248,7 +262,7 @@ for name, value in (("clairvoyant, no clock", 0.177), ("clairvoyant", 0.217)):
 #
 # One window of 50 events holds 49 questions (lesson 05). The objective is the cross-entropy over the **whole catalogue**: minus the logarithm of the share that the softmax gives to the true next item, averaged over all positions that have one. Here is the loop itself; nothing is hidden behind it but the batching of lesson 01.
 
-# %% [markdown] id="training-zh" lang="zh"
+# %% [markdown] id="training-zh" lang="zh" en="59890946"
 # ## 在所有位置上训练
 #
 # 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**整个目录**上的交叉熵：softmax 分给真实的下一个物品的份额，取对数再加负号，对所有有答案的位置求平均。循环本身就在下面；除了第 01 课讲过的组批，背后没有藏任何东西。
@@ -265,8 +279,9 @@ from tutorial_lib.train import batch_loss
 # %% [markdown] id="select-en" lang="en"
 # After every epoch we look at the **validation** part and keep the weights of the best look. The test part is opened once, at the very end. The settings below were chosen on validation too, from a small grid that was the same for SASRec and GRU4Rec: learning rate 0.001, 0.003 or 0.01, everything else alike.
 
-# %% [markdown] id="select-zh" lang="zh"
+# %% [markdown] id="select-zh" lang="zh" en="ddefc9e0"
 # 每一轮之后看一眼**验证集**，留下表现最好那一次的权重。测试集只在最后打开一次。下面的设置同样是在验证集上选的，SASRec 和 GRU4Rec 用的是同一个小网格：学习率 0.001、0.003 或 0.01，其余都相同。
+
 
 # %% id="train" tags=["nbval-ignore-output", "training"]
 def fit(name, config, **options):
@@ -296,7 +311,7 @@ quality["sasrec"] = score_on_test(sasrec)
 #
 # **Predict.** Same model, same seed, same number of epochs, only the loss changes. Will BCE reach about the same NDCG@10, about three quarters of it, or less than half? And will it still beat the Markov chain, which only counts?
 
-# %% [markdown] id="predict-loss-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-loss-zh" lang="zh" en="9b4118cd" tags=["predict"]
 # ## 弄坏它：用一个负样本代替全部物品
 #
 # SASRec 的原论文并没有用完整的 softmax。它在每个位置随机抽**一个**物品，让模型把它和真实物品区分开，用的是*二元交叉熵*（BCE）。这很便宜。可是随机抽来的物品大多与这位用户的心情相去甚远，区分起来太容易：过一阵子，模型就从中学不到什么了，而列表最前面的十个位置从来没有被问到过。
@@ -321,7 +336,7 @@ plt.show()
 # %% [markdown] id="curve-alt-en" lang="en" tags=["alt"]
 # Left: validation NDCG@10 over the epochs. With the full softmax it rises steeply in the first two epochs and flattens near 0.14; with one negative it stays far below. Right: test NDCG@10 with intervals. Popularity is lowest by far, then SASRec with BCE and Markov, close together, then SASRec with full softmax; two dashed lines mark the clairvoyant without and with the clock, both to the right of all models.
 
-# %% [markdown] id="curve-alt-zh" lang="zh" tags=["alt"]
+# %% [markdown] id="curve-alt-zh" lang="zh" en="3f684d2b" tags=["alt"]
 # 左图：各轮的验证集 NDCG@10。用完整 softmax，头两轮急升，然后在 0.14 附近变平；只用一个负样本则一直低得多。右图：测试集 NDCG@10 及区间。热门基线低得多，然后是挨得很近的“用 BCE 的 SASRec”和马尔可夫，再往上是用完整 softmax 的 SASRec；两条虚线标出没有时钟和有时钟的先知模型，都在所有模型的右边。
 
 # %% id="train-check"
@@ -329,8 +344,16 @@ gain = paired_bootstrap(quality["sasrec"], quality["markov"])
 loss_gain = paired_bootstrap(quality["sasrec"], quality["sasrec, BCE"])
 expect("NDCG@10 of SASRec", quality["sasrec"].mean(), 0.150, tol=0.008, when=ON_SAMPLE)
 expect_true("SASRec beats Markov: the interval of the difference lies above 0", gain.low > 0, when=ON_SAMPLE)
-expect_true("the full softmax beats BCE: the interval of the difference lies above 0", loss_gain.low > 0, when=ON_SAMPLE)
-expect("share of its NDCG@10 that BCE reaches", quality["sasrec, BCE"].mean() / quality["sasrec"].mean(), 0.78, tol=0.08, when=ON_SAMPLE)
+expect_true(
+    "the full softmax beats BCE: the interval of the difference lies above 0", loss_gain.low > 0, when=ON_SAMPLE
+)
+expect(
+    "share of its NDCG@10 that BCE reaches",
+    quality["sasrec, BCE"].mean() / quality["sasrec"].mean(),
+    0.78,
+    tol=0.08,
+    when=ON_SAMPLE,
+)
 
 # %% [markdown] id="seeds-en" lang="en"
 # The same network drops to about three quarters of its quality, for nothing but the question it was asked in training. The mend is the line `loss="ce"`.
@@ -339,7 +362,7 @@ expect("share of its NDCG@10 that BCE reaches", quality["sasrec, BCE"].mean() / 
 #
 # One seed is an anecdote. The table below was made with five seeds per model by the command line of this repository (`data/results/README.md` has the commands); each user's NDCG@10 is averaged over the seeds, and the intervals resample the users. Nothing in it is typed: the cell reads the committed result files.
 
-# %% [markdown] id="seeds-zh" lang="zh"
+# %% [markdown] id="seeds-zh" lang="zh" en="06975bdf"
 # 同一个网络，只因为训练时被问的问题不同，就掉到了约四分之三的水平。补救办法就是 `loss="ce"` 这一行。
 #
 # ## 会不会只是运气？
@@ -353,7 +376,9 @@ for (model, loss), runs in results.groupby(["model", "loss"]):
     ranks = [read_ranks(run) for run in runs["run"]]
     per_model[f"{model} ({loss})"] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 for name, values in sorted(per_model.items(), key=lambda item: item[1].mean()):
-    print(f"{name:22s} {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}  spread between seeds {values.mean(axis=1).std():.4f}")
+    print(
+        f"{name:22s} {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}  spread between seeds {values.mean(axis=1).std():.4f}"
+    )
 
 # %% id="seeds-check"
 against_gru = paired_bootstrap(per_model["sasrec (ce)"], per_model["gru4rec (ce)"])
@@ -370,10 +395,11 @@ expect_true("all three intervals lie above 0", min(against_gru.low, against_mark
 #
 # A cheap question with a sharp answer: shuffle each test history **except its last event**, and evaluate the trained model on that. **Predict:** does the NDCG@10 stay, lose a tenth, or lose more than that? In this world the mood follows the recent items, and the taste all of them.
 
-# %% [markdown] id="order-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="order-zh" lang="zh" en="e90c5473" tags=["predict"]
 # ## 它用的是顺序，还是只用集合？
 #
 # 一个便宜的问题，却有一针见血的答案：把每段测试历史**除最后一个事件之外**全部打乱，再评估训练好的模型。**猜一猜：** NDCG@10 会不变，掉一成，还是掉得更多？在这个世界里，心情跟着最近的物品走，口味则与所有物品有关。
+
 
 # %% id="order-code" tags=["nbval-ignore-output"]
 class ShuffledPast(nn.Module):
@@ -404,7 +430,7 @@ expect("share of the NDCG@10 that is lost", order_loss.mean / quality["sasrec"].
 #
 # Published numbers are hard to compare: half of the papers rank against 100 random films only, which more than doubles every number (lesson 02). The ones below are full rankings with the same split.
 
-# %% [markdown] id="real-zh" lang="zh"
+# %% [markdown] id="real-zh" lang="zh" en="dde73248"
 # ## 一百万条真实评分
 #
 # MovieLens 1M 有 6,040 位用户、3,416 部电影。它太大，没法在一课之内训练，所以我们把跑好的结果提交进了仓库：设置、数据指纹、代码版本和耗时，都写在表的同一行里。选择用的是验证事件，也就是倒数第二个；测试事件是最后一个，只排名一次，候选是这位用户没评过的所有电影。
@@ -413,7 +439,18 @@ expect("share of the NDCG@10 that is lost", order_loss.mean / quality["sasrec"].
 
 # %% id="real-code" tags=["nbval-ignore-output"]
 real = read_results("ml-1m_leave_last_out").set_index(["model", "loss"])
-columns = ["ndcg@10", "ndcg@10_low", "ndcg@10_high", "hr@10", "valid_ndcg@10", "sampled_ndcg@10", "epochs", "parameters", "wall_seconds", "threads"]
+columns = [
+    "ndcg@10",
+    "ndcg@10_low",
+    "ndcg@10_high",
+    "hr@10",
+    "valid_ndcg@10",
+    "sampled_ndcg@10",
+    "epochs",
+    "parameters",
+    "wall_seconds",
+    "threads",
+]
 print(real[columns].round(4).to_string())
 published = {  # full ranking, leave-last-out, MovieLens 1M: NDCG@10, HR@10
     "SASRec, BCE (Klenitskiy and Vasilev 2023)": (0.1341, 0.2500),
@@ -437,7 +474,7 @@ plt.show()
 # %% [markdown] id="real-alt-en" lang="en" tags=["alt"]
 # A dot chart of NDCG@10 on MovieLens 1M. Ours, from left to right: popularity, Markov, SASRec with BCE, SASRec with full softmax. The published values for BCE lie near our BCE, the published value for full softmax near ours.
 
-# %% [markdown] id="real-alt-zh" lang="zh" tags=["alt"]
+# %% [markdown] id="real-alt-zh" lang="zh" en="4d708409" tags=["alt"]
 # MovieLens 1M 上 NDCG@10 的点图。我们的结果从左到右：热门基线、马尔可夫、用 BCE 的 SASRec、用完整 softmax 的 SASRec。已发表的 BCE 数值与我们的 BCE 相近，已发表的完整 softmax 数值也与我们的相近。
 
 # %% id="real-check"
@@ -452,7 +489,7 @@ expect_true("full softmax minus BCE: the interval over users lies above 0.03", d
 # %% [markdown] id="real-lesson-en" lang="en"
 # On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network. This is one seed of each, so the interval speaks for these users, not for other seeds; but the gap is many times wider than what seeds do. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative. The architecture may have contributed nothing.
 
-# %% [markdown] id="real-lesson-zh" lang="zh"
+# %% [markdown] id="real-lesson-zh" lang="zh" en="5c9da239"
 # 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络，一个约 0.18，一个约 0.13。这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子；但这个差距比种子带来的波动大好多倍。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
@@ -460,10 +497,11 @@ expect_true("full softmax minus BCE: the interval over users lies above 0.03", d
 #
 # **7.1 Implement.** Turn scores into a list: `recommend(model, history, k)` returns the ids of the `k` best items that are not in the history, best first.
 
-# %% [markdown] id="exercise1-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="76a1e332" tags=["exercise"]
 # ## 练习
 #
 # **7.1 实现。** 把得分变成列表：`recommend(model, history, k)` 返回不在历史里的 `k` 个最佳物品的编号，最好的在前。
+
 
 # %% id="exercise1-code" tags=["exercise"]
 @torch.no_grad()
@@ -473,6 +511,7 @@ def recommend(model, history, k):
 
 
 lesson07.check_recommend(recommend)
+
 
 # %% id="exercise1-solution" tags=["solution"]
 @torch.no_grad()
@@ -488,8 +527,9 @@ lesson07.check_recommend(recommend)
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
 # **7.2 Modify.** Write the BCE of the paper yourself: from the scores of the true items, [N], and of the negatives, [N, k], the mean over N of $-\ln \sigma(s^+) - \sum_k \ln(1 - \sigma(s^-_k))$, where $\sigma$ is the sigmoid. It must survive scores of ±1000. (`F.softplus(x)` is $\ln(1 + e^x)$, computed safely.)
 
-# %% [markdown] id="exercise2-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise2-zh" lang="zh" en="97dc1e50" tags=["exercise"]
 # **7.2 修改。** 亲手写出论文里的 BCE：给定真实物品的得分 [N] 和负样本的得分 [N, k]，求 $-\ln \sigma(s^+) - \sum_k \ln(1 - \sigma(s^-_k))$ 对 N 的平均，其中 $\sigma$ 是 sigmoid 函数。得分到 ±1000 也要扛得住。（`F.softplus(x)` 就是 $\ln(1 + e^x)$，并且算得安全。）
+
 
 # %% id="exercise2-code" tags=["exercise"]
 def bce(positive, negative):
@@ -498,6 +538,7 @@ def bce(positive, negative):
 
 
 lesson07.check_bce(bce)
+
 
 # %% id="exercise2-solution" tags=["solution"]
 def bce(positive, negative):
@@ -510,8 +551,9 @@ lesson07.check_bce(bce)
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
 # **7.3 Measure.** How far back does the trained model really look? Evaluate it on histories cut to their last 1, 2, 5, 10, 20 and 60 events (`evaluate(..., max_len=m)`), then write `reach(curve)`: the smallest `m` whose NDCG@10 is at least 95 % of that of the longest history.
 
-# %% [markdown] id="exercise3-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise3-zh" lang="zh" en="75ed1164" tags=["exercise"]
 # **7.3 测量。** 训练好的模型究竟往回看多远？把历史截到最后 1、2、5、10、20、60 个事件来评估（`evaluate(..., max_len=m)`），再写出 `reach(curve)`：NDCG@10 至少达到最长历史的 95 % 的最小的 `m`。
+
 
 # %% id="exercise3-code" tags=["exercise"]
 def reach(curve):
@@ -520,6 +562,7 @@ def reach(curve):
 
 
 lesson07.check_reach(reach)
+
 
 # %% id="exercise3-solution" tags=["solution"]
 def reach(curve):
@@ -534,15 +577,16 @@ expect_true("between 2 and 20 events are enough on the sample", 2 <= reach(measu
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
 # **7.4 Think.** How many parameters has `SASRec`? Write the formula from $V$ items, $L$ places, width $d$, feed-forward width $h$ and the number of blocks. Mind the padding row, the biases, two norms a block and one at the end. Where do most of them sit when $V$ is large?
 
-# %% [markdown] id="exercise4-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise4-zh" lang="zh" en="8e5c2c4a" tags=["exercise"]
 # **7.4 思考。** `SASRec` 有多少参数？用物品数 $V$、位置数 $L$、宽度 $d$、前馈宽度 $h$ 和块数写出公式。当心填充那一行、各个偏置、每块两个归一化和末尾的一个。当 $V$ 很大时，参数大多在哪里？
 
+
 # %% id="exercise4-code" tags=["exercise"]
-def count_parameters(num_items, max_len, dim, hidden, blocks):
-    ...
+def count_parameters(num_items, max_len, dim, hidden, blocks): ...
 
 
 lesson07.check_count(count_parameters)
+
 
 # %% id="exercise4-solution" tags=["solution"]
 def count_parameters(num_items, max_len, dim, hidden, blocks):
@@ -560,10 +604,11 @@ lesson07.check_count(count_parameters)
 #
 # Now the two people who have just watched the same film. In the test part there are many such pairs: two users whose histories end with the same item. How many of the first ten recommendations do they share?
 
-# %% [markdown] id="answer-zh" lang="zh"
+# %% [markdown] id="answer-zh" lang="zh" en="e6525673"
 # ## 回答开头的问题
 #
 # 现在来看那两位刚看完同一部电影的人。测试集里这样的人有很多对：历史以同一个物品结尾的两位用户。他们的前十个推荐里，有几个是相同的？
+
 
 # %% id="answer-code" tags=["nbval-ignore-output"]
 @torch.no_grad()
@@ -579,7 +624,10 @@ def top_ten(model):
 last_item = dataset.events["item"].to_numpy()[split.test.row - 1]
 order = np.argsort(last_item, kind="stable")
 pairs = np.stack([order[:-1], order[1:]], axis=1)[np.diff(last_item[order]) == 0]  # neighbours with the same last item
-shared = {name: np.mean([len(set(a) & set(b)) for a, b in top_ten(model)[pairs]]) for name, model in (("markov", markov), ("sasrec", sasrec))}
+shared = {
+    name: np.mean([len(set(a) & set(b)) for a, b in top_ten(model)[pairs]])
+    for name, model in (("markov", markov), ("sasrec", sasrec))
+}
 print(len(pairs), "pairs; shared by Markov", shared["markov"], "and by SASRec", round(shared["sasrec"], 2))
 
 # %% id="answer-check"
@@ -589,7 +637,7 @@ expect("shared of ten, SASRec", shared["sasrec"], 5, tol=1, when=ON_SAMPLE)
 # %% [markdown] id="answer2-en" lang="en"
 # The Markov chain gives both the same ten. SASRec shares about half and fills the other half from what each of them did before. What it cannot tell apart is two people with the same history of whom one vanished for a year: it counts places, not hours. That is the gap between the two dashed lines in the figure above, and lesson 08 begins to close it.
 
-# %% [markdown] id="answer2-zh" lang="zh"
+# %% [markdown] id="answer2-zh" lang="zh" en="02bf4411"
 # 马尔可夫链给两个人同样的十个。SASRec 的列表大约一半相同，另一半则来自各人此前的经历。它分不清的，是历史相同、但其中一位消失了一年的两个人：它数的是位置，不是小时。上面图里两条虚线之间的差距就是这个，第 08 课开始去填补它。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
@@ -601,7 +649,7 @@ expect("shared of ten, SASRec", shared["sasrec"], 5, tol=1, when=ON_SAMPLE)
 # 4. The loss is worth more than most architectures: full softmax against one negative, in our world and on MovieLens 1M.
 # 5. SASRec knows the order but no clock; what the clock is worth here is the distance between the two clairvoyants.
 
-# %% [markdown] id="summary-zh" lang="zh" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="ac0484e4" tags=["summary"]
 # ## 小结
 #
 # 1. SASRec 就是物品加位置、带掩码的注意力、前馈网络、残差和归一化，再用同一张物品表打分。
@@ -619,7 +667,7 @@ expect("shared of ten, SASRec", shared["sasrec"], 5, tol=1, when=ON_SAMPLE)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*, KDD 2020.
 # - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/losses.py`, `tutorial_lib/train.py`, `data/results/README.md`.
 
-# %% [markdown] id="references-zh" lang="zh" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="b2c72e98" tags=["references"]
 # ## 参考文献
 #
 # - W.-C. Kang、J. McAuley，*Self-Attentive Sequential Recommendation*，ICDM 2018：第 III 节（模型），式 6（BCE）。[arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
