@@ -21,11 +21,18 @@ def test_quick_run_writes_every_row(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "bench.json").read_text())
-    assert len(report["rows"]) == 6 and len(done.stdout.splitlines()) == 8
+    assert len(report["rows"]) == 4 and len(done.stdout.splitlines()) == 6
     for row in report["rows"]:
         assert row["ours"] > 0 and row["name"] in done.stdout and row["goal"] in done.stdout
         if "textbook" in row:
             assert row["ratio"] == row["textbook"] / row["ours"]
+
+
+def test_peak_memory_grows_with_the_matrix():
+    """20 MB for one matrix of logits: the textbook holds several, ours none."""
+    monitor = [sys.executable, str(BENCH), "--rows", "2500", "--items", "2000", "--peak-of"]
+    ours, theirs = (float(subprocess.check_output([*monitor, which])) for which in ("ours", "textbook"))
+    assert theirs > 2 * 20e6 / 2**20 > ours > 0
 
 
 def test_textbook_batches_hold_what_ours_hold():

@@ -22,7 +22,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, evaluate, summary
 from tutorial_lib.experiments.__main__ import HELP, main, parse_option
 from tutorial_lib.experiments.runs import Run, add_to_table, code_version, execute
-from tutorial_lib.models import build_model, model_options
+from tutorial_lib.models import MODELS, build_model, model_options
 from tutorial_lib.train import TrainConfig
 
 VOLATILE = ["train_seconds", "wall_seconds"]
@@ -298,7 +298,7 @@ class TestHelp:
             main(["train", "--help"])
         shown = " ".join(capsys.readouterr().out.split())
         assert caught.value.code == 0 and all(" ".join(text.split()) in shown for text in HELP.values())
-        assert "(default: 0.001)" in shown and "popularity, markov, gru4rec, sasrec" in shown
+        assert "(default: 0.001)" in shown and ", ".join(MODELS) in shown
 
     @pytest.mark.parametrize("call", [[], ["evaluate"], ["train"], ["train", "--model", "sasrec", "--epochs", "many"]])
     def test_wrong_use_exits_with_2(self, call, capsys):

@@ -46,7 +46,10 @@ def accuracies(model: SequenceModel) -> tuple[float, float]:
     return tuple(right(model, *sequences).double().mean().item() for sequences in (task, last_gap_task(TESTED, LENGTH, seed=1)))
 
 
-@pytest.mark.parametrize("name", [name for name, cls in MODELS.items() if cls.trains_by_gradient and not cls.uses_time])
+BLIND = [name for name, cls in MODELS.items() if cls.trains_by_gradient and not (cls.uses_time or cls.uses_users)]
+
+
+@pytest.mark.parametrize("name", BLIND)
 def test_a_blind_model_learns_by_heart_and_guesses(name):
     model = build_model(name, num_items=12, max_len=LENGTH, dim=32, dropout=0.0)
     with torch.no_grad():
