@@ -33,7 +33,7 @@ class TrainConfig:
     epochs: int = 20
     batch_size: int = 128  # windows a step
     learning_rate: float = 1e-3
-    weight_decay: float = 0.0  # on matrices only, never on tables, biases and norms
+    weight_decay: float = 0.0  # on matrices only, never on biases and norms, and on tables only where the model knows users
     schedule: str = "constant"  # or "cosine": from learning_rate down to 2 % of it
     warmup_epochs: float = 0.0  # learning rate rises linearly from 0
     averaging: float = 0.0  # > 0: evaluate an exponential moving average of the weights with this decay a step
@@ -97,8 +97,9 @@ def learning_rate_at(config: TrainConfig, epochs_done: float) -> float:
 
 
 def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay touches the matrices of linear maps and nothing else."""
-    decayed = [m.weight for m in model.modules() if isinstance(m, torch.nn.Linear)]
+    """AdamW; weight decay touches the matrices of linear maps and nothing else, save the tables of models that know users."""
+    kinds = torch.nn.Linear | torch.nn.Embedding if model.uses_users else torch.nn.Linear
+    decayed = [m.weight for m in model.modules() if isinstance(m, kinds)]
     chosen = {id(p) for p in decayed}
     others = [p for p in model.parameters() if id(p) not in chosen]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -106,14 +107,20 @@ def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Opt
 
 
 def batch_loss(model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
-    """Mean loss over all positions of a batch that have a target."""
-    states = model(batch.items, batch.times, batch.query_times)  # [B, L, d]
+    """Mean loss over all positions of a batch that have a target. Models that know users learn from the pairs (user, target)."""
+    known = {"users": batch.users} if model.uses_users else {}
+    states = model(batch.items, batch.times, batch.query_times, **known)  # [B, L, d], or [B, d]: one state a user
     has_target = batch.targets > 0  # pads have none
+    if states.dim() == 2 and config.loss == "ce":  # all targets of a user share one softmax
+        return -model.score(states).log_softmax(dim=1).gather(1, batch.targets)[has_target].mean()
+    if states.dim() == 2:
+        states = states[:, None].expand(*has_target.shape, -1)
+    positions = has_target.flatten().nonzero()[:, 0]  # numbers select faster than truth values, and so do their gradients
     return training_loss(
         config.loss,
         model,
-        states[has_target],
-        batch.targets[has_target],
+        states.flatten(0, 1).index_select(0, positions),
+        batch.targets.flatten().index_select(0, positions),
         negatives=config.negatives,
         shared=config.shared_negatives,
         generator=generator,
@@ -181,6 +188,8 @@ def train(
     """
     config = config or TrainConfig()
     check_fit(model, split)
+    if model.uses_users and config.shared_negatives:
+        raise TutorialError(f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out")
     history = History()
     if not model.trains_by_gradient:
         model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
@@ -241,6 +250,10 @@ def check_fit(model: SequenceModel, split: Split) -> None:
     if model.num_items != data.num_items:
         raise TutorialError(
             f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items}; give num_items=dataset.num_items"
+        )
+    if model.uses_users and model.num_users != data.num_users:
+        raise TutorialError(
+            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users}; give num_users=dataset.num_users"
         )
 
 

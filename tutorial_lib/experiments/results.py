@@ -9,6 +9,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
 
 RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
+FACTS = RESULTS.parent / "facts"  # small tables about data sets and trained models, such as probe's
 
 
 def read_results(table: str, folder: Path = RESULTS) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Run:
     config: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self):
-        build_model(self.model, num_items=1, max_len=self.max_len, dim=self.dim, **self.options)
+        build_model(self.model, num_items=1, max_len=self.max_len, dim=self.dim, num_users=1, **self.options)
 
     @property
     def loss(self) -> str:
@@ -101,9 +101,8 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
     target = Path(folder) / run.name
     dataset = load_dataset(run.dataset, users=run.users)  # the same users and the same negatives whatever the training seed
     split = make_split(dataset, run.split)
-    model = build_model(
-        run.model, num_items=dataset.num_items, max_len=run.max_len, dim=run.dim, seed=run.config.seed, **run.options
-    )
+    sizes = {"num_items": dataset.num_items, "num_users": dataset.num_users, "max_len": run.max_len, "dim": run.dim}
+    model = build_model(run.model, **sizes, seed=run.config.seed, **run.options)
     versions = code_versions(target)
     loaded = time.perf_counter()
     history = train(model, split, run.config, checkpoint=target / "checkpoint.pt", device=device, progress=progress)

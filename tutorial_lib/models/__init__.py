@@ -8,6 +8,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
 from tutorial_lib.models.gru import GRU4Rec
 from tutorial_lib.models.markov import Markov
+from tutorial_lib.models.mf import MF, NeuMF
 from tutorial_lib.models.popularity import Popularity
 from tutorial_lib.models.sasrec import SASRec
 
@@ -16,30 +17,39 @@ MODELS: dict[str, type[SequenceModel]] = {
     "markov": Markov,
     "gru4rec": GRU4Rec,
     "sasrec": SASRec,
+    "mf": MF,
+    "neumf": NeuMF,
 }
 
 
 def model_options(name: str) -> dict[str, object]:
-    """The further options of a model with their defaults: everything after num_items, max_len and dim."""
+    """The further options of a model with their defaults: everything after num_items, max_len, dim and num_users."""
     if name not in MODELS:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     parameters = inspect.signature(MODELS[name].__init__).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def build_model(name: str, *, num_items: int, max_len: int, dim: int = 64, seed: int = 0, **options) -> SequenceModel:
-    """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves the global seed alone."""
+def build_model(
+    name: str, *, num_items: int, max_len: int, dim: int = 64, seed: int = 0, num_users: int | None = None, **options
+) -> SequenceModel:
+    """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves the global seed alone.
+
+    `num_users` is wanted by the models that know users (`uses_users`); the others ignore it.
+    """
     known = model_options(name)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TutorialError(f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}")
-    for label, value in {"num_items": num_items, "max_len": max_len, "dim": dim}.items():
+    sizes = {"num_items": num_items, "max_len": max_len, "dim": dim}
+    sizes |= {"num_users": num_users} if MODELS[name].uses_users else {}
+    for label, value in sizes.items():
         if not isinstance(value, int) or value < 1:
             raise TutorialError(f"{label} must be a whole number of at least 1, got {value!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return MODELS[name](num_items, max_len, dim, **options)
+            return MODELS[name](**sizes, **options)
         except (TypeError, ValueError, RuntimeError) as error:  # torch's own words on a negative size or a text for a number
             if isinstance(error, TutorialError):
                 raise

@@ -32,7 +32,8 @@ class Dropout(nn.Module):
         dropped = round(self.p * 65536)  # of the 65,536 values that 16 bits can take
         words = torch.empty(x.numel() // 4 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform in -32768..32767
-        return x * ((bits >= dropped - 32768).to(x.dtype) * (65536 / (65536 - dropped)))
+        keep = torch.ge(bits, dropped - 32768, out=torch.empty_like(x, requires_grad=False))  # 0 or 1
+        return x * keep.mul_(65536 / (65536 - dropped))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
