@@ -11,14 +11,14 @@
 #
 # You know something that she does not. You made that file yourself, **with dice**. Every user drew every item blindly. Nothing in it can be predicted, by nobody, ever.
 #
-# Ida's code raises no error, no shape is wrong, and the metric is computed correctly. In this lesson you find the line that makes her number, and four more of the same kind. Each is common in published code. You plant each of them in a world whose truth you know, measure what it is worth, take it out again, and keep the check that would have caught it.
+# Ida's code raises no error, no shape is wrong, and the metric is computed correctly. In this lesson you find the line that makes her number, and four more of the same kind. All of them have been found in published work. You plant each of them in a world whose truth you know, measure what it is worth, take it out again, and keep the check that would have caught it.
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="ca8be659"
+# %% [markdown] id="puzzle-zh" lang="zh" en="6f564cfd"
 # 小艾给你看一个结果。她的模型是马尔可夫链：只数“什么后面跟着什么”，别的一概不管。在一份有 8,000 个事件的文件上，NDCG@10 达到 0.21，而随机排序的列表只有 0.03。她说，开了个好头。
 #
 # 你知道一件她不知道的事：那份文件是你**掷骰子**掷出来的。每位用户的每个物品都是闭着眼睛抽的。里面没有任何东西可以预测，谁都不行，永远不行。
 #
-# 小艾的代码没有报错，形状全都对，指标也没有算错。这一课里，你会找出造出这个数字的那一行，外加四处同类的毛病。每一处在公开的代码里都很常见。你会把它们一一种进真相已知的世界，测出它值多少分，再把它拔掉，并留下本该抓住它的那项检查。
+# 小艾的代码没有报错，形状全都对，指标也没有算错。这一课里，你会找出造出这个数字的那一行，外加四处同类的毛病。它们都在已发表的工作里出现过。你会把它们一一种进真相已知的世界，测出它值多少分，再把它拔掉，并留下本该抓住它的那项检查。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -124,9 +124,9 @@ expect_true(
 # - **mended**: the same experiment without the leak;
 # - **truth**: what the site would see. In a world of dice it is chance, which lesson 02 gave in closed form. In other worlds it is the score on a **live audience**: further users of the same world, from whom nothing was learned.
 #
-# Two questions decide. Does the interval of *reported minus truth* lie above 0? And does the interval of *mended minus truth* contain 0, with both ends small against the leak? The unit is the world. We shall ask such questions about fifteen times, and at 95 % an interval misses the truth once in twenty. So ours are at 99.9 %.
+# Two questions decide. Does the interval of *reported minus truth* lie above 0? And does the interval of *mended minus truth* contain 0, with both ends small against the leak? The unit is the world. We shall ask such questions about fifteen times, and the usual interval misses the truth once in twenty. So ours miss it once in a thousand.
 
-# %% [markdown] id="worlds-zh" lang="zh" en="9b097a66"
+# %% [markdown] id="worlds-zh" lang="zh" en="d44c9909"
 # ## 怎样测量一处泄漏
 #
 # 只跑一次说明不了什么，而在真实数据上你又不知道真相。所以每种泄漏都有一个属于它的小**世界**，真相在那里是已知的；我们用不同的种子把这个世界造 100 遍，每一遍记下三个数：
@@ -135,7 +135,7 @@ expect_true(
 # - **mended**（修复值）：同一个实验，去掉泄漏；
 # - **truth**（真值）：网站上线后会看到的数。在骰子的世界里它就是碰运气的水平，第 02 课给出了闭式解。在别的世界里，它是在**现场观众**（live audience）身上的得分：同一个世界里的另一批用户，没有从他们身上学过任何东西。
 #
-# 由两个问题来裁决：*报告值减真值*的区间是否在 0 以上？*修复值减真值*的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而 95 % 的区间每二十次就会有一次漏掉真值，所以我们取 99.9 %。
+# 由两个问题来裁决：*报告值减真值*的区间是否在 0 以上？*修复值减真值*的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而通常的区间每二十次就会有一次漏掉真值，所以我们的区间放宽到一千次才漏一次。
 
 
 # %% id="worlds-code"
@@ -146,7 +146,7 @@ scores = {}  # leak -> {"reported", "mended", "truth", ...}: NDCG@10 of each wor
 
 def measure(leak, one_world):
     """`one_world(seed)` gives the scores of one world by name; run it in all worlds and print mean and interval."""
-    first = 1000 * len(scores)  # no two leaks share a world
+    first = 100_000 * (1 + len(scores))  # no two leaks share a world
     rows = [one_world(seed) for seed in range(first, first + WORLDS)]
     scores[leak] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for name, values in scores[leak].items():
@@ -252,14 +252,21 @@ expect("events in the file", len(split.dataset.events), 8000, tol=1)
 
 
 # %% id="leak1-code" tags=["break-it", "nbval-ignore-output"]
+def two_columns(file):
+    """Without times only the order of the rows is left, and only leave-last-out to split by."""
+    table = file.assign(timestamp=file.groupby("user").cumcount())
+    return leave_last_out(make_dataset("two columns", table, has_times=False))
+
+
 def file_order(seed):
     file = dice_world(seed, users=200, items=200, length=40).sort_values(["user", "item"])  # ORDER BY user, item
-    no_times = file.assign(timestamp=file.groupby("user").cumcount())  # two columns: only the order of the rows is left
-    broken = leave_last_out(make_dataset("two columns", no_times, has_times=False))
+    broken = two_columns(file)
+    shuffled = two_columns(file.sample(frac=1, random_state=seed))
     mended = leave_last_out(make_dataset("with times", file))  # sorts by time
     return {
         "reported": quality(fitted("markov", broken.train, broken), broken),
         "mended": quality(fitted("markov", mended.train, mended), mended),
+        "rows of the file shuffled": quality(fitted("markov", shuffled.train, shuffled), shuffled),
         "truth": random_expectation(200 - 39)[1],  # any of the 161 unseen items, with equal probability
     }
 
@@ -270,16 +277,17 @@ measure("file order", file_order)
 expect("NDCG@10 reported", scores["file order"]["reported"].mean(), 0.21, tol=0.01)
 expect("NDCG@10 of chance", scores["file order"]["truth"].mean(), 0.028, tol=0.0005)
 judge("file order")
+judge("file order", "rows of the file shuffled")
 
 # %% [markdown] id="leak1-why-en" lang="en"
-# Chance. Seven times chance was the work of one line, and the line was not even in the model. It happens to real tables too: when the two columns of a MovieLens file in its original order were fed to SASRec, the NDCG@10 came out at 0.83, where honest runs of the same code had reported far less. <!-- literature -->
+# Chance. Seven times chance was the work of one line, and the line was not even in the model. It happens to real tables too: when the two columns of a MovieLens file in its original order were fed to SASRec, the NDCG@10 came out at 0.83, far above what the paper of SASRec reports. <!-- literature -->
 #
-# **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. If your score depends on how the file was stored, it is not a score of your model.
+# **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. If your score depends on how the file was stored, it is not a score of your model.
 
-# %% [markdown] id="leak1-why-zh" lang="zh" en="f6bc457c"
-# 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，而同一份代码老老实实跑出来的远没有这么高。<!-- literature -->
+# %% [markdown] id="leak1-why-zh" lang="zh" en="b460705f"
+# 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
 #
-# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。如果分数取决于文件怎么存放，那它就不是你模型的分数。
+# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。如果分数取决于文件怎么存放，那它就不是你模型的分数。
 
 # %% id="leak1-caught"
 file = dice_world(seed=0, users=200, items=200, length=40).sort_values(["user", "item"])
@@ -384,9 +392,13 @@ expect_true("live, the leaking model is worse than the honest one: the interval 
 
 # %% [markdown] id="leak2-why-en" lang="en"
 # More than double, 0.37 instead of 0.155. And the leak does harm beyond the report: with the live audience the leaking model gets 0.12, less than the honest one. It has learned to go up the shelf, and real people do not.
+#
+# In MovieLens 1M almost half of the timestamps are not unique, and a researcher who had once sorted them by item number put the gain in NDCG at about 20 %. <!-- literature -->
 
-# %% [markdown] id="leak2-why-zh" lang="zh" en="791adc2c"
+# %% [markdown] id="leak2-why-zh" lang="zh" en="0a16abc1"
 # 两倍还多：0.37，而真值是 0.155。这处泄漏的害处不止于报告：面对现场观众，泄漏的模型只得 0.12，还不如诚实的模型。它学会了顺着货架往上走，真实的用户却不这么走。
+#
+# 在 MovieLens 1M 里，将近一半的时间戳不是唯一的。一位曾经按物品编号排过序的研究者估计，NDCG 因此虚高了约 20 %。<!-- literature -->
 
 # %% [markdown] id="rename-en" lang="en" tags=["predict"]
 # **The check.** Names must not matter. Give all items new numbers, drawn at random, and run again.
@@ -421,29 +433,35 @@ expect("ties by number, old numbers, mean of 10 worlds", leaking[:, 0].mean(), 0
 expect("ties by number, new numbers, mean of 10 worlds", leaking[:, 1].mean(), 0.37, tol=0.02)
 expect_true("yet the two differ in every world", (np.abs(np.diff(leaking, axis=1)) > 1e-6).all())
 expect_true("ties as they came: the same to the last digit in every world", (np.diff(honest, axis=1) == 0).all())
+first, then = (renamed(tables[0][0].sort_values(by, kind="stable")) for by in (by_number, by_time))
+expect_true(
+    "ties by number: rename, then sort gives other rows",
+    not first.equals(tables[0][0].pipe(renamed).sort_values(by_number)),
+)
+expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed).sort_values(by_time, kind="stable")))
 
 # %% [markdown] id="rename-why-en" lang="en"
-# It does **not** fall. The leak needs no meaning in the numbers: any fixed order of the items, a random one too, repeats itself in every tie and can be learned. But the score is not the same, and that gives it away. An honest experiment returns the same score **to the last digit**, whatever the items are called. If yours moves at all, a name has decided something.
+# It does **not** fall. The leak needs no meaning in the numbers: any fixed order of the items, a random one too, repeats itself in every tie and can be learned. But the score is not the same, and that gives it away. An honest experiment returns the same score **to the last digit**, whatever the items are called. If yours moves at all, a name has decided something. (A neural network starts from random weights that belong to the numbers, so its score moves a little in any case. There, compare the tables: *sort, then rename* and *rename, then sort* must give the same rows.)
 #
 # What the leak is worth, you learn from the second mend: shuffle the ties with a seed and compare. And `sort_events` cannot help a table that was sorted by number before it reached you. Exercise 3.1 is about such tables.
 
-# %% [markdown] id="rename-why-zh" lang="zh" en="9abe03bd"
-# 它**没有**跌。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，于是就能被学到。但分数变了，这就露了馅。无论物品叫什么名字，诚实的实验都会给出**一位不差**的同一个分数。只要你的分数动了，就说明有名字在做主。
+# %% [markdown] id="rename-why-zh" lang="zh" en="0bd2d97f"
+# 它**没有**跌。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，于是就能被学到。但分数变了，这就露了馅。无论物品叫什么名字，诚实的实验都会给出**一位不差**的同一个分数。只要你的分数动了，就说明有名字在做主。（神经网络的初始权重是随机的，又与编号挂钩，所以它的分数无论如何都会动一点。这时改为比较表格：*先排序再换编号*与*先换编号再排序*，得到的行必须一样。）
 #
 # 泄漏值多少分，可以从第二种修复办法看出来：用种子把并列打乱，再比一比。另外，如果一张表到你手里之前已经按编号排过，`sort_events` 也救不了它。练习 3.1 说的就是这样的表。
 
 # %% [markdown] id="leak3-en" lang="en" tags=["break-it"]
 # ## Leak 3: statistics fitted on the test part
 #
-# Back to dice: 400 users, 200 items, six draws each, this time with a proper temporal split. The oldest 80 % of the events are for learning, the newest 10 % for the test. But somewhere in the code stands `events` where `split.train` should stand. We try it with two models:
+# Back to dice: 400 users, 200 items, six draws each, this time with a proper temporal split. The oldest four fifths of the events are for learning, the newest tenth for the test. But somewhere in the code stands `events` where `split.train` should stand. We try it with two models:
 #
 # - **popularity**, counted on all events. The true next item of a test user has been counted too, once, by the very event that we ask about;
 # - the **Markov chain**, counted on all events. It has counted the very step from the last item to the target.
 
-# %% [markdown] id="leak3-zh" lang="zh" en="00ff8822" tags=["break-it"]
+# %% [markdown] id="leak3-zh" lang="zh" en="2d099eb2" tags=["break-it"]
 # ## 泄漏三：在测试集上拟合的统计量
 #
-# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是正经的时间切分。最早的 80 % 事件用来学习，最新的 10 % 用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
+# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是正经的时间切分。最早的五分之四事件用来学习，最新的十分之一用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
 #
 # - **热门基线**，在全部事件上计数。测试用户真正的下一个物品也被数进去了一次，数的正是我们要问的那个事件；
 # - **马尔可夫链**，在全部事件上计数。它数到的，正是从最后一个物品到目标的那一步。
@@ -480,12 +498,12 @@ judge("statistics on all events")
 judge("statistics on all events", "mended, Markov")
 
 # %% [markdown] id="leak3-why-en" lang="en"
-# One more in twelve lifts popularity from 0.023 to 0.04, and the Markov chain to 0.44, out of pure dice. The finer a statistic, the more of the answer it can hold. That is why this leak loves good models.
+# One more in twelve lifts popularity from 0.023 to about 0.04, and the Markov chain to 0.44, out of pure dice. The finer a statistic, the more of the answer it can hold. That is why this leak loves good models.
 #
 # The same fault has many faces. An item filter ("at least five events"), the mean and spread of the gaps, a user's shortest gap, the moment when an item first appeared: whatever is computed **before** the split is computed on the test part too.
 
-# %% [markdown] id="leak3-why-zh" lang="zh" en="c6753b13"
-# 十二里多一，就把热门基线从 0.023 抬到 0.04，把马尔可夫链抬到 0.44，而这一切都来自纯粹的骰子。统计量越精细，能装下的答案就越多。所以这种泄漏偏爱好模型。
+# %% [markdown] id="leak3-why-zh" lang="zh" en="9a29b3d0"
+# 十二里多一，就把热门基线从 0.023 抬到约 0.04，把马尔可夫链抬到 0.44，而这一切都来自纯粹的骰子。统计量越精细，能装下的答案就越多。所以这种泄漏偏爱好模型。
 #
 # 同一个毛病有许多张面孔。物品过滤（“至少五个事件”）、间隔的均值和离散程度、某位用户最短的间隔、某个物品首次出现的时刻：凡是在切分**之前**算出来的，就连测试集也一起算进去了。
 
@@ -608,8 +626,8 @@ PLACES, trials = 195, np.array([1, 2, 5, 10, 20, 50, 100, 200])
 chance, sigma = random_expectation(PLACES)[1], ndcg(np.arange(1, PLACES + 1)).std()
 rng, best, chosen = np.random.default_rng(0), {}, {}
 for users, repeats in ((200, 200), (2000, 20)):
-    ranks = lambda: rng.integers(1, PLACES + 1, (repeats, trials[-1], users), dtype=np.int16)  # noqa: E731
-    test, valid = (ndcg(ranks()).mean(axis=2) for _ in range(2))  # [repeats, settings]
+    shape = (repeats, trials[-1], users)
+    test, valid = (ndcg(rng.integers(1, PLACES + 1, shape)).mean(axis=2) for _ in range(2))  # [repeats, settings]
     best[users] = np.array([test[:, :m].max(axis=1).mean() for m in trials])
     chosen[users] = np.array([test[np.arange(repeats), valid[:, :m].argmax(axis=1)].mean() for m in trials])
 curve = {users: chance + sigma / users**0.5 * np.array([expected_maximum(int(m)) for m in trials]) for users in best}
@@ -639,12 +657,12 @@ expect("simulated over computed gain, 2,000 users, mean of 5 settings and more",
 expect("chosen on validation, mean, in units of chance", np.mean([chosen[200], chosen[2000]]) / chance, 1.0, tol=0.05)
 
 # %% [markdown] id="curse-why-en" lang="en"
-# Neither flattens: the gain goes on growing, like $\sqrt{2 \ln m}$, and to halve it you need four times as many users. (Ida's 24 versions gained less than the formula says: any two of them share half of their users, so they are not independent.) A search over hundreds of settings on a test set of a few hundred users can double a score of nothing. "We tuned all models on the test set, so it is fair" does not help either: whoever tuned more wins.
+# Neither flattens: the gain goes on growing, like $\sqrt{2 \ln m}$, and to halve it you need four times as many users. (Ida's 24 versions gained less than the formula says: any two of them share half of their users, so they are not independent. And the points above the line of 200 users say that the mean of so few is not quite normal yet, but skewed.) A search over hundreds of settings on a test set of a few hundred users can double a score of nothing. "We tuned all models on the test set, so it is fair" does not help either: whoever tuned more wins.
 #
 # **The check.** Change the future once more: a choice that was made without the test part cannot move. The library's `train` looks at the validation part after each epoch and keeps the best weights; it never opens the test part. See for yourself: train the same small network with the true and with a changed test part.
 
-# %% [markdown] id="curse-why-zh" lang="zh" en="50405eb6"
-# 两条都不会变平：白得的分数一直在涨，大致像 $\sqrt{2 \ln m}$；要让它减半，需要四倍的用户。（小艾的 24 个版本赚得比公式少：任意两个版本都有一半用户相同，并不独立。）在只有几百位用户的测试集上搜几百种设置，就能让一个毫无本领的分数翻倍。“所有模型都在测试集上调参，所以公平”，这话也不成立：谁调得多，谁就赢。
+# %% [markdown] id="curse-why-zh" lang="zh" en="2381b2a2"
+# 两条都不会变平：白得的分数一直在涨，大致像 $\sqrt{2 \ln m}$；要让它减半，需要四倍的用户。（小艾的 24 个版本赚得比公式少：任意两个版本都有一半用户相同，并不独立。至于 200 位用户那条线上方的点，说明用户这么少时，平均值还不大服从正态，而是偏斜的。）在只有几百位用户的测试集上搜几百种设置，就能让一个毫无本领的分数翻倍。“所有模型都在测试集上调参，所以公平”，这话也不成立：谁调得多，谁就赢。
 #
 # **检查。** 再改动一次未来：不靠测试集做出的选择，不可能动。库里的 `train` 每轮之后看一眼验证集，留下最好的权重；测试集它从不打开。亲眼看看吧：同一个小网络，分别在真的测试集和改动过的测试集下训练。
 
@@ -705,28 +723,27 @@ first_day = hits.groupby("item")["timestamp"].min() / DAY
 largest = hits["item"].value_counts().head(100).index
 shown = [int((first_day[largest] - day).abs().idxmin()) for day in (30, 45, 60, 75, 90)]
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
-for item, color, marker in zip(shown, plots.PALETTE, plots.MARKERS, strict=False):
+for item, color in zip(shown, plots.PALETTE, strict=False):
     days = hits.loc[hits["item"] == item, "timestamp"] / DAY
-    counts, edges = np.histogram(days, bins=np.arange(0, 121, 2))
-    ax.plot(edges[:-1] + 1, counts, color=color, marker=marker, markersize=3, label=f"hit {item}")
-question = first_day[shown[2]] + 2
+    ax.hist(days, bins=np.arange(0, 121), color=color, label=f"hit {item}")
+question = first_day[shown[2]] + 1
 ax.axvline(question, color="0.3", linestyle="--")
 ax.annotate(
     "a test question", (question, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points"
 )
-ax.set(xlabel="day", ylabel="choices in two days")
+ax.set(xlabel="day", ylabel="choices a day")
 ax.legend(fontsize=8, loc="upper left", ncols=2)
 plt.show()
 
 # %% [markdown] id="trend-alt-en" lang="en" tags=["alt"]
-# Number of choices of five hits over 120 days. Each hit is a narrow peak that rises at once and is gone after one or two weeks; the peaks hardly overlap. A dashed line marks a test question shortly after the middle hit has come out: most choices of that hit, and all of the next two, lie to the right of the line.
+# Number of choices of five hits over 120 days. Each hit is a narrow heap of bars that rises at once and is gone after one or two weeks; the heaps hardly overlap. A dashed line marks a test question shortly after the middle hit has come out: most choices of that hit, and all of the next two, lie to the right of the line.
 
-# %% [markdown] id="trend-alt-zh" lang="zh" en="451594ef" tags=["alt"]
-# 五个爆款在 120 天里被选择的次数。每个爆款都是一个窄峰，一下子升起，一两周后就消失，彼此几乎不重叠。虚线标出一个测试问题，时间在中间那个爆款上架后不久：这个爆款的大部分选择，以及后两个爆款的全部选择，都在虚线右边。
+# %% [markdown] id="trend-alt-zh" lang="zh" en="e9a6acf5" tags=["alt"]
+# 五个爆款在 120 天里被选择的次数。每个爆款都是窄窄的一簇柱子，一下子升起，一两周后就消失，彼此几乎不重叠。虚线标出一个测试问题，时间在中间那个爆款上架后不久：这个爆款的大部分选择，以及后两个爆款的全部选择，都在虚线右边。
 
 # %% id="trend-check"
 middle = hits.loc[hits["item"] == shown[2], "timestamp"] / DAY
-expect("share of the middle hit's choices right of the line", (middle > question).mean(), 0.6, tol=0.2)
+expect_true("more than half of the middle hit's choices lie right of the line", (middle > question).mean() > 0.5)
 expect_true("all choices of the next two lie there", (first_day[shown[3:]] > question).all())
 
 # %% [markdown] id="leak5-plan-en" lang="en"
@@ -770,25 +787,25 @@ measure("others' future", others_future)
 
 # %% id="leak5-check"
 table = scores["others' future"]
-expect("NDCG@10 reported", table["reported"].mean(), 0.064, tol=0.003)
-expect("NDCG@10, same questions, only the past", table["same questions, only the past"].mean(), 0.049, tol=0.003)
-expect("NDCG@10 in truth", table["truth"].mean(), 0.039, tol=0.003)
+expect("NDCG@10 reported", table["reported"].mean(), 0.062, tol=0.003)
+expect("NDCG@10, same questions, only the past", table["same questions, only the past"].mean(), 0.047, tol=0.003)
+expect("NDCG@10 in truth", table["truth"].mean(), 0.038, tol=0.003)
 judge("others' future")
 peek = paired_bootstrap(table["reported"], table["same questions, only the past"], level=LEVEL, draws=DRAWS)
 expect_true("same model, same questions: the interval of what the future adds lies above 0", peek.low > 0)
 expect("what the future adds, as a share of the score without it", table["reported"].mean() / table["same questions, only the past"].mean() - 1, 0.3, tol=0.06)  # fmt: skip
 
 # %% [markdown] id="leak5-why-en" lang="en"
-# The future adds 30 %: 0.064 instead of 0.049, with the same model on the same questions. The chain reads no clock, but items are a calendar: who has just taken a hit of this week will take another hit of this week, and the others' later choices tell which ones those were.
+# The future adds 30 %: 0.062 instead of 0.047, with the same model on the same questions. The chain reads no clock, but items are a calendar: who has just taken a hit of this week will take another hit of this week, and the others' later choices tell which ones those were. Part of the gain is simply that there is more to count. Either way it comes from events that had not happened.
 #
-# From 0.049 down to the truth, 0.039, is another matter. It is not peeking but **age**: a real model was trained some time ago and has not seen the newest hits. The temporal split contains this too, and so it tells what the site will see. How large the leak is depends on the world. In one without fashions it would be close to nothing, and you cannot know that beforehand.
+# From 0.047 down to the truth, 0.038, is another matter. It is not peeking but **age**: a real model was trained some time ago and has not seen the newest hits. The temporal split contains this too, and so it tells what the site will see. How large the leak is depends on the world, and you cannot know it beforehand.
 #
 # **The check.** Again, change the future. Cut the calendar anywhere, change everything behind the cut: what was learned for the questions before it must not move.
 
-# %% [markdown] id="leak5-why-zh" lang="zh" en="ea20c2db"
-# 未来白送了 30 %：同样的模型，同样的问题，0.064 对 0.049。马尔可夫链不看时钟，但物品本身就是日历：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。
+# %% [markdown] id="leak5-why-zh" lang="zh" en="2711c9b7"
+# 未来白送了 30 %：同样的模型，同样的问题，0.062 对 0.047。马尔可夫链不看时钟，但物品本身就是日历：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。还有一部分提升只是因为可数的事件更多。无论是哪一种，都来自当时还没有发生的事件。
 #
-# 从 0.049 再降到真值 0.039，是另一回事。那不是偷看，而是**变旧**：真实的模型是前些时候训练的，没见过最新的爆款。时间切分把这一点也算了进去，所以它说出的正是网站会看到的。泄漏有多大，要看是什么世界。没有流行风潮的世界里它几乎为零，可这一点你事先无从知道。
+# 从 0.047 再降到真值 0.038，是另一回事。那不是偷看，而是**变旧**：真实的模型是前些时候训练的，没见过最新的爆款。时间切分把这一点也算了进去，所以它说出的正是网站会看到的。泄漏有多大，要看是什么世界，而这一点你事先无从知道。
 #
 # **检查。** 还是改动未来。在日历上任意切一刀，把刀后的一切都改掉：为刀前的问题学到的东西，不许动。
 
@@ -838,18 +855,18 @@ ax.legend()
 plt.show()
 
 # %% [markdown] id="together-alt-en" lang="en" tags=["alt"]
-# Dot chart with five rows, on a logarithmic axis of multiples of the truth. Reported: file order near 7.5, ties by number near 2.4, statistics on all events near 1.75, choice on test near 1.5, others' future near 1.65. All five mended marks sit on the dashed line at 1.
+# Dot chart with five rows, on a logarithmic axis of multiples of the truth. Reported: file order near 7.5, ties by number near 2.4, statistics on all events near 1.7, choice on test near 1.5, others' future near 1.6. All five mended marks sit on the dashed line at 1.
 
-# %% [markdown] id="together-alt-zh" lang="zh" en="0a523f27" tags=["alt"]
-# 五行的点图，横轴是真值的倍数，对数刻度。报告值：文件行序约 7.5，按编号排并列约 2.4，在全部事件上拟合统计量约 1.75，在测试集上选择约 1.5，别人的未来约 1.65。修复之后的五个标记都落在 1 处的虚线上。
+# %% [markdown] id="together-alt-zh" lang="zh" en="27b4617e" tags=["alt"]
+# 五行的点图，横轴是真值的倍数，对数刻度。报告值：文件行序约 7.5，按编号排并列约 2.4，在全部事件上拟合统计量约 1.7，在测试集上选择约 1.5，别人的未来约 1.6。修复之后的五个标记都落在 1 处的虚线上。
 
 # %% id="together-check"
 for leak, times, tol in (
     ("file order", 7.5, 0.5),
     ("ties by number", 2.4, 0.15),
-    ("statistics on all events", 1.75, 0.15),
+    ("statistics on all events", 1.7, 0.15),
     ("choice on test", 1.5, 0.15),
-    ("others' future", 1.65, 0.15),
+    ("others' future", 1.6, 0.15),
 ):
     table = scores[leak]
     expect(f"{leak}: reported over truth", table["reported"].mean() / table["truth"].mean(), times, tol=tol)
@@ -861,16 +878,16 @@ for leak, times, tol in (
 # | do this | what must stay the same | it catches |
 # |---|---|---|
 # | shuffle the rows of the file | the score (up to ties) | leak 1 |
-# | give the items new numbers | the score, to the last digit | leak 2 |
+# | give the items new numbers | the order of the rows, and so the score | leak 2 |
 # | change the future | all that was fitted or chosen, to the last bit | leaks 3, 4 and 5 |
 
-# %% [markdown] id="habits-zh" lang="zh" en="ffd70613"
+# %% [markdown] id="habits-zh" lang="zh" en="1ab46ebd"
 # 这些倍数属于我们的世界，你的数据上会是别的数。检查的办法却可以照搬，而且只有三招。每一招只要几分钟，都不需要知道真相：
 #
 # | 这样做 | 什么必须保持不变 | 能抓住 |
 # |---|---|---|
 # | 打乱文件的行 | 除并列外，分数不变 | 泄漏一 |
-# | 给物品换一套编号 | 分数一位不差 | 泄漏二 |
+# | 给物品换一套编号 | 行的次序不变，分数也就不变 | 泄漏二 |
 # | 改动未来 | 拟合和选出的一切，一个比特都不差 | 泄漏三、四、五 |
 
 # %% [markdown] id="yours-en" lang="en"
@@ -964,9 +981,9 @@ def frequent_items(split, least):
 lesson03.check_frequent_items(frequent_items)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **3.3 Measure.** Six sealed statistics, `lesson03.sealed["A"]` to `["F"]`. Each takes a `Split` and returns an array, or several. Which of them read the test part? Use `change_the_future` on a temporal split of the trend world, `kinds["temporal"]`, with its `cut_test`. (`np.array_equal` compares two arrays.)
+# **3.3 Measure.** Six sealed statistics, `lesson03.sealed["A"]` to `["F"]`. Each takes a `Split` and returns an array. Which of them read the test part? Use `change_the_future` on a temporal split of the trend world, `kinds["temporal"]`, with its `cut_test`. (`np.array_equal` compares two arrays.)
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="dbd3766e" tags=["exercise"]
+# %% [markdown] id="exercise3-zh" lang="zh" en="251a1203" tags=["exercise"]
 # **3.3 测量。** 有六个封装好的统计量，`lesson03.sealed["A"]` 到 `["F"]`。每个都接收一个 `Split`，返回一个数组。其中哪些读了测试集？请在流行世界的时间切分 `kinds["temporal"]` 上，用它的 `cut_test` 调用 `change_the_future`。（`np.array_equal` 比较两个数组。）
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1035,7 +1052,9 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 
 # %% id="exercise5-solution" tags=["solution"]
 # A and F choose by test scores. D decides by the test part who is tested at all: somebody who came four times and never
-# again is dropped, somebody who came back is kept. B is what the site knows at that moment. C and E open the test once.
+# again is dropped, somebody who came back is kept. (The library's own limit of three events does the same on a small
+# scale. It counts for all models alike; a report should say so.) B is what the site knows at that moment. C and E open
+# the test part once.
 lets_the_test_in = {"A", "D", "F"}
 
 lesson03.check_lets_the_test_in(lets_the_test_in)

@@ -13,7 +13,7 @@
 #
 # In this lesson you build the block, prove it equal to PyTorch's own, and then run Rosa's experiment: every part removed in turn, every variant tuned alike, five seeds. The bet is decided twice, on two tasks.
 
-# %% [markdown] id="puzzle-zh" lang="zh"
+# %% [markdown] id="puzzle-zh" lang="zh" en="bee18317"
 # 小罗接手了一个推荐模型。解释不清的东西，她信不过。模型有两个 Transformer 块，她数了数零件：位置、注意力、前馈网络、残差连接、归一化、dropout。于是她划掉一个零件，重新训练，看看分数，把零件放回去，再划掉下一个。
 #
 # 其中一个零件占了整整一篇论文，题目就叫 *Attention Is All You Need*（你只需要注意力）。另一个几乎看不见：它是 `x = x + attention(norm(x))` 这一行里的 `x +`。假如这两个里必须丢掉一个，你会留下哪个？把你的赌注写下来。
@@ -29,7 +29,7 @@
 # - measure what a part is worth: removed, tuned again, five seeds, paired intervals;
 # - recognise two faults: a norm along the wrong axis, and dropout left on when serving.
 
-# %% [markdown] id="objectives-zh" lang="zh" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="b45dc8cb" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 手算层归一化、GELU、残差和 dropout；
@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, influence, settings, show_matrix
-from tutorial_lib.data.simulate import ceiling_ranks
+from tutorial_lib.data.simulate import World, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
 from tutorial_lib.exercises import lesson06
 from tutorial_lib.experiments import block_ablation
@@ -65,7 +65,7 @@ plots.use_style()
 # %% [markdown] id="parameters-en" lang="en"
 # One cell decides on which data this lesson trains. The text speaks of 1,000 users of the simulated `sample`.
 
-# %% [markdown] id="parameters-zh" lang="zh"
+# %% [markdown] id="parameters-zh" lang="zh" en="9ad93a93"
 # 这一课用什么数据训练，由下面这一个单元格决定。正文说的是模拟数据 `sample` 里的 1,000 位用户。
 
 # %% id="parameters-code" tags=["parameters"]
@@ -83,7 +83,7 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 #
 # The small $\varepsilon$ keeps three equal numbers from a division by zero. The gain $g$ and the shift $b$ are learned, one pair for each of the $d$ numbers; they begin as 1 and 0. The norm looks at **one event only**: no other event takes part.
 
-# %% [markdown] id="tiny-zh" lang="zh"
+# %% [markdown] id="tiny-zh" lang="zh" en="2761c7a9"
 # ## 三个数上的层归一化
 #
 # 注意力（第 04、05 课）是块里的一个零件。下面把其余的一个一个拿出来看，数字小到可以在纸上算。
@@ -107,7 +107,7 @@ expect("variance", variance, 14 / 3, tol=1e-5)
 # %% [markdown] id="predict-norm-en" lang="en" tags=["predict"]
 # **Predict before you run.** Another event has ten times these numbers plus 100: 110, 120, 160. What does LayerNorm make of it? And of 6, 2, 1?
 
-# %% [markdown] id="predict-norm-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-norm-zh" lang="zh" en="5a60e5c3" tags=["predict"]
 # **先猜，再运行。** 另一个事件的数是它的十倍再加 100：110、120、160。层归一化会把它变成什么？6、2、1 呢？
 
 # %% id="tiny-norm-scale"
@@ -126,7 +126,7 @@ expect_close(
 #
 # The same holds on the way back. Take a chain of ten parts, each of which passes on a tenth of a nudge to its input: its slope is 0.1. The slopes multiply. With residuals each step has the slope $1 + 0.1$.
 
-# %% [markdown] id="residual-zh" lang="zh"
+# %% [markdown] id="residual-zh" lang="zh" en="e2060e5b"
 # 事件的大小不见了，留下的是它的模样。不管前面发生过什么，下一个零件拿到的总是大小熟悉的数。
 #
 # ## 残差：加上去，而不是换掉
@@ -138,7 +138,7 @@ expect_close(
 # %% [markdown] id="predict-residual-en" lang="en" tags=["predict"]
 # **Predict.** How much of a nudge at the beginning arrives behind the tenth part, without and with residuals?
 
-# %% [markdown] id="predict-residual-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-residual-zh" lang="zh" en="eb84af30" tags=["predict"]
 # **猜一猜。** 在起点动一下，到第十个零件之后还剩多少？没有残差和有残差，各是多少？
 
 # %% id="tiny-residual"
@@ -158,7 +158,7 @@ expect("slope with residuals", 1.1**10, 2.59, tol=0.01)
 #
 # Here is one unit of $W_1$ with the weights 1 and 1 and the shift −3, on the events of lesson 04 and a new one, *Orbit*, a cooking show on a space station.
 
-# %% [markdown] id="gelu-zh" lang="zh"
+# %% [markdown] id="gelu-zh" lang="zh" en="32e49d95"
 # ## 前馈网络：每个事件独自思考
 #
 # 注意力做的是混合。不管权重是多少，一个事件收到的总是若干事件经过线性映射后的加权平均；里面没有哪一步会看着同一个事件的两个数说：“两者都有才算。”所以块里有第二个零件：两个线性映射，中间折一下，对每个事件单独作用：
@@ -189,7 +189,7 @@ expect("GELU of 1", gelu(unit)[3], 0.841, tol=0.001)
 #
 # While training, *dropout* sets each number to 0 with probability $p$, so that no part can rely on a single number. The survivors are divided by $1 - p$: the mean stays what it was. When serving, it does nothing. Eight ones, $p = 1/4$:
 
-# %% [markdown] id="dropout-zh" lang="zh"
+# %% [markdown] id="dropout-zh" lang="zh" en="b396e8f6"
 # 这个单元只为 *Orbit* 开口，那是太空**和**厨房都有的事件；对别的事件它几乎一声不吭。
 #
 # ## dropout：带着缺口训练
@@ -213,7 +213,7 @@ expect_true("when serving nothing changes", torch.equal(drop.eval()(torch.ones(8
 #
 # Both as functions that borrow the weights of PyTorch's `nn.TransformerEncoderLayer`:
 
-# %% [markdown] id="scratch-zh" lang="zh"
+# %% [markdown] id="scratch-zh" lang="zh" en="481d7448"
 # ## 从零写起
 #
 # 还剩一个零件，**位置**：历史中每个位置有一个学出来的向量，在第一个块之前加到物品上（为什么要这样，第 04 课讲过）。现在把零件装到一起。一个块有两步，注意力和前馈网络；归一化放在哪里，有两种习惯：
@@ -256,7 +256,7 @@ def post_norm_block(x, layer):
 # %% [markdown] id="reference-en" lang="en"
 # The witness is PyTorch's own layer. All its weights are drawn at random, those of the norms too: with gains of 1 and shifts of 0 nobody would notice that they are missing. We compare outputs **and** gradients, to twelve digits.
 
-# %% [markdown] id="reference-zh" lang="zh"
+# %% [markdown] id="reference-zh" lang="zh" en="5ce9eddb"
 # 证人是 PyTorch 自带的层。它的全部权重都随机抽取，归一化的也不例外：如果增益都是 1、平移都是 0，漏写了也没人会发现。输出**和**梯度都要比，比到十二位数字。
 
 
@@ -300,7 +300,7 @@ for name, by_hand in (("pre-norm", pre_norm_block), ("post-norm", post_norm_bloc
 #
 # `FeedForward` and `Block` are what every attention model of the course is made of. The block is pre-norm.
 
-# %% [markdown] id="library-zh" lang="zh" tags=["library"]
+# %% [markdown] id="library-zh" lang="zh" en="73547f9a" tags=["library"]
 # ## 库里的版本
 #
 # 课程里所有带注意力的模型都由 `FeedForward` 和 `Block` 搭成。这里的块用前置归一化。
@@ -312,7 +312,7 @@ for name, by_hand in (("pre-norm", pre_norm_block), ("post-norm", post_norm_bloc
 # %% [markdown] id="switch-en" lang="en"
 # For Rosa's experiment we need the same block with switches. `apply_part` is the one place where residual and norm act; with every switch in its usual place it must be `Block`, to the last bit, and with `norm="post"` PyTorch's post-norm layer.
 
-# %% [markdown] id="switch-zh" lang="zh"
+# %% [markdown] id="switch-zh" lang="zh" en="27a515de"
 # 小罗的实验需要一个带开关的块。残差和归一化只在 `apply_part` 这一处起作用。所有开关都在平常位置时，它必须与 `Block` 一位不差；设 `norm="post"` 时，必须等于 PyTorch 的后置归一化层。
 
 # %% id="switch-code" tags=["library"]
@@ -344,7 +344,7 @@ for name, layer in layers.items():
 # - the **gradient** that arrives there from the end of the stack: if it is 0, the blocks below cannot learn; if it is huge, a step of training throws them about;
 # - the **likeness** of the events: the cosine between the first event of a history and each later one. If it is 1, all events have become the same, and no attention can tell them apart.
 
-# %% [markdown] id="depth-zh" lang="zh"
+# %% [markdown] id="depth-zh" lang="zh" en="549fdac4"
 # ## 叠得很高
 #
 # 把 16 个块叠起来，权重随机、没有训练过，再送进去含 20 个随机事件的历史。每过一个块，测三样东西：
@@ -356,7 +356,7 @@ for name, layer in layers.items():
 # %% [markdown] id="predict-depth-en" lang="en" tags=["predict"]
 # **Predict.** Five stacks: pre-norm; post-norm; residuals without norms; norms without residuals; neither. In which does the gradient vanish, in which does it explode? And can a stack go wrong although both size and gradient look healthy?
 
-# %% [markdown] id="predict-depth-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-depth-zh" lang="zh" en="ae508525" tags=["predict"]
 # **猜一猜。** 五种堆叠：前置归一化；后置归一化；有残差、没有归一化；有归一化、没有残差；两样都没有。哪一种梯度会消失，哪一种会爆炸？有没有可能大小和梯度看上去都健康，堆叠却还是坏的？
 
 
@@ -387,8 +387,10 @@ stacks = {
     "no residual": Switches(residual=False, dropout=0.0),
     "neither": Switches(residual=False, norm="none", dropout=0.0),
 }
-probes = {name: torch.stack([probe(switches, seed) for seed in range(5)]) for name, switches in stacks.items()}
-typical = {name: p.median(dim=0).values for name, p in probes.items()}  # [17, 3], the middle one of five stacks
+typical = {}  # name -> [17, 3], mean of five stacks; of the logarithms where numbers span many powers of ten
+for name, switches in stacks.items():
+    probes = torch.stack([probe(switches, seed) for seed in range(5)])
+    typical[name] = torch.cat([probes[:, :, :2].log().mean(dim=0).exp(), probes[:, :, 2:].mean(dim=0)], dim=1)
 
 # %% id="depth-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.5))
@@ -405,10 +407,10 @@ axes[0].legend(fontsize=9)
 plt.show()
 
 # %% [markdown] id="depth-alt-en" lang="en" tags=["alt"]
-# Three line charts over the number of blocks passed, 0 to 16, with five stacks. Size, logarithmic: without norms it climbs to several thousand, with neither it falls to a hundred-thousandth; post-norm stays at 1, norms without residual near 0.6, pre-norm rises slowly to about 4. Gradient, logarithmic: without norms it is tens of thousands at the first block, with neither a hundred-thousandth; the other three stay near 1. Likeness: all begin at 0; without residuals, with norms or without, it is 1 after about eight blocks, post-norm and the stack without norms come close to 1 at the end, pre-norm stays near 0.55.
+# Three line charts over the number of blocks passed, 0 to 16, with five stacks. Size, logarithmic: without norms it climbs to several thousand, with neither it falls below a ten-thousandth; post-norm stays at 1, norms without residual near 0.6, pre-norm rises slowly to about 4. Gradient, logarithmic: without norms it is above ten thousand at the first block, with neither below a ten-thousandth; the other three stay between a tenth and ten. Likeness: all begin at 0; without residuals, with norms or without, it is 1 after about eight blocks, post-norm and the stack without norms come close to 1 at the end, pre-norm stays near 0.55.
 
-# %% [markdown] id="depth-alt-zh" lang="zh" tags=["alt"]
-# 三幅折线图，横轴是经过的块数，从 0 到 16，五种堆叠。大小（对数刻度）：没有归一化时升到几千，两样都没有时降到十万分之一；后置归一化一直是 1，有归一化没残差的在 0.6 附近，前置归一化缓慢升到 4 左右。梯度（对数刻度）：没有归一化时，在第一个块处有好几万，两样都没有时是十万分之一；其余三种都在 1 附近。相似度：都从 0 起步；没有残差的，不管有没有归一化，大约八个块之后就到 1；后置归一化和没有归一化的堆叠最后接近 1，前置归一化停在 0.55 附近。
+# %% [markdown] id="depth-alt-zh" lang="zh" en="e17c8008" tags=["alt"]
+# 三幅折线图，横轴是经过的块数，从 0 到 16，五种堆叠。大小（对数刻度）：没有归一化时升到几千，两样都没有时降到万分之一以下；后置归一化一直是 1，有归一化没残差的在 0.6 附近，前置归一化缓慢升到 4 左右。梯度（对数刻度）：没有归一化时，在第一个块处超过一万，两样都没有时不到万分之一；其余三种都在十分之一到十之间。相似度：都从 0 起步；没有残差的，不管有没有归一化，大约八个块之后就到 1；后置归一化和没有归一化的堆叠最后接近 1，前置归一化停在 0.55 附近。
 
 # %% id="depth-check"
 size, gradient, likeness = ({name: values[:, column] for name, values in typical.items()} for column in range(3))
@@ -429,14 +431,14 @@ expect("no norm: likeness after 16 blocks", likeness["no norm"][-1], 0.95, tol=0
 expect("pre-norm: likeness after 16 blocks", likeness["pre-norm"][-1], 0.55, tol=0.1)
 
 # %% [markdown] id="depth-why-en" lang="en"
-# The textbook case is the last one: with neither norm nor residual, signal and gradient fade to a hundred-thousandth. Norms alone cure the size, residuals alone cure the fading but let everything grow.
+# The textbook case is the last one: with neither norm nor residual, signal and gradient fade below a ten-thousandth. Norms alone cure the size, residuals alone cure the fading but let everything grow.
 #
 # Look at the quiet failure. **Norms without residuals** have a healthy size and a healthy gradient, and yet nothing is left to learn from: after eight blocks all events of a history are the same vector. Attention averages; without the `x +` an event survives only as a share of a mean, and then of a mean of means. The residual is not only a road for the gradient. It is the road on which **the event itself** gets through.
 #
 # Pre-norm and post-norm differ too. In pre-norm every part adds a change of about the same size to a stream that nobody scales down. Changes that point in random directions add up like a walk: four times the blocks, twice the size. Post-norm scales the stream down after every addition, and with it the share of the original event; at the end of this untrained stack the events are alike to 0.98. Both are starting points, not results: training can move them.
 
-# %% [markdown] id="depth-why-zh" lang="zh"
-# 教科书上讲的是最后一种：归一化和残差都没有，信号和梯度就会衰减到十万分之一。只加归一化，治好了大小；只加残差，治好了衰减，却让一切越长越大。
+# %% [markdown] id="depth-why-zh" lang="zh" en="c76fd826"
+# 教科书上讲的是最后一种：归一化和残差都没有，信号和梯度就会衰减到万分之一以下。只加归一化，治好了大小；只加残差，治好了衰减，却让一切越长越大。
 #
 # 再看那个不声不响的故障。**有归一化、没有残差**时，大小健康，梯度也健康，却已经没有东西可学：过了八个块，一段历史里所有事件都成了同一个向量。注意力是在做平均；没有 `x +`，一个事件只能作为平均的一份活下来，接着是平均的平均的一份。残差不只是梯度走的路，也是**事件本身**走的路。
 #
@@ -450,9 +452,9 @@ expect("pre-norm: likeness after 16 blocks", likeness["pre-norm"][-1], 0.55, tol
 # - **sample**: the next item in the simulated world, for 1,000 users. Scored by NDCG@10 with full ranking; every event of the test period counts.
 # - **replay**: six random items out of 30, then a request: *number 4 again*. The right answer is the fourth item. Scored by the share of right answers; guessing is right in 1 of 30.
 #
-# The rules keep the comparison fair. Each variant is SASRec with one part switched off, trained as long as the others. What is best for the whole need not be best for a part of it, so **each variant chooses its own learning rate**, 0.003, 0.01 or 0.03, by its mean on validation; the test part decides nothing. Five seeds: each draws its own users, initial weights, batches and dropout, and all variants of a seed share them. So we can take the difference to the full model within each seed, which is what *paired* means.
+# The rules keep the comparison fair. Each variant is SASRec with one part switched off, trained as long as the others (six passes over `sample`, 400 batches of `replay`). What is best for the whole need not be best for a part of it, so **each variant chooses its own learning rate**, 0.003, 0.01 or 0.03, by its mean on validation; the test part decides nothing. Five seeds: each draws its own users, initial weights, batches and dropout, and all variants of a seed share them. So we can take the difference to the full model within each seed, which is what *paired* means.
 
-# %% [markdown] id="experiment-zh" lang="zh"
+# %% [markdown] id="experiment-zh" lang="zh" en="2857344a"
 # ## 小罗的实验
 #
 # 很深的堆叠是语言模型的事。小罗的推荐模型只有两个块。每个零件**在那里**值多少？看两个任务：
@@ -460,12 +462,12 @@ expect("pre-norm: likeness after 16 blocks", likeness["pre-norm"][-1], 0.55, tol
 # - **sample**：模拟世界里的下一个物品，1,000 位用户。用全量排序的 NDCG@10 打分，测试期内的每个事件都算。
 # - **replay**：从 30 个物品里随机放六个，然后来一个请求：*再来一次第 4 个*。正确答案就是第四个物品。按答对的比例打分；瞎猜的话，30 次里能对 1 次。
 #
-# 规则要保证比较公平。每个变体都是关掉一个零件的 SASRec，训练得和别的一样久。对整体最好的设置，对少了一块的未必最好，所以**每个变体自选学习率**，0.003、0.01 或 0.03，看它在验证集上的平均成绩；测试集什么也不决定。五个种子：每个种子有自己的用户、初始权重、批次顺序和 dropout，同一个种子下的所有变体共用这些。于是可以在每个种子内部求它与完整模型之差，这就是*配对*的意思。
+# 规则要保证比较公平。每个变体都是关掉一个零件的 SASRec，训练得和别的一样久（`sample` 过六遍，`replay` 练 400 个批次）。对整体最好的设置，对少了一块的未必最好，所以**每个变体自选学习率**，0.003、0.01 或 0.03，看它在验证集上的平均成绩；测试集什么也不决定。五个种子：每个种子有自己的用户、初始权重、批次顺序和 dropout，同一个种子下的所有变体共用这些。于是可以在每个种子内部求它与完整模型之差，这就是*配对*的意思。
 
 # %% [markdown] id="predict-live-en" lang="en" tags=["predict"]
 # **Predict.** Before the table, three variants live, with the first seed. On `sample`: what is left of the NDCG@10 of the full model without attention, and what without residuals? Your bet from the beginning is at stake. And on `replay`: how often will the model without attention be right?
 
-# %% [markdown] id="predict-live-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="predict-live-zh" lang="zh" en="21ac022f" tags=["predict"]
 # **猜一猜。** 看表之前，先用第一个种子现场跑三个变体。在 `sample` 上：拿掉注意力，完整模型的 NDCG@10 还剩多少？拿掉残差呢？开头的赌注就押在这里。在 `replay` 上：没有注意力的模型能答对多少？
 
 # %% id="live-run" tags=["nbval-ignore-output", "training"]
@@ -501,7 +503,7 @@ expect("sample, clairvoyant without clock", marks.get("clairvoyant, no clock", 0
 # %% [markdown] id="table-en" lang="en"
 # The full table was made the same way, by one command (`python -m tutorial_lib.experiments.block_ablation`), and is committed; the lines above show that it can be made again. For each variant we take the five paired differences to the full model and put an interval around their mean $m$: $m \pm 2.78\, s / \sqrt{5}$, where $s$ is their standard deviation and 2.78 is the factor of Student's t distribution for 95 % and five values.
 
-# %% [markdown] id="table-zh" lang="zh"
+# %% [markdown] id="table-zh" lang="zh" en="c2f4761c"
 # 完整的表用同样的办法、由一条命令（`python -m tutorial_lib.experiments.block_ablation`）做出，并提交在仓库里；上面几行说明它可以重做。对每个变体，取它与完整模型的五个配对差，在均值 $m$ 周围给出区间：$m \pm 2.78\, s / \sqrt{5}$，其中 $s$ 是这些差的标准差，2.78 是学生 t 分布在 95 %、五个值时的系数。
 
 # %% id="table-code" tags=["nbval-ignore-output"]
@@ -529,11 +531,17 @@ for place, name in enumerate(VARIANTS):
         close.plot([row["low"], row["high"]], [place, place], color=plots.BLUE, linewidth=2.5)
         close.plot(row["difference"], place, "o", color=plots.BLUE)
 close.axvline(0, color=plots.BLACK, linewidth=1)
-close.set(xlim=(-0.01, 0.01), xlabel="sample: NDCG@10 minus full\n(mean and 95 % interval, 5 seeds)")
-for (name, value), style in zip(marks.items(), plots.DASHES, strict=False):
-    all_of_them.axvline(value, color="#555555", linestyle=style, linewidth=1, label=name)
-all_of_them.legend(fontsize=8, loc="lower center")
-all_of_them.set(xlim=(0, None), xlabel="sample: NDCG@10, test\n(one point a seed)")
+close.set(
+    xlim=(-0.008, 0.008),
+    xticks=[-0.005, 0, 0.005],
+    xlabel="sample: NDCG@10 minus full\n(mean and 95 % interval, 5 seeds)",
+)
+for (name, value), style, side in zip(
+    marks.items() if ON_SAMPLE else (), plots.DASHES, ("left", "right"), strict=False
+):
+    all_of_them.axvline(value, color="#555555", linestyle=style, linewidth=1)
+    all_of_them.annotate(name, (value, 1.01), xycoords=("data", "axes fraction"), ha=side, fontsize=9)
+all_of_them.set(xlim=(0, 0.16), xticks=[0, 0.05, 0.1, 0.15], xlabel="sample: NDCG@10, test\n(one point a seed)")
 replay_ax.axvline(1 / 30, color="#555555", linestyle="--", linewidth=1)
 replay_ax.set(xlim=(0, 1.05), xlabel="replay: share of right answers\n(one point a seed; dashed: chance)")
 all_of_them.set_yticks(range(len(VARIANTS)), list(VARIANTS))
@@ -543,7 +551,7 @@ plt.show()
 # %% [markdown] id="table-alt-en" lang="en" tags=["alt"]
 # Three dot charts with ten variants as rows: full, no attention, no position, no feed-forward, no residual, no norm, post-norm, no dropout, 1 block, 4 blocks. Left, NDCG@10 on sample, one point a seed: all variants lie together near 0.1, only no residual lies far to the left, near the line of popularity; a second line, the clairvoyant without clock, stands to the right of all, near 0.15. Middle, differences to the full model on sample with intervals: all but no residual, which is far outside the frame, lie within 0.005 of 0. Right, share of right answers on replay: no attention at the dashed line of chance, no position near one third, no residual scattered between nearly nothing and two thirds, all others at 1.
 
-# %% [markdown] id="table-alt-zh" lang="zh" tags=["alt"]
+# %% [markdown] id="table-alt-zh" lang="zh" en="fbee6195" tags=["alt"]
 # 三幅点图，十个变体为行：full、no attention、no position、no feed-forward、no residual、no norm、post-norm、no dropout、1 block、4 blocks。左图是 sample 上的 NDCG@10，每个种子一点：所有变体都挤在 0.1 附近，只有没有残差的远远落在左边，靠近代表热门基线的线；另一条线是没有时钟的先知模型，在 0.15 附近，位于所有点的右边。中图是 sample 上与完整模型之差及区间：没有残差的远在画框之外，其余离 0 都不到 0.005。右图是 replay 上答对的比例：没有注意力的落在代表瞎猜的虚线上，没有位置的在三分之一附近，没有残差的散布在几乎为零到三分之二之间，其余都是 1。
 
 # %% id="table-check"
@@ -579,7 +587,7 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 #
 # So a part has no worth of its own. It has a worth **for a task**, in the company of the other parts. To see why `sample` is so different, ask the trained models which event they listen to.
 
-# %% [markdown] id="table-lesson-zh" lang="zh"
+# %% [markdown] id="table-lesson-zh" lang="zh" en="7e43a377"
 # 赌局开奖了，开了两次，结果正相反。
 #
 # **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。
@@ -595,7 +603,7 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 #
 # **Predict.** Without residuals, does the model hear the last event before any training? And after it?
 
-# %% [markdown] id="listen-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="listen-zh" lang="zh" en="8c8dc13e" tags=["predict"]
 # ## 它在听谁说话？
 #
 # 取一些含 20 个物品的随机历史，把**最后**一个事件换成别的物品，看最后的状态移动了多远，以它自身的长度为单位：0 是聋子，1 是换了一个全新的状态。（第 05 课问的是输出*变没变*，这里问的是变了多少。）再数一数，两段毫无关系的历史，前十个推荐里有几个相同。
@@ -630,20 +638,21 @@ expect_true(
     "untrained, full: the last event moves the state by more than its length", heard["full", "untrained"][0] > 1
 )
 expect_true("untrained, no residual: by less than a twentieth of it", heard["no residual", "untrained"][0] < 0.05)
-expect("trained, full: shared of ten", heard["full", "trained"][1], 0.2, tol=0.19, when=ON_SAMPLE)
-expect("trained, no residual: shared of ten", heard["no residual", "trained"][1], 7.5, tol=1.5, when=ON_SAMPLE)
+expect_true("trained, full: two strangers share less than one of ten", heard["full", "trained"][1] < 1, when=ON_SAMPLE)
+expect("share of the way to the chosen item that the mood jumps", World().kappa, 0.9, tol=0.001)
+expect("trained, no residual: shared of ten", heard["no residual", "trained"][1], 7.5, tol=1, when=ON_SAMPLE)
 
 # %% [markdown] id="listen-why-en" lang="en"
 # In this world the mood jumps nine tenths of the way to the item just chosen (`data/README.md`, `kappa`), so the last event says most of what can be known. It has a road of its own to the score: the residual. There it arrives from the first step of training on. Attention may add the past; for 1,000 users that adds too little to be seen, although the clairvoyant with 0.15 shows that more could be had.
 #
-# Cut the residual, and the last event must pass through two averages among nineteen others: it moves the state by less than a twentieth. Nothing in the block forbids learning to hear it, but after six passes over the data the model still gives two strangers seven or eight of the same ten items. That is a popularity list.
+# Cut the residual, and the last event must pass through two averages among nineteen others: it moves the state by less than a twentieth. Nothing in the block forbids learning to hear it, but after six passes over the data the model still gives two strangers lists that share seven or eight of ten items, where the full model's share less than one. That is a popularity list.
 #
 # Whether attention pays on *your* data is a question for a measurement of this kind. The first rival to beat is the model without it.
 
-# %% [markdown] id="listen-why-zh" lang="zh"
+# %% [markdown] id="listen-why-zh" lang="zh" en="92426d55"
 # 在这个世界里，每次选择之后，心情会朝刚选的物品跳过去九成的距离（见 `data/README.md` 的 `kappa`），所以最后一个事件说出了能知道的大部分。它有一条自己的路通往得分：残差。从训练的第一步起，它就走得通。注意力可以把过去添进来；只有 1,000 位用户时，添的太少，看不出来，尽管先知模型的 0.15 说明还有余地。
 #
-# 切断残差，最后一个事件就得和另外十九个一起，从两次平均里挤过去：它只能让状态移动不到二十分之一。块的结构并不妨碍模型学会听见它，但把数据过六遍之后，模型给两个陌生人的十个物品里，仍有七八个是相同的。这就是一张热门榜。
+# 切断残差，最后一个事件就得和另外十九个一起，从两次平均里挤过去：它只能让状态移动不到二十分之一。块的结构并不妨碍模型学会听见它，但把数据过六遍之后，模型给两个陌生人的十个物品里，仍有七八个是相同的，而完整模型给的相同不到一个。这就是一张热门榜。
 #
 # 在*你的*数据上注意力划不划算，要用这样的测量来回答。第一个要战胜的对手，就是没有注意力的模型。
 
@@ -654,7 +663,7 @@ expect("trained, no residual: shared of ten", heard["no residual", "trained"][1]
 #
 # **Predict.** At the lowest rate, 0.003, and at the highest, 0.03: which of full (pre-norm), post-norm and no norm gets into trouble, and with four blocks?
 
-# %% [markdown] id="rates-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="rates-zh" lang="zh" en="b3245db1" tags=["predict"]
 # ## 那么归一化是干什么用的？
 #
 # 表上说，归一化可以不要。但表里的每个变体都可以自选学习率。看看**选择之前**的情形。
@@ -682,7 +691,7 @@ plt.show()
 # %% [markdown] id="rates-alt-en" lang="en" tags=["alt"]
 # Two charts over the learning rates 0.003, 0.01 and 0.03, with lines for full, post-norm, no norm and 4 blocks; small points are single seeds. Left, NDCG@10 on sample: at 0.003 the line without norm starts clearly below the others, from 0.01 on all lie together. Right, share of right answers on replay: at 0.003 the line without norm starts near 0.6 while the others are at 1; at 0.03 the seeds with 4 blocks, and single ones of post-norm, fall.
 
-# %% [markdown] id="rates-alt-zh" lang="zh" tags=["alt"]
+# %% [markdown] id="rates-alt-zh" lang="zh" en="48fd9eef" tags=["alt"]
 # 两幅图，横轴是学习率 0.003、0.01、0.03，线条是 full、post-norm、no norm 和 4 blocks，小点是单个种子。左图是 sample 上的 NDCG@10：在 0.003 处，没有归一化的线明显低于其他，从 0.01 起都挤在一起。右图是 replay 上答对的比例：在 0.003 处，没有归一化的从 0.6 附近起步，其余都是 1；在 0.03 处，四个块的若干种子和后置归一化的个别种子掉了下来。
 
 # %% id="rates-check"
@@ -702,6 +711,7 @@ for task in ("sample", "replay"):
         paired_interval(task, "full", "no norm", 0.003)[0] > 0,
     )
 full, bare = (by_rate.loc[("sample", name, 0.003)].mean() for name in ("full", "no norm"))
+expect("sample at 0.003: share of the NDCG@10 that seems to hang on the norm", 1 - bare / full, 0.3, tol=0.1)
 expect("sample at 0.003: share of the full NDCG@10 that no norm reaches", bare / full, 0.7, tol=0.1)
 expect("replay at 0.003: no norm is right in", by_rate.loc[("replay", "no norm", 0.003)].mean(), 0.6, tol=0.08)
 expect_true("replay: full is right in 99 of 100 at every rate", by_rate.loc[("replay", "full")].min() > 0.99)
@@ -713,7 +723,7 @@ expect_true("replay at 0.03: a seed of post-norm fails", by_rate.loc[("replay", 
 #
 # Had Rosa kept one learning rate for all, 0.003 say, she would have reported that the norm is worth 30 % of the score. That number would have been about her learning rate. This is why each variant gets its own.
 
-# %% [markdown] id="rates-lesson-zh" lang="zh"
+# %% [markdown] id="rates-lesson-zh" lang="zh" en="d738e14e"
 # 归一化在这里并没有抬高最好成绩。它拓宽的是**能用的学习率的范围**：前置归一化、两个块时，每个学习率都能解出 `replay`；没有归一化，最低的学习率只能答对约 60 %，在 `sample` 上只有完整模型 NDCG@10 的约 70 %。最高的学习率则会绊倒后置归一化的个别种子，以及四个块的若干种子。
 #
 # 要是小罗对所有变体只用一个学习率，比如 0.003，她就会报告说：归一化值 30 % 的分数。那个数字说的其实是她的学习率。所以每个变体都得有自己的学习率。
@@ -723,7 +733,7 @@ expect_true("replay at 0.03: a seed of post-norm fails", by_rate.loc[("replay", 
 #
 # `F.layer_norm(x, x.shape[-2:])` normalises over all events of a history together. Every shape is right, and the numbers look as tame as before. But mean and variance now contain **the later events**. The table of lesson 05, `influence`, finds it at once.
 
-# %% [markdown] id="break-axis-zh" lang="zh" tags=["break-it"]
+# %% [markdown] id="break-axis-zh" lang="zh" en="86352cd0" tags=["break-it"]
 # ## 弄坏它之一：归一化用错了轴
 #
 # `F.layer_norm(x, x.shape[-2:])` 把一段历史的所有事件合在一起归一化。形状全对，数看起来也和先前一样规矩。可是均值和方差里现在有了**后面的事件**。第 05 课的那张表，`influence`，一下就能发现。
@@ -747,12 +757,12 @@ expect_true("mended, the last axis only: nothing comes from ahead", not mended[a
 # %% [markdown] id="break-dropout-en" lang="en" tags=["break-it"]
 # ## Break it, 2: dropout left on when serving
 #
-# A module starts in training mode and stays there until somebody calls `model.eval()`. Forget it, and dropout goes on drawing. Nothing fails. The same user asks twice and gets two lists.
+# A module starts in training mode and stays there until somebody calls `model.eval()`. Forget it, and dropout goes on drawing. Nothing fails. The same user asks twice and gets two lists, which differ in two or three places of ten.
 
-# %% [markdown] id="break-dropout-zh" lang="zh" tags=["break-it"]
+# %% [markdown] id="break-dropout-zh" lang="zh" en="b68c9645" tags=["break-it"]
 # ## 弄坏它之二：上线时忘了关 dropout
 #
-# 模块一开始处于训练模式，直到有人调用 `model.eval()` 为止。忘了这一句，dropout 就会一直抽下去。什么错也不报，只是同一位用户问两次，得到两份不同的列表。
+# 模块一开始处于训练模式，直到有人调用 `model.eval()` 为止。忘了这一句，dropout 就会一直抽下去。什么错也不报，只是同一位用户问两次，会得到两份列表，十个里有两三个不同。
 
 
 # %% id="break-dropout-code" tags=["break-it"]
@@ -765,7 +775,7 @@ histories = torch.randint(1, split.dataset.num_items + 1, (200, 20), generator=t
 model = trained["full"].train()  # as it was left after training
 torch.manual_seed(0)
 shared = [len(a & b) for a, b in zip(top_ten(model, histories), top_ten(model, histories), strict=True)]
-expect("dropout on: shared by two calls, of ten", np.mean(shared), 4, tol=1.5, when=ON_SAMPLE)
+expect("dropout on: shared by two calls, of ten", np.mean(shared), 7.5, tol=1, when=ON_SAMPLE)
 model.eval()
 expect_true("mended, model.eval(): both calls agree", top_ten(model, histories) == top_ten(model, histories))
 
@@ -774,7 +784,7 @@ expect_true("mended, model.eval(): both calls agree", top_ten(model, histories) 
 #
 # **6.1 Implement.** Newer models, among them several of this course, use *RMSNorm*: no mean is subtracted, and each event is divided by its root mean square, $x / \sqrt{\mathrm{mean}(x^2) + \varepsilon}$, then multiplied by the gain. $\varepsilon = 10^{-5}$.
 
-# %% [markdown] id="exercise1-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="d716ac63" tags=["exercise"]
 # ## 练习
 #
 # **6.1 实现。** 较新的模型，包括本课程里的好几个，用的是 *RMSNorm*：不减均值，每个事件除以它的均方根，$x / \sqrt{\mathrm{mean}(x^2) + \varepsilon}$，再乘上增益。$\varepsilon = 10^{-5}$。
@@ -800,7 +810,7 @@ lesson06.check_rms_norm(rms_norm)
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
 # **6.2 Modify.** In a *parallel block* attention and feed-forward do not wait for each other: both read the same normalised input, and both results are added to the stream. Rewrite the pre-norm block in this way. `norm`, `attend` and `think` are functions from [L, d] to [L, d].
 
-# %% [markdown] id="exercise2-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise2-zh" lang="zh" en="2b4bac3b" tags=["exercise"]
 # **6.2 修改。** 在*并行块*里，注意力和前馈网络互不等待：两者读同一个归一化后的输入，两个结果都加到数据流上。照这样改写前置归一化的块。`norm`、`attend` 和 `think` 都是从 [L, d] 到 [L, d] 的函数。
 
 
@@ -824,7 +834,7 @@ lesson06.check_parallel_block(parallel_block)
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
 # **6.3 Measure.** Four sealed parts, `lesson06.sealed["A"]` to `["D"]`, map [L, 16] to [L, 16]. One is pre-norm, one post-norm, one has no residual, one has no norm. Find out which is which without looking inside. Feed each `x` and `10 * x`, and look at the mean and variance of every row of the output, and at output minus input.
 
-# %% [markdown] id="exercise3-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise3-zh" lang="zh" en="f45f4015" tags=["exercise"]
 # **6.3 测量。** 四个封装好的零件，`lesson06.sealed["A"]` 到 `["D"]`，把 [L, 16] 映射到 [L, 16]。一个是前置归一化，一个是后置归一化，一个没有残差，一个没有归一化。不看内部，找出谁是谁。给每个零件喂 `x` 和 `10 * x`，看输出每一行的均值和方差，再看输出减输入。
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -857,7 +867,7 @@ lesson06.check_kinds(kinds)
 # - D: all numbers are multiplied by −1
 # - E: every event is multiplied by a positive factor of its own
 
-# %% [markdown] id="exercise4-zh" lang="zh" tags=["exercise"]
+# %% [markdown] id="exercise4-zh" lang="zh" en="ca84ccce" tags=["exercise"]
 # **6.4 思考。** 一段历史 $x$，每行一个事件，经过层归一化（增益 1，平移 0，$\varepsilon$ 忽略不计）。对 $x$ 的哪些改动，无论数值如何，都会让结果保持原样？用字母的集合作答。
 #
 # - A：给一个事件的所有数都加上 5
@@ -883,7 +893,7 @@ lesson06.check_unmoved(unmoved)
 #
 # Attention or the `x +`? For the recommender that Rosa inherited, keep the `x +`: without it four fifths of the score are gone, without attention nothing that five seeds could find. For a task whose answer lies further back, attention is all, and the `x +` is still needed to get there reliably. Rosa writes beside each part not "important" but the task, the interval and the learning rate. Lesson 07 assembles the parts into SASRec.
 
-# %% [markdown] id="answer-zh" lang="zh"
+# %% [markdown] id="answer-zh" lang="zh" en="d1173d52"
 # ## 回答开头的赌局
 #
 # 注意力还是 `x +`？对小罗接手的那个推荐模型，留下 `x +`：没有它，分数丢掉五分之四；没有注意力，五个种子也找不出任何损失。如果一个任务的答案藏在更早的历史里，注意力就是一切，而要稳稳地走到那里，仍然少不了 `x +`。小罗在每个零件旁边写下的不是“重要”，而是任务、区间和学习率。第 07 课把这些零件组装成 SASRec。
@@ -897,7 +907,7 @@ lesson06.check_unmoved(unmoved)
 # 4. The worth of a part belongs to a task: without attention nothing measurable on `sample`, everything on `replay`.
 # 5. The norm widens the range of learning rates that work; an ablation with one rate for all measures the rate.
 
-# %% [markdown] id="summary-zh" lang="zh" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="0924a3d0" tags=["summary"]
 # ## 小结
 #
 # 1. 一个块就是注意力加前馈网络，各带一条残差、一个归一化；我们的块与 PyTorch 的层相等，连梯度也相等。
@@ -917,7 +927,7 @@ lesson06.check_unmoved(unmoved)
 # - Y. Dong, J.-B. Cordonnier, A. Loukas, *Attention is Not All You Need: Pure Attention Loses Rank Doubly Exponentially with Depth*, ICML 2021: why events become alike. [arXiv 2103.03404](https://arxiv.org/abs/2103.03404)
 # - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/models/base.py`, `tutorial_lib/experiments/block_ablation.py`.
 
-# %% [markdown] id="references-zh" lang="zh" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="0fcfd0f5" tags=["references"]
 # ## 参考文献
 #
 # - A. Vaswani 等，*Attention Is All You Need*，NeurIPS 2017：第 3.1 节（残差、后置归一化），第 3.3 节（前馈网络）。[arXiv 1706.03762](https://arxiv.org/abs/1706.03762)

@@ -345,6 +345,7 @@ plt.show()
 # %% id="train-check"
 gain = paired_bootstrap(quality["sasrec"], quality["markov"])
 loss_gain = paired_bootstrap(quality["sasrec"], quality["sasrec, BCE"])
+expect("validation NDCG@10 of SASRec after the last epoch", curve[-1, 2], 0.14, tol=0.006, when=ON_SAMPLE)
 expect("NDCG@10 of SASRec", quality["sasrec"].mean(), 0.150, tol=0.008, when=ON_SAMPLE)
 expect_true("SASRec beats Markov: the interval of the difference lies above 0", gain.low > 0, when=ON_SAMPLE)
 expect_true(
