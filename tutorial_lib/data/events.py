@@ -55,8 +55,8 @@ class Dataset:
 def sort_events(events: pd.DataFrame) -> pd.DataFrame:
     """Stable sort by (user, timestamp), new RangeIndex. Simultaneous events keep the order in which they came.
 
-    The item id never decides: item numbers often carry meaning (age, popularity), and sorting ties by them plants a
-    pattern that sequence models then "discover". Taught in lesson 01.
+    The item id never decides: any fixed order of the items, meaningful or not, plants a pattern into every tie, and sequence
+    models then "discover" it. Taught in lessons 01 and 03.
     """
     _require_columns(events)
     order = np.lexsort((events["timestamp"].to_numpy(), events["user"].to_numpy()))  # lexsort is stable

@@ -20,7 +20,7 @@ HELP = {  # of the fields of TrainConfig
     "epochs": "passes over the training part, at most",
     "batch_size": "windows in a step",
     "learning_rate": "of AdamW, at its highest",
-    "weight_decay": "on the matrices of linear maps only",
+    "weight_decay": "on matrices, never on biases and norms; on tables only for mf and neumf",
     "schedule": "of the learning rate: constant or cosine",
     "warmup_epochs": "epochs in which the learning rate rises linearly from 0; may be a fraction",
     "averaging": "decay of the moving average of the weights that is evaluated, such as 0.998; 0: none",
