@@ -507,14 +507,14 @@ difference = paired_bootstrap(ndcg(ranks["ce"]), ndcg(ranks["bce"]))
 expect_true("full softmax minus BCE: the interval over users lies above 0.03", difference.low > 0.03)
 
 # %% [markdown] id="real-lesson-en" lang="en"
-# On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network and the same settings. This is one seed of each, so the interval speaks for these users, not for other seeds. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative: the architecture may have contributed nothing.
+# On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network and the same settings. (They were chosen for the full softmax; the published runs with one negative had settings of their own and land in the same place.) This is one seed of each, so the interval speaks for these users, not for other seeds. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative: the architecture may have contributed nothing.
 #
 # And look at the Markov chain. Mere counting reaches about 0.126, as much as the lower of the two published values for one negative. (Part of that may come from how the file orders ratings of the same second. This file has no times, so it cannot be checked here; lesson 03 shows what such an order can do.)
 #
 # **What does it use here?** The same two questions, asked of the trained model on MovieLens 1M (`python -m tutorial_lib.experiments.probe`):
 
-# %% [markdown] id="real-lesson-zh" lang="zh" en="67f3897a"
-# 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
+# %% [markdown] id="real-lesson-zh" lang="zh" en="dbd91ac3"
+# 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。（这套设置是为完整 softmax 选的；已发表的“一个负样本”结果各有自己的设置，数值也落在同一处。）这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
 #
 # 再看看马尔可夫链。仅仅靠数数就达到约 0.126，与两个已发表的“一个负样本”数值中较低的那个相当。（其中一部分可能来自文件对同一秒内评分的排列次序。这个文件没有时间，这里无从查证；这种次序能造成什么，见第 03 课。）
 #
