@@ -262,7 +262,7 @@ def test_time_and_user_models():
         evaluate(model, split)
 
     class ByUser(Fixed):
-        uses_users = True
+        uses_users = takes_users = True
 
         def forward(self, items, times=None, query_times=None, users=None):
             return torch.nn.functional.one_hot(users, 2).float()  # [B, d]: no positions

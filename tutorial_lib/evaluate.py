@@ -152,7 +152,7 @@ def evaluate(
     try:
         for batch, index in evaluation_batches(split, part, max_len=max_len, batch_size=batch_size):
             batch, index = batch.to(device), index.numpy()  # NumPy would read a one-element tensor as a plain number
-            known = {"users": batch.users} if model.uses_users else {}
+            known = {"users": batch.users} if model.takes_users else {}
             states = model(batch.items, batch.times, batch.query_times, **known)
             rows, last = torch.arange(len(index), device=device), batch.lengths - 1
             scores = model.score(states[rows, last] if states.dim() == 3 else states)  # [B, V+1]; before: B L V numbers

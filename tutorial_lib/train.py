@@ -108,7 +108,7 @@ def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Opt
 
 def batch_loss(model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
     """Mean loss over all positions of a batch that have a target. Models that know users learn from the pairs (user, target)."""
-    known = {"users": batch.users} if model.uses_users else {}
+    known = {"users": batch.users} if model.takes_users else {}
     states = model(batch.items, batch.times, batch.query_times, **known)  # [B, L, d], or [B, d]: one state a user
     has_target = batch.targets > 0  # pads have none
     if states.dim() == 2 and config.loss == "ce":  # all targets of a user share one softmax
@@ -194,6 +194,8 @@ def train(
     if not model.trains_by_gradient:
         model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
         return history
+    if model.uses_time:
+        model.fit_time(split)
     where = pick_device(device)
     model.to(where)
     optimizer = make_optimizer(model, config)

@@ -63,9 +63,11 @@ class TestEveryModel:
         padded_times = times[:, -1:].repeat(1, LENGTH + 7)
         padded_times[:, :LENGTH] = times
         padded_times[0, 5:] = times[0, 4]
-        together = model(padded, padded_times, padded_times)[:1, 4]
-        if not model.uses_time:
-            torch.testing.assert_close(model.score(together), model.score(alone), atol=1e-5, rtol=1e-5)
+        padded_queries = padded_times.clone()
+        padded_queries[:, :LENGTH] = query_times
+        padded_queries[0, 5:] = times[0, 4]
+        together = model(padded, padded_times, padded_queries)[:1, 4]
+        torch.testing.assert_close(model.score(together), model.score(alone), atol=1e-5, rtol=1e-5)
         order = torch.tensor([3, 0, 5, 1, 2, 4])
         full = model(items, times, query_times)
         torch.testing.assert_close(model(items[order], times[order], query_times[order]), full[order], atol=1e-5, rtol=1e-5)

@@ -27,7 +27,7 @@ def model_options(name: str) -> dict[str, object]:
     if name not in MODELS:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     parameters = inspect.signature(MODELS[name].__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "num_users"}
 
 
 def build_model(
@@ -35,14 +35,16 @@ def build_model(
 ) -> SequenceModel:
     """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves the global seed alone.
 
-    `num_users` is wanted by the models that know users (`uses_users`); the others ignore it.
+    `num_users` is wanted by the models that know users (`uses_users`) and by those that keep something for each user, such as
+    a unit of time; the others ignore it.
     """
     known = model_options(name)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TutorialError(f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}")
     sizes = {"num_items": num_items, "max_len": max_len, "dim": dim}
-    sizes |= {"num_users": num_users} if MODELS[name].uses_users else {}
+    if MODELS[name].uses_users or (num_users is not None and "num_users" in inspect.signature(MODELS[name].__init__).parameters):
+        sizes |= {"num_users": num_users}
     for label, value in sizes.items():
         if not isinstance(value, int) or value < 1:
             raise TutorialError(f"{label} must be a whole number of at least 1, got {value!r}")

@@ -10,6 +10,7 @@ Taught in lessons 04 to 07.
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 
 
@@ -46,13 +47,23 @@ class SequenceModel(nn.Module):
     """
 
     uses_time = False  # does forward read times or query_times?
-    uses_users = False  # does forward take users int64 [B] (matrix factorization)?
+    uses_users = False  # does it know users instead of histories (matrix factorization)?
+    takes_users = False  # does forward take users=int64 [B]?
     trains_by_gradient = True  # False: `fit` counts instead
 
     def __init__(self, num_items: int, max_len: int, dim: int):
         super().__init__()
         self.num_items, self.max_len, self.dim = num_items, max_len, dim
         self.item_embedding = nn.Embedding(num_items + 1, dim, padding_idx=0)
+
+    def fit_time(self, split: Split) -> None:
+        """Takes units and statistics of time gaps from the training part; `train` calls it before the first epoch.
+
+        Parts that need them have a `fit_time` of their own and keep what they learn in buffers, so it is saved with the weights.
+        """
+        for module in self.modules():
+            if module is not self and hasattr(module, "fit_time"):
+                module.fit_time(split)
 
     def score(self, states: Tensor) -> Tensor:
         """Scores of all items. states [..., dim] -> [..., num_items + 1]; PAD gets -inf."""

@@ -20,7 +20,7 @@ from tutorial_lib.models.base import SequenceModel, initialise
 class UserModel(SequenceModel):
     """The user's row of a table is the state. A subclass writes `interact(states [..., d], vectors [..., n, d]) -> [..., n]`."""
 
-    uses_users = True
+    uses_users = takes_users = True
 
     def __init__(self, num_items: int, max_len: int, dim: int, num_users: int, *, ratings: bool = False):
         super().__init__(num_items, max_len, dim)

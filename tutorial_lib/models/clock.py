@@ -1,0 +1,32 @@
+"""What a time-aware model knows of the clock: gaps between events, as numbers of ordinary size.
+
+Differences are taken between int64 seconds, then log1p(gap / 1 h), then standardised with the gaps of the training part.
+Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from tutorial_lib.data.sequences import GapStatistics, fit_gap_statistics, gap_feature
+from tutorial_lib.data.splits import Split
+
+
+class Clock(nn.Module):
+    """Standardised log gaps, float32 [B, L]. The two statistics are buffers: they are saved with the weights.
+
+    Until `fit_time` has seen a training part they are 0 and 1: the feature is then log1p(hours) itself.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(0.0))
+        self.register_buffer("std", torch.tensor(1.0))
+
+    def fit_time(self, split: Split) -> None:
+        """Mean and standard deviation over the gaps inside the training part."""
+        stats = fit_gap_statistics(split)
+        self.mean.fill_(stats.mean), self.std.fill_(stats.std)
+
+    def forward(self, times: Tensor, query_times: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(backward, forward): since the previous event (0 seconds at the first) and until the query; None without one."""
+        return gap_feature(times, query_times, stats=GapStatistics(float(self.mean), float(self.std)))
