@@ -25,6 +25,8 @@ def make(name, **options):
         with torch.no_grad():  # larger weights than at the start, so that a leak would show
             for parameter in model.parameters():
                 parameter.mul_(5)
+                if not parameter.any():  # what starts at zero would hide the path behind it
+                    parameter.normal_(0, 0.5, generator=torch.Generator().manual_seed(2))
     return model.eval()
 
 

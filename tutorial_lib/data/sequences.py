@@ -125,7 +125,7 @@ def fit_gap_statistics(split: Split) -> GapStatistics:
         )
     users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
     gaps = np.log1p(np.diff(times)[np.diff(users) == 0] / HOUR)
-    if len(gaps) == 0 or gaps.std() == 0:
+    if len(gaps) == 0 or np.ptp(gaps) == 0:  # std() of equal gaps is not quite 0
         return GapStatistics(float(gaps.mean()) if len(gaps) else 0.0, 1.0)
     return GapStatistics(float(gaps.mean()), float(gaps.std()))
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tutorial_lib.checkpoint import replacing
+from tutorial_lib.data.corrupt import CLOCKS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run, add_to_table, execute
 from tutorial_lib.losses import LOSSES
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", required=True, help=f"one of {', '.join(MODELS)}")
     add("--dataset", default="sample", help="sample, control, ml-100k, ml-1m, csv:PATH, ... (python -m tutorial_lib.data list)")
     add("--split", default="temporal", help="temporal or leave_last_out")
+    add("--clock", default="real", help=f"one of {', '.join(CLOCKS)}: the others are controls that tell nothing")
     add("--users", type=int, default=None, help="a random subset of so many users, always the same")
     add("--max-len", type=int, default=50, help="longest history that the model reads, in events")
     add("--dim", type=int, default=64, help="width")
@@ -86,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = dict(parse_option(args.model, text) for text in args.option)
         config = TrainConfig(**{item.name: getattr(args, item.name) for item in fields(TrainConfig)})
-        run = Run(args.model, args.dataset, args.split, args.users, args.max_len, args.dim, options, config)
+        run = Run(args.model, args.dataset, args.split, args.users, args.max_len, args.dim, options, config, args.clock)
         row = execute(run, args.out, device=args.device, progress=not args.quiet, sampled=args.sampled)
         if args.table:
             with replacing(args.table.parent / "ranks" / f"{run.name}.csv.gz") as partial:

@@ -16,6 +16,7 @@ import torch
 
 import tutorial_lib
 from tutorial_lib.checkpoint import replacing
+from tutorial_lib.data.corrupt import with_clock
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
@@ -27,7 +28,7 @@ from tutorial_lib.train import History, TrainConfig, pick_device, train
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a run. `options` are the model's own keywords.
+    """What decides a run. `options` are the model's own keywords; `clock` is "real" or a control of `data.corrupt`.
 
     Raises TutorialError at once, before any data are read, if no such model can be built.
     """
@@ -40,6 +41,7 @@ class Run:
     dim: int = 64
     options: dict[str, object] = field(default_factory=dict)
     config: TrainConfig = field(default_factory=TrainConfig)
+    clock: str = "real"
 
     def __post_init__(self):
         build_model(self.model, num_items=1, max_len=self.max_len, dim=self.dim, num_users=1, **self.options)
@@ -52,7 +54,16 @@ class Run:
     def configuration(self) -> str:
         """All settings as JSON, defaults of the model included; `Run.from_configuration` reads it back."""
         options = model_options(self.model) | self.options
-        return json.dumps(asdict(self) | {"options": options}, sort_keys=True)
+        settings = asdict(self) | {"options": options}
+        if self.clock == "real":  # left out, so that runs from before there were controls keep their names
+            del settings["clock"]
+        return json.dumps(settings, sort_keys=True)
+
+    @property
+    def chosen(self) -> str:
+        """The model's options that differ from its defaults, as "name=value name=value"."""
+        known = model_options(self.model)
+        return " ".join(f"{name}={value}" for name, value in sorted(self.options.items()) if value != known[name])
 
     @staticmethod
     def from_configuration(text: str) -> "Run":
@@ -100,7 +111,7 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
     pick_device(device)
     target = Path(folder) / run.name
     dataset = load_dataset(run.dataset, users=run.users)  # the same users and the same negatives whatever the training seed
-    split = make_split(dataset, run.split)
+    split = with_clock(make_split(dataset, run.split), run.clock)
     sizes = {"num_items": dataset.num_items, "num_users": dataset.num_users, "max_len": run.max_len, "dim": run.dim}
     model = build_model(run.model, **sizes, seed=run.config.seed, **run.options)
     versions = code_versions(target)
@@ -123,7 +134,7 @@ def execute(run: Run, folder: Path, *, device: str = "auto", progress: bool = Tr
 def result_row(run: Run, model: torch.nn.Module, history: History, valid: Ranks, test: Ranks) -> dict[str, object]:
     """The settings, results and costs of one run."""
     row: dict[str, object] = {"dataset": run.dataset, "split": run.split, "model": run.model, "loss": run.loss}
-    row |= {"seed": run.config.seed}
+    row |= {"seed": run.config.seed, "clock": run.clock, "options": run.chosen}
     for name, values in {"ndcg@10": ndcg(test, 10), "hr@10": hit_rate(test, 10)}.items():
         interval = bootstrap_interval(per_user(test, values))
         row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -6,11 +6,18 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.deepm3 import DeepM3
 from tutorial_lib.models.gru import GRU4Rec
+from tutorial_lib.models.lru import LRURec
+from tutorial_lib.models.mamba4rec import Mamba4Rec
 from tutorial_lib.models.markov import Markov
 from tutorial_lib.models.mf import MF, NeuMF
+from tutorial_lib.models.mhc import SASRecMHC, TiSASRecMHC
 from tutorial_lib.models.popularity import Popularity
 from tutorial_lib.models.sasrec import SASRec
+from tutorial_lib.models.ss4rec import SS4Rec
+from tutorial_lib.models.tim4rec import TiM4Rec
+from tutorial_lib.models.tisasrec import TiSASRec
 
 MODELS: dict[str, type[SequenceModel]] = {
     "popularity": Popularity,
@@ -19,6 +26,14 @@ MODELS: dict[str, type[SequenceModel]] = {
     "sasrec": SASRec,
     "mf": MF,
     "neumf": NeuMF,
+    "tisasrec": TiSASRec,
+    "sasrec_mhc": SASRecMHC,
+    "tisasrec_mhc": TiSASRecMHC,
+    "lrurec": LRURec,
+    "mamba4rec": Mamba4Rec,
+    "tim4rec": TiM4Rec,
+    "ss4rec": SS4Rec,
+    "deepm3": DeepM3,
 }
 
 

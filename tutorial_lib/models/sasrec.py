@@ -64,7 +64,9 @@ class SASRec(SequenceModel):
             raise TutorialError(f"got histories of {items.shape[1]} events, the model has positions for max_len={self.max_len}")
         positions = torch.arange(items.shape[1], device=items.device)
         x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)  # [B, L, d]
-        x = self.dropout(x)
+        return self.norm(self.through_blocks(self.dropout(x)))
+
+    def through_blocks(self, x: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)
+        return x

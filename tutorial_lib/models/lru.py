@@ -1,0 +1,117 @@
+"""LRURec: a linear recurrent unit over the item embeddings, the shortest bridge from an RNN to a state space.
+
+Sources: Yue et al., LRURec, WSDM 2024; Orvieto et al., "Resurrecting recurrent neural networks", ICML 2023. Ours differs in two
+stated ways: no item bias (all models score with the item table alone), and an option that lets the state decay with the clock.
+Taught in lessons 10 and 13.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.models.base import Dropout, SequenceModel, initialise
+from tutorial_lib.models.sasrec import FeedForward
+from tutorial_lib.models.ssm import event_steps, expm1, scan
+
+
+def recursive_halving(decay: Tensor, inputs: Tensor) -> Tensor:
+    """x_i = decay_i x_{i-1} + inputs_i in log2 L rounds, LRURec's parallel form. decay, inputs [B, L, P] -> [B, L, P].
+
+    The events are halved down to single ones; each round then joins neighbours: the second half receives the last state of the
+    first, multiplied by the decays since then. `ssm.scan` gives the same states in fewer passes over memory.
+    """
+    batch, length, width = inputs.shape
+    size = 1 << (length - 1).bit_length()  # the next power of 2
+    x, left = (nn.functional.pad(t, (0, 0, 0, size - length)) for t in (inputs, decay.expand_as(inputs)))
+    half = 1
+    while half < size:
+        x, left = (t.view(batch, -1, 2, half, width) for t in (x, left))
+        x = torch.stack([x[:, :, 0], x[:, :, 1] + left[:, :, 1] * x[:, :, 0, -1:]], dim=2)
+        left = torch.stack([left[:, :, 0], left[:, :, 1] * left[:, :, 0, -1:]], dim=2)
+        half *= 2
+    return x.view(batch, size, width)[:, :length]
+
+
+class LRU(nn.Module):
+    """h_i = lambda h_{i-1} + gamma B x_i, y_i = Re(C h_i), each of the `width` complex states on its own. [B, L, d] -> [B, L, d].
+
+    lambda = exp(-exp(nu) + i exp(theta)) lies inside the unit circle whatever training does; at the start it is uniform in the
+    ring between the radii 0.8 and 0.99. gamma = sqrt(1 - |lambda|^2) keeps the states of all memories equally large.
+    """
+
+    def __init__(self, dim: int, width: int, *, r_min: float = 0.8, r_max: float = 0.99):
+        super().__init__()
+        squared = torch.empty(width).uniform_(r_min**2, r_max**2)  # uniform in area: more states near the rim
+        self.nu = nn.Parameter(torch.log(-0.5 * torch.log(squared)))
+        self.theta = nn.Parameter(torch.log(torch.empty(width).uniform_(1e-6, 2 * math.pi)))
+        self.gamma = nn.Parameter(0.5 * torch.log(1 - squared))
+        self.B, self.C = nn.Linear(dim, 2 * width), nn.Linear(2 * width, dim)  # complex numbers as pairs of real ones
+
+    def decay(self, steps: Tensor | float = 1.0) -> Tensor:
+        """lambda to the power of each step. steps [...] -> complex [..., width]."""
+        log_decay = torch.complex(-self.nu.exp(), self.theta.exp())
+        return expm1(torch.as_tensor(steps, device=log_decay.device)[..., None] * log_decay) + 1
+
+    def forward(self, x: Tensor, steps: Tensor | None = None, ahead: Tensor | None = None) -> Tensor:
+        """Without steps one event is one step. steps [B, L]: since the event before; ahead [B, L]: from event to query."""
+        inputs = torch.view_as_complex(self.B(x).unflatten(-1, (-1, 2))) * self.gamma.exp()  # [B, L, width]
+        states = scan(self.decay() if steps is None else self.decay(steps), inputs)
+        if ahead is not None:
+            states = states * self.decay(ahead)
+        return self.C(torch.view_as_real(states).flatten(-2))
+
+
+class Block(nn.Module):
+    """LRU, then feed-forward, each added to its input and normalised (post-norm). [B, L, d] -> [B, L, d]."""
+
+    def __init__(self, dim: int, dropout: float):
+        super().__init__()
+        self.lru, self.feed_forward = LRU(dim, 2 * dim), FeedForward(dim, 4 * dim, dropout)
+        self.dropout = Dropout(dropout)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, steps: Tensor | None, ahead: Tensor | None) -> Tensor:
+        x = self.norm1(x + self.dropout(self.lru(x, steps, ahead)))
+        return self.norm2(x + self.feed_forward(x))
+
+
+class LRURec(SequenceModel):
+    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a pad.
+
+    `time_aware=True`: the decay becomes lambda^(1 + log1p(gap / 1 h)); an event still enters whole, at the same second or a year
+    later. `query_time=True` then also lets the state decay from the event until the query; without query_times it is read at
+    the event itself.
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        max_len: int,
+        dim: int = 64,
+        *,
+        blocks: int = 2,
+        dropout: float = 0.2,
+        time_aware: bool = False,
+        query_time: bool = False,
+    ):
+        super().__init__(num_items, max_len, dim)
+        if query_time and not time_aware:
+            raise TutorialError("lrurec without a clock cannot read its state at the query time: add time_aware=True")
+        self.uses_time, self.query_time = time_aware, query_time
+        self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(dim, dropout) for _ in range(blocks))
+        self.apply(initialise)
+
+    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+        steps = ahead = None
+        if self.uses_time:
+            if times is None:
+                raise TutorialError("lrurec with time_aware=True needs the times of the events: pass int64 unix seconds [B, L].")
+            steps, ahead = event_steps(times, query_times)
+            ahead = ahead - 1 if self.query_time else None  # a query at the second of the event reads its state as it is
+        x = self.norm(self.dropout(self.item_embedding(items)))  # [B, L, d]
+        for block in self.blocks:
+            x = block(x, steps, ahead)
+        return x
