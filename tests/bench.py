@@ -4,6 +4,7 @@ Goals are printed beside the measurements and never asserted: another machine, o
 """
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -163,7 +164,7 @@ def batching(split: Split, repeats: int) -> Row:
 
 def shown(row: Row) -> str:
     unit, theirs = row["unit"], row.get("textbook")
-    number = "{:10.3f} {}" if unit == "s" else "{:10.0f} {}"
+    number = "{:10.0f} {}" if unit == "MB" or (unit != "s" and row["ours"] > 10) else "{:10.3f} {}"
     other = number.format(theirs, unit) if theirs is not None else ""
     ratio = f"{row['ratio']:7.2f}" if "ratio" in row else ""
     return f"{row['name']:56s}{number.format(row['ours'], unit):>14s}{other:>14s}{ratio:>9s}   {row['goal']}"
@@ -174,6 +175,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the size and no memory, to see that it runs")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
     parser.add_argument("--repeats", type=int, default=11, help="measurements of each side, of which the median counts")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     for hidden, kind in {"--peak-of": str, "--rows": int, "--items": int}.items():
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
@@ -185,21 +187,36 @@ def main() -> None:
     repeats, part = (2, 10) if args.quick else (args.repeats, 1)
     print(f"torch {torch.__version__}, {args.threads} threads, {os.cpu_count()} cores, median of {repeats}; let nothing else run")
     print(f"{'':56s}{'ours':>14s}{'textbook':>14s}{'ratio':>9s}   goal")
-    split, rows = synthetic(6040 // part), []
-    speed = (
-        lambda: training_step(128 // part, 200, repeats),
-        lambda: softmax_time(25_600 // part, max(2, repeats // 3)),
-        lambda: full_ranking(split, max(1, repeats // 4)),
-        lambda: batching(split, max(2, repeats // 4)),
-    )
-    memory = (lambda: softmax_memory(25_600), lambda: large_catalogue(2_000))
-    for measure in speed if args.quick else (*speed, *memory):
-        rows.append(measure())
-        print(shown(rows[-1]), flush=True)
+    rows: list[Row] = []
+    for name in [args.only] if args.only else PARTS:
+        for measure in PARTS[name](repeats, part):
+            rows.append(measure())
+            print(shown(rows[-1]), flush=True)
     if args.json:
         report = {"torch": torch.__version__, "threads": args.threads, "cores": os.cpu_count(), "quick": args.quick, "rows": rows}
         args.json.write_text(json.dumps(report, indent=2))
 
 
+def spine(repeats: int, part: int) -> list[Callable[[], Row]]:
+    """SASRec, the losses, ranking and batching."""
+    split = synthetic(6040 // part)
+    speed = [
+        lambda: training_step(128 // part, 200, repeats),
+        lambda: softmax_time(25_600 // part, max(2, repeats // 3)),
+        lambda: full_ranking(split, max(1, repeats // 4)),
+        lambda: batching(split, max(2, repeats // 4)),
+    ]
+    return speed if part > 1 else [*speed, lambda: softmax_memory(25_600), lambda: large_catalogue(2_000)]
+
+
+def of_file(name: str) -> Callable[[int, int], list[Callable[[], Row]]]:
+    """The rows of a neighbouring file, which itself uses this one and is therefore loaded late."""
+    return lambda repeats, part: importlib.import_module(name).rows(repeats, part)
+
+
+PARTS = {"spine": spine, "streams": of_file("bench_streams"), "ssm": of_file("bench_ssm"), "mamba": of_file("bench_mamba")}
+
+
 if __name__ == "__main__":
+    sys.modules["bench"] = sys.modules["__main__"]  # one module, not two, for the files that import from here
     main()

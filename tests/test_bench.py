@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.textbook import textbook_batches
 from tutorial_lib.data.events import make_dataset
@@ -16,12 +17,13 @@ from tutorial_lib.data.splits import leave_last_out
 BENCH = Path(__file__).with_name("bench.py")
 
 
-def test_quick_run_writes_every_row(tmp_path):
-    command = [sys.executable, str(BENCH), "--quick", "--threads", "1", "--json", str(tmp_path / "bench.json")]
+@pytest.mark.parametrize(("part", "rows"), [("spine", 4), ("streams", 8), ("ssm", 3), ("mamba", 5)])
+def test_quick_run_writes_every_row(tmp_path, part, rows):
+    command = [sys.executable, str(BENCH), "--quick", "--threads", "1", "--only", part, "--json", str(tmp_path / "bench.json")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "bench.json").read_text())
-    assert len(report["rows"]) == 4 and len(done.stdout.splitlines()) == 6
+    assert len(report["rows"]) == rows and len(done.stdout.splitlines()) == rows + 2
     for row in report["rows"]:
         assert row["ours"] > 0 and row["name"] in done.stdout and row["goal"] in done.stdout
         if "textbook" in row:

@@ -30,9 +30,9 @@ def right(model: SequenceModel, items: Tensor, times: Tensor, query_times: Tenso
         return model.score(states).argmax(dim=1) == answer
 
 
-def accuracies(model: SequenceModel) -> tuple[float, float]:
+def accuracies(model: SequenceModel, gap: str = "query") -> tuple[float, float]:
     """Share of right answers among the 400 sequences trained on, and among unseen ones."""
-    task = last_gap_task(400, LENGTH, seed=0)
+    task = last_gap_task(400, LENGTH, seed=0, gap=gap)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     torch.manual_seed(0)
     for step in range(200):
@@ -43,7 +43,7 @@ def accuracies(model: SequenceModel) -> tuple[float, float]:
         loss.backward()
         optimizer.step()
     model.eval()
-    return tuple(right(model, *sequences).double().mean().item() for sequences in (task, last_gap_task(TESTED, LENGTH, seed=1)))
+    return tuple(right(model, *sequences).double().mean().item() for sequences in (task, last_gap_task(TESTED, LENGTH, seed=1, gap=gap)))
 
 
 BLIND = [name for name, cls in MODELS.items() if cls.trains_by_gradient and not (cls.uses_time or cls.uses_users)]
@@ -63,3 +63,15 @@ def test_a_blind_model_learns_by_heart_and_guesses(name):
 def test_one_that_sees_the_clock_knows():
     torch.manual_seed(0)
     assert min(accuracies(PeekingGRU())) > 0.98
+
+
+@pytest.mark.parametrize("name", ["tisasrec", "tisasrec_mhc"])
+@pytest.mark.parametrize(("gap", "query_time"), [("query", True), ("past", False)])
+def test_time_aware_attention_knows(name, gap, query_time):
+    model = build_model(name, num_items=12, max_len=LENGTH, dim=16, dropout=0.0, query_time=query_time)
+    assert min(accuracies(model, gap)) >= 0.95
+
+
+def test_attention_that_is_not_told_the_query_time_guesses():
+    _, unseen = accuracies(build_model("tisasrec", num_items=12, max_len=LENGTH, dim=16, dropout=0.0))
+    assert abs(unseen - 0.5) < 4 * (0.25 / TESTED) ** 0.5

@@ -35,6 +35,14 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     return work[:, -1]
 
 
+def sum_of_products(weights: Tensor, parts: Tensor) -> Tensor:
+    """sum_i weights_i parts_i without an array as large as all products. weights [n, N], parts [n, ..., N] -> [..., N]."""
+    total = weights[0] * parts[0]
+    for weight, part in zip(weights[1:], parts[1:], strict=True):
+        total.addcmul_(weight, part)
+    return total
+
+
 class Sinkhorn(torch.autograd.Function):
     """Sinkhorn-Knopp on many small matrices at once: logits [n, n, N], N matrices side by side -> doubly stochastic [n, n, N].
 
@@ -48,11 +56,11 @@ class Sinkhorn(torch.autograd.Function):
     def forward(ctx, logits: Tensor, iterations: int) -> Tensor:
         logits = logits - logits.logsumexp(0, keepdim=True)
         kernel = logits.softmax(1)  # after one iteration
-        row = torch.ones_like(kernel[:, :1])  # u, [n, 1, N]
+        row = column = torch.ones_like(kernel[0])  # u and v, [n, N]
         for _ in range(iterations - 1):
-            column = (kernel * row).sum(0, keepdim=True).clamp_(min=1e-30).reciprocal_()  # v, [1, n, N]
-            row = (kernel * column).sum(1, keepdim=True).clamp_(min=1e-30).reciprocal_()
-        matrix = kernel * column * row if iterations > 1 else kernel
+            column = sum_of_products(row, kernel).clamp_(min=1e-30).reciprocal_()
+            row = sum_of_products(column, kernel.transpose(0, 1)).clamp_(min=1e-30).reciprocal_()
+        matrix = kernel * row[:, None] * column
         ctx.save_for_backward(matrix)
         return matrix
 
@@ -60,6 +68,7 @@ class Sinkhorn(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (matrix,) = ctx.saved_tensors
         n = len(matrix)
+        grad = grad.contiguous()
         weighted = matrix * grad
         by_row, by_column = weighted.sum(1), weighted.sum(0)  # [n, N]
         # a + P b = by_row and P^T a + b = by_column; the ones fix what a and b have in common and cancels
@@ -85,55 +94,57 @@ def sinkhorn(logits: Tensor, iterations: int = ITERATIONS) -> Tensor:
 
 
 class Project(torch.autograd.Function):
-    """RMSNorm(x) phi, the norm applied after the product, to fewer numbers. x [N, D], phi [D, m] -> [N, m], and x itself."""
+    """(RMSNorm(x) phi)^T, the norm applied after the product, to fewer numbers. x [N, D], phi [D, m] -> [m, N], and x itself."""
 
     @staticmethod
     def forward(ctx, x: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
-        scale = torch.linalg.vector_norm(x, dim=1, keepdim=True).square_().div_(x.shape[1]).add_(1e-6).rsqrt_()
-        product = (x @ phi).mul_(scale)
+        scale = torch.linalg.vector_norm(x, dim=1).square_().div_(x.shape[1]).add_(1e-6).rsqrt_()  # [N]
+        product = (phi.T @ x.T).mul_(scale)
         ctx.save_for_backward(x, phi, scale, product)
         return product, x.view_as(x)
 
     @staticmethod
     def backward(ctx, grad: Tensor, to_x: Tensor) -> tuple[Tensor, Tensor]:
         x, phi, scale, product = ctx.saved_tensors
-        through_scale = (grad * product).sum(1, keepdim=True) * scale.square() / x.shape[1]
+        through_scale = (grad * product).sum(0) * scale.square() / x.shape[1]
         scaled = grad * scale
-        return to_x.addcmul_(x, through_scale, value=-1).addmm_(scaled, phi.T), x.T @ scaled
+        return to_x.addcmul_(x, through_scale[:, None], value=-1).addmm_(scaled.T, phi.T), (scaled @ x).T
 
 
 class Gather(torch.autograd.Function):
-    """H_pre X: streams [N, n, d], H_pre [N, n] -> [N, d], and the streams themselves."""
+    """H_pre X: streams [N, n, d], H_pre [n, N] -> [N, d], and the streams themselves."""
 
     @staticmethod
     def forward(ctx, streams: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(streams, pre)
-        return (pre[:, :, None] * streams).sum(1), streams.view_as(streams)
+        return sum_of_products(pre[..., None], streams.transpose(0, 1)), streams.view_as(streams)
 
     @staticmethod
     def backward(ctx, grad: Tensor, to_streams: Tensor) -> tuple[Tensor, Tensor]:
         streams, pre = ctx.saved_tensors
-        return to_streams.addcmul_(pre[:, :, None], grad[:, None]), (grad[:, None] * streams).sum(2)
+        return to_streams.addcmul_(pre.T[..., None], grad[:, None]), torch.bmm(streams, grad[..., None])[..., 0].T
 
 
 class Carry(torch.autograd.Function):
-    """H_res X + H_post^T F: streams [N, n, d], H_res [N, n, n], H_post [N, n], output of the sub-layer [N, d] -> [N, n, d]."""
+    """H_res X + H_post^T F: streams [N, n, d], H_res [n, n, N], H_post [n, N], output of the sub-layer [N, d] -> [N, n, d]."""
 
     @staticmethod
     def forward(ctx, streams: Tensor, res: Tensor, post: Tensor, output: Tensor) -> Tensor:
+        res = res.permute(2, 0, 1).contiguous()
         ctx.save_for_backward(streams, res, post, output)
-        return torch.bmm(res, streams).addcmul_(post[:, :, None], output[:, None])
+        return torch.bmm(res, streams).addcmul_(post.T[..., None], output[:, None])
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         streams, res, post, output = ctx.saved_tensors
         grad = grad.contiguous()
-        to_post, to_output = (grad * output[:, None]).sum(2), (grad * post[:, :, None]).sum(1)
-        return torch.bmm(res.mT, grad), torch.bmm(grad, streams.mT), to_post, to_output
+        to_post = torch.bmm(grad, output[..., None])[..., 0].T
+        to_output = sum_of_products(post[..., None], grad.transpose(0, 1))
+        return torch.bmm(res.mT, grad), torch.bmm(grad, streams.mT).permute(1, 2, 0), to_post, to_output
 
 
 class Mappings(NamedTuple):
-    """H_pre [N, n], H_post [N, n] and H_res [N, n, n] for N tokens."""
+    """H_pre [n, N], H_post [n, N] and H_res [n, n, N] for N tokens: tokens last, so that every step works on whole vectors."""
 
     pre: Tensor
     post: Tensor
@@ -169,14 +180,16 @@ class HyperConnection(nn.Module):
             self.phi = nn.Parameter(0.02 * torch.randn(streams * dim, len(self.bias)))
 
     def mappings(self, raw: Tensor) -> Mappings:
-        """The dynamic part [N, 2 n + n^2] -> the three mappings of every token."""
+        """The dynamic part [2 n + n^2, N] -> the three mappings of every token."""
         n = self.streams
         if self.dynamic:
             alpha = torch.cat([self.alpha[:1].expand(n), self.alpha[1:2].expand(n), self.alpha[2:].expand(n * n)])
-            raw = self.bias + alpha * (raw.tanh() if self.kind == "hc" else raw)
-        pre, post, res = raw.split([n, n, n * n], dim=1)
-        res = res.unflatten(1, (n, n))
-        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), sinkhorn(res)) if self.kind == "mhc" else Mappings(pre, post, res)
+            raw = self.bias[:, None] + alpha[:, None] * (raw.tanh() if self.kind == "hc" else raw)
+        pre, post, res = raw.split([n, n, n * n])
+        res = res.unflatten(0, (n, n))
+        if self.kind == "hc":
+            return Mappings(pre, post, res)
+        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), Sinkhorn.apply(res, ITERATIONS))
 
     def forward(self, streams: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         batch, length, n, dim = streams.shape
@@ -186,7 +199,7 @@ class HyperConnection(nn.Module):
         if self.dynamic:
             raw, flat = Project.apply(flat, self.phi)
         else:
-            raw = self.bias.expand(len(flat), -1)
+            raw = self.bias[:, None].expand(-1, len(flat))
         pre, post, res = self.mappings(raw)
         gathered, flat = Gather.apply(flat.view(-1, n, dim), pre)
         output = function(gathered.view(batch, length, dim)).reshape(-1, dim)

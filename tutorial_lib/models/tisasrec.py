@@ -4,10 +4,10 @@ Between query i and key j lies an interval; its bucket b_ij picks one row of a k
 
     score_ij = Q_i . (K_j + P^K_j + R^K[b_ij]) / sqrt(d_head),    output_i = sum_j a_ij (V_j + P^V_j + R^V[b_ij])
 
-The published code looks up R[b], one vector for every pair: two tensors [B, L, L, d]. Here the query is multiplied by the K + 1 rows
-of R^K first and the products are picked, and the attention weights are summed by bucket before they meet R^V: the same numbers from
-[B, H, L, K + 1]. Source: Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the paper, blocks are
-pre-norm with an output projection; dropout acts on the tables, not on the looked-up pairs. Taught in lesson 08.
+The published code looks up R[b], one vector for every pair: two tensors [B, L, L, d]. Here the query is multiplied by the K + 1
+rows of R^K first and the products are picked, and the attention weights are summed by bucket before they meet R^V: the same
+numbers from [B, H, L, K + 1]. Source: Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the paper, blocks
+are pre-norm with an output projection; dropout acts on the tables, not on the looked-up pairs. Taught in lesson 08.
 """
 
 import math
@@ -42,7 +42,7 @@ def linear_buckets(gaps: Tensor, unit: Tensor, last: int) -> Tensor:
 
 
 def log_buckets(gaps: Tensor, horizon: Tensor, last: int) -> Tensor:
-    """Buckets of equal width in log(1 + gap / 1 min), the `last` one from `horizon` seconds on. int64 [B, L, L] -> int64 [B, L, L]."""
+    """Buckets of equal width in log(1 + gap / 1 min), the `last` one from `horizon` seconds on. int64 [B, L, L]."""
     scale = last / math.log1p(float(horizon) / MINUTE)
     return (gaps.float() / MINUTE).log1p_().mul_(scale).round_().clamp_(max=last).long()
 
@@ -99,16 +99,22 @@ def interval_attention(
 ) -> Tensor:
     """Causal attention with a vector for each interval, without a tensor [B, L, L, d].
 
-    query, key, value [B, H, L, d_head], interval_key, interval_value [H, K + 1, d_head], buckets int64 [B, L, L] -> [B, H, L, d_head].
+    query, key, value [B, H, L, d_head], interval_key, interval_value [H, K + 1, d_head], buckets int64 [B, L, L]
+    -> [B, H, L, d_head].
     """
     batch, heads, length, width = query.shape
     buckets = buckets[:, None].expand(batch, heads, length, length)
-    by_bucket = query @ interval_key.transpose(1, 2)  # [B, H, L, K + 1]: each query with each interval, once
+    by_bucket = each_head(query, interval_key.transpose(1, 2))  # [B, H, L, K + 1]: each query with each interval, once
     scores = (query @ key.transpose(2, 3) + by_bucket.gather(3, buckets)) / math.sqrt(width)  # [B, H, L, L]
     allowed = causal_mask(length).to(query.device)
     weights = scores.masked_fill(~allowed, -torch.inf).softmax(3)
     mass = torch.zeros_like(by_bucket).scatter_add(3, buckets, weights)  # [B, H, L, K + 1]: attention paid to each interval
-    return weights @ value + mass @ interval_value
+    return weights @ value + each_head(mass, interval_value)
+
+
+def each_head(x: Tensor, table: Tensor) -> Tensor:
+    """x @ table as one product a head instead of one a sequence. x [B, H, L, m], table [H, m, n] -> [B, H, L, n]."""
+    return torch.bmm(x.transpose(0, 1).flatten(1, 2), table).unflatten(1, (len(x), -1)).transpose(0, 1)
 
 
 class IntervalAttention(nn.Module):
@@ -149,9 +155,9 @@ class IntervalBlock(nn.Module):
 class TiSASRec(SequenceModel):
     """items, times [B, L] -> states [B, L, d]. Time enters only through differences, so shifting all clocks changes nothing.
 
-    `buckets`: K, the last bucket (0: all intervals alike). `bucketing`: "log", or "linear" as published, with personal units; then
-    `users` says whose (the median unit without it). `query_time=False`, as published: interval from event i to event j. True: from
-    the time at which position i is asked; without `query_times` the model then falls back to the time of event i.
+    `buckets`: K, the last bucket (0: all intervals alike). `bucketing`: "log", or "linear" as published, with personal units;
+    then `users` says whose (the median unit without it). `query_time=False`, as published: interval from event i to event j.
+    True: from the time at which position i is asked; without `query_times` the model then falls back to the time of event i.
     """
 
     uses_time = True
@@ -188,8 +194,9 @@ class TiSASRec(SequenceModel):
             raise TutorialError(f"{type(self).__name__} reads time intervals: give times int64 [B, L] in unix seconds")
         asked = times if query_times is None or not self.query_time else query_times
         buckets = self.intervals(times, asked, users)
+        occurring = int(buckets.max()) + 1  # rows of later buckets are not looked at
         positions = (table.weight[: times.shape[1]] for table in (self.position_key, self.position_value))
-        intervals = (table.weight for table in (self.interval_key, self.interval_value))
+        intervals = (table.weight[:occurring] for table in (self.interval_key, self.interval_value))
         return IntervalTables(*map(self.dropout, (*positions, *intervals)), buckets)
 
     def through_blocks(self, x: Tensor, tables: IntervalTables) -> Tensor:
