@@ -43,7 +43,8 @@ def accuracies(model: SequenceModel, gap: str = "query") -> tuple[float, float]:
         loss.backward()
         optimizer.step()
     model.eval()
-    return tuple(right(model, *sequences).double().mean().item() for sequences in (task, last_gap_task(TESTED, LENGTH, seed=1, gap=gap)))
+    unseen = last_gap_task(TESTED, LENGTH, seed=1, gap=gap)
+    return tuple(right(model, *sequences).double().mean().item() for sequences in (task, unseen))
 
 
 BLIND = [name for name, cls in MODELS.items() if cls.trains_by_gradient and not (cls.uses_time or cls.uses_users)]

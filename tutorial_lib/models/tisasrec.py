@@ -6,8 +6,8 @@ Between query i and key j lies an interval; its bucket b_ij picks one row of a k
 
 The published code looks up R[b], one vector for every pair: two tensors [B, L, L, d]. Here the query is multiplied by the K + 1
 rows of R^K first and the products are picked, and the attention weights are summed by bucket before they meet R^V: the same
-numbers from [B, H, L, K + 1]. Source: Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the paper, blocks
-are pre-norm with an output projection; dropout acts on the tables, not on the looked-up pairs. Taught in lesson 08.
+numbers from [B, H, L, K + 1]. Source: Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the
+paper, blocks are pre-norm with an output projection; dropout acts on the tables, not on the looked-up pairs. Taught in lesson 08.
 """
 
 import math
