@@ -42,7 +42,7 @@ def linear_buckets(gaps: Tensor, unit: Tensor, last: int) -> Tensor:
 
 
 def log_buckets(gaps: Tensor, horizon: Tensor, last: int) -> Tensor:
-    """Buckets of equal width in log(1 + gap / 1 min), the `last` one from `horizon` seconds on. int64 [B, L, L]."""
+    """Buckets of equal width in log(1 + gap / 1 min); `horizon` seconds and more are in the `last` one. int64 [B, L, L]."""
     scale = last / math.log1p(float(horizon) / MINUTE)
     return (gaps.float() / MINUTE).log1p_().mul_(scale).round_().clamp_(max=last).long()
 
