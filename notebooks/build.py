@@ -29,6 +29,7 @@ from lesson_edit import merge_back, stamp, tidy
 from lesson_format import KERNELSPEC, cells_digest, code_digest, outputs_digest, read_lesson, read_notebook, render
 
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+WIDGET = "application/vnd.jupyter.widget-view+json"
 READER_ENVIRONMENT = ("TUTORIAL_DATASET", "TUTORIAL_USERS", "TUTORIAL_DATA_DIR", "MPLBACKEND")
 
 
@@ -81,6 +82,9 @@ def execute(course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeou
         ]  # others may only follow from it
         problems = [Problem(file, cell_id, f"{error.ename}: {error.evalue}") for cell_id, error in [failed[0], *later]]
         raise LessonError(*problems, f"The first of these came from:\n{trace}")
+    for cell in notebook.cells:  # a slider lives in the kernel that made it: what a notebook would keep of it is an error message
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
     return notebook.cells
 
 

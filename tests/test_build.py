@@ -37,6 +37,7 @@ def test_twins_have_the_same_code_and_outputs_and_each_its_prose(course: Path) -
     assert english["place"].outputs[0].text == "True en module://\n"
     assert english["drawing"].outputs[0].metadata["image/png"]["alt"] == "A line that rises from left to right."
     assert chinese["drawing"].outputs[0].metadata["image/png"]["alt"] == "一条从左到右上升的线。"
+    assert len(english["drawing"].outputs) == 1 and "widgets" not in en.metadata  # the picture stays, the slider does not
     assert chinese["drawing-alt"].source.startswith("<details><summary>用文字描述这张图</summary>\n\n一条")
     assert english["solution-one"].metadata["jupyter"] == {"source_hidden": True}
     assert en.metadata["kernelspec"] == {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

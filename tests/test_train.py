@@ -329,6 +329,15 @@ class TestErrors:
             pick_device(name)
         assert pick_device("auto").type in ("cuda", "mps", "cpu") and pick_device("cpu").type == "cpu"
 
+    def test_a_model_that_reads_later_times_trains_on_prefixes_alone(self):
+        model = build_model("tim4rec", num_items=ITEMS, max_len=6, dim=8, heads=2, blocks=1, literal=True)
+        for windows in ("last", "all"):
+            with pytest.raises(TutorialError, match=f"would learn from them: got windows='{windows}', give windows='prefixes'"):
+                train(model, toy_split(), TrainConfig(windows=windows), progress=False)
+        config = TrainConfig(windows="prefixes", epochs=4, learning_rate=0.01, batch_size=8)
+        history = train(model, toy_split(), config, progress=False)
+        assert history.rows[-1]["loss"] < 0.9 * history.rows[0]["loss"]
+
     def test_a_loss_that_is_not_finite(self):
         model = toy_model()
         torch.nn.init.constant_(model.position_embedding.weight, torch.nan)

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
-from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
+from tutorial_lib.data.sequences import WINDOWS, Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
@@ -37,13 +37,13 @@ class TrainConfig:
     schedule: str = "constant"  # or "cosine": from learning_rate down to 2 % of it
     warmup_epochs: float = 0.0  # learning rate rises linearly from 0
     averaging: float = 0.0  # > 0: evaluate an exponential moving average of the weights with this decay a step
-    windows: str = "last"  # "last": the last max_len targets of each user; "all": the whole history, in pieces
+    windows: str = "last"  # the last max_len targets of each user; "all": the whole history, in pieces; "prefixes": one a target
     evaluate_every: int = 1  # epochs between two looks at the validation part
     patience: int = 0  # stop after so many looks without a better NDCG@10; 0: never
     seed: int = 0
 
     def __post_init__(self):
-        choices = {"loss": LOSSES, "schedule": ("constant", "cosine"), "windows": ("last", "all")}
+        choices = {"loss": LOSSES, "schedule": ("constant", "cosine"), "windows": WINDOWS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise TutorialError(f"unknown {name} {getattr(self, name)!r}; known are {', '.join(known)}")
@@ -188,6 +188,11 @@ def train(
     """
     config = config or TrainConfig()
     check_fit(model, split)
+    if model.sees_later_times and config.windows != "prefixes":
+        raise TutorialError(
+            f"{type(model).__name__} with these options reads the times of later events, and would learn from them: "
+            f"got windows={config.windows!r}, give windows='prefixes'"
+        )
     if model.uses_users and config.shared_negatives:
         raise TutorialError(f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out")
     history = History()

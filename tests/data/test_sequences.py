@@ -110,6 +110,26 @@ def test_all_windows_are_counted_from_the_end() -> None:
         assert seen == [rest] * (rest > 0) + [5] * full
 
 
+@pytest.mark.parametrize("max_len", [1, 4, 100])
+def test_prefixes_give_every_training_target_a_window_that_ends_before_it(max_len: int) -> None:
+    split = unique_times_split()
+    items, offsets = split.dataset.events["item"].to_numpy(), split.dataset.offsets
+    options = {"max_len": max_len, "batch_size": 8, "windows": "prefixes"}
+    batches = list(training_batches(split, seed=3, epoch=0, **options))
+    assert len(batches) == num_training_batches(split, **options)
+    covered = []
+    for batch in batches:
+        check_form(batch, max_len)
+        last = batch.lengths - 1
+        assert (batch.targets.gather(1, last[:, None]) > 0).all() and ((batch.targets > 0).sum(1) == 1).all()
+        row = row_of(split, batch.times.gather(1, last[:, None])[:, 0])
+        assert (items[row + 1] == batch.targets.amax(1).numpy()).all()
+        assert (batch.lengths.numpy() == np.minimum(row + 1 - offsets[batch.users.numpy()], max_len)).all()
+        covered += (row + 1).tolist()
+    promised = [row for start, end in zip(offsets[:-1] + 1, split.train_end, strict=True) for row in range(start, end)]
+    assert sorted(covered) == promised
+
+
 def test_epochs_are_reproducible_on_their_own_and_differ() -> None:
     split = unique_times_split()
 
@@ -235,7 +255,7 @@ def test_wrong_options_are_refused() -> None:
     refusals = [
         (lambda: next(training_batches(split, **(options | {"max_len": 0}))), "max_len=0"),
         (lambda: next(training_batches(split, **(options | {"batch_size": 0}))), "batch_size=0"),
-        (lambda: next(training_batches(split, **options, windows="first")), "windows='first': choose 'last' or 'all'"),
+        (lambda: next(training_batches(split, **options, windows="first")), "windows='first': choose one of last, all, prefixes"),
         (lambda: next(evaluation_batches(split, "train", max_len=5, batch_size=4)), "'train': choose 'valid' or 'test'"),
         (lambda: next(evaluation_batches(split, "test", max_len=0, batch_size=4)), "max_len=0"),
         (lambda: num_training_batches(split, max_len=5, batch_size=0), "batch_size=0"),

@@ -4,7 +4,7 @@ Taught in lesson 01.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from tutorial_lib.errors import TutorialError
 
 POOL_BATCHES = 16  # batches that are sorted by length together
 HOUR = 3600.0
+WINDOWS = ("last", "all", "prefixes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,8 @@ class Batch:
 
     items [B, L]: 0 = padding. times [B, L]: unix seconds; pads repeat the last real time, so that differences there are 0.
     query_times [B, L]: time of the event that position i must predict; equal to times at pads.
-    targets [B, L]: the item to predict at position i, 0 = none. Training: one at every real position; evaluation: only at the
-    last real one. users [B]. lengths [B]: number of real events.
+    targets [B, L]: the item to predict at position i, 0 = none. Training: one at every real position; evaluation, and training
+    on prefixes: only at the last real one. users [B]. lengths [B]: number of real events.
     """
 
     items: Tensor
@@ -68,7 +69,9 @@ def training_batches(
     """One epoch of training windows in random order; the order depends on (seed, epoch) alone, so any epoch can be redone.
 
     `windows="last"`: the last `max_len` targets of each user's training part. "all": the whole training part in consecutive
-    windows counted from its end, so that every training event but a user's first is a target exactly once.
+    windows counted from its end, so that every training event but a user's first is a target exactly once. "prefixes": the
+    same targets, each with a window of its own (the last `max_len` events before it) and none else in it. That costs up to
+    `max_len` times as much; it is for models in which a position sees the times of later ones (see `SequenceModel`).
     Users with fewer than 2 training events have no target and yield nothing. `bucket` puts windows of similar length into
     the same batch (sorted inside pools of 16 batches, batches then shuffled); each batch is as long as its longest window.
     """
@@ -82,7 +85,8 @@ def training_batches(
     batches = np.arange(0, len(order), batch_size)
     for first in rng.permutation(batches) if bucket else batches:
         index = order[first : first + batch_size]
-        yield _batch(split, start[index], end[index], max_len)
+        batch = _batch(split, start[index], end[index], max_len)
+        yield _only_last(batch) if windows == "prefixes" else batch
 
 
 def num_training_batches(split: Split, *, max_len: int, batch_size: int, windows: str = "last") -> int:
@@ -104,8 +108,7 @@ def evaluation_batches(split: Split, part: str = "valid", *, max_len: int, batch
     for first in range(0, len(order), batch_size):
         index = order[first : first + batch_size]
         batch = _batch(split, targets.start[index], targets.row[index], max_len)
-        only_last = torch.arange(batch.items.shape[1]) == batch.lengths[:, None] - 1
-        yield Batch(**{**vars(batch), "targets": batch.targets * only_last}), torch.from_numpy(index)
+        yield _only_last(batch), torch.from_numpy(index)
 
 
 def seen_items(split: Split, targets: Targets, index: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -149,6 +152,8 @@ def gap_feature(times: Tensor, query_times: Tensor | None = None, *, stats: GapS
 def _training_windows(split: Split, max_len: int, windows: str) -> tuple[np.ndarray, np.ndarray]:
     """Input ranges [start, end) int64 [W] in rows of the event table; the targets are the same ranges one row later."""
     _require_positive(max_len=max_len)
+    if windows not in WINDOWS:
+        raise TutorialError(f"Unknown windows={windows!r}: choose one of {', '.join(WINDOWS)}.")
     first, last = split.dataset.offsets[:-1], split.train_end - 1
     keep = last > first
     if not keep.any():
@@ -156,12 +161,24 @@ def _training_windows(split: Split, max_len: int, windows: str) -> tuple[np.ndar
     first, last = first[keep], last[keep]
     if windows == "last":
         return np.maximum(first, last - max_len), last
-    if windows != "all":
-        raise TutorialError(f"Unknown windows={windows!r}: choose 'last' or 'all'.")
+    if windows == "prefixes":
+        counts = last - first
+        end = np.repeat(last, counts) - _count_up(counts)
+        return np.maximum(np.repeat(first, counts), end - max_len), end
     counts = -(-(last - first) // max_len)
-    back = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 = the user's last window
-    end = np.repeat(last, counts) - back * max_len
+    end = np.repeat(last, counts) - _count_up(counts) * max_len  # the user's last window first
     return np.maximum(np.repeat(first, counts), end - max_len), end
+
+
+def _count_up(counts: np.ndarray) -> np.ndarray:
+    """0, 1, ... counts[0] - 1, 0, 1, ... counts[1] - 1, ..."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _only_last(batch: Batch) -> Batch:
+    """The same batch with a target at the last real position alone."""
+    last = torch.arange(batch.items.shape[1]) == batch.lengths[:, None] - 1
+    return replace(batch, targets=batch.targets * last)
 
 
 def _require_positive(**values: int) -> None:

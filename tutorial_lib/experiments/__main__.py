@@ -25,7 +25,7 @@ HELP = {  # of the fields of TrainConfig
     "schedule": "of the learning rate: constant or cosine",
     "warmup_epochs": "epochs in which the learning rate rises linearly from 0; may be a fraction",
     "averaging": "decay of the moving average of the weights that is evaluated, such as 0.998; 0: none",
-    "windows": "last: the last MAX_LEN targets of each user; all: the whole history, in pieces",
+    "windows": "last: the last MAX_LEN targets of each user; all: the whole history, in pieces; prefixes: one a target",
     "evaluate_every": "epochs between two looks at the validation part",
     "patience": "stop after so many looks without a better NDCG@10; 0: never",
     "seed": "of weights, order, dropout and training negatives",

@@ -49,6 +49,7 @@ class SequenceModel(nn.Module):
     uses_time = False  # does forward read times or query_times?
     uses_users = False  # does it know users instead of histories (matrix factorization)?
     takes_users = False  # does forward take users=int64 [B]?
+    sees_later_times = False  # may position i read the times of later positions? Only its last position is then good for anything
     trains_by_gradient = True  # False: `fit` counts instead
 
     def __init__(self, num_items: int, max_len: int, dim: int):

@@ -84,8 +84,8 @@ class TiM4Rec(Mamba4Rec):
     gap is then 0. Times are needed.
 
     `literal=True` is the published version (`mask_pads` mends its pads). Its states are not causal in time: position i reads
-    the gaps after it. It must be trained as its authors do, on one window per prefix with a target at the last position alone;
-    with a target at every position it would learn from the times of future events, which no one knows when serving.
+    the gaps after it. It must be trained as its authors do (`windows="prefixes"`), with a target at the last position alone.
+    With one at every position it would learn from the times of future events, which no one knows when serving.
     """
 
     uses_time = True
@@ -117,6 +117,7 @@ class TiM4Rec(Mamba4Rec):
                 f"got {literal=}, {query_time=}, {mask_pads=}: leave out query_time with literal, and mask_pads without it"
             )
         self.query_time, self.literal, self.heads = query_time, literal, heads
+        self.sees_later_times = literal
         if not literal:
             self.clock = Clock()
             self.gates = nn.ModuleList(TimeGate(1 + query_time, time_hidden, heads) for _ in range(blocks))
