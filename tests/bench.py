@@ -214,7 +214,7 @@ def of_file(name: str) -> Callable[[int, int], list[Callable[[], Row]]]:
     return lambda repeats, part: importlib.import_module(name).rows(repeats, part)
 
 
-PARTS = {"spine": spine, "streams": of_file("bench_streams"), "ssm": of_file("bench_ssm"), "mamba": of_file("bench_mamba")}
+PARTS = {"spine": spine} | {name: of_file(f"bench_{name}") for name in ("streams", "ssm", "mamba", "deepm3")}
 
 
 if __name__ == "__main__":

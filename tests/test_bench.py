@@ -17,7 +17,7 @@ from tutorial_lib.data.splits import leave_last_out
 BENCH = Path(__file__).with_name("bench.py")
 
 
-@pytest.mark.parametrize(("part", "rows"), [("spine", 4), ("streams", 8), ("ssm", 3), ("mamba", 5)])
+@pytest.mark.parametrize(("part", "rows"), [("spine", 4), ("streams", 8), ("ssm", 3), ("mamba", 5), ("deepm3", 11)])
 def test_quick_run_writes_every_row(tmp_path, part, rows):
     command = [sys.executable, str(BENCH), "--quick", "--threads", "1", "--only", part, "--json", str(tmp_path / "bench.json")]
     done = subprocess.run(command, capture_output=True, text=True)
