@@ -7,7 +7,7 @@ import pytest
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import hit_rate, ndcg, per_user
-from tutorial_lib.experiments.results import RESULTS, read_ranks, read_results
+from tutorial_lib.experiments.results import RESULTS, read_quality, read_ranks, read_results
 from tutorial_lib.train import TrainConfig
 
 TABLES = sorted(path.stem for path in RESULTS.glob("*.csv"))
@@ -43,6 +43,17 @@ def test_every_rank_file_belongs_to_a_table(table):
 def test_models_of_a_table_share_their_test_targets(table):
     users = [read_ranks(run).user for run in read_results(table)["run"]]
     assert all(np.array_equal(users[0], other) for other in users)
+
+
+def test_quality_has_a_row_for_every_seed_and_drops_the_dropout():
+    quality = read_quality("attention_sample_temporal")
+    assert ("tisasrec", "query_time=True", "constant") in quality and ("sasrec", "", "real") in quality
+    runs = read_results("attention_sample_temporal")
+    for (model, options, clock), values in quality.items():
+        shared = runs["options"].str.contains("query_time=True") == ("query_time=True" in options)
+        rows = runs[(runs["model"] == model) & (runs["clock"] == clock) & shared].sort_values("seed")
+        assert list(rows["seed"]) == list(range(5))
+        assert values.mean(1) == pytest.approx(rows["ndcg@10"], abs=5e-6)
 
 
 def test_unknown_table_names_the_known(tmp_path):
