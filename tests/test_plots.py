@@ -157,3 +157,21 @@ def test_functions_draw_into_the_axes_they_are_given():
         plots.timeline([1, 2], ax=axes[1, 1]),
     ]
     assert got == list(axes.flat) and plt.get_fignums() == [figure.number]
+
+
+def test_differences_place_every_rival_and_name_each_once():
+    one, two = Interval(0.1, 0.05, 0.15), Interval(-0.2, -0.3, 0.1)
+    ax = plots.differences({"a": {"clock": one, "plain": two}, "b": {"plain": one}})
+    lines, points = ax.lines[0:6:2], ax.lines[1:6:2]
+    assert [tuple(line.get_xdata()) for line in lines] == [(0.05, 0.15), (-0.3, 0.1), (0.05, 0.15)]
+    assert [float(point.get_xdata()[0]) for point in points] == [0.1, -0.2, 0.1]
+    rows = [float(point.get_ydata()[0]) for point in points]
+    assert rows[0] < 0 < rows[1] < 0.5 and rows[2] == rows[1] + 1 and labels(ax.yaxis) == ["a", "b"]
+    assert points[1].get_marker() == points[2].get_marker() != points[0].get_marker()
+    assert points[1].get_color() == points[2].get_color() != points[0].get_color()
+    assert ax.get_legend_handles_labels()[1] == ["clock", "plain"] and ax.lines[-1].get_xdata() == [0, 0]
+    ordered = plots.differences({"b": {"plain": one}}, rivals=["clock", "plain"])
+    assert ordered.lines[1].get_color() == points[1].get_color()
+    for wrong in ({}, {"a": {}}):
+        with pytest.raises(TutorialError, match="model without a rival"):
+            plots.differences(wrong)

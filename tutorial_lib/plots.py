@@ -162,6 +162,40 @@ def metric_bars(
     return ax
 
 
+def differences(
+    table: Mapping[str, Mapping[str, Interval]],
+    *,
+    rivals: Sequence[str] | None = None,
+    xlabel: str = "difference of NDCG@10",
+    title: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """One row a model, in it a point and its interval for every rival that was subtracted; a line at 0.
+
+    `table`: {model: {rival: Interval}}. A rival has the same colour and marker in every row, and in every picture that is given
+    the same `rivals`. The labels are for a legend: `ax.legend()`.
+    """
+    if not table or not all(table.values()):
+        raise TutorialError("differences got a model without a rival: pass {model: {rival: Interval}}, each with at least one")
+    rivals = list(rivals or dict.fromkeys(rival for row in table.values() for rival in row))
+    ax = ax or plt.subplots(figsize=(6.4, 1.2 + 0.5 * len(table)))[1]
+    labelled = set()
+    for row, found in enumerate(table.values()):
+        for rival, interval in found.items():
+            index = rivals.index(rival)
+            style = {"color": PALETTE[index % 6], "label": None if rival in labelled else rival}
+            y = row + 0.6 * ((index + 0.5) / len(rivals) - 0.5)
+            ax.plot([interval.low, interval.high], [y, y], color=style["color"], lw=2, solid_capstyle="butt")
+            ax.plot(interval.mean, y, MARKERS[index % len(MARKERS)], ms=6, ls="", **style)
+            labelled.add(rival)
+    ax.axvline(0, color=BLACK, lw=1)
+    ax.set_yticks(range(len(table)), list(table))
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.xaxis.get_major_locator().set_params(nbins=5)
+    ax.set(xlabel=xlabel, title=title)
+    return ax
+
+
 def timeline(
     times: Any,
     groups: Sequence | np.ndarray | None = None,

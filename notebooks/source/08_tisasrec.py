@@ -766,24 +766,8 @@ expect_true("past, query time: much better if the question follows within minute
 
 # %% id="twins-code" tags=["nbval-ignore-output"]
 from tutorial_lib.data.simulate import ceiling_ranks
-from tutorial_lib.evaluate import ndcg, per_user
-from tutorial_lib.experiments.results import RESULTS, read_ranks, read_results
-
-
-def read_clocks(table, folder=RESULTS):
-    """{(model, options, clock): NDCG@10 [5 seeds, users]} from a table with the columns `clock` and `options`."""
-    runs = read_results(table, folder).fillna({"options": ""})
-    runs = runs[runs["loss"] != "counts"]  # baselines have no seeds
-    runs["options"] = runs["options"].str.replace(
-        r"dropout=\S+ ?", "", regex=True
-    )  # the same for all models of a table
-    quality = {}
-    for key, group in runs.sort_values("seed").groupby(["model", "options", "clock"]):
-        ranks = [read_ranks(run, folder) for run in group["run"]]
-        quality[key] = np.stack([per_user(r, ndcg(r)) for r in ranks])
-        seeds = quality[key].mean(axis=1)
-        print(f"{table}: {' '.join(key):48s} {len(seeds)} seeds  NDCG@10 {seeds.mean():.4f}  spread {seeds.std():.4f}")
-    return quality
+from tutorial_lib.evaluate import ndcg
+from tutorial_lib.experiments.results import read_quality
 
 
 def gains(quality):
@@ -805,7 +789,14 @@ tables = {
     "MovieLens 100K": "attention_ml-100k_leave_last_out",
     "Amazon Grocery": "attention_amazon-grocery_temporal",
 }
-clocks = {world: read_clocks(table) for world, table in tables.items()}  # each [5, users]
+clocks = {}  # {world: {(model, options, clock): NDCG@10 [5, users]}}
+for world, table in tables.items():
+    clocks[world] = {
+        key: values for key, values in read_quality(table).items() if key[0] not in ("popularity", "markov")
+    }
+    for key, values in clocks[world].items():
+        seeds = values.mean(axis=1)
+        print(f"{world:14s} {' '.join(key):48s} NDCG@10 {seeds.mean():.4f}, from seed to seed +-{seeds.std():.4f}")
 gained = {world: gains(quality) for world, quality in clocks.items()}
 value_of_time = {}
 for world in ("sample", "control"):
@@ -816,21 +807,15 @@ for world in ("sample", "control"):
     print(f"{world}: the clock is worth {value_of_time[world]:.4f} to the clairvoyant")
 
 # %% id="twins-picture" tags=["picture", "nbval-ignore-output"]
-rivals = {"constant clock": (plots.BLUE, "o"), "shuffled clock": (plots.ORANGE, "s"), "SASRec": (plots.GREEN, "^")}
+rivals = ["constant clock", "shuffled clock", "SASRec"]
 fig, axes = plt.subplots(2, 2, figsize=(10, 6))
-for ax, (world, table) in zip(axes.flat, gained.items(), strict=True):
-    settings_of = list(dict.fromkeys(options for options, _ in table))
-    for (options, rival), interval in table.items():
-        color, marker = rivals[rival]
-        place = settings_of.index(options) + 0.22 * (list(rivals).index(rival) - 1)
-        ax.plot([interval.low, interval.high], [place, place], color=color, linewidth=2)
-        ax.plot(interval.mean, place, marker, color=color, label=f"minus {rival}")
-    ax.axvline(0, color="black", linewidth=1)
+for ax, (world, found) in zip(axes.flat, gained.items(), strict=True):
+    rows = {}
+    for (options, rival), interval in found.items():
+        rows.setdefault((options or "defaults").replace(" ", "\n"), {})[rival] = interval
+    plots.differences(rows, rivals=rivals, title=world, ax=ax)
     if value_of_time.get(world, 0) > 0:
         ax.axvline(value_of_time[world], color="0.4", linestyle="--", label="value of the clock, clairvoyant")
-    ax.set_yticks(range(len(settings_of)), [(options or "defaults").replace(" ", "\n") for options in settings_of])
-    ax.set(title=world, xlabel="difference of NDCG@10", ylim=(len(settings_of) - 0.5, -0.5))
-    ax.xaxis.get_major_locator().set_params(nbins=5)
 once = {label: mark for ax in axes.flat for mark, label in zip(*ax.get_legend_handles_labels(), strict=True)}
 fig.legend(once.values(), once.keys(), loc="outside lower center", ncols=4)
 plt.show()
@@ -894,12 +879,12 @@ expect_true(
 # 带个人单位的线性分桶，在这两个数据集上都没有明显胜过 SASRec。
 
 # %% [markdown] id="twins-why-en" lang="en"
-# How to read the picture. A point to the right of 0 says that the model did better with the real clock; an interval that contains 0 says that these users cannot tell. Start with `control`: there the truth is 0, so whatever stands away from 0 shows how far such a comparison can err, and no gain elsewhere deserves more trust than this panel allows. Then compare the circle (the constant clock) with the triangle (SASRec). If TiSASRec beats SASRec but not its twin with the constant clock, it is **not time** that helped, but the other parts.
+# How to read the picture. A point to the right of 0 says that the model did better with the real clock; an interval that contains 0 says that these users cannot tell. Start with `control`: there the truth is 0, so whatever stands away from 0 shows how far such a comparison can err, and no gain elsewhere deserves more trust than this panel allows. Then compare the circle (the constant clock) with the diamond (SASRec). If TiSASRec beats SASRec but not its twin with the constant clock, it is **not time** that helped, but the other parts.
 #
 # Mind two more things. Each row is one setting, and with several rows one of them will look best by chance; decide by validation, not by this picture. And a gain over the constant clock with `query_time=True` answers another question than without: there the model is told how long the user has been away.
 
-# %% [markdown] id="twins-why-zh" lang="zh" en="665a28cc"
-# 这幅图怎么读。点在 0 的右边，说明用真时钟时模型做得更好；区间包含 0，说明这些用户分不出高下。先看 `control`：那里的真相就是 0，所以凡是离开 0 的，都显示出这种比较会错到什么程度；别处的提升，可信程度不会超过这一幅所允许的。然后把圆点（恒定时钟）和三角（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过用恒定时钟的孪生模型，那么帮上忙的**不是时间**，而是别的部件。
+# %% [markdown] id="twins-why-zh" lang="zh" en="04477753"
+# 这幅图怎么读。点在 0 的右边，说明用真时钟时模型做得更好；区间包含 0，说明这些用户分不出高下。先看 `control`：那里的真相就是 0，所以凡是离开 0 的，都显示出这种比较会错到什么程度；别处的提升，可信程度不会超过这一幅所允许的。然后把圆点（恒定时钟）和菱形（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过用恒定时钟的孪生模型，那么帮上忙的**不是时间**，而是别的部件。
 #
 # 还要留意两件事。每一行是一种设置，行数一多，总有一行会碰巧显得最好；请用验证集来决定，而不是用这幅图。另外，`query_time=True` 时相对恒定时钟的提升，与没有它时回答的是不同的问题：那时模型还被告知这位用户离开了多久。
 
