@@ -82,6 +82,16 @@ def execute(course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeou
         ]  # others may only follow from it
         problems = [Problem(file, cell_id, f"{error.ename}: {error.evalue}") for cell_id, error in [failed[0], *later]]
         raise LessonError(*problems, f"The first of these came from:\n{trace}")
+    refused = [
+        Problem(file, cell.id, f"the checker says to this solution: {line}")
+        for cell in notebook.cells
+        if "solution" in cell.metadata.get("tags", []) and cell.cell_type == "code"
+        for output in cell.outputs
+        for line in output.get("text", "").splitlines()
+        if line.startswith(("wrong, because", "not attempted yet"))
+    ]
+    if refused:
+        raise LessonError(*refused)
     for cell in notebook.cells:  # a slider lives in the kernel that made it: what a notebook would keep of it is an error message
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]

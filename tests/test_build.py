@@ -148,6 +148,18 @@ def test_a_failing_cell_is_named_and_nothing_is_written(course: Path, capsys: py
     assert contents(course, *TWINS) == before and sorted(course.rglob("*")) == files
 
 
+@pytest.mark.parametrize("verdict", ["wrong, because 3 is not 4", "not attempted yet"])
+def test_a_solution_that_its_checker_refuses_stops_the_build(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str
+) -> None:
+    monkeypatch.setenv("EXPECTED_PYTHON", sys.executable)
+    edit(course, SOURCE, "answer = half(8)", f"print({verdict!r})")
+    before = contents(course, *TWINS)
+    status, _, err = run(course, capsys, "build")
+    assert (status, err) == (1, [f"{SOURCE}: cell solution-three: the checker says to this solution: {verdict}"])
+    assert contents(course, *TWINS) == before
+
+
 def test_a_full_disk_leaves_both_notebooks(
     course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,1148 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] id="puzzle-en" lang="en"
+# Lea pours a cup of tea and leaves the kitchen. The room is at 20 °C, the tea at 80 °C, and it cools at this moment by 1.2 degrees a minute, that is 72 degrees an hour. Three hours later she comes back. How warm is the tea?
+#
+# You know only a speed, so you follow it. Three hours at 72 degrees an hour make 216 degrees, and 80 − 216 = −136. The tea is at **136 degrees below zero**. Better methods exist; the textbooks praise the one of *Runge and Kutta*. Take three hours with it, in one step, and the tea is at **206 °C**, hotter than when it was poured.
+#
+# Neither calculation contains a slip. And the cup is not far from your trade: a recommender that knows how fast the state of a user changes, and moves it over a gap in one step, calculates exactly like this, whether the user was away for three minutes or for three months. In this lesson you learn to follow a speed: how to step, how wrong a step is, what it costs, when it explodes, and how to follow a whole batch of cups when everybody comes back at another time.
+
+# %% [markdown] id="puzzle-zh" lang="zh" en="65881046"
+# 小叶泡好一杯茶，离开了厨房。室温 20 °C，茶 80 °C，此刻正以每分钟 1.2 度、也就是每小时 72 度的速度变凉。三小时后她回来了。茶是多少度？
+#
+# 你只知道速度，那就跟着速度走：每小时 72 度，三小时是 216 度，80 − 216 = −136。茶的温度是**零下 136 度**。有更好的方法，教科书都夸*龙格和库塔*（Runge–Kutta）的那一种。用它一步走完三小时，茶的温度是 **206 °C**，比刚泡好时还烫。
+#
+# 两次计算都没有算错。而且这杯茶离你的本行并不远：一个推荐模型知道用户的状态变得有多快，于是一步跨过间隔，它算的就是这样的东西，不管用户离开了三分钟还是三个月。这一课里，你会学会跟着速度走：怎样迈一步，一步错多少，代价多大，什么时候会爆炸，以及大家回来的时刻各不相同时，怎样同时算好一整批茶。
+
+# %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
+# ## What you will be able to do
+#
+# - take a step of the Euler method, of the midpoint method and of Runge-Kutta by hand;
+# - measure the order of convergence of a solver, whoever sells it to you, and say where it ends;
+# - compare solvers by what they cost, in evaluations of the field;
+# - say from a rate and a step size whether a run explodes, and mend it in three ways;
+# - integrate a batch in which every row has its own gap, in one call.
+
+# %% [markdown] id="objectives-zh" lang="zh" en="882d2c1b" tags=["objectives"]
+# ## 学完这一课，你能够
+#
+# - 用欧拉法、中点法和龙格-库塔法各手算一步；
+# - 测出一个求解器的收敛阶，不管卖家怎么说，并说清它到哪里为止；
+# - 按代价，也就是对场求值的次数，来比较求解器；
+# - 看速率和步长就知道会不会爆炸，并用三种办法补救；
+# - 一批数据里每一行的间隔都不同，只调用一次就全部算好。
+
+# %% id="setup"
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from ipywidgets import interact
+from torch import Tensor, nn
+from torchdiffeq import odeint, odeint_adjoint
+
+from tutorial_lib import plots
+from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.exercises import lesson14
+
+plots.use_style()
+DOUBLE = torch.double
+
+# %% [markdown] id="tiny-en" lang="en"
+# ## A law that says only how fast
+#
+# Count the temperature from the room: let $z$ be how many degrees the tea is **above the room**, its lead for short, so $z = 60$ at the start. The law: *in every minute the tea loses 2 % of its lead over the room*. That is 1.2 times the lead in an hour. Written down,
+#
+# $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
+#
+# with the time $t$ in hours. Such a law is an *ordinary differential equation* (ODE). It does not say where the tea is. It says, for every time and every state, how fast the state moves; the function $f$ that answers this is called the *field*. Ask it at a few states:
+
+# %% [markdown] id="tiny-zh" lang="zh" en="f8b9223b"
+# ## 只说速度的规律
+#
+# 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是：*每一分钟，茶失去它高出室温部分的 2 %*。折合每小时 1.2 倍。写下来就是
+#
+# $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
+#
+# 时间 $t$ 以小时计。这样的规律叫*常微分方程*（ordinary differential equation，ODE）。它不说茶现在多少度，只说在任何时刻、任何状态下，状态变得有多快；回答这个问题的函数 $f$ 叫*场*（field）。问它几个状态：
+
+
+# %% id="tiny-field"
+def tea(t, z):
+    """The field: degrees per hour, for a lead of z degrees over the room. This law does not care about the time t."""
+    return -1.2 * z
+
+
+leads = torch.tensor([60, 30, 10, 0], dtype=DOUBLE)
+show_matrix(torch.stack([leads, tea(0, leads)]), ["degrees above the room", "change per hour"], digits=1)
+expect("loss in the first minute, as a share", -tea(0, 60) / 60 / 60, 0.02, tol=1e-9)
+
+# %% [markdown] id="euler-en" lang="en"
+# The warmer the tea, the faster it cools. Here is the whole problem: the speed of 72 degrees an hour is true for one moment only. A minute later it is a little less.
+#
+# **Euler method.** So follow the speed for a short while $h$ only, the *step size*, and ask again:
+#
+# $$z_{\text{new}} = z + h\, f(t, z) .$$
+#
+# Take one hour in two steps of half an hour.
+
+# %% [markdown] id="euler-zh" lang="zh" en="07d55e6f"
+# 茶越热，凉得越快。问题就在这里：每小时 72 度的速度只在这一刻成立，一分钟之后就慢了一点。
+#
+# **欧拉法。** 那就只跟着这个速度走一小段时间 $h$，即*步长*（step size），然后再问一次：
+#
+# $$z_{\text{new}} = z + h\, f(t, z) .$$
+#
+# 一小时分两步走，每步半小时。
+
+# %% [markdown] id="predict-euler-en" lang="en" tags=["predict"]
+# **Predict before you run.** Work it out on paper: where is the tea after half an hour, and after one? And will the result be too warm or too cold?
+
+# %% [markdown] id="predict-euler-zh" lang="zh" en="b1e2bc62" tags=["predict"]
+# **先猜，再运行。** 在纸上算一算：半小时后茶高出室温多少度，一小时后呢？结果会偏热还是偏凉？
+
+# %% id="tiny-euler"
+z, t, h = 60.0, 0.0, 0.5
+for _ in range(2):
+    slope = tea(t, z)
+    print(f"t = {t:.1f} h   z = {z:5.1f}   slope {slope:6.1f}   times h {h * slope:6.1f}   new z {z + h * slope:5.1f}")
+    z, t = z + h * slope, t + h
+expect("Euler after one hour", z, 9.6, tol=1e-9)
+
+# %% [markdown] id="exact-en" lang="en"
+# Euler says 9.6 degrees above the room. For this simple law the answer is known in closed form, $z(t) = 60\, e^{-1.2 t}$: it is the function whose slope is −1.2 times itself. After an hour it gives 18.07. Euler is far too cold, because it holds on to the speed of the beginning of each step, when the tea was hottest.
+#
+# **Midpoint method.** Use the step only to look ahead: go half of it, ask for the speed **there**, come back, and take the whole step with that speed.
+#
+# **Classical Runge-Kutta (RK4).** Ask four times: at the start ($k_1$), half-way ($k_2$), half-way again but reached with the better speed $k_2$ ($k_3$), and at the end ($k_4$). Then follow the mean in which the middle counts double:
+#
+# $$z_{\text{new}} = z + \frac{h}{6} \left( k_1 + 2 k_2 + 2 k_3 + k_4 \right) .$$
+#
+# One step of half an hour with each, every number printed:
+
+# %% [markdown] id="exact-zh" lang="zh" en="67fcaf88"
+# 欧拉法说高出室温 9.6 度。这条规律很简单，答案有封闭的公式，$z(t) = 60\, e^{-1.2 t}$：它正是斜率等于自身 −1.2 倍的函数。一小时后它给出 18.07。欧拉法凉得太多，因为它在每一步里都死守着开头的速度，而那时茶最热。
+#
+# **中点法**（midpoint method）。先迈出去只是为了探路：走半步，在**那里**问速度，退回来，再用这个速度走完整步。
+#
+# **经典龙格-库塔法（RK4）。** 问四次：在起点（$k_1$），在半路（$k_2$），还是在半路、但改用更好的速度 $k_2$ 走到那里（$k_3$），在终点（$k_4$）。然后跟着它们的平均走，中间的算两份：
+#
+# $$z_{\text{new}} = z + \frac{h}{6} \left( k_1 + 2 k_2 + 2 k_3 + k_4 \right) .$$
+#
+# 各走一步，每步半小时，每个数都打印出来：
+
+# %% id="tiny-others"
+z, h = 60.0, 0.5
+halfway = z + h / 2 * tea(0, z)
+print(f"midpoint   half-way {halfway:.1f}   slope there {tea(0, halfway):.1f}   new z {z + h * tea(0, halfway):.1f}")
+k1 = tea(0, z)
+k2 = tea(h / 2, z + h / 2 * k1)
+k3 = tea(h / 2, z + h / 2 * k2)
+k4 = tea(h, z + h * k3)
+mean = (k1 + 2 * k2 + 2 * k3 + k4) / 6
+print(f"RK4        k1 {k1:.2f}   k2 {k2:.2f}   k3 {k3:.2f}   k4 {k4:.2f}   mean {mean:.2f}   new z {z + h * mean:.3f}")
+print(f"exact      {60 * math.exp(-0.6):.3f}")
+
+# %% [markdown] id="scratch-en" lang="en"
+# ## From scratch: a loop in plain numbers
+#
+# Euler would have said 24.0. Midpoint is 1.9 degrees off, RK4 by 0.04, for two and four questions to the field. Now all three as functions, with Python floats and nothing else.
+
+# %% [markdown] id="scratch-zh" lang="zh" en="370f0737"
+# ## 从零写起：只用普通的数
+#
+# 欧拉法的答案会是 24.0。中点法差 1.9 度，RK4 差 0.04 度，代价是向场多问了：一个两次，一个四次。现在把三种方法写成函数，只用 Python 的浮点数。
+
+
+# %% id="scratch-code"
+def euler_by_hand(field, t, z, h):
+    return z + h * field(t, z)
+
+
+def midpoint_by_hand(field, t, z, h):
+    return z + h * field(t + h / 2, z + h / 2 * field(t, z))
+
+
+def rk4_by_hand(field, t, z, h):
+    k1 = field(t, z)
+    k2 = field(t + h / 2, z + h / 2 * k1)
+    k3 = field(t + h / 2, z + h / 2 * k2)
+    k4 = field(t + h, z + h * k3)
+    return z + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+BY_HAND = {"euler": euler_by_hand, "midpoint": midpoint_by_hand, "rk4": rk4_by_hand}
+
+
+def follow(method, field, z, duration, steps):
+    """From z, over `duration` hours, in equal steps."""
+    h = duration / steps
+    for k in range(steps):
+        z = BY_HAND[method](field, k * h, z, h)
+    return z
+
+
+expect("exact after half an hour", 60 * math.exp(-0.6), 32.93, tol=0.002)
+expect("exact after an hour", 60 * math.exp(-1.2), 18.07, tol=0.002)
+expect("Euler after half an hour", follow("euler", tea, 60.0, 0.5, 1), 24.0, tol=1e-9)
+expect("midpoint, error", follow("midpoint", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 1.9, tol=0.05)
+expect("RK4, error", follow("rk4", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 0.04, tol=0.005)
+
+# %% [markdown] id="reference-en" lang="en"
+# Two witnesses. The first is a closed form, and to make it harder the cup now stands beside a **fan that swings**: the cooling rate goes up and down with the time, between 0 and double the old one,
+#
+# $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
+#
+# With many steps all three must come to that value. A solver that asks the field at the wrong **time** would not be noticed on the first law; here it is.
+#
+# The second witness is *torchdiffeq*, a library of solvers by other people. Its `euler` and `midpoint` are the same methods, so all digits must agree. Its `rk4` is **another** method of the same family: the *3/8 rule*, which asks at thirds of the step. There the digits differ and only the order, measured below, can be compared.
+
+# %% [markdown] id="reference-zh" lang="zh" en="ea8806bf"
+# 请两位证人。第一位是封闭的公式。为了增加难度，茶杯旁边现在放了一台**来回摆头的风扇**：变凉的速率随时间起伏，在 0 和原来的两倍之间，
+#
+# $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
+#
+# 步子足够多时，三种方法都必须走到这个值。如果求解器在错误的**时刻**去问场，第一条规律发现不了，这一条能。
+#
+# 第二位证人是 *torchdiffeq*，别人写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：*3/8 法则*（3/8 rule），在一步的三分之一处提问。所以数字会不同，能比的只有阶，下面会测。
+
+
+# %% id="reference-check" tags=["reference-check"]
+def fan(t, z):
+    return -1.2 * (1 + np.sin(2 * t)) * z
+
+
+def fan_exact(hours, z=60.0):
+    return z * math.exp(-1.2 * (hours + (1 - math.cos(2 * hours)) / 2))
+
+
+def fan_torch(t, z):
+    return -1.2 * (1 + torch.sin(2 * t)) * z
+
+
+def witness(method, steps):
+    ends = torch.tensor([0.0, 3.0], dtype=DOUBLE)
+    start, options = torch.tensor([60.0], dtype=DOUBLE), {"step_size": 3 / steps}
+    return odeint(fan_torch, start, ends, method=method, options=options)[1].item()
+
+
+for method, steps, tol in (("euler", 20_000, 0.002), ("midpoint", 2_000, 1e-4), ("rk4", 200, 1e-6)):
+    expect_close(f"{method} comes to the closed form", follow(method, fan, 60.0, 3.0, steps), fan_exact(3), tol)
+for method in ("euler", "midpoint"):
+    expect_close(
+        f"{method}: torchdiffeq, digit by digit", follow(method, fan, 60.0, 3.0, 12), witness(method, 12), 1e-11
+    )
+apart = abs(follow("rk4", fan, 60.0, 3.0, 12) - witness("rk4", 12))
+expect_true("rk4: torchdiffeq has other digits, for it is another rule", 1e-4 < apart < 1e-2)
+
+# %% [markdown] id="library-en" lang="en" tags=["library"]
+# ## The library version
+#
+# The same three steps, for whole batches. The state is `[..., d]`: rows of $d$ numbers. The step `h` is `[..., 1]`, one for every row; you will need that soon. Skip the argument `start`, and the solver called `adaptive`, until they are explained.
+
+# %% [markdown] id="library-zh" lang="zh" en="20598e05" tags=["library"]
+# ## 库里的版本
+#
+# 还是这三种步子，一次算一整批。状态是 `[..., d]`：每行 $d$ 个数。步长 `h` 是 `[..., 1]`，每行一个，很快就用得上。参数 `start` 和叫 `adaptive` 的求解器先跳过，后面会讲。
+
+# %% id="library-code" tags=["library"]
+from tutorial_lib.models.ode import STEPS, Field, check_method, integrate_adaptive
+
+# show: tutorial_lib.models.ode.euler_step
+# show: tutorial_lib.models.ode.midpoint_step
+# show: tutorial_lib.models.ode.rk4_step
+# show: tutorial_lib.models.ode.integrate
+
+# %% id="library-check" tags=["reference-check"]
+one, three_hours = torch.tensor([[60.0]], dtype=DOUBLE), torch.tensor([3.0], dtype=DOUBLE)
+for method in BY_HAND:
+    library = integrate(fan_torch, one, three_hours, method=method, steps=12)
+    expect_close(
+        f"{method}: the library equals the plain numbers", library, [[follow(method, fan, 60.0, 3.0, 12)]], 1e-11
+    )
+
+# %% [markdown] id="order-en" lang="en"
+# ## How wrong is a step?
+#
+# Fifty cups, poured at 40 to 100 °C, stand for three hours before the swinging fan. The error is relative: how far off a result is, divided by the true value; then the root of the mean square over the cups. We double the number of steps again and again, in double precision (float64, about 16 digits) and in the usual precision of neural networks (float32, about 7).
+
+# %% [markdown] id="order-zh" lang="zh" en="b9887068"
+# ## 一步错多少？
+#
+# 五十杯茶，泡好时 40 到 100 °C，在摆头的风扇前放三小时。误差取相对值：偏差除以真值，再对所有杯子求均方根。步数一次次加倍，先用双精度（float64，约 16 位数字），再用神经网络常用的精度（float32，约 7 位）。
+
+# %% [markdown] id="predict-order-en" lang="en" tags=["predict"]
+# **Predict.** Halve the step. By how much does the error of Euler shrink, that of midpoint, that of RK4? And what happens to RK4 in float32 when you go on halving for ever?
+
+# %% [markdown] id="predict-order-zh" lang="zh" en="945a9231" tags=["predict"]
+# **猜一猜。** 步长减半，欧拉法的误差缩小到几分之一？中点法呢，RK4 呢？如果在 float32 里一直减半下去，RK4 会怎样？
+
+# %% id="order-code"
+cups = torch.linspace(20, 80, 50, dtype=DOUBLE)[:, None]  # [50, 1] degrees above the room
+truth = cups * fan_exact(3, 1.0)
+COUNTS = [2**k for k in range(14)]  # 1 to 8192 steps
+
+
+def relative_error(ends):
+    return ((ends.double() / truth - 1).square().mean().sqrt()).item()
+
+
+def error_of(method, steps, dtype=DOUBLE):
+    ends = integrate(fan_torch, cups.to(dtype), torch.full((50,), 3.0, dtype=dtype), method=method, steps=steps)
+    return relative_error(ends)
+
+
+errors = {method: [error_of(method, n) for n in COUNTS] for method in STEPS}
+rough = [error_of("rk4", n, torch.float32) for n in COUNTS]
+
+
+def slope(errors, low=64, high=512):
+    """Order: the slope of log error over log step, fitted to the step counts from low to high."""
+    points = [(math.log(3 / n), math.log(e)) for n, e in zip(COUNTS, errors, strict=True) if low <= n <= high]
+    return np.polyfit(*zip(*points, strict=True), 1)[0]
+
+
+expect("order of Euler", slope(errors["euler"]), 1.0, tol=0.1)
+expect("order of midpoint", slope(errors["midpoint"]), 2.0, tol=0.15)
+expect("order of RK4", slope(errors["rk4"]), 4.0, tol=0.3)
+theirs = [abs(witness("rk4", n) / fan_exact(3) - 1) if 64 <= n <= 512 else 1.0 for n in COUNTS]
+expect("order of torchdiffeq's rk4, the 3/8 rule", slope(theirs), 4.0, tol=0.3)
+
+# %% id="order-picture" tags=["picture", "nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(7.5, 4))
+for (method, values), marker in zip(errors.items(), plots.MARKERS, strict=False):
+    ax.plot([3 / n for n in COUNTS], values, marker=marker, markersize=5, label=f"{method}, float64")
+ax.plot([3 / n for n in COUNTS], rough, "^--", color=plots.VERMILION, markersize=5, label="rk4, float32")
+ax.set(xscale="log", yscale="log", xlabel="step size (h)", ylabel="relative error after 3 h", ylim=(1e-15, 1e4))
+ax.legend(loc="lower right", fontsize=9)
+plt.show()
+
+# %% [markdown] id="order-alt-en" lang="en" tags=["alt"]
+# Relative error against step size on two logarithmic axes, steps from 3 hours at the right to about a second at the left. At large steps all solvers lie above 10, off by more than the value itself. Towards small steps Euler falls with slope 1, midpoint with slope 2, RK4 with slope 4 down to 1e-14. RK4 in float32 falls with the others to about 3e-7 and then climbs slowly again.
+
+# %% [markdown] id="order-alt-zh" lang="zh" en="680f61c2" tags=["alt"]
+# 相对误差对步长的图，两轴都是对数刻度，步长从右端的 3 小时到左端的约一秒。步长大时，各个求解器都在 10 以上，错得比数值本身还大。步长变小时，欧拉法以斜率 1 下降，中点法以斜率 2，RK4 以斜率 4 一直降到 1e-14。float32 的 RK4 一起降到约 3e-7，然后又慢慢回升。
+
+# %% id="order-check"
+expect_true(
+    "one step of three hours: every solver is off by more than 50 times the value",
+    min(errors[m][0] for m in STEPS) > 50,
+)
+expect_true("RK4 in float64 comes below 1e-13", errors["rk4"][-1] < 1e-13)
+expect_true("in float32 it never comes below 1e-7", min(rough) > 1e-7)
+expect_true("and 8192 steps are worse than 128", rough[13] > 3 * rough[7])
+ratios = {method: values[7] / values[8] for method, values in errors.items()}  # 128 against 256 steps
+expect("halving the step divides the error of Euler by", ratios["euler"], 2, tol=0.1)
+expect("that of midpoint by", ratios["midpoint"], 4, tol=0.2)
+expect("that of RK4 by", ratios["rk4"], 16, tol=1)
+
+# %% [markdown] id="order-why-en" lang="en"
+# Halving the step divides the error by 2, 4 and 16. The exponent, 1, 2 and 4, is the *order of convergence*; on logarithmic axes it is the slope of the line. The 3/8 rule has order 4 too, so torchdiffeq's `rk4` is as good as ours, with other digits.
+#
+# Two things end this. At **large steps** there is no order at all: the law of the slope holds for steps that are small enough, and one step of three hours is not. At **small steps** the rounding takes over. Every addition rounds in the seventh digit of a float32, and eight thousand additions round eight thousand times: smaller steps make it worse.
+
+# %% [markdown] id="order-why-zh" lang="zh" en="7c154790"
+# 步长减半，误差分别除以 2、4 和 16。指数 1、2、4 就是*收敛阶*；在对数坐标里，它是直线的斜率。3/8 法则的阶也是 4，所以 torchdiffeq 的 `rk4` 和我们的一样好，只是数字不同。
+#
+# 有两件事会让它失效。**步长太大**时，根本谈不上阶：斜率的规律只对足够小的步长成立，而三小时一步不算小。**步长太小**时，舍入误差占了上风：float32 每做一次加法，就在第七位上舍入一次，八千次加法就舍入八千次，步子再小反而更差。
+
+# %% [markdown] id="cost-en" lang="en"
+# ## What does it cost?
+#
+# That picture is not fair. A step of RK4 asks the field four times, a step of Euler once, and when the field is a neural network, asking is what costs. So count the *field evaluations*, and draw the error against them. The line `adaptive` belongs to a solver that chooses its own steps; more about it below.
+
+# %% [markdown] id="cost-zh" lang="zh" en="99832615"
+# ## 代价是多少？
+#
+# 上面那张图并不公平。RK4 的一步要问场四次，欧拉法只问一次；如果场是一个神经网络，花钱的正是提问。所以要数*对场求值的次数*（field evaluation），再画误差对它的图。`adaptive` 那条线属于一个自己选步长的求解器，下面再讲。
+
+# %% [markdown] id="predict-cost-en" lang="en" tags=["predict"]
+# **Predict.** You may ask the field 64 times: 64 steps of Euler, 32 of midpoint or 16 of RK4. Who wins? And who wins if you may ask 8 times only?
+
+# %% [markdown] id="predict-cost-zh" lang="zh" en="2d18f756" tags=["predict"]
+# **猜一猜。** 允许你问场 64 次：欧拉法 64 步，中点法 32 步，或者 RK4 16 步。谁赢？如果只允许问 8 次呢？
+
+
+# %% id="cost-code"
+def counted(field):
+    """The same field, with a counter of its evaluations."""
+
+    def ask(t, z):
+        ask.calls += 1
+        return field(t, z)
+
+    ask.calls = 0
+    return ask
+
+
+STAGES = {}  # evaluations a step, counted and not believed
+for method in STEPS:
+    watched = counted(fan_torch)
+    integrate(watched, cups, torch.full((50,), 3.0, dtype=DOUBLE), method=method, steps=10)
+    STAGES[method] = watched.calls // 10
+print("evaluations a step:", STAGES)
+
+free = []  # the adaptive solver at ever smaller tolerances: (tolerance, evaluations, error)
+for tolerance in 10.0 ** -np.arange(2, 12):
+    watched = counted(fan_torch)
+    hours = torch.full((50,), 3.0, dtype=DOUBLE)
+    ends = integrate_adaptive(watched, cups, hours, rtol=tolerance, atol=tolerance)
+    free.append((tolerance, watched.calls, relative_error(ends)))
+
+with_64 = {method: error_of(method, 64 // stages) for method, stages in STAGES.items()}
+with_8 = {method: error_of(method, 8 // stages) for method, stages in STAGES.items()}
+expect("64 evaluations: error of Euler", with_64["euler"], 0.16, tol=0.01)
+expect("64 evaluations: error of midpoint", with_64["midpoint"], 0.023, tol=0.002)
+expect("64 evaluations: error of RK4", with_64["rk4"], 0.0008, tol=0.0001)
+expect_true(
+    "8 evaluations: Euler has the smallest error, and even that is above 0.9",
+    0.9 < with_8["euler"] < min(with_8["rk4"], with_8["midpoint"]),
+)
+
+# %% id="cost-picture" tags=["picture", "nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(7.5, 3.8))
+for (method, stages), marker in zip(STAGES.items(), plots.MARKERS, strict=False):
+    ax.plot([stages * n for n in COUNTS], errors[method], marker=marker, markersize=5, label=method)
+ax.plot([row[1] for row in free], [row[2] for row in free], "v:", color=plots.BLACK, markersize=5, label="adaptive")
+ax.set(
+    xscale="log",
+    yscale="log",
+    xlabel="field evaluations",
+    ylabel="relative error after 3 h",
+    xlim=(1, 5e4),
+    ylim=(1e-15, 1e4),
+)
+ax.legend(loc="lower left", fontsize=9)
+plt.show()
+
+# %% [markdown] id="cost-alt-en" lang="en" tags=["alt"]
+# Relative error against the number of field evaluations, both logarithmic. Up to about 8 evaluations the three solvers with fixed steps are all useless, with errors around 1 and above. From about 16 on RK4 lies lowest of the three and falls steeply; at 64 evaluations it is 30 times better than midpoint and 200 times better than Euler. The adaptive solver begins at 32 evaluations and lies below RK4 from about 100 on.
+
+# %% [markdown] id="cost-alt-zh" lang="zh" en="a7b0223c" tags=["alt"]
+# 相对误差对求值次数的图，两轴都是对数刻度。不到约 8 次时，三种固定步长的求解器都没用，误差在 1 上下或更大。从约 16 次起，RK4 是三者中最低的，而且降得很陡；64 次时，它比中点法好 30 倍，比欧拉法好 200 倍。自适应的求解器从 32 次开始，约 100 次以后低于 RK4。
+
+# %% id="cost-check"
+expect("64 evaluations: midpoint over RK4", with_64["midpoint"] / with_64["rk4"], 30, tol=4)
+expect("64 evaluations: Euler over RK4", with_64["euler"] / with_64["rk4"], 207, tol=10)
+expect_true(
+    "the adaptive solver: more exact than RK4 from 90 evaluations on",
+    all(error < error_of("rk4", calls // 4) for _, calls, error in free if calls > 90),
+)
+expect_true("16 evaluations: RK4 leads", error_of("rk4", 4) < min(error_of("euler", 16), error_of("midpoint", 8)))
+
+
+def fewest(method, goal=0.01):
+    """The fewest steps, from 8 on, with an error below the goal: halve the interval between too few and enough."""
+    low, high = 8, 4096
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if error_of(method, middle) < goal else (middle, high)
+    return high
+
+
+needed = {method: stages * fewest(method) for method, stages in STAGES.items()}
+print("evaluations until the error is below 1 %:", needed)
+expect("Euler must ask more often than RK4 by a factor of", needed["euler"] / needed["rk4"], 29, tol=1)
+
+# %% [markdown] id="cost-why-en" lang="en"
+# With 64 questions RK4 is 200 times more exact than Euler. To come below 1 %, Euler must ask 29 times as often. With 8 questions Euler comes out ahead, but read that with care: its error is as large as the value. Where all are wrong, the order says nothing about who is least wrong. A low order is cheap only for those who do not look at the result.
+
+# %% [markdown] id="cost-why-zh" lang="zh" en="050bf8c0"
+# 问 64 次，RK4 比欧拉法精确 200 倍。要让误差低于 1 %，欧拉法提问的次数是 RK4 的 29 倍。只问 8 次时欧拉法领先，但别急着下结论：它的误差和数值本身一样大。大家都错的时候，阶并不能告诉你谁错得最少。低阶的方法之所以便宜，只是因为没有人去看结果。
+
+# %% [markdown] id="circle-en" lang="en"
+# ## Does the circle close?
+#
+# A state may have several numbers. A child sits on a carousel, 1 m from the centre, with position $z = (x, y)$. The speed always points at right angles to the position, $f(t, z) = \omega\, (-y, x)$ with $\omega = 2\pi$ per turn: a *vector field*, one arrow for every place. The true path is a circle, and after one turn the child is where it started.
+
+# %% [markdown] id="circle-zh" lang="zh" en="a32a2b80"
+# ## 圆能合上吗？
+#
+# 状态可以不止一个数。一个孩子坐在旋转木马上，离中心 1 米，位置是 $z = (x, y)$。速度总是与位置成直角，$f(t, z) = \omega\, (-y, x)$，每转一圈 $\omega = 2\pi$：这是一个*向量场*（vector field），每个位置一支箭头。真正的轨迹是一个圆，转一圈，孩子回到出发的地方。
+
+# %% [markdown] id="predict-circle-en" lang="en" tags=["predict"]
+# **Predict.** Euler follows the arrow straight ahead, 20 steps for the turn. Does its path close, end inside the circle, or end outside?
+
+# %% [markdown] id="predict-circle-zh" lang="zh" en="302e09c9" tags=["predict"]
+# **猜一猜。** 欧拉法沿着箭头直走，20 步走一圈。它的路径会合上，停在圆内，还是停在圆外？
+
+
+# %% id="circle-picture" tags=["picture", "nbval-ignore-output"]
+def carousel(t, z):
+    return 2 * math.pi * torch.stack([-z[..., 1], z[..., 0]], dim=-1)
+
+
+def ride(steps, solver):
+    """Places [steps + 1, 2] of the child, step by step through one turn."""
+    start = torch.tensor([[1.0, 0.0]], dtype=DOUBLE)
+    places = [start]
+    for _ in range(steps):
+        places.append(integrate(carousel, places[-1], torch.full((1,), 1 / steps, dtype=DOUBLE), method=solver))
+    return torch.cat(places)
+
+
+def draw(steps=20, solver="euler"):
+    """One turn of the carousel, solved, over the true circle and the field."""
+    path, angle = ride(steps, solver), np.linspace(0, 2 * math.pi, 200)
+    fig, ax = plt.subplots(figsize=(5.2, 4.6))
+    reach = max(1.6, 1.1 * path.abs().max().item())
+    x, y = np.meshgrid(np.linspace(-reach, reach, 11), np.linspace(-reach, reach, 11))
+    ax.quiver(x, y, -y, x, color="#BBBBBB", width=0.004)
+    ax.plot(np.cos(angle), np.sin(angle), color=plots.BLACK, label="truth")
+    ax.plot(path[:, 0], path[:, 1], "o--", color=plots.VERMILION, markersize=4, label=f"{solver}, {steps} steps")
+    ax.set(xlabel="x (m)", ylabel="y (m)", aspect="equal")
+    ax.legend(loc="upper left", fontsize=9)
+    plt.show()
+
+
+draw()
+
+# %% [markdown] id="circle-alt-en" lang="en" tags=["alt"]
+# Grey arrows that turn to the left around the centre, a black circle of radius 1 m, and a dashed path of 20 Euler steps. The path begins on the circle at the right, leaves it at once and winds outwards in a spiral; after all its steps it is more than twice as far from the centre.
+
+# %% [markdown] id="circle-alt-zh" lang="zh" en="e940e59a" tags=["alt"]
+# 灰色箭头绕着中心向左转，一个半径 1 米的黑色圆，以及欧拉法 20 步走出的虚线。虚线从圆的右端出发，马上就离开了圆，盘旋着越走越远；走完全部步子时，离中心的距离已是两倍多。
+
+# %% id="circle-check"
+final = {solver: ride(20, solver)[-1].norm().item() for solver in STEPS}
+expect("Euler, 20 steps: distance from the centre after one turn (m)", final["euler"], 2.56, tol=0.01)
+expect_close(
+    "each step multiplies the distance by sqrt(1 + (omega h)^2)", final["euler"], (1 + (math.pi / 10) ** 2) ** 10, 1e-9
+)
+expect("midpoint", final["midpoint"], 1.025, tol=0.002)
+expect_true("RK4: off by less than 1 mm", abs(final["rk4"] - 1) < 0.001)
+
+# %% [markdown] id="slider-en" lang="en"
+# The path ends outside, at 2.56 m: a straight line along a circle leads away from it, at every step and with every step size. Midpoint ends at 1.025 m, RK4 within a millimetre.
+#
+# The next cell has two controls. Run it yourself, in JupyterLab, and move them: how many steps does each solver need until the circle looks closed? What does RK4 do with 2 steps?
+
+# %% [markdown] id="slider-zh" lang="zh" en="5ef4cabb"
+# 路径停在圆外，离中心 2.56 米：沿着圆走直线，总会离开圆，每一步都是如此，步长多小都一样。中点法停在 1.025 米，RK4 的偏差不到一毫米。
+#
+# 下一个单元格带两个控件。请你自己在 JupyterLab 里运行它，拖动试试：每种求解器要多少步，圆看上去才合得上？RK4 只走 2 步会怎样？
+
+# %% id="slider-code" tags=["nbval-ignore-output"]
+sliders = interact(draw, steps=(1, 40), solver=["euler", "midpoint", "rk4"])
+# %% [markdown] id="explode-en" lang="en" tags=["break-it"]
+# ## Break it, 1: the run that explodes
+#
+# Back to the cup without the fan, $dz/dt = -\lambda z$ with the rate $\lambda = 1.2$ per hour. One Euler step multiplies the lead by $1 - \lambda h$. That factor is the whole story: it must lie between −1 and 1, so $h$ must stay below $2 / \lambda$, here 1 hour and 40 minutes.
+#
+# **Predict.** Follow the cup for a day, in steps of 30 minutes, 90 minutes and 2 hours. What do the three runs look like?
+
+# %% [markdown] id="explode-zh" lang="zh" en="3d112953" tags=["break-it"]
+# ## 弄坏它之一：爆炸的计算
+#
+# 回到没有风扇的那杯茶，$dz/dt = -\lambda z$，速率 $\lambda = 1.2$ 每小时。欧拉法走一步，高出室温的度数乘以 $1 - \lambda h$。一切都由这个因子决定：它必须在 −1 和 1 之间，所以 $h$ 必须小于 $2 / \lambda$，这里是 1 小时 40 分。
+#
+# **猜一猜。** 跟踪这杯茶一整天，步长取 30 分钟、90 分钟、2 小时。三次计算各是什么样子？
+
+# %% id="explode-code" tags=["break-it"]
+once = {method: integrate(tea, one, three_hours, method=method).item() for method in STEPS}
+expect("Lea's tea after one Euler step of 3 h (degrees Celsius)", 20 + once["euler"], -136, tol=0.5)
+expect("after one midpoint step", 20 + once["midpoint"], 253, tol=0.5)
+expect("after one RK4 step", 20 + once["rk4"], 206, tol=0.5)
+expect("in truth", 20 + 60 * math.exp(-3.6), 21.6, tol=0.05)
+expect("largest step for Euler (min)", 60 * 2 / 1.2, 100, tol=0.01)
+
+runs = {}  # step in hours -> lead over a day
+for h in (0.5, 1.5, 2.0):
+    state, path = 60.0, [60.0]
+    for _ in range(round(24 / h)):
+        state = euler_by_hand(tea, 0, state, h)
+        path.append(state)
+    runs[h] = path
+expect("factor of a step of 90 minutes", runs[1.5][1] / runs[1.5][0], -0.8, tol=1e-9)
+expect("factor of a step of 2 hours", runs[2.0][1] / runs[2.0][0], -1.4, tol=1e-9)
+expect("steps of 2 hours: degrees above the room after a day", runs[2.0][-1], 3402, tol=1)
+
+# %% id="explode-picture" tags=["picture", "nbval-ignore-output"]
+fig, ax = plt.subplots(figsize=(7.5, 3.4))
+hours = np.linspace(0, 24, 300)
+ax.plot(hours, 60 * np.exp(-1.2 * hours), color=plots.BLACK, label="truth")
+for (h, path), marker in zip(runs.items(), plots.MARKERS, strict=False):
+    ax.plot(
+        h * np.arange(len(path)),
+        path,
+        marker=marker,
+        markersize=4,
+        linestyle="--",
+        label=f"Euler, step {60 * h:.0f} min",
+    )
+ax.set(xlabel="time (h)", ylabel="degrees above the room", ylim=(-400, 400), xlim=(0, 16))
+ax.legend(loc="upper left", fontsize=9)
+plt.show()
+
+# %% [markdown] id="explode-alt-en" lang="en" tags=["alt"]
+# Degrees above the room against time, 16 hours. The truth falls smoothly to 0. Euler with 30 minutes falls to 0 as well, a little too fast. With 90 minutes the run jumps to and fro across 0, each jump smaller than the one before. With 2 hours it jumps too, each jump larger, and leaves the picture, which ends at 400 degrees.
+
+# %% [markdown] id="explode-alt-zh" lang="zh" en="e9208445" tags=["alt"]
+# 高出室温的度数随时间的变化，共 16 小时。真值平滑地降到 0。步长 30 分钟的欧拉法也降到 0，只是快了一点。步长 90 分钟时，结果在 0 的两侧跳来跳去，一次比一次小。步长 2 小时时也在跳，一次比一次大，最后跳出了画面，画面的边界是 400 度。
+
+# %% [markdown] id="limit-en" lang="en"
+# At 90 minutes each step multiplies by −0.8: the tea is colder than the room, then warmer, then colder. The run is wrong but it calms down. At 2 hours the factor is −1.4, and after a day the tea is 3402 degrees above the room. This is *instability*. The law fades; only the run explodes.
+#
+# Does a better solver help? Lea's three hours in one step say no: −136, 253 and 206 °C with Euler, midpoint and RK4, where the truth is 21.6 °C. Each solver has a factor of its own that depends on $\lambda h$ alone. So measure how far each may go: halve an interval until the largest $\lambda h$ is found at which a step does not grow.
+
+# %% [markdown] id="limit-zh" lang="zh" en="68f9bf6c"
+# 步长 90 分钟时，每步乘以 −0.8：茶先比室温凉，再比室温热，再凉。结果是错的，但会平静下来。步长 2 小时时因子是 −1.4，一天之后茶比室温高 3402 度。这就是*不稳定*（instability）。规律在消退，爆炸的只是计算。
+#
+# 换更好的求解器有用吗？小叶的三小时一步走完，答案是没用：欧拉法、中点法、RK4 给出 −136、253 和 206 °C，真值是 21.6 °C。每个求解器各有自己的因子，只取决于 $\lambda h$。那就测一测各自能走多远：把区间不断对半切，找出一步之后不变大的最大的 $\lambda h$。
+
+
+# %% id="limit-code"
+def reach(method):
+    """The largest rate times step at which one step of z' = -z does not grow."""
+    low, high = 0.1, 10.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        grown = abs(BY_HAND[method](lambda t, z: -z, 0.0, 1.0, middle)) > 1
+        low, high = (low, middle) if grown else (middle, high)
+    return low
+
+
+limits = {method: reach(method) for method in BY_HAND}
+for method, want in (("euler", 2), ("midpoint", 2), ("rk4", 2.785)):
+    expect(f"{method}: largest rate times step", limits[method], want, tol=0.0005)
+for method, limit in limits.items():
+    day = torch.tensor([24.0], dtype=DOUBLE)
+    ends = [
+        abs(integrate(tea, one, day, method=method, steps=n).item())
+        for n in (math.ceil(28.8 / limit), math.floor(28.8 / limit))
+    ]
+    expect_true(
+        f"{method}: over a day, {math.ceil(28.8 / limit)} steps fade, one step fewer grows", ends[0] < 60 < ends[1]
+    )
+
+# %% [markdown] id="stiff-en" lang="en"
+# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. Order buys accuracy; it buys almost no stability.
+#
+# ## Break it, 2: the spoon in the cup
+#
+# A thin metal spoon leans against the cup. It cools a hundred times as fast, with 120 per hour: after three minutes it is as cold as the room for any practical purpose. We follow both for three hours, $z = (\text{tea}, \text{spoon})$. For the tea alone six steps of RK4 are plenty.
+#
+# **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
+
+# %% [markdown] id="stiff-zh" lang="zh" en="a47480a2"
+# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。高阶买来的是精度，几乎买不到稳定。
+#
+# ## 弄坏它之二：杯子里的勺子
+#
+# 杯边靠着一把薄薄的金属勺。它凉得快一百倍，每小时 120：三分钟之后，实际上已经和室温一样了。我们把两者一起跟踪三小时，$z = (\text{茶}, \text{勺})$。只有茶的话，RK4 走六步绰绰有余。
+#
+# **猜一猜。** 勺子三分钟就凉透了，剩下的 177 分钟它一动不动。现在三小时需要多少步？
+
+# %% id="stiff-code" tags=["break-it"]
+rates = torch.tensor([1.2, 120.0], dtype=DOUBLE)  # per hour: tea, spoon
+both = torch.full((1, 2), 60.0, dtype=DOUBLE)
+
+
+def tea_and_spoon(t, z):
+    return -rates * z
+
+
+for steps in (6, 129, 130):
+    ends = integrate(tea_and_spoon, both, three_hours, steps=steps)[0]
+    print(f"RK4, {steps:3d} steps: tea {ends[0]:.3f}, spoon {'explodes' if ends[1].abs() > 60 else 'fades'}")
+expect_true(
+    "six steps: the spoon is above 1e30 degrees", integrate(tea_and_spoon, both, three_hours, steps=6)[0, 1] > 1e30
+)
+expect_true("129 steps: it still grows", integrate(tea_and_spoon, both, three_hours, steps=129)[0, 1] > 60)
+expect_true("130 steps: it fades", integrate(tea_and_spoon, both, three_hours, steps=130)[0, 1].abs() < 60)
+six = integrate(tea, one, three_hours, steps=6).item() / (60 * math.exp(-3.6)) - 1
+expect("the tea alone, six steps: relative error", six, 0.006, tol=0.001)
+expect("the spoon after three minutes, in truth (degrees above the room)", 60 * math.exp(-120 * 0.05), 0.15, tol=0.005)
+shallow = integrate(lambda t, z: -120 * z, torch.full((1, 1), 60.0), torch.tensor([48.0]), method="euler", steps=96)
+expect_true("two days in float32, Euler, steps of half an hour: not a number any more", shallow.isnan().all())
+
+# %% [markdown] id="stiff-why-en" lang="en"
+# 130 steps instead of six. The step is dictated by the part that has long come to rest, for the whole three hours. A law in which a fast part forces small steps upon a slow one is called *stiff*. A learned field can become stiff during training without telling anybody; in float32 the state then grows to infinity, infinity minus infinity is `nan`, and that is what you find in the loss.
+#
+# Three ways to mend it:
+#
+# 1. **Smaller steps**, as small as the fastest rate demands.
+# 2. **The closed form**, where there is one: $e^{-\lambda h}$ lies between 0 and 1 for every $h$. Lesson 10 lives on this.
+# 3. **A solver that chooses its own steps** and notices when a step was too large. What does that cost? Count.
+
+# %% [markdown] id="stiff-why-zh" lang="zh" en="64dcffbd"
+# 130 步，而不是六步。早已停下来的那一部分，在整整三小时里一直规定着步长。如果快的部分迫使慢的部分走小步，这条规律就叫*刚性*的（stiff，stiffness）。学出来的场在训练中可能变得刚性，谁也不会通知；在 float32 里，状态会涨到无穷大，无穷减无穷是 `nan`，你在损失里看到的就是它。
+#
+# 补救有三种办法：
+#
+# 1. **更小的步长**，最快的速率要求多小就多小。
+# 2. **封闭的公式**，如果有的话：无论 $h$ 多大，$e^{-\lambda h}$ 都在 0 和 1 之间。第 10 课靠的就是它。
+# 3. **自己选步长的求解器**，步子太大时它会发觉。代价呢？数一数。
+
+# %% [markdown] id="predict-adaptive-en" lang="en" tags=["predict"]
+# **Predict.** The adaptive solver follows tea and spoon with a tolerance of 0.001. The spoon's rate is 12, then 120, then 1,200 per hour. How do its field evaluations grow: hardly, like the logarithm, or tenfold each time?
+
+# %% [markdown] id="predict-adaptive-zh" lang="zh" en="02061923" tags=["predict"]
+# **猜一猜。** 自适应的求解器跟踪茶和勺子，容差 0.001。勺子的速率依次取每小时 12、120、1,200。求值次数怎样增长：几乎不变，像对数那样，还是每次十倍？
+
+# %% id="mend-code"
+closed = both * torch.exp(-rates * 3)
+expect_close("mended by the closed form: one product", closed[0, 0], 60 * math.exp(-3.6), 1e-12)
+mended = integrate(tea_and_spoon, both, three_hours, steps=180)
+expect_close("mended by smaller steps", mended, closed, 1e-6)
+asked = {}
+for rate in (1.2, 12.0, 120.0, 1200.0):
+    fast = torch.tensor([1.2, rate], dtype=DOUBLE)
+    watched = counted(lambda t, z, fast=fast: -fast * z)
+    ends = integrate_adaptive(watched, both, three_hours, rtol=1e-3, atol=1e-3)
+    asked[rate] = watched.calls
+    expect_close(f"mended by the adaptive solver, spoon at {rate:g} per hour", ends, both * torch.exp(-fast * 3), 0.01)
+expect("evaluations, spoon at 1.2 per hour", asked[1.2], 32, tol=6)
+expect("evaluations, spoon at 120 per hour", asked[120.0], 854, tol=30)
+expect("evaluations, spoon at 1200 per hour", asked[1200.0], 8168, tol=120)
+expect("from 12 to 120 times", asked[120.0] / asked[12.0], 7.4, tol=0.6)
+expect("from 120 to 1200 times", asked[1200.0] / asked[120.0], 9.6, tol=0.3)
+
+# %% [markdown] id="mend-why-en" lang="en"
+# First 7.4 times as many, then 9.6 times: 854 evaluations at 120 per hour, 8168 at 1,200. It goes to tenfold. The adaptive solver does not explode, but it is bound by the same limit; where the others fail it pays. So a field should not become stiff in the first place, and the number of evaluations is worth printing during training: it is the first sign.
+
+# %% [markdown] id="mend-why-zh" lang="zh" en="ccdf9178"
+# 先是 7.4 倍，再是 9.6 倍：每小时 120 时 854 次，每小时 1,200 时 8168 次，越来越接近十倍。自适应的求解器不会爆炸，但受同样的界限约束；别人在这里失败，它靠多求值走过去。所以最好一开始就别让场变得刚性，训练时也值得把求值次数打印出来：那是最早的征兆。
+
+# %% [markdown] id="adaptive-en" lang="en"
+# ## A solver that chooses its own steps
+#
+# How can a solver know that its step was too large, without knowing the truth? It takes the step **twice, with different orders**, and compares. Euler and midpoint share their first question, so both cost two evaluations; their difference tells roughly how wrong Euler was. If it is above the *tolerance*, the step is thrown away and tried again, smaller; if it is far below, the next step may be larger. Euler's error in a single step grows with $h^2$, hence the root in the code.
+#
+# Somebody opens the door at one o'clock, for about five minutes, and a cold gust blows over the cup.
+
+# %% [markdown] id="adaptive-zh" lang="zh" en="1c8e7edb"
+# ## 自己选步长的求解器
+#
+# 求解器不知道真值，怎么知道步子太大了？它把同一步**用不同的阶走两遍**，再比较。欧拉法和中点法的第一问相同，所以两者合起来只需对场求值两次；它们的差大致说明欧拉法错了多少。差超过*容差*（tolerance），这一步就作废，换小的再试；差远小于容差，下一步就可以大一些。这叫*自适应步长*（adaptive step size）。欧拉法一步之内的误差随 $h^2$ 增长，所以代码里有个平方根。
+#
+# 一点钟，有人开了大约五分钟的门，一阵冷风吹过茶杯。
+
+
+# %% id="adaptive-code"
+def gust(t, z, strength=10, width=0.05):
+    """Room air, and around one o'clock a gust that is over after minutes."""
+    return -1.2 * (1 + strength * torch.exp(-(((t - 1) / width) ** 2))) * z
+
+
+def adaptive_by_hand(field, z, duration, tolerance, h=0.1):
+    """Times, states and step sizes of all accepted steps, and the number of rejected ones."""
+    t, times, states, sizes, rejected = 0.0, [0.0], [z.item()], [], 0
+    while t < duration:
+        h = min(h, duration - t)
+        now = torch.tensor(t, dtype=DOUBLE)
+        first = field(now, z)
+        euler, midpoint = z + h * first, z + h * field(now + h / 2, z + h / 2 * first)
+        error = (midpoint - euler).abs().max().item()
+        if error <= tolerance:
+            t, z = t + h, midpoint
+            times.append(t), states.append(z.item()), sizes.append(h)
+        else:
+            rejected += 1
+        h *= min(2.0, max(0.2, 0.9 * math.sqrt(tolerance / max(error, 1e-12))))
+    return times, states, sizes, rejected
+
+
+def gust_exact(hours):
+    blown = 10 * 0.05 * math.sqrt(math.pi) / 2 * (math.erf((hours - 1) / 0.05) + math.erf(1 / 0.05))
+    return 60 * math.exp(-1.2 * (hours + blown))
+
+
+times, states, sizes, rejected = adaptive_by_hand(gust, torch.tensor([60.0], dtype=DOUBLE), 2.0, 0.1)
+smallest = times[int(np.argmin(sizes))]
+print(f"{len(sizes)} steps taken, {rejected} thrown away")
+expect("after two hours, in truth", gust_exact(2), 1.88, tol=0.005)
+expect("with the steps chosen by hand-made code", states[-1], 1.91, tol=0.01)
+expect_true("the smallest step lies in the gust", 0.9 < smallest < 1.1)
+expect("smallest step (min)", 60 * min(sizes), 0.47, tol=0.05)
+expect("largest step (min)", 60 * max(sizes), 11.6, tol=0.6)
+
+# %% id="adaptive-picture" tags=["picture", "nbval-ignore-output"]
+fig, axes = plt.subplots(2, 1, figsize=(7.5, 4.4), sharex=True)
+hours = np.linspace(0, 2, 400)
+axes[0].plot(hours, [gust_exact(x) for x in hours], color=plots.BLACK, label="truth")
+axes[0].plot(times, states, "o", color=plots.VERMILION, markersize=4, label="steps of the solver")
+axes[0].set(ylabel="degrees above the room")
+axes[0].legend()
+axes[1].plot(times[:-1], [60 * size for size in sizes], "s-", color=plots.BLUE, markersize=4)
+axes[1].set(yscale="log", xlabel="time (h)", ylabel="step size (min)")
+plt.show()
+
+# %% [markdown] id="adaptive-alt-en" lang="en" tags=["alt"]
+# Two panels over two hours. Top: the lead over the room falls smoothly, drops steeply at one hour and creeps towards 0; the dots of the solver lie on the line, wide apart in the calm and dense at one hour. Bottom: the step size in minutes on a logarithmic axis; it stays at a few minutes in the first hour, falls below one minute at the gust and grows to more than ten minutes afterwards; only the last step is cut short by the end.
+
+# %% [markdown] id="adaptive-alt-zh" lang="zh" en="a7efe908" tags=["alt"]
+# 上下两幅图，共两小时。上图：高出室温的度数平滑下降，在一小时处陡然一落，然后慢慢趋近 0；求解器的点落在曲线上，平静时稀，一小时处密。下图：以分钟计的步长，对数刻度；第一个小时里是几分钟，冷风吹来时降到一分钟以下，之后又升到十分钟以上；只有最后一步因为到了终点而被截短。
+
+# %% [markdown] id="dopri-en" lang="en" tags=["library"]
+# The steps shrink to half a minute in the gust and grow to more than eleven minutes in the calm. The library uses a better pair, orders 5 and 4, found by Dormand and Prince (`dopri5` of torchdiffeq). In a batch the row with the largest estimate decides for all, so that quiet company does not make it careless. The field is put on a common clock first, about which more below. The argument `adjoint` belongs to lesson 15; leave it at `False`.
+
+# %% [markdown] id="dopri-zh" lang="zh" en="8114ebd8" tags=["library"]
+# 冷风里步长缩到半分钟，平静时放大到十一分钟以上。库用的是更好的一对，阶是 5 和 4，由 Dormand 和 Prince 找到（torchdiffeq 的 `dopri5`）。一批里，误差估计最大的那一行替大家决定步长，所以安静的同伴不会让它变得马虎。场先被换到一个公共的时钟上，下面再讲。参数 `adjoint` 属于第 15 课，先让它保持 `False`。
+
+# %% id="dopri-code" tags=["library"]
+from tutorial_lib.models.ode import _worst_row
+
+# show: tutorial_lib.models.ode.Rescaled
+# show: tutorial_lib.models.ode.integrate_adaptive
+
+# %% id="dopri-check" tags=["reference-check"]
+tight = {"rtol": 1e-9, "atol": 1e-9}
+expect_close(
+    "the library's adaptive solver comes to the closed form",
+    integrate_adaptive(fan_torch, one, three_hours, **tight),
+    [[fan_exact(3)]],
+    1e-6,
+)
+asked = []
+for company in (0, 999):  # cups that nobody leaves: their gap is 0
+    watched = counted(fan_torch)
+    all_gaps = torch.cat([three_hours, torch.zeros(company, dtype=DOUBLE)])
+    integrate_adaptive(watched, one.expand(1 + company, 1), all_gaps, rtol=1e-4, atol=1e-4)
+    asked.append(watched.calls)
+expect_true("alone or with 999 quiet cups: as many evaluations", asked[0] == asked[1])
+
+# %% [markdown] id="promise-en" lang="en" tags=["predict"]
+# **What a tolerance promises.** It bounds an *estimate* of the error of *one step*. It does not bound the error at the end.
+#
+# **Predict.** With a tolerance of 0.0001 for the cups before the fan, is the final relative error below 0.0001? And with a tolerance of 0.001, does the solver notice the gust?
+
+# %% [markdown] id="promise-zh" lang="zh" en="6f51c4ed" tags=["predict"]
+# **容差保证了什么。** 它管住的是*一步*误差的*估计*，管不住最后的误差。
+#
+# **猜一猜。** 风扇前的那些茶，容差取 0.0001，最后的相对误差会低于 0.0001 吗？容差取 0.001，求解器会发觉那阵冷风吗？
+
+# %% id="promise-code" tags=["break-it"]
+worst = {f"{tolerance:.0e}": error / tolerance for tolerance, _, error in free}
+expect("tolerance 0.0001: the error is larger by a factor of", worst["1e-04"], 4.7, tol=0.5)
+expect_true(
+    "over ten tolerances: the error lies between 0.1 and 10 tolerances",
+    0.1 < min(worst.values()) < max(worst.values()) < 10,
+)
+
+two_hours, blown, questions = torch.tensor([2.0], dtype=DOUBLE), {}, []
+
+
+def noted(t, z):
+    questions.append(t.item())
+    return gust(t, z)
+
+
+for tolerance in (1e-6, 1e-3):
+    questions.clear()
+    blown[tolerance] = integrate_adaptive(noted, one, two_hours, rtol=tolerance, atol=tolerance).item()
+expect("tolerance 0.001: after two hours", blown[1e-3], 5.45, tol=0.01)
+expect("without any gust it would be", 60 * math.exp(-2.4), 5.44, tol=0.005)
+expect("tolerance 0.001: evaluations", len(questions), 32, tol=6)
+during = [k for k, t in enumerate(questions) if 0.9 < t < 1.1]
+expect_true("it asks during the gust, at a single moment", len({questions[k] for k in during}) == 1)
+after = questions[during[-1] + 1 :]  # what it asks once that step is thrown away
+expect("then the last question before the gust (h)", max(t for t in after if t < 1), 0.76, tol=0.02)
+expect("and the first one behind it (h)", min(t for t in after if t > 1), 1.17, tol=0.02)
+expect_close("mended by a smaller tolerance", blown[1e-6], gust_exact(2), 1e-4)
+short = integrate_adaptive(lambda t, z: gust(t, z, 100, 0.01), one, two_hours, rtol=1e-6, atol=1e-6).item()
+expect("a gust five times as short and ten times as strong, tolerance 0.000001", short, 5.44, tol=0.01)
+expect("in truth", 60 * math.exp(-1.2 * (2 + 100 * 0.01 * math.sqrt(math.pi))), 0.65, tol=0.005)
+parts, clock = one, 0.0
+for until in (0.85, 1.15, 2.0):  # mended by stopping where something is known to happen
+    gap = torch.tensor([until - clock], dtype=DOUBLE)
+    parts, clock = integrate_adaptive(gust, parts, gap, start=clock, rtol=1e-3, atol=1e-3), until
+expect("mended by stopping before and after the gust", parts, gust_exact(2), tol=0.03)
+
+# %% [markdown] id="promise-why-en" lang="en"
+# The error is almost five times the tolerance: many small errors add up. That is normal, and a factor of ten to either side is a good rule. The second answer is worse. With a tolerance of 0.001 the solver asks 32 times in two hours and reports 5.45 where the truth is 1.88. It did ask during the gust, at one moment; it found that step too large and threw it away. The shorter step ended well before the gust, and the next one leapt right over it, with no question between 0.76 and 1.17 hours. The estimate of that leap was small, because where it looked there was nothing to see. An adaptive solver is careful, but blind between its questions.
+#
+# A smaller tolerance helps here. But a shorter and stronger gust fools that one too: 5.44 where the truth is 0.65. The sound remedy is to stop where you **know** that something happens, and to begin anew. For a user these places are known: they are the events.
+
+# %% [markdown] id="promise-why-zh" lang="zh" en="62325dc8"
+# 误差差不多是容差的五倍：许多小误差会累积。这很正常，上下差个十倍都在情理之中。第二个答案更糟。容差 0.001 时，求解器在两小时里问了 32 次，报告 5.45，而真值是 1.88。它其实在冷风里问过，就那么一个时刻；它发觉那一步太大，便作废了。改短的一步在冷风之前早早停下，再下一步就一跃而过，从 0.76 到 1.17 小时之间一次也没有问。这一跃的误差估计很小，因为在它看过的地方什么也没有发生。自适应的求解器很小心，但在两次提问之间，它什么也看不见。
+#
+# 这里把容差取小就行了。可是冷风再短些、再猛些，小容差照样会被骗过：它说 5.44，真值是 0.65。稳妥的办法是：在你**知道**有事发生的地方停下来，重新开始。对用户来说，这些地方是已知的：就是那些事件。
+
+# %% [markdown] id="clocks-en" lang="en"
+# ## One call, many clocks
+#
+# Four cups, poured at the same time, before the fan. Ada comes back at once, Ben after 20 minutes, Lea after 3 hours, Mira after two days. A batch has as many clocks as rows; a solver has one. The trick is to rescale. Give every row its own clock $\sigma = t / \Delta$ that runs from 0 to 1, where $\Delta$ is the row's gap. A row with a long gap must then move faster, by just this factor:
+#
+# $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ from } 0 \text{ to } 1 .$$
+#
+# `Rescaled` above is this formula. With fixed steps nothing more is needed than a step size for every row, $h = \Delta / \text{steps}$: the line with `h` in `integrate`.
+
+# %% [markdown] id="clocks-zh" lang="zh" en="0d969af0"
+# ## 一次调用，许多时钟
+#
+# 风扇前四杯茶，同时泡好。小安马上就回来，小本 20 分钟后，小叶 3 小时后，小米两天后。一批里有多少行，就有多少个时钟，而求解器只有一个。办法是重新标度：给每一行一个自己的时钟 $\sigma = t / \Delta$，从 0 走到 1，$\Delta$ 是这一行的间隔。间隔长的行就得走得快些，恰好快这么多倍：
+#
+# $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ 从 } 0 \text{ 到 } 1 .$$
+#
+# 上面的 `Rescaled` 就是这个公式。如果步长固定，只要让每一行有自己的步长 $h = \Delta / \text{steps}$ 就够了：这就是 `integrate` 里算 `h` 的那一行。
+
+# %% [markdown] id="predict-clocks-en" lang="en" tags=["predict"]
+# **Predict.** 200 steps of RK4 for all four. How many evaluations does one call take, and how many does a loop over the rows take? Is Ada's tea exactly the same afterwards, or the same but for rounding?
+
+# %% [markdown] id="predict-clocks-zh" lang="zh" en="d62548c2" tags=["predict"]
+# **猜一猜。** 四杯都用 RK4 走 200 步。一次调用要对场求值多少次？逐行循环要多少次？小安的茶之后是一模一样，还是只差舍入误差？
+
+# %% id="clocks-code" tags=["reference-check"]
+names = ["Ada", "Ben", "Lea", "Mira"]
+gaps = torch.tensor([0, 1 / 3, 3, 48], dtype=DOUBLE)  # hours
+poured = torch.tensor([[60.0], [60.0], [50.0], [60.0]], dtype=DOUBLE)
+watched = counted(fan_torch)
+together = integrate(watched, poured, gaps, steps=200)
+asked_together = watched.calls
+
+watched = counted(fan)
+alone = [follow("rk4", watched, z.item(), gap.item(), 200) for z, gap in zip(poured, gaps, strict=True)]
+expect_close("one call equals a loop over the rows in plain numbers", together[:, 0], alone, 1e-11)
+exact = [fan_exact(gap, z) for z, gap in zip(poured[:, 0].tolist(), gaps.tolist(), strict=True)]
+expect_close("and the closed form", together[:, 0], exact, 1e-6)
+sigma, options = torch.tensor([0.0, 1.0], dtype=DOUBLE), {"step_size": 1 / 200}
+common = odeint(Rescaled(fan_torch, gaps), poured, sigma, method="midpoint", options=options)[1]
+ours = integrate(fan_torch, poured, gaps, method="midpoint", steps=200)
+expect_close("torchdiffeq on the common clock equals a step size for every row", ours, common, 1e-11)
+expect("evaluations, one call", asked_together, 800, tol=0.5)
+expect("evaluations, row by row", watched.calls, 3200, tol=0.5)
+for method in (*STEPS, "adaptive"):
+    same = torch.equal(integrate(fan_torch, poured, gaps, method=method, steps=50)[0], poured[0])
+    expect_true(f"{method}: a gap of 0 leaves the row as it was, bit for bit", same)
+show_matrix(20 + together[:, 0], cols=names, digits=1)
+
+# %% [markdown] id="wrong-clock-en" lang="en" tags=["break-it"]
+# ## Break it, 3: the wrong clock
+#
+# Three mistakes that give no error message. **One clock for all**: the mean gap of the batch. **The wrong unit**: Ben's 20 minutes are passed on as 20, and the law counts in hours. **Too few steps**: 10 for everybody, which is plenty for Lea.
+#
+# **Predict.** Which of the four cups suffers from which mistake, and how badly?
+
+# %% [markdown] id="wrong-clock-zh" lang="zh" en="2518b74d" tags=["break-it"]
+# ## 弄坏它之三：错误的时钟
+#
+# 三种不会报错的错误。**大家共用一个时钟**：取这一批的平均间隔。**单位错了**：小本的 20 分钟传成了 20，而规律以小时计。**步数太少**：每人 10 步，对小叶绰绰有余。
+#
+# **猜一猜。** 四杯茶里，哪一杯受哪种错误之害，多严重？
+
+# %% id="wrong-clock-code" tags=["break-it"]
+shared = integrate(fan_torch, poured, gaps.mean().expand(4), steps=200)
+minutes = integrate(fan_torch, poured, 60 * gaps, steps=4000)
+few = integrate(fan_torch, poured, gaps, steps=10)
+table = torch.cat([together, shared, minutes, few], dim=1)[:3] + 20
+show_matrix(table.T, ["right", "mean gap", "minutes as hours", "10 steps"], names[:3], digits=1)
+expect("Ben's tea (degrees Celsius)", 20 + together[1, 0], 55.4, tol=0.05)
+expect("Lea's tea", 20 + together[2, 0], 21.3, tol=0.05)
+expect("with the mean gap Ada's fresh tea is at", 20 + shared[0, 0], 20, tol=0.01)
+expect("with minutes taken as hours Ben's tea is at", 20 + minutes[1, 0], 20, tol=0.01)
+expect_close("10 steps: good enough for Ben and Lea", few[1:3], together[1:3], 0.01)
+expect_true("10 steps: Mira's tea is a billion degrees below zero", few[3, 0] < -1e9)
+
+# %% [markdown] id="wrong-clock-why-en" lang="en"
+# With the mean gap, about thirteen hours, every cup is cold, also Ada's, who never left. With the wrong unit Ben's tea is cold after 20 minutes. And the last mistake hits the row that you would look at last. The same number of steps for all means a step of 4.8 hours for Mira, far beyond what RK4 bears, and her tea is a billion degrees below zero. **The number of steps must suit the longest gap and the fastest rate.** In data with gaps from a second to a year this decides everything: one takes more steps, or an adaptive solver, or a field that cannot move fast, or a clock that counts long gaps less.
+
+# %% [markdown] id="wrong-clock-why-zh" lang="zh" en="abfe0a51"
+# 用平均间隔，大约十三个小时，每杯茶都凉了，连根本没离开的小安那杯也是。单位弄错，小本的茶 20 分钟就凉透了。最后一种错误落在你最后才会去看的那一行上：大家步数相同，小米的一步就是 4.8 小时，远远超出 RK4 受得住的范围，她的茶到了零下十亿度。**步数要配得上最长的间隔和最快的速率。** 数据里的间隔从一秒到一年都有，这一点就决定了一切：要么多走几步，要么用自适应的求解器，要么用跑不快的场，要么换一个把长间隔算短些的时钟。
+
+# %% id="wrong-clock-check"
+expect("mean gap of the batch (h)", gaps.mean(), 12.8, tol=0.05)
+expect("Mira's step with 10 steps (h)", gaps[3] / 10, 4.8, tol=1e-9)
+
+# %% [markdown] id="back-en" lang="en"
+# ## Back in time
+#
+# A negative gap runs the clock backwards. Follow Lea's tea for three hours, then back, with `start` as the time at which the way back begins. Do we get the 60 degrees again?
+
+# %% [markdown] id="back-zh" lang="zh" en="dc682785"
+# ## 时间倒流
+#
+# 间隔取负数，时钟就倒着走。把茶往前算三小时，再往回算，`start` 是回程开始的时刻。能得到原来的 60 度吗？
+
+# %% [markdown] id="predict-back-en" lang="en" tags=["predict"]
+# **Predict.** Cup without fan, 12 steps there and 12 steps back. An Euler step multiplies by 0.7 on the way there and by 1.3 on the way back. Will Euler come back to 60? And if the thermometer was wrong by 0.1 degrees after the three hours, by how much is the temperature wrong with which we conclude that the tea was poured?
+
+# %% [markdown] id="predict-back-zh" lang="zh" en="4b7c3a14" tags=["predict"]
+# **猜一猜。** 没有风扇的那杯茶，去 12 步，回 12 步。欧拉法去的每一步乘以 0.7，回的每一步乘以 1.3。它能回到 60 吗？如果三小时后温度计差了 0.1 度，倒推出来的泡茶温度会差多少？
+
+# %% id="back-code"
+home = {}
+for method in STEPS:
+    there = integrate(tea, one, three_hours, method=method, steps=12)
+    home[method] = integrate(tea, there, -three_hours, method=method, steps=12, start=3.0).item()
+expect("Euler comes back to", home["euler"], 19.3, tol=0.05)
+expect("midpoint to", home["midpoint"], 61.5, tol=0.05)
+expect("RK4 to", home["rk4"], 60.0, tol=0.01)
+expect_close("Euler there and back multiplies by 0.7 times 1.3, twelve times", home["euler"], 60 * 0.91**12, 1e-9)
+there = integrate(fan_torch, one, three_hours, steps=200)
+again = integrate(fan_torch, there, -three_hours, steps=200, start=3.0)
+expect_close("with the fan, and the right clock on the way back", again, one, 1e-5)
+forgot = integrate(fan_torch, there, -three_hours, steps=200)
+expect_true("with the clock at 0 on the way back: off by more than 2 degrees", (forgot - one).abs().item() > 2)
+expect("what becomes of 0.1 degrees on three hours back", 0.1 * math.exp(3.6), 3.7, tol=0.05)
+
+# %% [markdown] id="back-why-en" lang="en"
+# RK4 comes home, Euler ends at 19.3: a step back is not the inverse of a step there. And a law that fades on the way there **grows** on the way back: 0.1 degrees become 3.7. Nothing is wrong with the solver. The past of a cold cup cannot be read from it, and going back in time needs much smaller errors than going forth.
+
+# %% [markdown] id="back-why-zh" lang="zh" en="dd80541b"
+# RK4 回到了家，欧拉法停在 19.3：往回走一步，并不是往前走一步的逆。而且往前消退的规律，往回走时会**增长**：0.1 度变成 3.7 度。这不是求解器的错。一杯凉了的茶，读不出它的过去；倒着走，误差必须比正着走小得多。
+
+# %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
+# ## Exercises
+#
+# **14.1 Implement.** Heun's method also has order 2, but it looks at the end of the step and not half-way: take an Euler step to see where you would end; ask for the slope there, at that time; follow the **mean** of the two slopes from the start. Two evaluations.
+
+# %% [markdown] id="exercise1-zh" lang="zh" en="e4fb6e03" tags=["exercise"]
+# ## 练习
+#
+# **14.1 实现。** Heun 法的阶也是 2，但它看的是一步的终点，不是半路：先走一步欧拉法，看会走到哪里；在那里、在那个时刻问斜率；再从起点出发，跟着两个斜率的**平均**走。只需对场求值两次。
+
+
+# %% id="exercise1-code" tags=["exercise"]
+def heun_step(field, t, z, h):
+    """t [B, 1], z [B, d], h [B, 1] -> the state [B, d] at t + h."""
+    ...
+
+
+lesson14.check_heun_step(heun_step)
+
+
+# %% id="exercise1-solution" tags=["solution"]
+def heun_step(field, t, z, h):
+    first = field(t, z)
+    last = field(t + h, z + h * first)
+    return z + h / 2 * (first + last)
+
+
+lesson14.check_heun_step(heun_step)
+
+# %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
+# **14.2 Measure.** `lesson14.sealed` holds five solvers, `A` to `E`, each sold as "RK4, order 4". Call them as `sealed["A"](field, state, duration, steps)`, with shapes as for `integrate`. Not all keep what the label promises. Measure the order of each and give a dictionary; measured slopes are welcome. Think about which field you measure on.
+
+# %% [markdown] id="exercise2-zh" lang="zh" en="78234a05" tags=["exercise"]
+# **14.2 测量。** `lesson14.sealed` 里有五个求解器，从 `A` 到 `E`，都标着“RK4，四阶”。调用方式是 `sealed["A"](field, state, duration, steps)`，形状同 `integrate`。并不是每个都名副其实。测出各自的阶，给出一个字典；直接填测得的斜率也行。想一想该在什么样的场上测。
+
+# %% id="exercise2-code" tags=["exercise"]
+orders = ...
+
+lesson14.check_orders(orders)
+
+# %% id="exercise2-solution" tags=["solution"]
+# A field that reads the clock, steps small enough for the slope to hold, float64. A is Euler in four small steps, C asks all
+# its four questions at the time when the step begins (order 4 on the cup, order 1 before the fan), D is midpoint in two steps,
+# E has order 3, B is the honest 3/8 rule.
+orders = {}
+for letter, solver in lesson14.sealed.items():
+    found = [
+        relative_error(solver(fan_torch, cups, torch.full((50,), 3.0, dtype=DOUBLE), n)) for n in (64, 128, 256, 512)
+    ]
+    orders[letter] = -np.polyfit(np.log([64, 128, 256, 512]), np.log(found), 1)[0]
+
+lesson14.check_orders(orders)
+
+# %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
+# **14.3 Measure.** A state has several parts, each of which fades with its own rate, $dz_i/dt = -\lambda_i z_i$, rates **per hour**. The gap is given in **seconds**, as in the data. Return the smallest whole number of equal steps in which no part grows, for `euler`, `midpoint` and `rk4`. At least one step, also for a gap of 0.
+
+# %% [markdown] id="exercise3-zh" lang="zh" en="6df58738" tags=["exercise"]
+# **14.3 测量。** 状态有几个部分，各按自己的速率消退，$dz_i/dt = -\lambda_i z_i$，速率的单位是**每小时**。间隔和数据里一样，以**秒**给出。对 `euler`、`midpoint` 和 `rk4`，求出使任何部分都不变大的最少的等长步数，返回整数。至少一步，间隔为 0 时也是。
+
+
+# %% id="exercise3-code" tags=["exercise"]
+def fewest_steps(rates, gap, method):
+    """rates: list of numbers per hour; gap: seconds; method: "euler", "midpoint" or "rk4" -> a whole number."""
+    ...
+
+
+lesson14.check_fewest_steps(fewest_steps)
+
+
+# %% id="exercise3-solution" tags=["solution"]
+def fewest_steps(rates, gap, method):
+    # The fastest part decides: rate * step must not exceed the limit that was measured above.
+    return max(1, math.ceil(max(rates) * gap / 3600 / limits[method]))
+
+
+lesson14.check_fewest_steps(fewest_steps)
+
+# %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
+# **14.4 Modify.** `integrate` goes to one time for each row. Now every row has $Q$ query times, in order, counted from its own time 0; return the state at each. Go from query to query and carry the state on, with `steps` steps of RK4 for each stretch and all rows in one call. The field reads the clock.
+
+# %% [markdown] id="exercise4-zh" lang="zh" en="3b7de119" tags=["exercise"]
+# **14.4 修改。** `integrate` 为每一行走到一个时刻。现在每一行有 $Q$ 个查询时刻，从早到晚，从这一行自己的 0 时刻算起；返回每个时刻的状态。从一个查询走到下一个，状态接着往下传，每一段用 RK4 走 `steps` 步，所有行一次调用。场会看时钟。
+
+
+# %% id="exercise4-code" tags=["exercise"]
+def states_at(field, state, times, steps):
+    """state [B, d] at time 0, times [B, Q] of the queries, rising in each row -> states [B, Q, d]."""
+    ...
+
+
+lesson14.check_states_at(states_at)
+
+
+# %% id="exercise4-solution" tags=["solution"]
+def states_at(field, state, times, steps):
+    clock, seen = torch.zeros_like(times[:, 0]), []
+    for query in times.T:  # [B]: the next query of every row
+        state = integrate(field, state, query - clock, steps=steps, start=clock[:, None])
+        clock = query
+        seen.append(state)
+    return torch.stack(seen, dim=1)
+
+
+lesson14.check_states_at(states_at)
+
+# %% [markdown] id="answer-en" lang="en"
+# ## The tea, answered
+#
+# After three hours the tea is at 21.6 °C. The straight line said −136 because a speed holds for a moment and it was used for three hours; Runge and Kutta said 206 because order is a promise about **small** steps. Six steps of RK4 are enough for the tea; with a spoon in it, 130. Which number is right depends on the rate and the gap, and now you can say it beforehand.
+#
+# So when you read that a model "solves an ordinary differential equation", ask three things: how many steps over the longest gap, in which unit, and what happens to the result when the number of steps is doubled. If it changes noticeably, the model does not contain the law that is written in its paper. So far we were given the law. Where it comes from when nobody knows it is the subject of lesson 15.
+
+# %% [markdown] id="answer-zh" lang="zh" en="25ce4221"
+# ## 回答开头的问题
+#
+# 三小时后，茶是 21.6 °C。直线给出 −136，是因为速度只在一瞬间成立，却被用了三小时；龙格和库塔给出 206，是因为阶只对**小**步长作出保证。只有茶，RK4 走六步就够；加一把勺子，要 130 步。多少步才对，取决于速率和间隔，而现在你能事先说出来。
+#
+# 所以，读到某个模型“求解常微分方程”时，问三件事：最长的间隔走了多少步，用的是什么单位，步数加倍之后结果变多少。如果变得明显，模型里装的就不是论文里写的那条规律。到目前为止，规律都是给定的。没有人知道规律时，它从哪里来，是第 15 课的主题。
+
+# %% [markdown] id="summary-en" lang="en" tags=["summary"]
+# ## Summary
+#
+# 1. A differential equation gives the speed for every time and state; a solver follows it in steps, and asks once (Euler), twice (midpoint) or four times (RK4) a step.
+# 2. The order is the slope of the error on logarithmic axes, 1, 2 and 4; it holds for small steps and ends at the rounding error.
+# 3. Compare solvers by field evaluations; a high order pays as soon as anybody looks at the result.
+# 4. A fading law explodes when rate times step exceeds 2, or 2.785 for RK4; the fastest part decides, and that makes a law stiff.
+# 5. Rescaled to a clock from 0 to 1, all rows of a batch move in one call, each over its own gap; the longest gap needs the most steps.
+
+# %% [markdown] id="summary-zh" lang="zh" en="8029f297" tags=["summary"]
+# ## 小结
+#
+# 1. 微分方程给出每个时刻、每个状态下的速度；求解器一步步跟着走，每步问一次（欧拉法）、两次（中点法）或四次（RK4）。
+# 2. 阶是对数坐标里误差的斜率，分别是 1、2、4；它只对小步长成立，到舍入误差为止。
+# 3. 按求值次数比较求解器；只要有人看结果，高阶就划算。
+# 4. 速率乘以步长超过 2（RK4 是 2.785），消退的规律也会爆炸；最快的部分说了算，规律因此变得刚性。
+# 5. 换到从 0 走到 1 的时钟上，一批里的所有行一次调用就走完，各走各的间隔；间隔最长的那一行需要的步数最多。
+
+# %% [markdown] id="references-en" lang="en" tags=["references"]
+# ## References
+#
+# - E. Hairer, S. P. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I: Nonstiff Problems*, 2nd edition, Springer 1993: chapter II, Runge-Kutta methods, the 3/8 rule, and the choice of the step size.
+# - E. Hairer, G. Wanner, *Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems*, 2nd edition, Springer 1996: chapter IV, stiffness and the limits of stability.
+# - J. R. Dormand, P. J. Prince, *A family of embedded Runge-Kutta formulae*, Journal of Computational and Applied Mathematics 6, 1980, pages 19 to 26.
+# - R. T. Q. Chen, B. Amos, M. Nickel, *Neural Spatio-Temporal Point Processes*, ICLR 2021: the clocks of a batch, rescaled. [arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
+# - R. T. Q. Chen, *torchdiffeq*: the solvers that bear witness here. [github.com/rtqichen/torchdiffeq](https://github.com/rtqichen/torchdiffeq)
+# - In this repository: `tutorial_lib/models/ode.py`, `tests/models/test_ode.py`.
+
+# %% [markdown] id="references-zh" lang="zh" en="cbeaf55c" tags=["references"]
+# ## 参考文献
+#
+# - E. Hairer、S. P. Nørsett、G. Wanner，*Solving Ordinary Differential Equations I: Nonstiff Problems*，第 2 版，Springer 1993：第 II 章，龙格-库塔法、3/8 法则，以及步长的选择。
+# - E. Hairer、G. Wanner，*Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems*，第 2 版，Springer 1996：第 IV 章，刚性与稳定性的界限。
+# - J. R. Dormand、P. J. Prince，*A family of embedded Runge-Kutta formulae*，Journal of Computational and Applied Mathematics 第 6 卷，1980，第 19 至 26 页。
+# - R. T. Q. Chen、B. Amos、M. Nickel，*Neural Spatio-Temporal Point Processes*，ICLR 2021：一批数据的时钟怎样重新标度。[arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
+# - R. T. Q. Chen，*torchdiffeq*：在这里作证的求解器。[github.com/rtqichen/torchdiffeq](https://github.com/rtqichen/torchdiffeq)
+# - 本仓库：`tutorial_lib/models/ode.py`，`tests/models/test_ode.py`。
