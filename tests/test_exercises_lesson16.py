@@ -1,0 +1,203 @@
+"""The checkers of lesson 16 were examined too: right answers pass, plausible wrong ones are named, stubs are not attempted."""
+
+import pytest
+import torch
+
+from tutorial_lib.exercises import lesson16
+from tutorial_lib.models import build_model
+from tutorial_lib.models.deepm3 import elapsed_hours
+
+START = 1_700_000_000
+
+
+def ode_rnn(flow, jump, inputs, times, *, unit=3600, gap=None, first=False, cut=slice(None)):
+    """Right as it stands; the options plant one fault each."""
+    z, states = torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        wait = (times[i] - times[i - 1]).item() if gap is None else gap(times, i)
+        z = jump(flow(z, wait / unit) if i or first else z, x)
+        states.append(z)
+    return torch.stack(states)[cut]
+
+
+def jump_then_flow(flow, jump, inputs, times):
+    z, states = torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        z = jump(z, x)
+        z = flow(z, (times[i] - times[i - 1]).item() / 3600) if i else z
+        states.append(z)
+    return torch.stack(states)
+
+
+def flow_to_the_next(flow, jump, inputs, times):
+    z, states = torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        z = jump(z, x)
+        z = flow(z, (times[i + 1] - times[i]).item() / 3600) if i + 1 < len(times) else z
+        states.append(z)
+    return torch.stack(states)
+
+
+def before_the_jumps(flow, jump, inputs, times):
+    z, states = torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        z = flow(z, (times[i] - times[i - 1]).item() / 3600) if i else z
+        states.append(z)
+        z = jump(z, x)
+    return torch.stack(states)
+
+
+def no_jump_at_first(flow, jump, inputs, times):
+    states = ode_rnn(flow, jump, inputs, times).clone()
+    states[0] = 0
+    return states
+
+
+def rough(times, i):
+    seconds = times.float()
+    return (seconds[i] - seconds[i - 1]).item()
+
+
+def read_at(model, state, moments):
+    rows = len(moments)
+    slow = None if state.slow is None else state.slow.expand(rows, -1)
+    return model.read(state._replace(fast=state.fast.expand(rows, -1), slow=slow, times=state.times.expand(rows)), moments)
+
+
+def one_by_one(model, state, moments):
+    return torch.cat([model.read(state, moment[None]) for moment in moments])
+
+
+def chained(model, state, moments):
+    """Moves the state to each moment and goes on from there."""
+    answers = []
+    for moment in moments:
+        answers.append(model.read(state, moment[None]))
+        goal = None if state.slow is None else model.goal(state.slow)
+        fast = model.flow(state.fast, elapsed_hours(state.times, moment[None]), goal)
+        state = state._replace(fast=fast, times=moment[None])
+    return torch.cat(answers)
+
+
+def with_a_pad(model, state, moments):
+    return torch.cat([model.read(model.step(state, torch.tensor([0]), moment[None])) for moment in moments])
+
+
+def spoils(model, state, moments):
+    answers = read_at(model, state, moments)
+    state.fast.add_(1)
+    return answers
+
+
+def wrong_start(model, state, moments):
+    rows = len(moments)
+    slow = None if state.slow is None else state.slow.expand(rows, -1)
+    zeros = torch.zeros(rows, state.fast.shape[1])
+    return model.read(state._replace(fast=zeros, slow=slow, times=state.times.expand(rows)), moments)
+
+
+RIGHT = [
+    (lesson16.check_ode_rnn, ode_rnn),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t - t[0])),
+    (lesson16.check_read_at, read_at),
+    (lesson16.check_leaking, {"B", "D", "F"}),
+    (lesson16.check_sentences, ["A", "C", "F"]),
+]
+WRONG = [
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(lambda z, hours: z, j, x, t), "nothing flows"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, unit=1), "in seconds"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, gap=lambda t, i: (t[i] - t[0]).item()), "first event;"),
+    (lesson16.check_ode_rnn, jump_then_flow, "jumps first"),
+    (
+        lesson16.check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(f, j, x, t, first=True, gap=lambda t, i: (t[(i + 1) % 5] - t[i]).item() * (i < 4)),
+        "from the future",
+    ),
+    (lesson16.check_ode_rnn, flow_to_the_next, "right after the jump"),
+    (lesson16.check_ode_rnn, before_the_jumps, "before the jumps"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, gap=rough), "nearest 128"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, cut=-1), "only the last"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, cut=slice(1, None)), "shape"),
+    (
+        lesson16.check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(f, j, x, t, first=True, gap=lambda t, i: (t[i] - (t[i - 1] if i else 0)).item()),
+        "first state is wrong",
+    ),
+    (lesson16.check_ode_rnn, no_jump_at_first, "first state is wrong"),
+    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, unit=60), "it differs from"),
+    (lesson16.check_read_at, lambda m, s, t: m.read(s).expand(len(t), -1), "all moments give the same"),
+    (lesson16.check_read_at, with_a_pad, "model.step stores an event"),
+    (lesson16.check_read_at, spoils, "stored state was changed"),
+    (lesson16.check_read_at, lambda m, s, t: read_at(m, s, t.flip(0)), "reverse order"),
+    (lesson16.check_read_at, chained, "one after the other"),
+    (lesson16.check_read_at, wrong_start, "row k must be"),
+    (lesson16.check_read_at, one_by_one, "4 calls of model.read"),
+    (lesson16.check_read_at, lambda m, s, t: read_at(m, s, t)[0], "shape"),
+    (lesson16.check_leaking, {"B", "D"}, "look at F"),
+    (lesson16.check_leaking, {"D", "F"}, "look at B"),
+    (lesson16.check_leaking, {"A", "B", "D", "F"}, "look at A"),
+    (lesson16.check_leaking, {"B", "C", "D", "F"}, "look at C"),
+    (lesson16.check_leaking, {"B", "D", "E", "F"}, "look at E"),
+    (lesson16.check_leaking, 3, "set of letters"),
+    (lesson16.check_sentences, {"A", "B", "C", "F"}, "look at B"),
+    (lesson16.check_sentences, {"A", "C", "D", "F"}, "look at D"),
+    (lesson16.check_sentences, {"A", "C", "E", "F"}, "look at E"),
+    (lesson16.check_sentences, {"A", "C"}, "look at F"),
+]
+
+
+@pytest.mark.parametrize(("checker", "answer"), RIGHT)
+def test_right_answers_pass(checker, answer):
+    assert str(checker(answer)) == "right"
+
+
+@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
+def test_wrong_answers_are_named(checker, answer, message):
+    verdict = str(checker(answer))
+    assert verdict.startswith("wrong, because") and message in verdict
+
+
+@pytest.mark.parametrize(("checker", "answer"), RIGHT)
+def test_untouched_stubs_are_not_attempted(checker, answer):
+    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
+        assert str(checker(stub)) == "not attempted yet"
+
+
+def test_sealed_models_are_as_the_exercise_says():
+    """Move every event and every question of either row, at several histories: who notices?"""
+    generator = torch.Generator().manual_seed(7)
+    leaking = set()
+    for _ in range(5):
+        items = torch.randint(1, 13, (2, 6), generator=generator)
+        instants = START + torch.randint(3_600, 40_000, (2, 7), generator=generator).cumsum(1)
+        parts = instants[:, :-1], instants[:, 1:]
+        for letter, model in lesson16.sealed.items():
+            before = model(items, *parts)
+            assert torch.equal(before, model(items, *parts))
+            for row, j, which in torch.cartesian_prod(torch.arange(2), torch.arange(6), torch.arange(2)).tolist():
+                moved = [part.clone() for part in parts]
+                moved[which][row, j] += 1_800
+                allowed = torch.zeros(2, 6, dtype=torch.bool)
+                allowed[row, j : 6 if which == 0 else j + 1] = True
+                if ((model(items, *moved) != before).any(dim=2) & ~allowed).any():
+                    leaking.add(letter)
+    assert leaking == {"B", "D", "F"}
+
+
+@torch.no_grad()
+def test_the_sentences_follow_from_the_library():
+    state, hour = torch.randn(3, 6, generator=torch.Generator().manual_seed(0)), torch.ones(3)
+    for flow, whole in (("decay", True), ("autonomous", False)):
+        part = build_model("deepm3", num_items=5, max_len=5, dim=6, flow=flow, steps=20).flow
+        for name, parameter in part.named_parameters():
+            parameter.mul_(20 if "log_rate" not in name else 1)
+        twice, once = part(part(state, hour), hour), part(state, 2 * hour)
+        assert torch.allclose(twice, once, atol=1e-5) == whole
+        assert (once - state).abs().max() > 0.1  # it moves
+    items, times = torch.tensor([[1, 2, 3]]), torch.tensor([[0, 3_600, 7_200]])
+    later = times + torch.tensor([0, 0, 31_536_000])
+    blind = build_model("deepm3", num_items=5, max_len=5, dim=6, solver="none").eval()
+    assert torch.equal(blind(items, times), blind(items, later))
+    still = build_model("deepm3", num_items=5, max_len=5, dim=6, solver="rk4").eval()
+    still.flow.outer.weight.zero_(), still.flow.outer.bias.zero_()
+    assert torch.equal(still(items, times), still(items, later))  # a field of zeros: B is false
