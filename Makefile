@@ -3,6 +3,7 @@
 
 PYTHON   ?= python3
 LAB_ARGS ?=
+SUITE_ARGS ?=
 WORKERS  ?= 2
 
 # The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
@@ -40,8 +41,8 @@ check: $(STAMP) ## check the lesson sources and their notebooks without running 
 bench: $(STAMP) ## time a training step and a full ranking against textbook code
 	@$(RUN) tests/bench.py
 
-experiments: $(STAMP) ## show how to run experiments (the full DeepM3 suite is still to come)
-	@$(RUN) -m tutorial_lib.experiments --help
+experiments: $(STAMP) ## run all eight stages on the sample, in about 15 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
+	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)
 
 real-data: $(STAMP) ## run the training lessons on MovieLens 100K, found in TUTORIAL_DATA_DIR
 	@$(RUN) tests/run_on_real_data.py

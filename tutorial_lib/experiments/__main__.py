@@ -8,8 +8,12 @@ from pathlib import Path
 
 from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.corrupt import CLOCKS
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run, add_to_table, execute
+from tutorial_lib.experiments.stages.fresh import STAGES
+from tutorial_lib.experiments.stages.lineup import ENTRIES, select
+from tutorial_lib.experiments.suite import SCALES, Suite, run_suite
 from tutorial_lib.losses import LOSSES
 from tutorial_lib.models import MODELS, model_options
 from tutorial_lib.train import TrainConfig
@@ -30,6 +34,10 @@ HELP = {  # of the fields of TrainConfig
     "patience": "stop after so many looks without a better NDCG@10; 0: never",
     "seed": "of weights, order, dropout and training negatives",
 }
+SUITE_SETTINGS = (
+    "dataset", "split", "users", "seeds", "rates", "epochs", "batch_size", "max_len", "dim", "dropout", "windows",
+    "device", "jobs",
+)  # fmt: skip
 
 
 def parse_option(model: str, text: str) -> tuple[str, object]:
@@ -80,11 +88,66 @@ def build_parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("runs"), help="folder for checkpoint, ranks and result; a second call goes on there")
     add("--table", type=Path, default=None, help="also add the row to this CSV table, and the ranks to a folder beside it")
     add("--quiet", action="store_true", help="no progress bar")
+    add_suite(commands)
     return parser
+
+
+def add_suite(commands: argparse._SubParsersAction) -> None:
+    """The command `suite`."""
+    known = ", ".join(entry.label for entry in ENTRIES)
+    budgets = "; ".join(f"{name}: " + ", ".join(f"{k} {v or 'all'}" for k, v in scale.items()) for name, scale in SCALES.items())
+    add = commands.add_parser(
+        "suite",
+        help="all eight stages: many models and seeds, tables, pictures and a report",
+        description=f"Stages, in this order: {', '.join(STAGES)}. What is up to date is skipped; cut at any moment, the same "
+        "command goes on and finishes with the same numbers.",
+    ).add_argument
+    add("--dataset", default="sample", help="sample, control, ml-100k, ... (default: sample)")
+    add("--split", default="temporal", help="temporal (default) or leave_last_out")
+    add("--out", type=Path, default=None, help="folder of all outputs (default: experiments/DATASET)")
+    add("--scale", default="quick", choices=SCALES, help=f"a budget ({budgets}; default: quick)")
+    add("--models", type=_words, help=f"only these, and the twins they are held against: labels or models, of {known}")
+    add("--stages", type=_words, default=list(STAGES), help="only these (and tune, whose choice all others need)")
+    add("--users", type=int, help="a random subset of so many users, always the same")
+    add("--seeds", type=int, help="so many trainings of each model, with seeds 0, 1, ...")
+    add("--rates", type=lambda text: tuple(map(float, _words(text))), help="grid of learning rates, tried by every model")
+    for name in ("epochs", "batch_size", "max_len", "dim", "dropout", "windows"):
+        default = SCALES["quick"].get(name) or getattr(Suite, name)
+        add("--" + name.replace("_", "-"), type=type(default), help=f"the same for every model (quick: {default})")
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add("--jobs", type=int, default=2, help="processes that train side by side, one thread each (default: 2)")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.replace(",", " ").split() if word]
+
+
+def run_suite_command(args: argparse.Namespace) -> int:
+    """`suite`: settings of the scale, then those given one by one."""
+    try:
+        given = {name: value for name, value in vars(args).items() if value is not None}
+        settings = SCALES[args.scale] | {name: given[name] for name in SUITE_SETTINGS if name in given}
+        if args.users is None and settings["users"] and load_dataset(args.dataset).num_users <= settings["users"]:
+            settings["users"] = None  # a scale asks for that many at most
+        out = args.out or Path("experiments") / Path(args.dataset).name
+        suite = Suite(out, entries=select(args.models), progress=not args.quiet, **settings)
+        run_suite(suite, args.stages)
+    except TutorialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was cut", file=sys.stderr)
+        return 130
+    report = out / "report" / "report.md"
+    print(f"read {report}" if report.exists() else f"written to {out}")
+    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
+    if args.command == "suite":
+        return run_suite_command(args)
     try:
         options = dict(parse_option(args.model, text) for text in args.option)
         config = TrainConfig(**{item.name: getattr(args, item.name) for item in fields(TrainConfig)})

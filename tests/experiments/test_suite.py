@@ -1,0 +1,305 @@
+"""The suite from a data file to the report: skipped where nothing changed, made again where it did, the same after a kill."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import tutorial_lib.train as loop
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.splits import make_split
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.evaluate import Ranks
+from tutorial_lib.experiments.__main__ import main
+from tutorial_lib.experiments.stages import efficiency, significance, work
+from tutorial_lib.experiments.stages.fresh import STAGES, digest, why
+from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select
+from tutorial_lib.experiments.stages.report import overview
+from tutorial_lib.experiments.suite import SCALES, Suite, run_suite
+from tutorial_lib.models import MODELS
+
+MODELS_HERE = (
+    Entry("popularity", "popularity"),
+    Entry("gru4rec", "gru4rec"),
+    Entry("tisasrec", "tisasrec", {"query_time": True}, twin="gru4rec"),
+    Entry("blind", "gru4rec", twin="gru4rec"),  # says that it uses time, and does not
+)
+TIMED = ("efficiency.csv", "runs.csv")  # hold seconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """A median of two is enough to see that timing works."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficiency, "REPEATS", 2)
+        patch.setattr(efficiency, "BATCHES", (1, 4))
+        patch.setattr(efficiency.milliseconds, "__defaults__", (2,))
+        yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes longer than training here, and `whole` has drawn each picture once."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(b"picture"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> str:
+    """70 users, 30 items, 11 events each; gaps from minutes to days."""
+    rng, rows = np.random.default_rng(0), []
+    for user in range(70):
+        times = 1_600_000_000 + rng.integers(0, 10**5) + np.cumsum(np.exp(rng.normal(9, 2, 11))).astype(int)
+        rows += [(user, item, time) for item, time in zip(rng.permutation(30)[:11], times, strict=True)]
+    path = tmp_path_factory.mktemp("data") / "tiny.csv"
+    pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(path, index=False)
+    return f"csv:{path}"
+
+
+def suite_of(data: str, out: Path, **changes) -> Suite:
+    sizes = {"seeds": 2, "rates": (0.01,), "epochs": 1, "max_len": 8, "dim": 8, "split": "leave_last_out"}
+    return Suite(out, data, entries=MODELS_HERE, progress=False, **sizes | changes)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory) -> Path:
+    """All stages, without interruption."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert run_suite(suite_of(data, out)) == dict.fromkeys(STAGES, "done")
+    return out
+
+
+@pytest.fixture
+def copy(whole, tmp_path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    return {file.relative_to(out).as_posix(): file.read_bytes() for file in out.glob("*/*.csv") if file.name not in TIMED}
+
+
+class TestWhole:
+    def test_every_stage_leaves_tables_pictures_and_provenance(self, whole, data):
+        for stage in STAGES:
+            provenance = json.loads((whole / stage / "provenance.json").read_text())
+            assert set(provenance["outputs"]) == {file.name for file in (whole / stage).iterdir()} - {"provenance.json"}
+            assert provenance["settings"]["data"] == load_dataset(data).fingerprint and provenance["settings"]["seeds"] == 2
+            assert provenance["inputs"] and {"code_version", "torch", "threads", "wall_seconds", "device"} <= set(provenance)
+            assert stage == "report" or any(name.endswith(".png") for name in provenance["outputs"])
+        assert not list(whole.rglob("*.part"))
+
+    def test_report_and_archive(self, whole):
+        report = (whole / "report" / "report.md").read_text()
+        assert all(f"## {number}. {stage}" in report for number, stage in enumerate(STAGES[:-1], 1))
+        assert "Out of date" not in report and "has not been run" not in report
+        for name in ("tune/grid.png", "robustness/clock.png", "stability/seeds.png"):
+            assert f"](../{name})" in report and (whole / name).stat().st_size > 2000
+        (gain,) = pd.read_csv(whole / "significance" / "gains.csv").query("model == 'tisasrec'")["gain"]
+        assert f"| tisasrec | gru4rec | 70 | {gain:.4g} |" in report
+        with zipfile.ZipFile(whole / "report" / "archive.zip") as archive:
+            names = archive.namelist()
+            assert archive.read("tune/chosen.csv") == (whole / "tune" / "chosen.csv").read_bytes()
+        assert {"report/report.md", "stability/provenance.json"} <= set(names)
+        assert sum(name.endswith("ranks.csv.gz") for name in names) == 5  # popularity, two models with two seeds each
+
+    def test_numbers_are_those_of_the_runs(self, whole, data):
+        """The mean of a model over seeds, from the result of its runs; who gains, from the ranks."""
+        runs = pd.read_csv(whole / "stability" / "runs.csv")
+        models = pd.read_csv(whole / "stability" / "models.csv").set_index("model")["ndcg@10"]
+        mean = runs[runs["model"] == "tisasrec"]["ndcg@10"].mean()
+        assert models["tisasrec"] == pytest.approx(mean, rel=1e-4)
+        assert models["blind"] == models["gru4rec"]
+        gains = pd.read_csv(whole / "significance" / "gains.csv").set_index("model")["gain"]
+        assert gains["tisasrec"] == pytest.approx(models["tisasrec"] - models["gru4rec"], abs=1e-5) and gains["blind"] == 0
+        pairs = pd.read_csv(whole / "significance" / "pairs.csv")
+        assert len(pairs) == 6 and (pairs["users"] == 70).all() and (pairs["p_holm"] >= pairs["p"]).all()
+
+    def test_each_model_is_trained_once(self, whole):
+        (folder,) = (whole / "runs").iterdir()
+        assert len(list(folder.iterdir())) == 5  # gru4rec and "blind" share theirs
+
+    def test_blind_model_is_unmasked(self, whole):
+        table = pd.read_csv(whole / "robustness" / "robustness.csv")
+        blind = table[table["model"] == "blind"]
+        assert len(blind) == 7 and not blind["uses_time"].any() and set(blind["verdict"]) == {"does not use time: proves nothing"}
+        clock = blind[~blind["corruption"].str.startswith("dropped")]
+        assert (clock["delta"] == 0).all()  # the "robustness" by which it would have won
+        assert "prove nothing for them: " in (whole / "report" / "report.md").read_text()
+        sensitive = pd.read_csv(whole / "sensitivity" / "sensitivity.csv").set_index(["model", "condition"])["delta"]
+        assert sensitive["gru4rec", "gaps shuffled"] == 0 and sensitive["tisasrec", "gaps shuffled"] != 0
+        assert sensitive["gru4rec", "order shuffled"] != 0 and sensitive["popularity", "order shuffled"] == 0
+
+    def test_efficiency(self, whole):
+        table = pd.read_csv(whole / "efficiency" / "efficiency.csv").set_index("model")
+        assert (table["live_parameters"] <= table["parameters"]).all() and table["live_parameters"]["popularity"] == 0
+        assert table["live_parameters"]["gru4rec"] == 31 * 8 + 2 * (3 * 8 * 8 + 3 * 8) + 9 * 8  # items, GRU, output
+        assert (table.filter(like="_ms") > 0).all().all()
+
+
+class TestAgain:
+    def test_nothing_is_done_twice(self, copy, data, monkeypatch):
+        monkeypatch.setattr(work, "perform", lambda tasks, *rest: pytest.fail("worked again") if tasks else None)
+        before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
+        assert set(run_suite(suite_of(data, copy)).values()) == {"skipped"}
+        assert {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()} == before
+
+    def test_changed_ranks_make_again_who_read_them(self, copy, data, capsys, no_pictures):
+        file = next(copy.glob("runs/*/*tisasrec*seed1*/ranks.csv.gz"))
+        ranks = Ranks.read_csv(file)
+        replace(ranks, greater=0 * ranks.greater, equal=0 * ranks.equal).to_csv(file)  # as if it had been perfect
+        old = pd.read_csv(copy / "significance" / "gains.csv")["gain"][0]
+        outcome = run_suite(suite_of(data, copy), ["tune", "significance", "irregularity", "report"])
+        assert outcome == {"tune": "skipped", "significance": "done", "irregularity": "done", "report": "done"}
+        assert "ranks.csv.gz of its inputs is missing or has changed" in capsys.readouterr().out
+        assert pd.read_csv(copy / "significance" / "gains.csv")["gain"][0] > old + 0.3
+        assert "**Out of date**" in (copy / "report" / "report.md").read_text()  # stability has not been run again
+
+    def test_reasons(self, copy, data, monkeypatch):
+        suite = suite_of(data, copy)
+        assert why(suite.settings, copy, "stability") == ""
+        assert "settings have changed (dim)" in why(suite.settings | {"dim": 16}, copy, "stability")
+        (copy / "stability" / "seeds.csv").write_text("model\n")
+        assert "seeds.csv of its outputs" in why(suite.settings, copy, "stability")
+        (copy / "significance" / "provenance.json").write_text("{")
+        assert "cannot be read" in why(suite.settings, copy, "significance")
+        assert why(suite.settings, copy.parent, "tune") == "not yet done"
+        monkeypatch.setattr("tutorial_lib.experiments.stages.fresh.sources", lambda stage: [Path(__file__)])
+        assert why(suite.settings, copy, "irregularity") == "its code has changed"
+
+    def test_digest_does_not_see_the_time_of_packing(self, tmp_path):
+        for name, time in (("a.csv.gz", 1), ("b.csv.gz", 2)):
+            pd.DataFrame({"x": [1]}).to_csv(tmp_path / name, compression={"method": "gzip", "mtime": time})
+        assert digest(tmp_path / "a.csv.gz") == digest(tmp_path / "b.csv.gz")
+        assert (tmp_path / "a.csv.gz").read_bytes() != (tmp_path / "b.csv.gz").read_bytes()
+
+    def test_killed_three_times_and_the_same_bytes(self, whole, data, tmp_path, monkeypatch, no_pictures):
+        """In the third training, while histories are corrupted, and inside a stage that computes."""
+        out, stages = tmp_path / "cut", [stage for stage in STAGES if stage not in ("efficiency", "report")]
+
+        def dies_at(place: str, name: str, call: int):
+            module, calls = {"train": loop, "work": work, "significance": significance}[place], 0
+            original = getattr(module, name)
+
+            def dying(*args, **kwargs):
+                nonlocal calls
+                calls += 1
+                if calls == call:
+                    raise KeyboardInterrupt
+                return original(*args, **kwargs)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(module, name, dying)
+                with pytest.raises(KeyboardInterrupt):
+                    run_suite(suite_of(data, out), stages)
+
+        dies_at("train", "train_epoch", 2)
+        assert not (out / "tune" / "provenance.json").exists()
+        dies_at("work", "corrupt", 5)
+        assert (out / "tune" / "provenance.json").exists() and not (out / "sensitivity").exists()
+        dies_at("significance", "compare", 3)
+        assert not (out / "significance" / "provenance.json").exists()
+        outcome = run_suite(suite_of(data, out), stages)
+        assert outcome["robustness"] == "skipped" and outcome["significance"] == "done"
+        assert tables(out) == {name: text for name, text in tables(whole).items() if not name.startswith("report/")}
+
+
+class TestAlone:
+    def test_one_stage_brings_only_the_tuning(self, whole, data, tmp_path, no_pictures):
+        assert run_suite(suite_of(data, tmp_path), ["stability"]) == {"tune": "done", "stability": "done"}
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stability", "tune"]
+        assert (tmp_path / "stability" / "models.csv").read_bytes() == (whole / "stability" / "models.csv").read_bytes()
+
+    def test_order_only_data_leave_out_who_needs_times(self, tmp_path, no_pictures):
+        rng = np.random.default_rng(0)
+        lines = [f"{user} {item}" for user in range(1, 31) for item in rng.permutation(20)[:8] + 1]
+        (tmp_path / "order.txt").write_text("\n".join(lines))
+        suite = suite_of(f"txt:{tmp_path / 'order.txt'}", tmp_path / "out", seeds=1)
+        run_suite(suite)
+        report = (tmp_path / "out" / "report" / "report.md").read_text()
+        assert "knows the order of events but no times: tisasrec, blind." in report
+        assert report.count("No model that uses time took part") == 3  # robustness, significance, irregularity
+        assert set(pd.read_csv(tmp_path / "out" / "sensitivity" / "sensitivity.csv")["condition"]) == {"order shuffled"}
+
+    def test_processes_give_the_same_and_errors_come_back(self, whole, data, tmp_path):
+        suite = suite_of(data, tmp_path)
+        good = suite.run(MODELS_HERE[1], 0, 0.01)
+        bad = replace(good, dataset="csv:nowhere.csv")
+        ticks = []
+        with pytest.raises(TutorialError, match="training csv-nowhere.csv_.*There is no file") as caught:
+            work.perform([partial(work.train_run, run, tmp_path, "cpu") for run in (good, bad)], 2, lambda: ticks.append(1))
+        assert "\n" not in str(caught.value)
+        (here,) = tmp_path.glob("*/ranks.csv.gz")
+        assert digest(here) == digest(next(whole.glob(f"runs/*/{good.name}/ranks.csv.gz"))) and len(ticks) <= 1
+
+
+class TestCommand:
+    def test_flags_reach_the_suite(self, data, tmp_path, monkeypatch, capsys):
+        seen = {}
+        monkeypatch.setattr("tutorial_lib.experiments.__main__.run_suite", lambda suite, stages: seen.update(s=suite, n=stages))
+        call = ["suite", "--dataset", data, "--out", str(tmp_path), "--models", "deepm3-euler,gru4rec", "--stages", "tune"]
+        assert main([*call, "--seeds", "3", "--rates", "0.01,0.001", "--batch-size", "8", "--quiet"]) == 0
+        suite = seen["s"]
+        assert [entry.label for entry in suite.entries] == ["gru4rec", "deepm3-none", "deepm3-euler"]  # the twin comes along
+        assert (suite.seeds, suite.rates, suite.batch_size, suite.users) == (
+            3,
+            (0.001, 0.01),
+            8,
+            None,
+        )  # 70 users are fewer than a scale takes
+        assert seen["n"] == ["tune"] and not suite.progress
+        assert main([*call, "--dataset", "sample"]) == 0
+        assert {name: getattr(seen["s"], name) for name in SCALES["quick"]} == SCALES["quick"]
+        assert main([*call, "--scale", "full"]) == 0 and seen["s"].users is None and seen["s"].seeds == 5
+
+    @pytest.mark.parametrize(
+        ("flags", "words"),
+        [
+            (["--models", "sasrek"], "unknown model 'sasrek'"),
+            (["--stages", "tuning"], "unknown stage 'tuning'; known are tune, sensitivity"),
+            (["--seeds", "0"], "seeds must be at least 1"),
+            (["--rates", ","], "grid of learning rates is empty"),
+            (["--dataset", "ml-1mm"], "Unknown data set"),
+        ],
+    )
+    def test_errors_are_one_line(self, flags, words, tmp_path, capsys):
+        assert main(["suite", "--out", str(tmp_path / "out"), "--quiet", *flags]) == 2
+        shown = capsys.readouterr().err
+        assert shown.startswith("error: ") and words in shown and shown.count("\n") == 1
+
+    def test_help_names_stages_and_models(self, capsys):
+        with pytest.raises(SystemExit) as caught:
+            main(["suite", "--help"])
+        text = capsys.readouterr().out
+        assert caught.value.code == 0 and all(word in text for word in (*STAGES, "deepm3-attractor", "--jobs"))
+
+
+class TestLineup:
+    def test_default_has_every_model_and_a_blind_twin_for_each_aware_one(self):
+        assert {entry.model for entry in ENTRIES} == set(MODELS)
+        by_label = {entry.label: entry for entry in ENTRIES}
+        assert len(by_label) == len(ENTRIES)
+        for entry in ENTRIES:
+            assert entry.uses_time == (entry.twin is not None)  # who reads times is held against one who does not
+            assert entry.twin is None or not by_label[entry.twin].uses_time
+
+    def test_choice(self):
+        assert select(None) == ENTRIES
+        assert [entry.label for entry in select(["tim4rec"])] == ["mamba4rec", "tim4rec"]
+        assert {entry.model for entry in select(["deepm3"])} == {"deepm3"} and len(select(["deepm3"])) == 6
+        with pytest.raises(TutorialError, match="named as a twin"):
+            select(None, [Entry("a", "sasrec", twin="b")])
+
+    def test_control_says_what_must_come_out(self):
+        lines = " ".join(overview(Suite(Path("nowhere"), "control", users=60)))
+        assert "no time-aware model may gain" in lines and "the clock is worth 0.0000" in lines
+
+    def test_ceiling_is_that_of_the_targets(self):
+        suite = Suite(Path("nowhere"), "sample", users=60)
+        assert len(suite.data.test) == len(make_split(load_dataset("sample", users=60)).test)
+        assert "Clairvoyant ceiling" in " ".join(overview(suite))

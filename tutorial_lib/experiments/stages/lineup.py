@@ -1,0 +1,73 @@
+"""Which models the suite compares: every model of the registry, and a twin without clock for each that reads one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.models import MODELS, build_model
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of every table. `twin`: the label of the same model without a clock; who names one claims to use time."""
+
+    label: str
+    model: str
+    options: dict[str, object] = field(default_factory=dict)
+    twin: str | None = None
+
+    @property
+    def uses_time(self) -> bool:
+        """Does the model read times at all? Then it cannot run on data that know only an order."""
+        return build_model(self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options).uses_time
+
+    @property
+    def trained(self) -> bool:
+        return MODELS[self.model].trains_by_gradient
+
+
+SMALL = {"state": 8, "expand": 1}  # of SS4Rec: as many parameters as the others have
+QUERY = {"query_time": True}
+ENTRIES = (
+    Entry("popularity", "popularity"),
+    Entry("markov", "markov"),
+    Entry("mf", "mf"),
+    Entry("neumf", "neumf"),
+    Entry("gru4rec", "gru4rec"),
+    Entry("sasrec", "sasrec"),
+    Entry("tisasrec", "tisasrec", twin="sasrec"),
+    Entry("tisasrec+query", "tisasrec", QUERY, twin="sasrec"),
+    Entry("sasrec_mhc", "sasrec_mhc"),
+    Entry("tisasrec_mhc", "tisasrec_mhc", twin="sasrec_mhc"),
+    Entry("tisasrec_mhc+query", "tisasrec_mhc", QUERY, twin="sasrec_mhc"),
+    Entry("lrurec", "lrurec"),
+    Entry("lrurec+time", "lrurec", {"time_aware": True}, twin="lrurec"),
+    Entry("lrurec+query", "lrurec", {"time_aware": True} | QUERY, twin="lrurec"),
+    Entry("mamba4rec", "mamba4rec"),
+    Entry("tim4rec", "tim4rec", twin="mamba4rec"),
+    Entry("tim4rec+query", "tim4rec", QUERY, twin="mamba4rec"),
+    Entry("ss4rec-none", "ss4rec", SMALL | {"clock": "none"}),
+    Entry("ss4rec", "ss4rec", SMALL | {"query_time": False}, twin="ss4rec-none"),
+    Entry("ss4rec+query", "ss4rec", SMALL | QUERY, twin="ss4rec-none"),
+    Entry("deepm3-none", "deepm3", {"solver": "none"}),
+    Entry("deepm3-rk4", "deepm3", twin="deepm3-none"),
+    Entry("deepm3-euler", "deepm3", {"solver": "euler"}, twin="deepm3-none"),
+    Entry("deepm3-published", "deepm3", {"flow": "published"}, twin="deepm3-none"),
+    Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}, twin="deepm3-none"),
+    Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY, twin="deepm3-none"),
+)
+
+
+def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> tuple[Entry, ...]:
+    """The entries with these labels or models, and the twins they are held against; None: all of them."""
+    by_label = {entry.label: entry for entry in entries}
+    if lost := sorted({entry.twin for entry in entries} - {None, *by_label}):
+        raise TutorialError(f"{lost[0]!r} is named as a twin and is no entry; known are {', '.join(by_label)}")
+    if names is None:
+        return tuple(entries)
+    known = set(by_label) | {entry.model for entry in entries}
+    if unknown := [name for name in names if name not in known]:
+        raise TutorialError(f"unknown model {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    chosen = {entry.label for entry in entries if entry.label in names or (entry.model in names and entry.model not in by_label)}
+    chosen |= {by_label[label].twin for label in chosen}
+    return tuple(entry for entry in entries if entry.label in chosen)

@@ -1,0 +1,47 @@
+"""Stage 2: what a trained model loses when the test histories lose their clock, or their order.
+
+Every gap is changed, the one before the target included: a model that is told the query time must not keep it. A loss shows
+that the model uses what was destroyed. No loss shows that it does not, and not that it is robust: see stage 3.
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tutorial_lib.experiments.stages.shared import forest, listed, paired
+from tutorial_lib.experiments.suite import Suite
+
+CONDITIONS = ("gaps shuffled", "order shuffled", "gaps constant")
+
+
+def run(suite: Suite) -> dict[str, pd.DataFrame]:
+    """sensitivity: a row a model and condition, with NDCG@10 before and after, the paired change, and that of the twin."""
+    conditions = CONDITIONS if suite.data.dataset.has_times else ("order shuffled",)
+    suite.corrupt_all(conditions)
+    rows, changes = [], {}
+    for entry in suite.lineup:
+        clean = suite.values(entry)
+        for condition in conditions:
+            after = suite.values(entry, condition)
+            changes[entry.label, condition] = change = paired(after, clean)
+            levels = {"clean": clean.mean(), "corrupted": after.mean()}
+            rows.append({"model": entry.label, "twin": entry.twin, "condition": condition} | levels | change)
+    for row in rows:
+        beside = changes.get((row["twin"], row["condition"]), {})
+        row |= {f"twin_{name}": beside.get(name) for name in ("delta", "delta_low", "delta_high")}
+    return {"sensitivity": pd.DataFrame(rows)}
+
+
+def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+    table = tables["sensitivity"].assign(aware=lambda table: table["twin"].notna())
+    label = "change of NDCG@10 (95 % interval; orange: time-aware)"
+    return {"sensitivity": forest(table, "delta", label, panels="condition", bold="aware")}
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+    table, lines = tables["sensitivity"], []
+    for condition, part in table.groupby("condition", sort=False):
+        losing, aware = part["delta_high"] < 0, part["twin"].notna()
+        blind = f"{(losing & ~aware).sum()} of {(~aware).sum()} others"
+        names = listed(part["model"][losing & aware])
+        lines.append(f"{condition}: {(losing & aware).sum()} of {aware.sum()} time-aware models lose ({names}), {blind}.")
+    return lines

@@ -1,0 +1,100 @@
+"""Stage 5: all pairs of models, paired over users, and each time-aware model against its twin.
+
+Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip test, corrected after Holm within a table
+(and within a group of users). A gain over a twin must also hold in the interval that draws seeds anew (seeds_low, seeds_high).
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tutorial_lib.experiments.stages.shared import ALPHA, effect_size, hierarchical_interval, listed, paired, sign_flips, thirds
+from tutorial_lib.experiments.suite import Suite
+from tutorial_lib.statistics import holm
+
+LENGTHS = ("short histories", "middle", "long histories")
+
+
+def compare(values: dict[str, np.ndarray], pairs: list[tuple[str, str]], names: tuple[str, str, str]) -> pd.DataFrame:
+    """A row a pair (a, b): mean of a - b, interval, effect size, p, Holm's p. `names`: of the columns a, b and difference."""
+    rows = []
+    for a, b in pairs:
+        row = {names[0]: a, names[1]: b, "users": values[a].shape[1]} | paired(values[a], values[b], names[2])
+        rows.append(row | {"effect": effect_size(values[a], values[b])})
+    measured = ("users", names[2], f"{names[2]}_low", f"{names[2]}_high", "effect", "p", "p_holm", "significant")
+    table = pd.DataFrame(rows, columns=[*names[:2], *measured])
+    if rows:
+        table["p"] = sign_flips(np.stack([(values[a] - values[b]).mean(0) for a, b in pairs], axis=1))
+        table["p_holm"] = holm(table["p"])
+        table["significant"] = table["p_holm"] < ALPHA
+    return table
+
+
+def run(suite: Suite) -> dict[str, pd.DataFrame]:
+    """pairs: all pairs of models; gains: time-aware models against their twins; by_length: pairs within thirds by history."""
+    suite.train_all()
+    values = {entry.label: suite.values(entry) for entry in suite.lineup}
+    pairs = list(combinations(values, 2))
+    gains = compare(values, [(entry.label, entry.twin) for entry in suite.aware], ("model", "twin", "gain"))
+    if len(gains):
+        redrawn = [hierarchical_interval(values[entry.label] - values[entry.twin]) for entry in suite.aware]
+        gains["seeds_low"], gains["seeds_high"] = [one.low for one in redrawn], [one.high for one in redrawn]
+    last = pd.DataFrame({"user": suite.data.test.user, "length": suite.data.test.row - suite.data.test.start})
+    lengths = last.groupby("user")["length"].max().to_numpy()
+    group, parts = thirds(lengths), []
+    for number, name in enumerate(LENGTHS):
+        if (inside := group == number).sum() > 1:  # histories of one length fill one group only
+            part = compare({label: v[:, inside] for label, v in values.items()}, pairs, ("a", "b", "difference"))
+            span = f"{lengths[inside].min()} to {lengths[inside].max()}"
+            parts.append(part.assign(group=name, events=span))
+    overall = compare(values, pairs, ("a", "b", "difference"))
+    return {"pairs": overall, "gains": gains, "by_length": pd.concat(parts) if parts else overall[:0]}
+
+
+def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+    if (pairs := tables["pairs"]).empty:
+        return {}
+    models = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
+    matrix = np.full((len(models), len(models)), np.nan)
+    figure = Figure(figsize=(2.6 + 0.24 * len(models), 1.6 + 0.24 * len(models)))
+    ax = figure.subplots()
+    for row in pairs.to_dict("records"):
+        i, j = models.index(row["a"]), models.index(row["b"])
+        matrix[i, j], matrix[j, i] = row["difference"], -row["difference"]
+        if row["significant"]:
+            ax.plot([i, j], [j, i], "k.", ms=3)
+    limit = np.nanmax(np.abs(matrix), initial=1e-9)
+    image = ax.imshow(matrix, cmap="PuOr", vmin=-limit, vmax=limit)
+    figure.colorbar(image, ax=ax, label="NDCG@10, row minus column", shrink=0.8)
+    ax.set_xticks(range(len(models)), models, rotation=90, fontsize=7)
+    ax.set_yticks(range(len(models)), models, fontsize=7)
+    ax.set_title("dot: different, Holm p < 0.05", fontsize=9)
+    ax.grid(False)
+    return {"pairs": figure}
+
+
+def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+    pairs, gains = tables["pairs"], tables["gains"]
+    lines = [f"{pairs['significant'].sum()} of {len(pairs)} pairs differ (Holm p < {ALPHA})."]
+    if gains.empty:
+        return [*lines, "No model that uses time took part."]
+    ahead = gains["significant"] & (gains["gain"] > 0)
+    up, lucky = gains[ahead & (gains["seeds_low"] > 0)], gains[ahead & (gains["seeds_low"] <= 0)]
+    down = gains[gains["significant"] & (gains["gain"] < 0)]
+    lines.append(
+        f"Gain significantly over their twins: {listed(up['model'])}."
+        if len(up)
+        else f"No time-aware model gains significantly over its twin ({len(gains)} tested)."
+    )
+    if len(lucky):
+        lines.append(f"Gain over all users, but other seeds might undo it: {listed(lucky['model'])}.")
+    if len(down):
+        lines.append(f"Are significantly worse than their twins: {listed(down['model'])}.")
+    best = gains.loc[gains["gain"].idxmax()]
+    interval = f"[{best['gain_low']:+.4f}, {best['gain_high']:+.4f}]"
+    lines.append(
+        f"Largest gain: {best['model']} over {best['twin']}, {best['gain']:+.4f} {interval}, Holm p {best['p_holm']:.3g}."
+    )
+    return lines
