@@ -767,7 +767,7 @@ expect("multiplications of the published time path at 1600, as a share", share[5
 # A gate that can read the clock is one thing, a gain from it another. So here are MovieLens 100K and Amazon Grocery, by the protocol of lesson 08: five seeds, the same loss, width and number of epochs for all models, the learning rate chosen on validation from the same two. Four rivals for TiM4Rec: its own twins with *constant* and with *shuffled* gaps, in training and test alike; Mamba4Rec, which is the same network without the gate; and SASRec.
 
 # %% [markdown] id="real-zh" lang="zh" en="e12d26db"
-# ## 在真实数据上，它排得更好吗？
+# ## 在真实数据上，它的排名更好吗？
 #
 # 门读得懂时钟是一回事，从中得到好处是另一回事。所以这里按第 08 课的规程，看 MovieLens 100K 和 Amazon Grocery：五个种子，所有模型用同样的损失、宽度和轮数，学习率都在验证集上从同样的两个里选。TiM4Rec 有四个对手：它自己的两个孪生模型，训练和测试都用*恒定*的或*打乱*的间隔；Mamba4Rec，也就是没有门的同一个网络；还有 SASRec。
 
