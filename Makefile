@@ -4,10 +4,13 @@
 PYTHON   ?= python3
 LAB_ARGS ?=
 SUITE_ARGS ?=
+ASSIGNMENTS ?=
+GRADE_ARGS ?=
 WORKERS  ?= 2
 
 # The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
 STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
+COURSE := $(STAMP:.venv/.installed-%=.venv/.course-%)
 RUN    := .venv/bin/python
 # Tests must not depend on what the learner has set for the lessons.
 TEST   := env -u TUTORIAL_DATASET -u TUTORIAL_USERS -u MPLBACKEND OMP_NUM_THREADS=1 $(RUN)
@@ -15,10 +18,10 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test build check bench experiments real-data lab-smoke clean
+.PHONY: help setup lab test build check bench experiments real-data assignments grades assignments-check lab-smoke clean
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
 
 setup: $(STAMP) ## make .venv and install everything (the others do this by themselves)
 	@:
@@ -47,6 +50,15 @@ experiments: $(STAMP) ## run all eight stages on the sample, in about 15 minutes
 real-data: $(STAMP) ## run the training lessons on MovieLens 100K, found in TUTORIAL_DATA_DIR
 	@$(RUN) tests/run_on_real_data.py
 
+assignments: $(COURSE) ## make course/, what is handed out and graded, in both languages (ASSIGNMENTS="state_spaces": only this)
+	@$(RUN) assignments/bundle.py $(ASSIGNMENTS)
+
+grades: $(COURSE) ## grade what has been put into course/en/submitted and course/zh/submitted (GRADE_ARGS=--again: all of it)
+	@$(RUN) assignments/classroom.py $(GRADE_ARGS)
+
+assignments-check: $(COURSE) ## send a class through nbgrader, hostile submissions among them, in about five minutes
+	@$(TEST) -m pytest --tb=short -m "" tests/test_assignments_guard.py tests/test_assignments_class.py
+
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
 	@$(RUN) tests/lab_smoke.py
 
@@ -66,3 +78,9 @@ $(STAMP):
 	{ status=$$?; if test $$status -le 128 && ls .venv/.installed-* >/dev/null 2>&1; then rm -f .venv/.unfinished; fi; \
 	  echo "The installation failed (pip's message is above): check the network and the free disk space, then run the same command again." >&2; exit 1; }
 	@rm -f .venv/.installed-* .venv/.unfinished; touch $@; echo "Set up."
+
+# nbgrader adds pages for instructors to JupyterLab: only those who grade install it.
+$(COURSE): $(STAMP)
+	@echo "Installing nbgrader ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e '.[dev,course]' || \
+	{ echo "nbgrader could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
+	@rm -f .venv/.course-*; touch $@
