@@ -1,7 +1,6 @@
 """The checkers of lesson 01 were examined too: right answers pass, plausible wrong ones are named, stubs are not attempted."""
 
 import numpy as np
-import pytest
 
 from tutorial_lib.data.facts import gaps, irregularity
 from tutorial_lib.exercises import lesson01
@@ -83,20 +82,3 @@ WRONG = [
     (lesson01.check_future, {"A", "B", "E", "F"}, "look at F"),
     (lesson01.check_future, {"A", "E"}, "look at B"),
 ]
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"

@@ -88,23 +88,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"
-
-
 def test_the_centre_of_a_bucket_lies_in_it():
     for bucket in range(65):
         gap = torch.tensor([[[round(centre(bucket, 30 * DAY, 64))]]])

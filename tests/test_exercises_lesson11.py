@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -84,23 +83,6 @@ WRONG = [
     (lesson11.check_unchanged, {"A", "C", "F"}, "look at E"),
     (lesson11.check_unchanged, {"Z"}, "set of letters"),
 ]
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict, verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"
 
 
 def test_the_letters_of_the_last_exercise():

@@ -2,7 +2,6 @@
 
 import math
 
-import pytest
 import torch
 
 from tutorial_lib.exercises import lesson13
@@ -63,23 +62,6 @@ WRONG = [
     (lesson13.check_unchanged, {"A", "B", "D", "E"}, "look at D"),
     (lesson13.check_unchanged, {"A", "B", "C", "E"}, "look at C"),
 ]
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"
 
 
 def test_sealed_laws_are_as_the_exercise_says():

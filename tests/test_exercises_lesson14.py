@@ -114,23 +114,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict, verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"
-
-
 def measured(box, rate, exact):
     state, duration, counts = torch.ones(1, 1, dtype=torch.double), torch.full((1,), 1.7, dtype=torch.double), [32, 64, 128, 256]
     errors = [abs(box(lambda t, z: -rate(t) * z, state, duration, n).item() - exact) for n in counts]

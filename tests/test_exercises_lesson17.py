@@ -90,23 +90,6 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_right_answers_pass(checker, answer):
-    assert str(checker(answer)) == "right"
-
-
-@pytest.mark.parametrize(("checker", "answer", "message"), WRONG)
-def test_wrong_answers_are_named(checker, answer, message):
-    verdict = str(checker(answer))
-    assert verdict.startswith("wrong, because") and message in verdict
-
-
-@pytest.mark.parametrize(("checker", "answer"), RIGHT)
-def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ...):
-        assert str(checker(stub)) == "not attempted yet"
-
-
 def test_the_library_agrees_with_exercise_1():
     """The library's attractor takes hours and rates; at the same half-lives it must pass the checker."""
 

@@ -219,7 +219,7 @@ expect("home: lead after a week", last["goes home (attractor)"], 0.40, tol=0.03)
 # 一个月后，第一种还在放爵士，第二种对小雅已经一无所知，第三种放四重奏。请你自己运行下一个单元格，拖动半衰期：什么时候吸引子形同瞎子，因为第二张唱片还没开始，第一张已经忘了？什么时候又是因为它永远到不了家？
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
-interact(draw, half_life=(0.5, 240.0, 0.5))
+sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
 
 # %% [markdown] id="explode-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the same law, one step
