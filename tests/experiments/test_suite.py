@@ -291,7 +291,7 @@ class TestLineup:
     def test_choice(self):
         assert select(None) == ENTRIES
         assert [entry.label for entry in select(["tim4rec"])] == ["mamba4rec", "tim4rec"]
-        assert {entry.model for entry in select(["deepm3"])} == {"deepm3"} and len(select(["deepm3"])) == 6
+        assert {entry.model for entry in select(["deepm3"])} == {"deepm3"} and len(select(["deepm3"])) == 7
         with pytest.raises(TutorialError, match="named as a twin"):
             select(None, [Entry("a", "sasrec", twin="b")])
 

@@ -55,6 +55,7 @@ ENTRIES = (
     Entry("deepm3-published", "deepm3", {"flow": "published"}, twin="deepm3-none"),
     Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}, twin="deepm3-none"),
     Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY, twin="deepm3-none"),
+    Entry("deepm3-gap+query", "deepm3", {"flow": "gap_feature"} | QUERY, twin="deepm3-none"),
 )
 
 
