@@ -7,7 +7,17 @@ import pytest
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import hit_rate, ndcg, per_user
-from tutorial_lib.experiments.results import RESULTS, read_quality, read_ranks, read_results
+from tutorial_lib.experiments.results import (
+    RESULTS,
+    SUITES,
+    read_quality,
+    read_ranks,
+    read_results,
+    read_suite,
+    suite_names,
+    suite_values,
+)
+from tutorial_lib.experiments.stages.fresh import digest
 from tutorial_lib.train import TrainConfig
 
 TABLES = sorted(path.stem for path in RESULTS.glob("*.csv"))
@@ -54,6 +64,34 @@ def test_quality_has_a_row_for_every_seed_and_drops_the_dropout():
         rows = runs[(runs["model"] == model) & (runs["clock"] == clock) & shared].sort_values("seed")
         assert list(rows["seed"]) == list(range(5))
         assert values.mean(1) == pytest.approx(rows["ndcg@10"], abs=5e-6)
+
+
+@pytest.mark.parametrize("name", suite_names())
+class TestSuites:
+    def test_tables_follow_from_the_committed_ranks(self, name):
+        values = {label: one.mean(0) for label, one in suite_values(name).items()}
+        models = read_suite(name, "stability", "models").set_index("model")["ndcg@10"]
+        assert models.to_dict() == pytest.approx({label: one.mean() for label, one in values.items()}, abs=5e-6)
+        for row in read_suite(name, "significance", "pairs").to_dict("records"):
+            assert row["difference"] == pytest.approx((values[row["a"]] - values[row["b"]]).mean(), abs=5e-6)
+
+    def test_provenance(self, name):
+        """Made from a committed state, on one state of the data; no table was touched afterwards."""
+        folder, runs = SUITES / name, read_suite(name, "stability", "runs")
+        assert runs["data_fingerprint"].nunique() == 1 and not runs["code_version"].str.contains("changed|unknown").any()
+        assert {path.name.removesuffix(".csv.gz") for path in (folder / "ranks").iterdir()} == set(runs["run"])
+        for path in folder.glob("*/provenance.json"):
+            provenance = json.loads(path.read_text(encoding="utf-8"))
+            assert provenance["settings"]["data"] == runs["data_fingerprint"][0] and "changed" not in provenance["code_version"]
+            assert {file: digest(path.parent / file) for file in provenance["outputs"]} == provenance["outputs"]
+
+    def test_every_time_aware_model_has_its_twin_and_five_seeds(self, name):
+        models = read_suite(name, "stability", "models").set_index("model")
+        trained = models["sd_over_seeds"].notna()
+        assert (models["seeds"][trained] >= (2 if name == "control" else 5)).all()
+        gains = read_suite(name, "significance", "gains")
+        assert set(gains["model"]) | set(gains["twin"]) <= set(models.index)
+        assert name.startswith("ml-1m") == gains.empty
 
 
 def test_unknown_table_names_the_known(tmp_path):

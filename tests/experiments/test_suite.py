@@ -18,6 +18,7 @@ from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
 from tutorial_lib.experiments.__main__ import main
+from tutorial_lib.experiments.results import publish, read_suite, suite_names, suite_values
 from tutorial_lib.experiments.stages import efficiency, significance, work
 from tutorial_lib.experiments.stages.fresh import STAGES, digest, why
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select
@@ -107,6 +108,20 @@ class TestWhole:
             assert archive.read("tune/chosen.csv") == (whole / "tune" / "chosen.csv").read_bytes()
         assert {"report/report.md", "stability/provenance.json"} <= set(names)
         assert sum(name.endswith("ranks.csv.gz") for name in names) == 5  # popularity, two models with two seeds each
+
+    def test_published_suite_reads_back(self, whole, data, tmp_path):
+        with pytest.raises(TutorialError, match="run all stages"):
+            publish(tmp_path, tmp_path / "published")
+        publish(whole, tmp_path / "published" / "tiny")
+        assert suite_names(tmp_path / "published") == ["tiny"]
+        assert read_suite("tiny", "tune", "chosen", tmp_path / "published").equals(pd.read_csv(whole / "tune" / "chosen.csv"))
+        assert (tmp_path / "published" / "tiny" / "stability" / "seeds.png").stat().st_size > 2000
+        values, suite = suite_values("tiny", tmp_path / "published"), suite_of(data, whole)
+        assert np.array_equal(values["tisasrec"], suite.values(suite.entry("tisasrec")))
+        assert values["popularity"].shape == (1, 70)
+        for name, wanted in (("huge", "in published/ are tiny"), ("tiny", "in tune/ are chosen, grid")):
+            with pytest.raises(TutorialError, match=wanted):
+                read_suite(name, "tune", "chosn", tmp_path / "published")
 
     def test_numbers_are_those_of_the_runs(self, whole, data):
         """The mean of a model over seeds, from the result of its runs; who gains, from the ranks."""

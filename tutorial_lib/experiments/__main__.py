@@ -10,6 +10,7 @@ from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.corrupt import CLOCKS
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.results import publish
 from tutorial_lib.experiments.runs import Run, add_to_table, execute
 from tutorial_lib.experiments.stages.fresh import STAGES
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
@@ -116,6 +117,7 @@ def add_suite(commands: argparse._SubParsersAction) -> None:
         add("--" + name.replace("_", "-"), type=type(default), help=f"the same for every model (quick: {default})")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--jobs", type=int, default=2, help="processes that train side by side, one thread each (default: 2)")
+    add("--publish", type=Path, metavar="FOLDER", help="at the end copy tables, pictures, report and ranks to FOLDER")
     add("--quiet", action="store_true", help="no progress bar")
 
 
@@ -133,6 +135,8 @@ def run_suite_command(args: argparse.Namespace) -> int:
         out = args.out or Path("experiments") / Path(args.dataset).name
         suite = Suite(out, entries=select(args.models), progress=not args.quiet, **settings)
         run_suite(suite, args.stages)
+        if args.publish:
+            publish(out, args.publish)
     except TutorialError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

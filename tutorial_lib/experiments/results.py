@@ -1,15 +1,18 @@
-"""Reading the committed result tables and the ranks behind them. Taught in lesson 07."""
+"""Reading committed result tables and the ranks behind them, and adding those of a whole suite. Taught in lessons 07 and 18."""
 
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 import tutorial_lib
+from tutorial_lib.checkpoint import replacing
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 
 RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
+SUITES = RESULTS / "suite"  # a folder for each run of the whole suite: a folder a stage, report/report.md, ranks
 FACTS = RESULTS.parent / "facts"  # small tables about data sets and trained models, such as probe's
 
 
@@ -42,3 +45,45 @@ def read_quality(table: str, folder: Path = RESULTS) -> dict[tuple[str, str, str
 
     groups = runs.sort_values("seed").groupby(["model", "options", "clock"])
     return {key: np.stack([of_user(run) for run in group["run"]]) for key, group in groups}
+
+
+def suite_names(folder: Path = SUITES) -> list[str]:
+    """The data on which the whole suite has run: "sample", "ml-100k_temporal", ..."""
+    return sorted(path.parent.parent.name for path in folder.glob("*/report/report.md"))
+
+
+def read_suite(name: str, stage: str, table: str, folder: Path = SUITES) -> pd.DataFrame:
+    """One table of one stage of a committed suite, such as ("sample", "significance", "gains")."""
+    path = folder / name / stage / f"{table}.csv"
+    if not path.exists():
+        place = next(part for part in (folder / name / stage, folder / name, folder) if part.exists() or part == folder)
+        known = ", ".join(sorted(file.stem for file in place.glob("*") if file.suffix in ("", ".csv"))) or "none"
+        raise TutorialError(f"there is no {name}/{stage}/{table}.csv among the suites; in {place.name}/ are {known}")
+    return pd.read_csv(path)
+
+
+def suite_values(name: str, folder: Path = SUITES) -> dict[str, np.ndarray]:
+    """NDCG@10 of every test user, float64 [seeds, users], for each entry of a committed suite; one row for models that count.
+
+    The same user stands in the same place everywhere, so that any two entries can be compared in pairs.
+    """
+    runs = read_suite(name, "stability", "runs", folder).sort_values("seed")
+
+    def of_user(run: str) -> np.ndarray:
+        ranks = read_ranks(run, folder / name)
+        return per_user(ranks, ndcg(ranks))
+
+    return {label: np.stack([of_user(run) for run in group["run"]]) for label, group in runs.groupby("label", sort=False)}
+
+
+def publish(out: Path, folder: Path) -> None:
+    """Copies the tables, pictures, report and ranks of a finished suite from its archive to `folder`, without trained models."""
+    archive = out / "report" / "archive.zip"
+    if not archive.exists():
+        raise TutorialError(f"{archive} is missing: run all stages, the report last, before you publish")
+    with zipfile.ZipFile(archive) as files:
+        for name in files.namelist():
+            parts = PurePosixPath(name).parts  # STAGE/FILE or runs/DATA/RUN/ranks.csv.gz
+            target = folder.joinpath(*(("ranks", f"{parts[2]}.csv.gz") if parts[0] == "runs" else parts))
+            with replacing(target) as partial:
+                partial.write_bytes(files.read(name))
