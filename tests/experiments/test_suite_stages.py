@@ -8,7 +8,7 @@ import pytest
 
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.splits import leave_last_out
-from tutorial_lib.experiments.stages import irregularity, robustness, sensitivity, significance, stability
+from tutorial_lib.experiments.stages import irregularity, robustness, sensitivity, significance, stability, tune
 from tutorial_lib.experiments.stages.lineup import Entry
 from tutorial_lib.experiments.stages.robustness import AHEAD, BEATEN, BLIND, HOLDS
 from tutorial_lib.experiments.stages.shared import effect_size, label_permutations, sign_flips, thirds
@@ -205,3 +205,22 @@ def test_gain_of_one_lucky_seed_is_not_called_a_gain(split):
     lines = significance.verdict(tables)
     assert "No time-aware model gains significantly over its twin (2 tested)." in lines
     assert "Gain over all users, but other seeds might undo it: gains." in lines
+
+
+def test_rate_is_chosen_by_the_mean_over_seeds():
+    """Seed 0 alone would choose the lower rate; equals go to the lower one; a model that counts has no rate."""
+    scores = {"sasrec": {0.001: (0.30, 0.10), 0.003: (0.29, 0.20)}, "gains": {0.001: (0.2, 0.2), 0.003: (0.2, 0.2)}}
+    entries = (Entry("popularity", "popularity"), Entry("sasrec", "sasrec"), Entry("gains", "tisasrec", twin="sasrec"))
+    trained = []
+
+    def tuned(seeds: int) -> dict[str, float]:
+        suite = SimpleNamespace(lineup=entries, rates=(0.001, 0.003), tune_seeds=seeds, train=trained.extend)
+        suite.run = lambda entry, seed, rate=None: SimpleNamespace(label=entry.label, seed=seed, rate=rate, name="r")
+        suite.result = lambda run: {"valid_ndcg@10": scores[run.label][run.rate][run.seed], "best_epoch": 2, "epochs": 4}
+        tables = tune.run(suite)
+        assert len(tables["grid"]) == 2 * 2 * seeds and f"2 learning rates and {seeds} seeds" in tune.verdict(tables)[0]
+        return tables["chosen"].set_index("model")["learning_rate"].to_dict()
+
+    assert tuned(1) == {"sasrec": 0.001, "gains": 0.001}
+    assert tuned(2) == {"sasrec": 0.003, "gains": 0.001}
+    assert [run.label for run in trained].count("popularity") == 2  # trained once a call, for the stages to come

@@ -36,7 +36,7 @@ HELP = {  # of the fields of TrainConfig
     "seed": "of weights, order, dropout and training negatives",
 }
 SUITE_SETTINGS = (
-    "dataset", "split", "users", "seeds", "rates", "epochs", "batch_size", "max_len", "dim", "dropout", "windows",
+    "dataset", "split", "users", "seeds", "tune_seeds", "rates", "epochs", "batch_size", "max_len", "dim", "dropout", "windows",
     "device", "jobs",
 )  # fmt: skip
 
@@ -111,6 +111,7 @@ def add_suite(commands: argparse._SubParsersAction) -> None:
     add("--stages", type=_words, default=list(STAGES), help="only these (and tune, whose choice all others need)")
     add("--users", type=int, help="a random subset of so many users, always the same")
     add("--seeds", type=int, help="so many trainings of each model, with seeds 0, 1, ...")
+    add("--tune-seeds", type=int, help="so many of them decide on the learning rate, by their mean")
     add("--rates", type=lambda text: tuple(map(float, _words(text))), help="grid of learning rates, tried by every model")
     for name in ("epochs", "batch_size", "max_len", "dim", "dropout", "windows"):
         default = SCALES["quick"].get(name) or getattr(Suite, name)
