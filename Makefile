@@ -44,7 +44,7 @@ check: $(STAMP) ## check the lesson sources and their notebooks without running 
 bench: $(STAMP) ## time a training step and a full ranking against textbook code
 	@$(RUN) tests/bench.py
 
-experiments: $(STAMP) ## run all eight stages on the sample, in about 15 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
+experiments: $(STAMP) ## run all eight stages on the sample, in about 10 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
 	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)
 
 real-data: $(STAMP) ## run the training lessons on MovieLens 100K, found in TUTORIAL_DATA_DIR

@@ -57,4 +57,6 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
     spread = models["sd_over_seeds"].dropna()
     if len(spread):
         lines.append(f"Standard deviation over seeds: median {spread.median():.4f}, largest {spread.max():.4f}.")
+    made = tables["runs"]["code_version"].value_counts()
+    lines.append("Trained with these versions of the code: " + ", ".join(f"{name} ({n} runs)" for name, n in made.items()) + ".")
     return lines
