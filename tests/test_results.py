@@ -94,6 +94,16 @@ class TestSuites:
         assert name.startswith("ml-1m") == gains.empty
 
 
+def test_quality_of_a_table_that_compares_losses():
+    for loss in ("ce", "bce"):
+        values = read_quality("sample_temporal", loss=loss)["sasrec", "", "real"]
+        runs = read_results("sample_temporal").query("model == 'sasrec' and loss == @loss").sort_values("seed")
+        assert len(values) == 5 and values.mean(1) == pytest.approx(runs["ndcg@10"], abs=5e-6)
+    for wrong in (None, "gbce"):
+        with pytest.raises(TutorialError, match="holds the losses bce, ce"):
+            read_quality("sample_temporal", loss=wrong)
+
+
 def test_unknown_table_names_the_known(tmp_path):
     (tmp_path / "one.csv").write_text("run\n")
     with pytest.raises(TutorialError, match="no result table 'two' .* known are one"):

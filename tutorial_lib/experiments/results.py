@@ -30,13 +30,20 @@ def read_ranks(run: str, folder: Path = RESULTS) -> Ranks:
     return Ranks.read_csv(folder / "ranks" / f"{run}.csv.gz")
 
 
-def read_quality(table: str, folder: Path = RESULTS) -> dict[tuple[str, str, str], np.ndarray]:
+def read_quality(table: str, folder: Path = RESULTS, *, loss: str | None = None) -> dict[tuple[str, str, str], np.ndarray]:
     """NDCG@10 of every test user, float64 [seeds, users], for each (model, options, clock) of a table; baselines have one row.
 
     `options` are those that differ from the model's defaults, "name=value name=value", without dropout, which the models of a
-    table share. Rows of the same user stand in the same place, so that any two entries can be compared in pairs.
+    table share. `loss`: only the runs with this one; a table that compares losses must be read one by one. Rows of the same user
+    stand in the same place, so that any two entries can be compared in pairs.
     """
-    runs = read_results(table, folder).fillna({"options": ""})
+    runs = read_results(table, folder)
+    losses = sorted(set(runs["loss"]) - {"counts"})
+    if loss is None and len(losses) > 1 or loss not in (None, "counts", *losses):
+        raise TutorialError(f"{table} holds the losses {', '.join(losses)}, got loss={loss!r}: name one of them")
+    runs = runs[runs["loss"].isin(["counts", *losses] if loss is None else [loss])]
+    old = {name: value for name, value in {"options": "", "clock": "real"}.items() if name not in runs}
+    runs = runs.assign(**old).fillna({"options": ""})
     runs["options"] = runs["options"].str.replace(r"\bdropout=\S+ ?", "", regex=True).str.strip()
 
     def of_user(run: str) -> np.ndarray:
