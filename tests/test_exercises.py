@@ -1,10 +1,9 @@
 """Every exercise of every lesson, examined in the same way: the solution is right, the stub is not attempted, mistakes are named.
 
-The wrong answers are data: RIGHT and WRONG of tests/test_exercises_lessonNN.py, at least three wrong ones for each checker.
+The answers are data: RIGHT and WRONG of assignments/answers/lessonNN.py, at least three wrong ones for each checker.
 """
 
 import importlib
-import importlib.util
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "assignments"), str(ROOT / "notebooks")]
+sys.path.insert(0, str(ROOT / "notebooks"))
 
 import exercises  # noqa: E402
 from lesson_course import load_course  # noqa: E402
@@ -25,11 +24,7 @@ HELPFUL = 20  # characters that a reason has at least: enough for a few words
 @cache
 def answers(lesson: int):
     """The module that holds the right and wrong answers of a lesson."""
-    path = ROOT / "tests" / f"test_exercises_lesson{lesson:02d}.py"
-    spec = importlib.util.spec_from_file_location(f"answers_of_lesson{lesson:02d}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(f"answers.lesson{lesson:02d}")
 
 
 def checker_of(exercise: exercises.Exercise):

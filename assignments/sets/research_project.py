@@ -9,12 +9,12 @@
 # %% [markdown] id="intro-en" lang="en" tags=["intro"]
 # A claim about time-aware recommenders is easy to make and hard to check. In this project you choose one claim, write down **before** the experiment what would count against it, run the course's experiment suite, and report what it shows, whichever way it goes. A clean *no* earns as many points as a clean *yes*.
 #
-# Two exercises come first: they tell how many people a test needs before a difference means anything. Then follow four written tasks. Plan about an hour of machine time; the suite can be stopped at any moment and goes on where it was cut.
+# Six exercises come first: how many people a test needs before a difference means anything, how settings are chosen fairly, how events are lost without a lie about time, and how a difference is tested. Then follow four written tasks. Plan about an hour of machine time; the suite can be stopped at any moment and goes on where it was cut.
 
 # %% [markdown] id="intro-zh" lang="zh" tags=["intro"]
 # 关于“考虑时间的推荐模型”，下结论容易，检验结论难。在这个项目里，你选一个论断，在实验**之前**写下什么样的结果会推翻它，运行课程的实验套件，然后如实报告它显示了什么，不管结果偏向哪一边。干净的“不成立”和干净的“成立”得同样的分。
 #
-# 先做两道练习，它们告诉你一次测试需要多少人，差别才有意义。接着是四道书面题。请预留大约一小时的机器时间；套件可以随时中断，再运行时会接着做。
+# 先做六道练习：一次测试需要多少人，差别才有意义；怎样公平地选设置；怎样丢掉事件又不对时间撒谎；怎样检验一个差别。接着是四道书面题。请预留大约一小时的机器时间；套件可以随时中断，再运行时会接着做。
 
 # %% [markdown] id="question-en" lang="en" tags=["task"]
 # **A. The claim.** Choose one claim that the suite can test, for example *TiSASRec beats SASRec on the sample, and does not on the control world*, or *DeepM3 with the attractor gains only if it is told the query time*. State it in two sentences: which models, which data, which metric, which direction. Then write what result would speak against it.

@@ -10,7 +10,7 @@ from tests.textbook_streams import TextbookSASRecMHC, unrolled_sinkhorn
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
-from tutorial_lib.models.mhc import Carry, Gather, HyperConnection, Project, sinkhorn
+from tutorial_lib.models.mhc import Carry, Gather, HyperConnection, Project, Sinkhorn, sinkhorn
 from tutorial_lib.models.sasrec import SASRec
 
 
@@ -58,6 +58,37 @@ def test_the_hand_written_gradients():
     assert check(Project.apply, (streams.detach().flatten(1).requires_grad_(), phi))
     assert check(Gather.apply, (streams, pre))
     assert check(Carry.apply, (streams, res, post, output))
+    assert check(lambda *given: Carry.apply(*given).sum(1), (streams, res, post, output))  # one gradient for all streams
+    one = streams.detach()[:, :1].clone().requires_grad_()
+    assert check(lambda x, *given: Carry.apply(x, None, *given), (one, post, output))  # stands for three copies
+
+
+def test_a_gradient_that_is_the_same_for_all_rows_is_zero_by_the_long_way_too():
+    logits, shared = normal(5, 4, 4).permute(1, 2, 0), normal(1, 4, 5).expand(4, -1, -1)
+    for grad in (shared, shared.contiguous()):
+        given = logits.clone().requires_grad_()
+        Sinkhorn.apply(given, 20).backward(grad)
+        assert given.grad.abs().max() < 1e-12
+
+
+def test_many_matrices_are_solved_in_pieces_like_few():
+    logits, weights = normal(5000, 4, 4).requires_grad_(), normal(5000, 4, 4, seed=1)
+    whole = torch.autograd.grad((sinkhorn(logits) * weights).sum(), logits)[0]
+    few = torch.autograd.grad((sinkhorn(logits[2045:2050]) * weights[2045:2050]).sum(), logits)[0]
+    torch.testing.assert_close(whole[2045:2050], few[2045:2050], atol=1e-13, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dynamic", [True, False])
+def test_copies_by_expand_are_cheaper_and_otherwise_the_same(dynamic):
+    one, x, weight = connection(dynamic=dynamic), normal(2, 5, 8).requires_grad_(), normal(2, 5, 4, 8, seed=1)
+    with torch.no_grad():
+        one.bias += normal(24)
+    results = []
+    for streams in (x[:, :, None].expand(-1, -1, 4, -1), x[:, :, None].repeat(1, 1, 4, 1)):
+        output = one(streams, torch.tanh)
+        results.append([output, *torch.autograd.grad((output * weight).sum(), [x, *one.parameters()])])
+    for cheap, plain in zip(*results, strict=True):
+        torch.testing.assert_close(cheap, plain, atol=1e-12, rtol=1e-9)
 
 
 @pytest.mark.parametrize("streams", [2, 4])

@@ -5,9 +5,8 @@ learn how to mix them around every sub-layer F (attention and feed-forward each 
 
     X <- H_res X + H_post^T F(H_pre X)          X [n, d] per token, H_res [n, n], H_pre [1, n], H_post [1, n]
 
-mHC keeps H_res doubly stochastic, so that no product of them, however deep, can amplify a signal.
-Source: Zhu et al. 2024, "Hyper-connections"; Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections" (arXiv 2512.24880),
-sections 3 and 4. Taught in lesson 09.
+mHC keeps H_res doubly stochastic, so that no product of them, however deep, can amplify a signal. Source: Zhu et al. 2024,
+"Hyper-connections"; Xie et al. 2025, "mHC" (arXiv 2512.24880), sections 3 and 4. Taught in lesson 09.
 """
 
 import math
@@ -35,10 +34,11 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     return work[:, -1]
 
 
-def sum_of_products(weights: Tensor, parts: Tensor) -> Tensor:
-    """sum_i weights_i parts_i without an array as large as all products. weights [n, N], parts [n, ..., N] -> [..., N]."""
-    total = weights[0] * parts[0]
-    for weight, part in zip(weights[1:], parts[1:], strict=True):
+def sum_of_products(weights: Tensor, parts: Tensor, start: float = 0.0) -> Tensor:
+    """start + sum_i weights_i parts_i, with no array as large as all products. weights [n, N], parts [n, ..., N] -> [..., N]."""
+    (weight, *weights), (part, *parts) = weights, parts
+    total = torch.addcmul(weight.new_tensor(start), weight, part) if start else weight * part
+    for weight, part in zip(weights, parts, strict=True):
         total.addcmul_(weight, part)
     return total
 
@@ -48,42 +48,45 @@ class Sinkhorn(torch.autograd.Function):
 
     One iteration divides columns, then rows, by their sums. The first works on logarithms, where nothing overflows; the others
     only scale its result, P = diag(u) K diag(v). The gradient is that of the limit, from the implicit function theorem: with
-    rows and columns held at sum 1, dlogit = P * (G - a 1^T - 1 b^T), and two conditions on the sums give a and b. That is one
-    small linear system instead of 2 x `iterations` steps backwards.
+    rows and columns held at sum 1, dlogit = P * (G - a 1^T - 1 b^T), and two conditions on the sums give a and b: one small
+    linear system instead of 2 x `iterations` steps backwards, exact when the columns sum to 1.
     """
 
     @staticmethod
     def forward(ctx, logits: Tensor, iterations: int) -> Tensor:
-        logits = logits - logits.logsumexp(0, keepdim=True)
-        kernel = logits.softmax(1)  # after one iteration
-        row = column = torch.ones_like(kernel[0])  # u and v, [n, N]
-        for _ in range(iterations - 1):
-            column = sum_of_products(row, kernel).clamp_(min=1e-30).reciprocal_()
-            row = sum_of_products(column, kernel.transpose(0, 1)).clamp_(min=1e-30).reciprocal_()
-        matrix = kernel * row[:, None] * column
+        kernel = logits.log_softmax(0).softmax(1)  # after one iteration
+        u = v = torch.ones_like(kernel[0])  # [n, N]
+        rows, columns = kernel.unbind(0), kernel.unbind(1)
+        for _ in range(iterations - 1):  # 1e-30: nothing is divided by 0
+            v = sum_of_products(u, rows, 1e-30).reciprocal_()
+            u = sum_of_products(v, columns, 1e-30).reciprocal_()
+        matrix = (kernel * u[:, None]).mul_(v)
         ctx.save_for_backward(matrix)
         return matrix
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (matrix,) = ctx.saved_tensors
-        n = len(matrix)
+        if grad.stride(0) == 0:  # the same for all rows: it asks for sums of columns only, and they are held at 1
+            return torch.zeros_like(matrix), None
+        pieces = matrix.numel() // 32_768 + 1  # smaller ones wake no second thread, which would take longer than the work
+        return torch.cat(list(map(Sinkhorn.solved, matrix.chunk(pieces, -1), grad.chunk(pieces, -1))), -1), None
+
+    @staticmethod
+    def solved(matrix: Tensor, grad: Tensor) -> Tensor:
         grad = grad.contiguous()
-        weighted = matrix * grad
-        by_row, by_column = weighted.sum(1), weighted.sum(0)  # [n, N]
-        # a + P b = by_row and P^T a + b = by_column; the ones fix what a and b have in common and cancels
-        system = -(matrix[:, :, None] * matrix[:, None]).sum(0) + 1 / n + 1e-6 * torch.eye(n, device=grad.device)[..., None]
-        system.diagonal().add_(matrix.sum(0).T)
-        b = solve(system, by_column - (matrix * by_row[:, None]).sum(0))
-        a = by_row - (matrix * b).sum(1)
-        return matrix * (grad - a[:, None] - b), None
+        by_row, by_column = ((matrix * grad).sum(axis) for axis in (1, 0))  # [n, N]
+        # a + P b = by_row and P^T a + b = by_column, the last b may be 0; the epsilon is for a P that mixes nothing
+        free = matrix[:, :-1]
+        system = sum_of_products(free[:, :, None], free[:, None]).neg_()
+        system.diagonal().add_(free.sum(0).T + 10 * torch.finfo(grad.dtype).eps)
+        b = torch.cat([solve(system, by_column[:-1] - sum_of_products(by_row, free)), torch.zeros_like(by_row[:1])])
+        a = by_row - sum_of_products(b, matrix.transpose(0, 1))
+        return (grad - a[:, None]).sub_(b).mul_(matrix)
 
 
 def sinkhorn(logits: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """Doubly stochastic matrices [..., n, n] from any real ones: rows sum to 1, columns nearly, ever closer with more iterations.
-
-    Source: the mHC paper, section 4.2. The gradient (see `Sinkhorn`) is exact when the columns sum to 1.
-    """
+    """Doubly stochastic matrices [..., n, n] from any real ones: rows sum to 1, columns ever more nearly. mHC paper, 4.2."""
     n = logits.shape[-1]
     flat = logits.reshape(-1, n * n).T.reshape(n, n, -1)
     return Sinkhorn.apply(flat, iterations).reshape(n * n, -1).T.contiguous().view(logits.shape)
@@ -106,9 +109,9 @@ class Project(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor, to_x: Tensor) -> tuple[Tensor, Tensor]:
         x, phi, scale, product = ctx.saved_tensors
-        through_scale = (grad * product).sum(0) * scale.square() / x.shape[1]
+        through_scale = sum_of_products(grad, product).mul_(scale.square().div_(-x.shape[1]))
         scaled = grad * scale
-        return to_x.addcmul_(x, through_scale[:, None], value=-1).addmm_(scaled.T, phi.T), (scaled @ x).T
+        return to_x.addcmul_(x, through_scale[:, None]).addmm_(scaled.T, phi.T), (scaled @ x).T
 
 
 class Gather(torch.autograd.Function):
@@ -126,20 +129,31 @@ class Gather(torch.autograd.Function):
 
 
 class Carry(torch.autograd.Function):
-    """H_res X + H_post^T F: streams [N, n, d], H_res [n, n, N], H_post [n, N], output of the sub-layer [N, d] -> [N, n, d]."""
+    """H_res X + H_post^T F: streams [N, n, d], H_res [n, n, N], H_post [n, N], output of the sub-layer [N, d] -> [N, n, d].
+
+    Without H_res: X + H_post^T F for n copies of one stream, [N, 1, d].
+    """
 
     @staticmethod
-    def forward(ctx, streams: Tensor, res: Tensor, post: Tensor, output: Tensor) -> Tensor:
-        res = res.permute(2, 0, 1).contiguous()
-        ctx.save_for_backward(streams, res, post, output)
-        return torch.bmm(res, streams).addcmul_(post.T[..., None], output[:, None])
+    def forward(ctx, streams: Tensor, res: Tensor | None, post: Tensor, output: Tensor) -> Tensor:
+        post = post.T.contiguous()[..., None]  # [N, n, 1]; without a copy, the results would inherit its order in memory
+        mixed = () if res is None else (res.permute(2, 0, 1).contiguous(), streams)
+        ctx.save_for_backward(post, output, *mixed)
+        return (torch.bmm(*mixed) if mixed else streams.repeat(1, len(post[0]), 1)).addcmul_(post, output[:, None])
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        streams, res, post, output = ctx.saved_tensors
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        post, output, *mixed = ctx.saved_tensors
+        if mixed and grad.stride(1) == 0:  # behind the last connection: the mean gives all streams one gradient, and no products
+            (res, streams), n, grad = mixed, post.shape[1], grad[:, 0]
+            to_res = torch.bmm(streams, grad[..., None])[..., 0].T.expand(n, -1, -1)
+            return res.sum(1)[..., None] * grad[:, None], to_res, (grad * output).sum(1).expand(n, -1), grad * post.sum(1)
         grad = grad.contiguous()
         to_post = torch.bmm(grad, output[..., None])[..., 0].T
-        to_output = sum_of_products(post[..., None], grad.transpose(0, 1))
+        to_output = sum_of_products(post.transpose(0, 1), grad.transpose(0, 1))
+        if not mixed:
+            return grad.sum(1, keepdim=True), None, to_post, to_output
+        res, streams = mixed
         return torch.bmm(res.mT, grad), torch.bmm(grad, streams.mT).permute(1, 2, 0), to_post, to_output
 
 
@@ -148,7 +162,7 @@ class Mappings(NamedTuple):
 
     pre: Tensor
     post: Tensor
-    res: Tensor
+    res: Tensor | None
 
 
 class HyperConnection(nn.Module):
@@ -156,9 +170,8 @@ class HyperConnection(nn.Module):
 
     Every mapping has a static part (a bias) and a dynamic one (a linear map of the token's own streams, scaled by alpha = 0.01
     at the start). "mhc": H_pre = sigmoid, H_post = 2 sigmoid, H_res = Sinkhorn. "hc": biases plus alpha tanh, unbounded.
-    At the start H_pre averages the streams and H_post is 1, so the mean of the streams moves as in the plain residual network,
-    exactly when alpha = 0. With one stream nothing is left to mix, and this is the plain residual connection.
-    `dynamic=False` leaves only the biases.
+    `dynamic=False` leaves only the biases. At the start H_pre averages the streams and H_post is 1, so the mean of the streams
+    moves as in the plain residual network, exactly when alpha = 0. With one stream nothing is left to mix: plain residuals.
     """
 
     def __init__(self, dim: int, streams: int = 4, *, kind: str = "mhc", dynamic: bool = True, alpha: float = 0.01):
@@ -168,42 +181,41 @@ class HyperConnection(nn.Module):
         self.streams, self.kind, self.dynamic = streams, kind, dynamic and streams > 1
         if streams == 1:
             return
-        eye = torch.eye(streams)
-        if kind == "mhc":
-            pre, post, res = torch.full((streams,), -math.log(streams - 1)), torch.zeros(streams), 3 * (eye - 1)
-        else:
-            pre, post, res = torch.full((streams,), 1 / streams), torch.ones(streams), eye
-        self.bias = nn.Parameter(torch.cat([pre, post, res.flatten()]))
+        one, eye = torch.ones(streams), torch.eye(streams)
+        start = {"mhc": (-math.log(streams - 1) * one, 0 * one, 3 * (eye - 1)), "hc": (one / streams, one, eye)}
+        self.bias = nn.Parameter(torch.cat([part.flatten() for part in start[kind]]))
         if self.dynamic:
             self.alpha = nn.Parameter(torch.full((3,), float(alpha)))
             # Not zero: with equal biases and no dynamic part, all streams would stay copies of each other for ever.
             self.phi = nn.Parameter(0.02 * torch.randn(streams * dim, len(self.bias)))
 
-    def mappings(self, raw: Tensor) -> Mappings:
-        """The dynamic part [2 n + n^2, N] -> the three mappings of every token."""
+    def mappings(self, raw: Tensor, mixing: bool = True) -> Mappings:
+        """The dynamic part [2 n + n^2, N] -> the three mappings of every token; of "mhc" without H_res if not `mixing`."""
         n = self.streams
         if self.dynamic:
-            alpha = torch.cat([self.alpha[:1].expand(n), self.alpha[1:2].expand(n), self.alpha[2:].expand(n * n)])
-            raw = self.bias[:, None] + alpha[:, None] * (raw.tanh() if self.kind == "hc" else raw)
+            alpha = self.alpha.repeat_interleave(torch.tensor([n, n, n * n], device=raw.device))
+            raw = torch.addcmul(self.bias[:, None], alpha[:, None], raw.tanh() if self.kind == "hc" else raw)
         pre, post, res = raw.split([n, n, n * n])
         res = res.unflatten(0, (n, n))
         if self.kind == "hc":
             return Mappings(pre, post, res)
-        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), Sinkhorn.apply(res, ITERATIONS))
+        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), Sinkhorn.apply(res, ITERATIONS) if mixing else None)
 
     def forward(self, streams: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        batch, length, n, dim = streams.shape
+        n = self.streams
         if n == 1:
             return streams + function(streams[:, :, 0])[:, :, None]
-        flat = streams.reshape(-1, n * dim)
+        # Rows that sum to 1 leave copies, made by `expand`, as they are: one of them and no H_res will do while training.
+        copies = self.kind == "mhc" and streams.stride(2) == 0 and torch.is_grad_enabled()
+        batch, length, given, dim = (*streams.shape[:2], 1 if copies else n, streams.shape[3])
+        flat = (streams[:, :, 0] if copies else streams).reshape(-1, given * dim)
+        raw = self.bias[:, None].expand(-1, len(flat))
         if self.dynamic:
-            raw, flat = Project.apply(flat, self.phi)
-        else:
-            raw = self.bias[:, None].expand(-1, len(flat))
-        pre, post, res = self.mappings(raw)
-        gathered, flat = Gather.apply(flat.view(-1, n, dim), pre)
+            raw, flat = Project.apply(flat, self.phi.unflatten(0, (n, dim)).sum(0) if copies else self.phi)
+        pre, post, res = self.mappings(raw, not copies)
+        gathered, flat = Gather.apply(flat.view(-1, given, dim), pre.sum(0, keepdim=True) if copies else pre)
         output = function(gathered.view(batch, length, dim)).reshape(-1, dim)
-        return Carry.apply(flat, res, post, output).view(streams.shape)
+        return Carry.apply(flat, res, post, output).view(batch, length, n, dim)
 
 
 class HyperBlock(nn.Module):
@@ -216,9 +228,8 @@ class HyperBlock(nn.Module):
         self.around_feed_forward = HyperConnection(dim, streams, kind=kind, dynamic=dynamic)
 
     def forward(self, streams: Tensor, *known: IntervalTables) -> Tensor:
-        block = self.block
-        streams = self.around_attention(streams, lambda x: block.attention(block.norm1(x), *known))
-        return self.around_feed_forward(streams, lambda x: block.feed_forward(block.norm2(x)))
+        streams = self.around_attention(streams, lambda x: self.block.attention(self.block.norm1(x), *known))
+        return self.around_feed_forward(streams, lambda x: self.block.feed_forward(self.block.norm2(x)))
 
 
 def through_streams(blocks: nn.ModuleList, x: Tensor, streams: int, *known: IntervalTables) -> Tensor:
@@ -229,7 +240,7 @@ def through_streams(blocks: nn.ModuleList, x: Tensor, streams: int, *known: Inte
     carried = x[:, :, None].expand(-1, -1, streams, -1)
     for block in blocks:
         carried = block(carried, *known)
-    return sum(carried.unbind(2)) / streams  # not mean(2), whose gradient of stride 0 would make the products behind it crawl
+    return carried.sum(2) / streams  # not mean(2): the gradient of a sum has stride 0, by which `Carry` knows it
 
 
 class SASRecMHC(SASRec):
@@ -278,9 +289,8 @@ class TiSASRecMHC(TiSASRec):
         kind: str = "mhc",
         dynamic: bool = True,
     ):
-        shape = {"blocks": blocks, "heads": heads, "hidden": hidden, "dropout": dropout}
-        clock = {"num_users": num_users, "buckets": buckets, "bucketing": bucketing, "query_time": query_time}
-        super().__init__(num_items, max_len, dim, **shape, **clock)
+        options = {"num_users": num_users, "buckets": buckets, "bucketing": bucketing, "query_time": query_time}
+        super().__init__(num_items, max_len, dim, blocks=blocks, heads=heads, hidden=hidden, dropout=dropout, **options)
         self.streams = streams
         self.blocks = nn.ModuleList(HyperBlock(block, dim, streams, kind, dynamic) for block in self.blocks)
 

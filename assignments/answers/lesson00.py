@@ -1,4 +1,4 @@
-"""The checkers of lesson 00 were examined too: right answers pass, plausible wrong ones are named, stubs are not attempted."""
+"""Answers to the exercises of lesson 00: right ones, and wrong ones with words of the reason that the student must be given."""
 
 import numpy as np
 

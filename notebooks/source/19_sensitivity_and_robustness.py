@@ -1,0 +1,941 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] id="puzzle-en" lang="en"
+# Two smoke detectors hang in Mia's corridor, next to the bathroom. One goes off at every hot shower. The other has hung there for three years, and steam has never disturbed it. Mia calls it the robust one. Then she opens it to change the battery. There is none.
+#
+# The announcement of DeepM3 (lesson 17) says: with noisy times and dropped events its NDCG falls by 0.36 %, while traditional models "collapse". <!-- literature -->
+#
+# Is that the detector that tells smoke from steam, or the one without a battery? A small loss alone cannot say. In this lesson you spoil clocks by hand, gap by gap, learn which question a spoilt clock answers and which it does not, and open the case of every model that takes part.
+
+# %% [markdown] id="puzzle-zh" lang="zh" en="e2dd30cc"
+# 小安家的走廊里，浴室门口装着两个烟雾报警器。一个每逢洗热水澡就响；另一个装了三年，蒸汽从来没有惊动过它。小安说，这一个才叫鲁棒。后来他打开外壳想换电池，发现里面根本没有电池。
+#
+# DeepM3（第 17 课）的宣传里写道：时间里掺了噪声、又丢了事件，它的 NDCG 只下降 0.36 %，而传统模型会“崩溃”。<!-- literature -->
+#
+# 它是那个分得清烟和蒸汽的报警器，还是那个没有电池的？单凭损失小，说明不了问题。这一课里，你会亲手一个间隔一个间隔地弄坏时钟，弄清楚坏掉的时钟能回答什么问题、不能回答什么问题，然后把每个参赛模型的外壳都打开看看。
+
+# %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
+# ## What you will be able to do
+#
+# - corrupt a history in six ways by hand, on gaps, with the clock rebuilt, and say why never on times;
+# - tell sensitivity (what is lost when the clock is destroyed) from robustness (what is lost when it is disturbed);
+# - place any model in a table of two questions, and unmask one that has no clock, or the wrong twin;
+# - compute a bound on the damage of a wrong clock, and say what such a bound is worth;
+# - read the result tables of the suite, and judge two claims by them.
+
+# %% [markdown] id="objectives-zh" lang="zh" en="903f68db" tags=["objectives"]
+# ## 学完这一课，你能够
+#
+# - 亲手用六种办法破坏一段历史：动的是间隔，再重建时钟；并说清为什么绝不直接动时间；
+# - 分清敏感性（时钟毁掉时损失什么）与鲁棒性（时钟受干扰时损失什么）；
+# - 用两个问题组成的表给任何模型定位，揭穿没有时钟的模型，也揭穿找错了孪生模型的模型；
+# - 算出错误的时钟造成的损害的上界，并说出这样一个上界值多少；
+# - 读懂整套实验的结果表，并据此评判两个断言。
+
+# %% id="setup"
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from IPython.display import display
+
+from tutorial_lib import plots
+from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
+from tutorial_lib.data.corrupt import corrupt
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.simulate import last_gap_task
+from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.exercises import lesson19
+from tutorial_lib.experiments.results import read_suite, suite_names
+from tutorial_lib.experiments.stages import robustness, sensitivity
+from tutorial_lib.experiments.stages.lineup import Entry, select
+from tutorial_lib.experiments.stages.shared import forest
+from tutorial_lib.experiments.suite import Suite, run_suite
+from tutorial_lib.losses import full_softmax
+from tutorial_lib.models import build_model
+from tutorial_lib.models.deepm3_flows import build_flow
+from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
+
+torch.manual_seed(0)
+plots.use_style()
+DOUBLE, YEAR = torch.double, 365.25 * 24 * 3600  # seconds
+
+# %% [markdown] id="parameters-en" lang="en"
+# Histories are taken from the data that this cell names, and two small models are trained on them. The result tables are what they are, wherever you run this.
+
+# %% [markdown] id="parameters-zh" lang="zh" en="d68928e3"
+# 用哪份数据的历史，由这个单元格决定；两个小模型也在上面训练。结果表则与你在哪里运行无关。
+
+# %% id="parameters-code" tags=["parameters", "training"]
+DATASET, USERS = settings(dataset="sample", users=1000)
+ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are checked only there
+
+# %% [markdown] id="tiny-en" lang="en"
+# ## Five events, six ways to spoil them
+#
+# Mia reads five articles, A to E, at 10:50, 11:10, 11:20, 16:20 and 17:10. The gaps are 20, 10, 300 and 50 minutes. E is the one that a model must predict, so the last gap leads up to the question.
+#
+# Every corruption of the clock works on the **gaps**. Then the clock is *rebuilt*: the first time stays, every later one is the first plus the sum of the gaps so far (`cumsum`).
+#
+# - **gaps shuffled**: the gaps change places;
+# - **gaps constant**: every gap is an hour;
+# - **jitter**: every gap is multiplied by a random factor, here 2, ½, ½ and 2;
+# - **quantised**: the clock only shows whole hours;
+# - **order shuffled**: the articles before the question change places, the times stay;
+# - **dropped**: B and D were never recorded.
+
+# %% [markdown] id="tiny-zh" lang="zh" en="b6671f7d"
+# ## 五个事件，六种破坏
+#
+# 小安在 10:50、11:10、11:20、16:20 和 17:10 读了五篇文章，A 到 E。间隔是 20、10、300 和 50 分钟。E 是模型要预测的那篇，所以最后一个间隔一直通到提问的时刻。
+#
+# 凡是破坏时钟，动的都是**间隔**。然后*重建*时钟：第一个时刻不变，后面每个时刻等于第一个时刻加上到此为止的间隔之和（`cumsum`）。
+#
+# - **gaps shuffled**：间隔互换位置；
+# - **gaps constant**：每个间隔都是一小时；
+# - **jitter**：每个间隔乘以一个随机因子，这里是 2、½、½ 和 2；
+# - **quantised**：时钟只显示整点；
+# - **order shuffled**：提问之前的文章互换位置，时间不动；
+# - **dropped**：B 和 D 没有被记录下来。
+
+# %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
+# **Predict before you run.** Of which corruptions can the last time still be 17:10? On the clock of whole hours, how long are the gaps between A, B and C? And how long is the gap between A and C once B is lost?
+
+# %% [markdown] id="predict-tiny-zh" lang="zh" en="097ca313" tags=["predict"]
+# **先猜，再运行。** 在哪几种破坏之后，最后一个时刻仍然是 17:10？在只显示整点的时钟上，A、B、C 之间的间隔有多长？B 丢了以后，A 和 C 之间的间隔又是多长？
+
+# %% id="tiny-code"
+minutes = np.array([650, 670, 680, 980, 1030])  # since midnight
+gaps = np.diff(minutes)
+
+
+def rebuild(first, gaps):
+    """The clock that starts at `first` and goes on by these gaps."""
+    return first + np.append(0, np.cumsum(gaps))
+
+
+clocks = {
+    "real": minutes,
+    "gaps shuffled": rebuild(650, gaps[[2, 0, 3, 1]]),
+    "gaps constant": rebuild(650, np.full(4, 60)),
+    "jitter": rebuild(650, gaps * np.array([2, 0.5, 0.5, 2])),
+    "quantised": minutes // 60 * 60,
+}
+print("times, minutes since midnight")
+show_matrix(np.stack(list(clocks.values())), list(clocks), list("ABCDE"), digits=0)
+print("\ngaps, minutes")
+show_matrix(np.diff(list(clocks.values())), list(clocks), ["A-B", "B-C", "C-D", "D-E"], digits=0)
+stays = np.array([True, False, True, False, True])
+print("\ndropped: A, C, E at", minutes[stays], "with gaps", np.diff(minutes[stays]))
+expect_true("shuffled gaps end at the same time", clocks["gaps shuffled"][-1] == 1030)
+expect_close("whole hours: gaps", np.diff(clocks["quantised"]), [60, 0, 300, 60], tol=1e-9)
+expect("B lost: the gap from A to C", np.diff(minutes[stays])[0], 30, tol=1e-9)
+
+# %% id="tiny-picture" tags=["picture", "nbval-ignore-output"]
+rows = {name: (times, "ABCDE") for name, times in clocks.items()}
+rows["order shuffled"], rows["dropped"] = (minutes, "CADBE"), (minutes[stays], "ACE")
+fig, ax = plt.subplots(figsize=(8.5, 3.2))
+for place, (times, letters) in enumerate(rows.values()):
+    ax.plot(times / 60, np.full(len(times), place), color="0.8", zorder=1)
+    for moment in np.unique(times):
+        here = "".join(letter for letter, time in zip(letters, times, strict=True) if time == moment)
+        ax.plot(moment / 60, place, "o", color=plots.ORANGE if here == "E" else plots.BLUE, ms=5)
+        ax.annotate(here, (moment / 60, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9)
+ax.set_yticks(range(len(rows)), list(rows))
+ax.set(ylim=(len(rows) - 0.5, -0.8), xlabel="time of day (hours)")
+plt.show()
+
+# %% [markdown] id="tiny-alt-en" lang="en" tags=["alt"]
+# Seven rows of lettered points on a time axis from 10 to 17 hours. Real: A, B, C close together before noon, D and E in the late afternoon. Gaps shuffled: A alone, the others late. Gaps constant: evenly spaced, ending before 15. Jitter: much the same pattern, ending before 16. Quantised: B and C on the same point. Order shuffled: the real times with the letters C, A, D, B, E. Dropped: only A, C and E.
+
+# %% [markdown] id="tiny-alt-zh" lang="zh" en="bbf17126" tags=["alt"]
+# 时间轴从 10 点到 17 点，七行带字母的点。real：A、B、C 挤在中午之前，D、E 在傍晚。gaps shuffled：A 独自在前，其余都在后面。gaps constant：等距排列，不到 15 点就结束。jitter：样子差不多，不到 16 点就结束。quantised：B 和 C 落在同一点。order shuffled：时刻是真实的，字母变成 C、A、D、B、E。dropped：只剩 A、C、E。
+
+# %% [markdown] id="tiny-why-en" lang="en"
+# Three end at 17:10: shuffled gaps (the sum stays), the shuffled order and the lost events (no time was touched). The clock of whole hours shows 60 minutes between A and B, which are 20 minutes apart, and 0 between B and C: a tie, and the order of the rows must not change with it. The gap over a lost event is the sum of the gaps, 30.
+#
+# Note what a corruption leaves alone. Jitter spoils every gap a little and keeps short ones short. Shuffled gaps keep all their lengths and lose the places. A constant clock keeps nothing.
+
+# %% [markdown] id="tiny-why-zh" lang="zh" en="769dda49"
+# 有三种仍在 17:10 结束：间隔打乱（总和不变）、顺序打乱、事件丢失（时间都没动过）。只显示整点的时钟上，相隔 20 分钟的 A 和 B 变成相隔 60 分钟，B 和 C 之间是 0：时间并列了，而各行的次序不许因此改变。跨过丢失事件的间隔等于几个间隔之和，30 分钟。
+#
+# 留意每种破坏放过了什么。抖动让每个间隔都走样一点，短的还是短的。打乱间隔，长度都在，位置没了。恒定的时钟什么也不留。
+
+# %% [markdown] id="times-en" lang="en" tags=["break-it"]
+# ## Break it, 1: corrupt the times
+#
+# It looks simpler to spoil the **times**. The public code of DeepM3 does: it adds noise to the running time and sorts, and it "drops" events by setting timestamps to zero, in place. Do the same to Mia: add noise of −15 to +10 minutes; then set the time of C to zero, now in unix seconds.
+#
+# **Predict.** Who is first after the noise? How long is the gap before C, and the gap after it?
+
+# %% [markdown] id="times-zh" lang="zh" en="2fa775dd" tags=["break-it"]
+# ## 弄坏它之一：直接破坏时间
+#
+# 直接破坏**时间**看上去更简单。DeepM3 公开的代码就是这样做的：给累计时间加噪声，再排序；“丢失”事件的办法，是把时间戳原地改成零。对小安也这么做：先加 −15 到 +10 分钟的噪声；再把 C 的时间改成零，这回用 unix 秒。
+#
+# **猜一猜：** 加了噪声以后谁排第一？C 之前的间隔有多长，C 之后的又有多长？
+
+# %% id="times-code" tags=["break-it"]
+noisy = minutes + np.array([10, -15, 5, 0, -10])
+print("with noise:", noisy, "sorted:", "".join(np.array(list("ABCDE"))[noisy.argsort(kind="stable")]))
+expect_true("B now stands before A", noisy[1] < noisy[0])
+
+seconds = 1_704_067_200 + 60 * minutes  # the same day as unix seconds: 1 January 2024
+zeroed = seconds * np.array([1, 1, 0, 1, 1])
+show_matrix(np.diff(zeroed)[None] / YEAR, ["gaps, years"], ["A-B", "B-C", "C-D", "D-E"], digits=1)
+expect("gap before C, years", np.diff(zeroed)[1] / YEAR, -54.0, tol=0.05)
+expect("gap after C, years", np.diff(zeroed)[2] / YEAR, 54.0, tol=0.05)
+
+rng, shared = np.random.default_rng(0), np.ones(1_000_000)
+lost = []
+for _ in range(3):  # three models, one after the other, are tested on the "same" histories
+    shared *= rng.random(len(shared)) >= 0.3
+    lost.append((shared == 0).mean())
+show_matrix([lost], ["share of events lost"], ["1st model", "2nd model", "3rd model"])
+expect("2nd model", lost[1], 0.51, tol=0.005)
+expect("3rd model", lost[2], 0.66, tol=0.005)
+
+# %% [markdown] id="times-why-en" lang="en"
+# Noise on times breaks the **order**: B comes before A. Whoever sorts afterwards has corrupted two things at once and can no longer say which one hurt. A zeroed time is not a lost event: the item is still there, and around it stand a gap of minus 54 and one of plus 54 years. (Clamped at 0, the second remains.) No sensor fails like this. And what is done *in place* stays: the second model is tested with 0.51 of the events gone, the third with 0.66.
+#
+# Now the same on real histories, and mended: the noise on gaps, the lost events really removed.
+
+# %% [markdown] id="times-why-zh" lang="zh" en="7fe2df42"
+# 给时间加噪声会破坏**顺序**：B 跑到了 A 前面。事后再排序的人，等于同时破坏了两样东西，再也说不清是哪一样伤了模型。改成零的时间也不是丢失的事件：物品还在，两边各是一个间隔，负 54 年和正 54 年。（就算把负数截成 0，后一个还在。）没有哪个传感器会这样坏。而且*原地*做的事不会复原：轮到第二个模型，0.51 的事件已经没了；到第三个，0.66。
+#
+# 下面在真实的历史上重做一遍，并且改正：噪声加在间隔上，丢失的事件真的拿掉。
+
+# %% id="mended-code" tags=["break-it"]
+split = make_split(load_dataset(DATASET, users=USERS), "temporal")
+events = split.dataset.events
+same_user = np.diff(events["user"]) == 0
+
+
+def gaps_of(events):
+    """Seconds between neighbouring events of the same user."""
+    return np.diff(events["timestamp"])[np.diff(events["user"]) == 0]
+
+
+half_an_hour = np.random.default_rng(0).normal(0, 1800, len(events))
+swapped = (np.diff(events["timestamp"] + half_an_hour) < 0)[same_user].mean()
+expect("noise of half an hour on times: neighbours that change places", swapped, 0.28, tol=0.02, when=ON_SAMPLE)
+expect_true("jitter on gaps: none", (gaps_of(corrupt(split, "jitter 2").dataset.events) >= 0).all())
+
+is_zero = np.random.default_rng(0).random(len(events)) < 0.3
+zeroed = events.assign(timestamp=np.where(is_zero, 0, events["timestamp"]))
+before = events.copy()
+dropped = corrupt(split, "dropped 0.3").dataset.events
+expect_true("zeroed: a gap in three is a jump of 50 years", (gaps_of(zeroed) / YEAR > 50).mean() > 0.2, when=ON_SAMPLE)
+expect_true("dropped: no gap above a year", gaps_of(dropped).max() < YEAR, when=ON_SAMPLE)
+expect_true("and the next model finds the events as they were", events.equals(before))
+
+# %% [markdown] id="reference-en" lang="en"
+# **Does the library do the same?** It works on all users at once. A plain loop over users, event by event, is the witness; the random numbers are drawn beforehand, in the same order.
+
+# %% [markdown] id="reference-zh" lang="zh" en="bc493da1"
+# **库里做的是同样的事吗？** 它一次处理所有用户。证人是一个朴素的循环，逐个用户、逐个事件地做；随机数按同样的次序事先抽好。
+
+# %% id="reference-check" tags=["reference-check"]
+starts, times = split.dataset.offsets, events["timestamp"].to_numpy()
+factors = np.exp(0.5 * np.random.default_rng(3).standard_normal(len(events)))
+
+
+def loop(change):
+    """All times, user by user; change(times of the user, numbers of their rows) gives the new ones."""
+    return np.concatenate([change(times[a:b], range(a, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)])
+
+
+def jittered(times, rows):
+    clock = [times[0]]
+    for i in range(1, len(times)):
+        clock.append(clock[-1] + round((times[i] - times[i - 1]) * factors[rows[i]]))
+    return clock
+
+
+by_loop = {
+    "jitter 0.5": loop(jittered),
+    "gaps constant": loop(lambda times, rows: [times[0] + 3600 * i for i in range(len(times))]),
+    "quantised 3600": loop(lambda times, rows: [t - t % 3600 for t in times]),
+}
+for name, want in by_loop.items():
+    got = corrupt(split, name, seed=3).dataset.events["timestamp"].to_numpy()
+    expect_true(f"{name}: the library equals the loop", np.array_equal(got, want))
+
+shuffled = corrupt(split, "gaps shuffled", seed=3).dataset.events["timestamp"].to_numpy()
+users = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+expect_true(
+    "gaps shuffled: every user keeps the same gaps, first and last time",
+    all(np.array_equal(np.sort(np.diff(shuffled[u])), np.sort(np.diff(times[u]))) for u in users)
+    and all(shuffled[u][0] == times[u][0] and shuffled[u][-1] == times[u][-1] for u in users),
+)
+moved = (np.diff(shuffled) != np.diff(times))[same_user].mean()
+expect_true("and more than half of the gaps have moved", moved > 0.5, when=ON_SAMPLE)
+
+fewer = corrupt(split, "dropped 0.3", seed=3)
+remains = fewer.dataset.events.merge(events, on=["user", "item", "timestamp"])
+expect_true("dropped: what remains was there before, with its time", len(remains) == len(fewer.dataset.events))
+targets = [part.dataset.events.loc[part.test.row, ["user", "item", "timestamp"]].to_numpy() for part in (split, fewer)]
+expect_true("and the questions are the same", np.array_equal(*targets))
+
+# %% [markdown] id="library-en" lang="en" tags=["library"]
+# The library. `jitter` and `with_clock` share two helpers: one takes the gaps apart, the other builds the clock again. `drop_events` is longer, for it must renumber the rows of the targets.
+
+# %% [markdown] id="library-zh" lang="zh" en="3ad60eb9" tags=["library"]
+# 库里的版本。`jitter` 和 `with_clock` 共用两个小函数：一个拆出间隔，一个重建时钟。`drop_events` 长一些，因为它得给目标所在的行重新编号。
+
+# %% id="library-code" tags=["library"]
+from dataclasses import replace
+
+from tutorial_lib.data.corrupt import _history, _same_catalogue, _with_times
+from tutorial_lib.data.splits import Targets
+
+# show: tutorial_lib.data.corrupt._gaps
+# show: tutorial_lib.data.corrupt._rebuild
+# show: tutorial_lib.data.corrupt.jitter
+# show: tutorial_lib.data.corrupt.drop_events
+
+# %% [markdown] id="two-en" lang="en"
+# ## Two questions and a table
+#
+# Let a model be trained on clean data, and tested on spoilt histories. There are two kinds of spoiling, and they ask opposite things.
+#
+# **Sensitivity.** *Destroy* the clock: shuffle the gaps, or make them constant. A detector that hangs in thick smoke ought to go off. Here a loss is **good news**: the model has used what was destroyed. No change at all, to the last bit, says that it has no battery.
+#
+# **Robustness.** *Disturb* the clock: jitter, coarse clocks, lost events. Steam is not smoke. Here a loss is bad news.
+#
+# A small loss is bad news in the first test and good news in the second. So neither may be read alone. What decides is a third number: the lead of the clean model over its **twin**, the same model without a clock. Two questions make a table:
+#
+# | | loses nothing when disturbed | loses when disturbed |
+# |:--|:--|:--|
+# | **clean, it beats its twin** | robust | fragile; perhaps still ahead of its twin |
+# | **clean, it does not** | no battery: proves nothing | reads the clock in vain |
+#
+# The suite of this course asks both, for every model, with the same seeded corruption for all. *Beats its twin*: a 95 % interval that draws seeds and users anew lies above 0. *Loses*: the interval of the change, paired over users, lies below 0. Of the whole lower row the suite says *does not use time*, and means: gains nothing by it. Which of the two fields it is, the destroyed clock tells. The verdict in code:
+
+# %% [markdown] id="two-zh" lang="zh" en="681cab22"
+# ## 两个问题，一张表
+#
+# 模型在干净的数据上训练，在弄坏的历史上测试。破坏分两种，问的问题恰好相反。
+#
+# **敏感性**（sensitivity）：*毁掉*时钟，把间隔打乱，或者改成恒定。浓烟里的报警器就应该响。在这里，损失是**好消息**：被毁掉的东西，模型确实用到了。如果一个比特都没变，说明它没有电池。
+#
+# **鲁棒性**（robustness）：*干扰*时钟，抖动、粗糙的时钟、丢失的事件。蒸汽不是烟。在这里，损失是坏消息。
+#
+# 同样是损失小，在第一种测试里是坏消息，在第二种里是好消息。所以哪一个都不能单独看。起决定作用的是第三个数：干净数据上，模型比它的**孪生模型**（同一个模型，去掉时钟）领先多少。两个问题组成一张表：
+#
+# | | 受干扰时没有损失 | 受干扰时有损失 |
+# |:--|:--|:--|
+# | **干净时胜过孪生模型** | 鲁棒 | 脆弱；也许仍然领先孪生模型 |
+# | **干净时没有胜过** | 没有电池：证明不了什么 | 白读了时钟 |
+#
+# 这门课的整套实验对每个模型都问这两个问题，所有模型用同样种子的同样破坏。*胜过孪生模型*：对种子和用户都重新抽样得到的 95 % 区间在 0 以上。*有损失*：按用户配对的变化量，区间在 0 以下。对整个下面一行，这套实验一律说 *does not use time*（没有用到时间），意思是从中一无所得；究竟是哪一格，要看毁掉时钟的结果。裁决的代码是这样的：
+
+# %% id="judge-code" tags=["library"]
+from tutorial_lib.experiments.stages.robustness import AHEAD, BEATEN, BLIND, COLUMNS, CORRUPTIONS, HOLDS
+from tutorial_lib.experiments.stages.shared import ends, hierarchical_interval, paired
+
+# show: tutorial_lib.experiments.stages.robustness.judge
+# show: tutorial_lib.experiments.stages.robustness.run
+
+# %% id="judge-check"
+expect_true(
+    "who does not beat the twin gets one verdict, whatever else happens",
+    {judge(False, loses, ahead) for loses in (True, False) for ahead in (True, False)} == {BLIND},
+)
+expect_true("who beats it and loses nothing: robust", judge(True, False, True) == HOLDS)
+left = judge(True, True, True), judge(True, True, False)
+expect_true("who loses is asked for the lead that is left", left == (AHEAD, BEATEN))
+
+# %% [markdown] id="live-en" lang="en" tags=["predict"]
+# ## The machinery, live
+#
+# Two models, two seeds, one learning rate, few users: this run shows how the stages work, and is no evidence for anything. `deepm3-gap+query` is a GRU that is told every gap and the query time, `deepm3-none` is its twin. A third contestant enters under the name `steadfast`: *a model in continuous time that no noise can disturb*. Open the case (the line `Entry`): inside is a plain GRU.
+#
+# **Predict.** What does `steadfast` lose under each corruption? Which verdict does it get?
+
+# %% [markdown] id="live-zh" lang="zh" en="d5ead8d3" tags=["predict"]
+# ## 现场演示
+#
+# 两个模型，两个种子，一个学习率，用户也不多：这次运行只演示各个阶段怎样工作，不能当作任何证据。`deepm3-gap+query` 是一个 GRU，每个间隔和查询时刻都告诉它；`deepm3-none` 是它的孪生模型。第三名选手以 `steadfast`（坚定不移）的名字参赛：*连续时间模型，任何噪声都动摇不了*。打开外壳看看（`Entry` 那一行）：里面就是普通的 GRU。
+#
+# **猜一猜：** 在每种破坏下，`steadfast` 各损失多少？它会得到什么裁决？
+
+# %% id="live-code" tags=["training", "nbval-ignore-output"]
+entries = (
+    *select(["popularity", "deepm3-gap+query"]),
+    Entry("steadfast", "deepm3", {"solver": "none"}, twin="deepm3-none"),
+)
+budget = {"seeds": 2, "rates": (0.01,), "epochs": 8, "max_len": 30, "dim": 32}
+suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, progress=False, **budget)
+run_suite(suite, ["tune"])
+destroyed, disturbed = sensitivity.run(suite), robustness.run(suite)
+display(destroyed["sensitivity"][["model", "condition", "clean", "delta", "delta_low", "delta_high"]].round(4))
+display(disturbed["robustness"][["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]].round(4))
+
+# %% id="live-picture" tags=["picture", "nbval-ignore-output"]
+display(sensitivity.draw(destroyed)["sensitivity"])
+
+# %% [markdown] id="live-alt-en" lang="en" tags=["alt"]
+# Three panels, gaps shuffled, order shuffled and gaps constant, with a row for each of popularity, the blind GRU, the GRU that is told the gaps, and steadfast. Points with 95 % intervals show the change of NDCG@10. In the panels of gaps only the GRU that is told the gaps can leave 0; steadfast stands exactly on 0, like the blind GRU and popularity. In the panel of the order all but popularity lie left of 0.
+
+# %% [markdown] id="live-alt-zh" lang="zh" en="17194016" tags=["alt"]
+# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、看不见时间的 GRU、告诉了间隔的 GRU、steadfast。点和 95 % 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有告诉了间隔的 GRU 会离开 0；steadfast 与看不见时间的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
+
+# %% id="live-check"
+steady, table = suite.entry("steadfast"), disturbed["robustness"].set_index(["model", "corruption"])
+disturbances = [name for name in CORRUPTIONS if not name.startswith("dropped")]
+expect_true(
+    "steadfast: under every spoilt clock the same NDCG@10 for every user, to the bit",
+    all(
+        np.array_equal(suite.values(steady), suite.values(steady, name))
+        for name in (*disturbances, "gaps shuffled", "gaps constant")
+    ),
+)
+expect_true("its lead over its honest twin is 0, exactly", table.loc["steadfast", "gain"].abs().max() == 0)
+expect_true("unmasked: does not use time, proves nothing", set(table.loc["steadfast", "verdict"]) == {BLIND})
+aware = suite.entry("deepm3-gap+query")
+reacts = (suite.values(aware) != suite.values(aware, "gaps shuffled")).any()
+expect_true("the GRU that is told the gaps does react", reacts, when=ON_SAMPLE)
+
+# %% [markdown] id="twin-en" lang="en" tags=["break-it"]
+# ## Break it, 2: the wrong twin
+#
+# Unmasked, by a lead of exactly 0. (Should the GRU that is told the gaps get the same verdict here: two seeds of a small model are often too few to show a lead, and the suite does not give credit. More seeds follow in the tables.)
+#
+# But who chose the twin? An honest one is the **same model without its clock**. Suppose that the maker of `steadfast` chooses, and takes `popularity`.
+#
+# **Predict** the new verdict. Which of the numbers above still gives it away?
+
+# %% [markdown] id="twin-zh" lang="zh" en="fddc5c2e" tags=["break-it"]
+# ## 弄坏它之二：找错了孪生模型
+#
+# 领先恰好是 0，它就露了馅。（如果告诉了间隔的 GRU 在这里得到同样的裁决，不必奇怪：小模型只跑两个种子，往往不足以显示领先，而这套实验不赊账。后面的结果表里种子更多。）
+#
+# 可是孪生模型由谁来挑？诚实的孪生模型，是**同一个模型去掉时钟**。假如让 `steadfast` 的作者来挑，他挑了 `popularity`。
+#
+# **猜一猜**新的裁决。上面的哪些数仍然会让它露馅？
+
+# %% id="twin-code" tags=["break-it"]
+easy = (*entries[:-1], Entry("steadfast", "deepm3", {"solver": "none"}, twin="popularity"))
+fooled = Suite(suite.out, DATASET, users=USERS, entries=easy, progress=False, **budget)
+praised = robustness.run(fooled)["robustness"].set_index(["model", "corruption"]).loc["steadfast"]
+expect_true(
+    "with popularity as its twin it is called robust",
+    set(praised.loc[disturbances, "verdict"]) == {HOLDS},
+    when=ON_SAMPLE,
+)
+reaction = destroyed["sensitivity"].set_index(["model", "condition"]).loc["steadfast", "delta"]
+expect_true(
+    "mended: destroy the clock, and nothing happens, exactly", (reaction[["gaps shuffled", "gaps constant"]] == 0).all()
+)
+
+# %% [markdown] id="twin-why-en" lang="en"
+# *Robust: uses time, no significant loss.* A GRU beats popularity, of course, and the suite has no way to know that time has nothing to do with it. The twin test is only as honest as the twin. What gives it away is the first test: the clock is destroyed, and nobody's result moves.
+#
+# So read three numbers, in this order:
+#
+# 1. **destroyed**: does anything change? If not, the model has no clock.
+# 2. **clean**: does it beat the same model without its clock? If not, it reads the clock and gains nothing by it.
+# 3. **disturbed**: what does it lose, and is it still ahead of its twin?
+
+# %% [markdown] id="twin-why-zh" lang="zh" en="3388224d"
+# *Robust: uses time, no significant loss.* GRU 当然胜过热门，而这套实验无从知道，这与时间毫无关系。孪生模型有多诚实，这个测试就有多诚实。让它露馅的是第一种测试：时钟毁掉了，却没有一位用户的结果变动。
+#
+# 所以要读三个数，次序如下：
+#
+# 1. **毁掉**：有没有任何变化？没有，模型就没有时钟。
+# 2. **干净**：它胜过同一个模型去掉时钟的版本吗？没有，它就是读了时钟却一无所得。
+# 3. **干扰**：它损失多少？是否仍然领先孪生模型？
+
+# %% [markdown] id="bound-en" lang="en"
+# ## What a bound is worth
+#
+# DeepM3's evolution is called *Lipschitz-bounded* and therefore *immune to timeline scrambling*. Lessons 15 and 17 dealt with the first half: a tanh bounds the **speed** $V$; the product of the spectral norms of the two matrices bounds the **Lipschitz constant** $L$, and by Grönwall's inequality two states part at most by a factor $e^{L t}$ in a time $t$. What remains is the *therefore*.
+#
+# Let a state live through the same events twice, once with the durations $s_1, s_2, \dots$ and once with wrong ones, $s'_1, s'_2, \dots$. How far apart are the two, $e_i$, after event $i$? While both move, the distance grows by at most $e^{L m_i}$, with $m_i = \min(s_i, s'_i)$. Then one stands still, and the other moves on for $|s_i - s'_i|$, at a speed of at most $V$. At the event both jump; say the jump shrinks distances to the share $\kappa$. Together
+#
+# $$e_i \le \kappa\, \bigl( e^{L m_i}\, e_{i-1} + V\, |s_i - s'_i| \bigr), \qquad e_0 = 0 .$$
+#
+# Look where the wrong clock enters: through $V$. The constant $L$ only says what becomes of an error that is already there. The plainest example is a constant field, $dz/dt = 1$: it has $L = 0$, the best bound there is, and after a gap twice as long it stands twice as far off.
+#
+# We measure on a field of width 16 with random weights and 200 random histories of 20 gaps, once without limit and once with `lipschitz=1`. The clock is jittered with strength 0.5, the jump goes half of the way to a random item ($\kappa = \frac{1}{2}$), and $V = \sqrt{16}$, a speed of 1 in each coordinate.
+
+# %% [markdown] id="bound-zh" lang="zh" en="d021d7f0"
+# ## 一个上界值多少
+#
+# DeepM3 的演化据说是*利普希茨有界*的，因此对*打乱的时间线免疫*。前半句在第 15、17 课已经处理过：tanh 限制的是**速度** $V$；两个矩阵的谱范数（spectral norm）之积限制的是**利普希茨常数**（Lipschitz constant）$L$，根据格朗沃尔不等式（Grönwall's inequality），两个状态在时间 $t$ 内的距离最多放大到 $e^{L t}$ 倍。剩下的是那个“因此”。
+#
+# 让一个状态把同样的事件经历两遍，一遍用时长 $s_1, s_2, \dots$，一遍用错的时长 $s'_1, s'_2, \dots$。在事件 $i$ 之后，两者相距 $e_i$ 有多远？两者都在动的时候，距离最多放大 $e^{L m_i}$ 倍，其中 $m_i = \min(s_i, s'_i)$。然后一个停下，另一个继续走 $|s_i - s'_i|$，速度最多 $V$。到了事件处两者都跳；假设这一跳把距离缩小到 $\kappa$ 倍。合起来就是
+#
+# $$e_i \le \kappa\, \bigl( e^{L m_i}\, e_{i-1} + V\, |s_i - s'_i| \bigr), \qquad e_0 = 0 .$$
+#
+# 看看错误的时钟是从哪里进来的：从 $V$。常数 $L$ 只说明已经存在的误差会变成什么样。最简单的例子是恒定的场，$dz/dt = 1$：它的 $L = 0$，没有比这更好的界了；可是间隔长一倍，它就多走一倍的路。
+#
+# 下面实测：宽度 16、权重随机的场，200 段随机的历史，每段 20 个间隔；一次不设限，一次用 `lipschitz=1`。时钟按强度 0.5 抖动，每次跳跃朝一个随机的物品走一半的路（$\kappa = \frac{1}{2}$），$V = \sqrt{16}$，即每个坐标的速度都取 1。
+
+# %% [markdown] id="predict-bound-en" lang="en" tags=["predict"]
+# **Predict.** After 20 events two different histories have states some units apart. How far does the wrong clock move a state: about a tenth of that, the same, or more? And the bound: 10 units, a thousand, or more than a million?
+
+# %% [markdown] id="predict-bound-zh" lang="zh" en="953473b4" tags=["predict"]
+# **猜一猜。** 20 个事件之后，两段不同历史的状态相距若干单位。错误的时钟把状态推开多远：大约是它的十分之一，差不多，还是更远？而上界又是多少：10 个单位，一千，还是一百万以上？
+
+# %% id="bound-code"
+rng = np.random.default_rng(0)
+minutes_or_days = rng.random((200, 20)) < 0.6
+hours = np.where(
+    minutes_or_days, 0.05 * np.exp(rng.normal(0, 1, (200, 20))), 72 * np.exp(rng.normal(0, 0.5, (200, 20)))
+)
+wrong = torch.tensor(hours * np.exp(0.5 * rng.standard_normal((200, 20))))
+hours, items = (
+    torch.tensor(hours),
+    torch.randn(200, 20, 16, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)) / 4,
+)
+KAPPA, SPEED = 0.5, 16**0.5
+
+
+def states(flow, hours):
+    """The states just after each event, [200, 20, 16]."""
+    z, path = torch.zeros(200, 16, dtype=DOUBLE), []
+    for i in range(20):
+        z = torch.lerp(flow(z, hours[:, i]), items[:, i], 1 - KAPPA)
+        path.append(z)
+    return torch.stack(path, dim=1)
+
+
+def clock_bound(s, changed, lipschitz):
+    """How far the wrong clock can have moved each state at most, [200, 20]."""
+    e, path = torch.zeros(200, dtype=DOUBLE), []
+    for one, other in zip(s.T, changed.T, strict=True):
+        e = KAPPA * (torch.exp(lipschitz * torch.minimum(one, other)) * e + SPEED * (one - other).abs())
+        path.append(e)
+    return torch.stack(path, dim=1)
+
+
+measured = {}
+for label, limit in (("no limit", 0.0), ("lipschitz = 1", 1.0)):
+    torch.manual_seed(1)
+    flow = build_flow("autonomous", 16, solver="rk4", steps=40, lipschitz=limit).double().requires_grad_(False)
+    for parameter in flow.parameters():
+        parameter.mul_(8)
+    true = states(flow, hours)
+    change = (states(flow, wrong) - true).norm(dim=2)
+    most = clock_bound(torch.log1p(hours), torch.log1p(wrong), flow.lipschitz_bound())
+    others = (true - true.roll(1, dims=0)).norm(dim=2)
+    measured[label] = {"wrong clock": change, "its bound": most, "two histories": others}
+    print(f"{label}: L is at most {flow.lipschitz_bound():.2f}")
+    expect_true("the bound holds, for every history at every event", (change <= most).all())
+show_matrix(
+    [[one[key][:, -1].median() for key in ("wrong clock", "two histories")] for one in measured.values()],
+    list(measured), ["wrong clock", "two histories"],
+)  # fmt: skip
+for label, one in measured.items():
+    print(f"{label}: the median of the bound is about 10^{one['its bound'][:, -1].median().log10():.0f}")
+free, limited = measured.values()
+expect("lipschitz = 1: distance of two histories", limited["two histories"][:, -1].median(), 0.98, tol=0.05)
+expect_true("no limit: median of the bound above 10^20", free["its bound"][:, -1].median() > 1e20)
+expect_true("with lipschitz = 1: above a million", limited["its bound"][:, -1].median() > 1e6)
+ratios = [
+    (one["wrong clock"][:, -1].median() / one["two histories"][:, -1].median()).item() for one in measured.values()
+]
+expect_true("the change is less than a tenth of the distance of two histories", max(ratios) < 0.1)
+
+# %% id="bound-picture" tags=["picture", "nbval-ignore-output"]
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+for ax, (label, one) in zip(axes, measured.items(), strict=True):
+    for place, (name, values) in enumerate(one.items()):
+        style = {"color": plots.PALETTE[place], "marker": plots.MARKERS[place], "ms": 4, "markevery": 3}
+        ax.plot(range(2, 21), values.median(dim=0).values[1:], **style, label=name)
+    ax.set(yscale="log", title=label, xlabel="event number")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+axes[0].set_ylabel("distance of two states (median)")
+axes[0].legend()
+plt.show()
+
+# %% [markdown] id="bound-alt-en" lang="en" tags=["alt"]
+# Two panels with a logarithmic axis, distance of two states against the number of the event. The change by the wrong clock soon stays level, below the equally level distance of two histories. The bound starts near the two and rises in a straight line: to more than 10 to the 20 without limit, to more than a million with lipschitz = 1.
+
+# %% [markdown] id="bound-alt-zh" lang="zh" en="799d9064" tags=["alt"]
+# 两幅图，纵轴为对数刻度，横轴是事件的序号，画的是两个状态的距离。错误的时钟造成的变化很快走平，低于同样平稳的“两段历史的距离”。上界从两者附近出发，沿直线上升：不设限时超过 10 的 20 次方，lipschitz = 1 时超过一百万。
+
+# %% [markdown] id="bound-why-en" lang="en"
+# The bound holds, and says nothing. With `lipschitz=1` it would allow the wrong clock to move a state a million units, where two different people stand about one unit apart; the measured change is less than a tenth of their distance. Small changes are an observation here, not a consequence of $L$.
+#
+# Could a **very** small $L$ give immunity after all? Train to find out, on `last_gap_task` (lesson 08), where the length of the last gap is the whole answer. The field gets `lipschitz=0.01`: in it hardly any two states part. Then scramble the gaps of every test sequence.
+
+# %% [markdown] id="bound-why-zh" lang="zh" en="3873173e"
+# 上界成立，却什么也没说。用 `lipschitz=1`，它允许错误的时钟把状态推开一百万个单位，而两个不同的人相距只有大约一个单位；实测的变化还不到他们距离的十分之一。变化小，在这里是观察到的事实，并不是 $L$ 的推论。
+#
+# 那么，**非常**小的 $L$ 总能带来免疫吧？训练一下就知道：在 `last_gap_task`（第 08 课）上，最后一个间隔的长短就是全部答案。场用 `lipschitz=0.01`：在这样的场里，几乎没有哪两个状态会分开。然后把每条测试序列的间隔打乱。
+
+
+# %% id="immune-code" tags=["training", "nbval-ignore-output"]
+def last_states(model, items, times, query_times):
+    return model(items, times, query_times)[torch.arange(len(items)), (items > 0).sum(dim=1) - 1]
+
+
+def learn(seed):
+    options = {"solver": "euler", "query_time": True, "lipschitz": 0.01, "dropout": 0.0}
+    model = build_model("deepm3", num_items=12, max_len=8, dim=16, seed=seed, **options)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(120):
+        *inputs, answer = last_gap_task(64, 8, seed=1000 * seed + step)
+        loss = full_softmax(last_states(model, *inputs), model.item_embedding.weight, answer)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def shuffle_gaps(items, times, query_times):
+    """The gaps after each event, the one up to the question included, in random order; pads stay where they are."""
+    keys = torch.rand(items.shape, generator=torch.Generator().manual_seed(7))
+    gaps = (query_times - times).gather(1, torch.where(items > 0, keys, 2).argsort(dim=1))
+    moved = times[:, :1] + F.pad(gaps.cumsum(dim=1), (1, 0))[:, :-1]
+    return items, moved, moved + gaps
+
+
+*inputs, answer = last_gap_task(2000, 8, seed=99_999)
+models, right = [learn(seed) for seed in range(5)], {}  # right: bool [5 seeds, 2000]
+for label, test in (("true", inputs), ("scrambled", shuffle_gaps(*inputs))):
+    with torch.no_grad():
+        best = [model.score(last_states(model, *test)).argmax(dim=1) for model in models]
+    right[label] = torch.stack([choice == answer for choice in best]).double().numpy()
+    print(f"{label:10s} right answers {bootstrap_interval(right[label])}")
+
+# %% id="immune-check"
+steepest = max(model.flow.lipschitz_bound() for model in models)
+expect_true("the bound of 0.01 is kept", steepest < 0.01 + 1e-6)
+expect_true("every seed right in more than 0.95", right["true"].mean(axis=1).min() > 0.95)
+expect("scrambled: right answers", right["scrambled"].mean(), 0.62, tol=0.03)
+loss = paired_bootstrap(right["true"], right["scrambled"])
+expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
+
+# %% [markdown] id="immune-why-en" lang="en"
+# With a Lipschitz constant of 0.01 the model solves the task, every seed in more than 95 % of the cases, and under scrambled gaps it falls to 62 %, as far as everybody falls who believes the clock (lesson 17). Its field is nearly constant: all states drift alike, and how far they have drifted tells how long the gap was. So the clock is read through the speed, and the Lipschitz constant has nothing to do with it. Immune would be a field with $V = 0$, that is, no field.
+
+# %% [markdown] id="immune-why-zh" lang="zh" en="51455947"
+# 利普希茨常数只有 0.01 的模型解出了任务，每个种子答对的都超过 95 %；间隔一打乱，就跌到 62 %，凡是相信时钟的都要跌这么多（第 17 课）。它的场几乎是恒定的：所有状态一起漂移，漂了多远就说明间隔有多长。可见时钟是通过速度读出来的，与利普希茨常数无关。要免疫，只有 $V = 0$ 的场，也就是没有场。
+
+# %% [markdown] id="tables-en" lang="en"
+# ## The tables
+#
+# Now the evidence: every model of the course, under the same seeded corruptions, on every data set on which the suite has run. First what each table says in sentences, computed by the stages themselves. (The line of a data set without times can only speak of the order.)
+
+# %% [markdown] id="tables-zh" lang="zh" en="1cbea21b"
+# ## 结果表
+#
+# 现在来看证据：课程里的每个模型，同样种子的同样破坏，整套实验跑过的每份数据。先看每张表用句子怎么说，句子由各阶段自己算出来。（没有时间的数据只能谈顺序。）
+
+# %% id="tables-code" tags=["nbval-ignore-output"]
+found = {"sensitivity": {}, "robustness": {}}  # stage: {name of the data: table}
+for name in suite_names():
+    print(f"\n{name}, {read_suite(name, 'stability', 'models')['seeds'].max()} seeds")
+    for stage, module in (("sensitivity", sensitivity), ("robustness", robustness)):
+        try:
+            table = read_suite(name, stage, stage)
+        except TutorialError:
+            print(f"  {stage}: this stage was left out")
+            continue
+        print(*(f"  {sentence}" for sentence in module.verdict({stage: table})), sep="\n")
+        if len(table) and table["twin"].notna().any():  # a data set with times
+            found[stage][name] = table
+
+# %% [markdown] id="forest-en" lang="en"
+# **Who has a battery?** The change of each time-aware model when the gaps of the test histories are shuffled, orange where the clean model beats its twin.
+
+# %% [markdown] id="forest-zh" lang="zh" en="be20e3b8"
+# **谁有电池？** 测试历史的间隔打乱之后，每个时间感知模型的变化；干净数据上胜过孪生模型的用橙色。
+
+# %% id="forest-picture" tags=["picture", "nbval-ignore-output"]
+rows = []
+for name, table in found["sensitivity"].items():
+    lead = read_suite(name, "significance", "gains").set_index("model")["seeds_low"]  # over the twin, lower end
+    part = table.query("condition == 'gaps shuffled' and twin.notna()")
+    rows.append(part.assign(data=name.replace("_", "\n", 1), uses_time=part["model"].map(lead) > 0))
+if rows:
+    label = "change of NDCG@10 with shuffled gaps (95 % interval; orange: beats its twin)"
+    display(forest(pd.concat(rows), "delta", label, panels="data", bold="uses_time"))
+
+# %% [markdown] id="forest-alt-en" lang="en" tags=["alt"]
+# A panel for each data set with times, a row for each time-aware model, with points and 95 % intervals: the change of NDCG@10 when the gaps are shuffled. A line marks 0. In the panel of sample two rows lie far to the left, the attractor and the gap as a feature, both told the query time and both orange; most others lie on or near 0.
+
+# %% [markdown] id="forest-alt-zh" lang="zh" en="8d64eda9" tags=["alt"]
+# 每份有时间的数据一幅图，每个时间感知模型一行，点和 95 % 区间表示间隔打乱后 NDCG@10 的变化，竖线标出 0。在 sample 那幅里，有两行远在左边：吸引子和把间隔当特征的，两者都被告知查询时刻，都是橙色；其余大多在 0 上或 0 附近。
+
+# %% [markdown] id="quadrants-en" lang="en"
+# **And who is robust?** The table of two questions as a picture. To the right: the lead of the clean model over its twin. Upwards: the change under jitter of strength 1, where a typical gap is wrong by a factor of $e$. It counts as a loss only when the whole interval lies below 0.
+
+# %% [markdown] id="quadrants-zh" lang="zh" en="b93f63ee"
+# **谁又是鲁棒的？** 把两个问题的表画成图。向右：干净时领先孪生模型多少。向上：强度为 1 的抖动之下的变化，这时一个典型的间隔会错 $e$ 倍。整个区间都在 0 以下，才算有损失。
+
+# %% id="quadrants-picture" tags=["picture", "nbval-ignore-output"]
+if found["robustness"]:
+    number = len(found["robustness"])
+    fig, axes = plt.subplots(1, number, figsize=(2.2 + 3.4 * number, 3.6), squeeze=False)
+    for ax, (name, table) in zip(axes[0], found["robustness"].items(), strict=True):
+        part = table.query("corruption == 'jitter 1'")
+        for row in part.to_dict("records"):
+            color = plots.ORANGE if row["uses_time"] else plots.BLUE
+            ax.plot([row["gain_low"], row["gain_high"]], [row["delta"]] * 2, color=color, lw=1, alpha=0.7)
+            ax.plot([row["gain"]] * 2, [row["delta_low"], row["delta_high"]], color=color, lw=1, alpha=0.7)
+            ax.plot(row["gain"], row["delta"], "D" if row["uses_time"] else "o", color=color, ms=4)
+        ax.axhline(0, color="black", lw=1)
+        ax.axvline(0, color="black", lw=1)
+        for x, y, text in ((0, 1, "no battery"), (1, 1, "robust"), (0, 0, "in vain"), (1, 0, "fragile")):
+            place = {"transform": ax.transAxes, "ha": ("left", "right")[x], "va": ("bottom", "top")[y]}
+            ax.text(x, y, f" {text} ", **place, fontsize=8, color="0.35")
+        ax.set(title=name, xlabel="lead over the twin (NDCG@10)")
+        ax.locator_params(nbins=4)
+    axes[0, 0].set_ylabel("change under jitter 1 (NDCG@10)")
+    plt.show()
+
+# %% [markdown] id="quadrants-alt-en" lang="en" tags=["alt"]
+# A panel for each data set with times; every time-aware model is a point with two intervals, the lead over its twin to the right, the change under jitter upwards; lines at 0 make four fields, no battery, robust, in vain and fragile. In sample two orange points lie far to the right, close below the line of no change; all blue ones have intervals of the lead that reach 0 or below.
+
+# %% [markdown] id="quadrants-alt-zh" lang="zh" en="a9c70515" tags=["alt"]
+# 每份有时间的数据一幅图；每个时间感知模型是一个带两个区间的点，向右是比孪生模型领先多少，向上是抖动之下的变化；0 处的两条线分出四块：no battery（没有电池）、robust（鲁棒）、in vain（白读）、fragile（脆弱）。在 sample 里，两个橙色的点远在右边，紧挨着“没有变化”线的下方；所有蓝点的领先区间都碰到 0 或在 0 以下。
+
+# %% id="tables-check"
+for name, table in found["sensitivity"].items():
+    blind = table[table["twin"].isna() & table["condition"].str.startswith("gaps")]
+    expect_true(f"{name}: without a clock, a destroyed clock changes nothing, exactly", (blind["delta"] == 0).all())
+if "sample" in found["robustness"]:
+    shuffled = found["sensitivity"]["sample"].query("condition == 'gaps shuffled'").set_index("model")
+    losers = shuffled["delta"].nsmallest(2).index
+    TOLD = {"deepm3-attractor+query", "deepm3-gap+query"}
+    expect_true("sample: these two lose most when gaps are shuffled, both told the query time", set(losers) == TOLD)
+    lost = shuffled.loc[losers]
+    expect_true("each more than 0.01, interval below 0", ((lost["delta"] < -0.01) & (lost["delta_high"] < 0)).all())
+    spoilt = found["robustness"]["sample"].set_index(["corruption", "model"])
+    expect_true(
+        "and both beat their twin when nothing is spoilt", spoilt.loc["jitter 0.5", "uses_time"][list(TOLD)].all()
+    )
+    mild = spoilt.loc["jitter 0.5"].loc[list(TOLD)]
+    expect_true("under jitter 0.5 they lose less than 0.005", (mild["delta"] > -0.005).all())
+    expect_true("and are still ahead of their twin", (mild["gain_left_low"] > 0).all())
+    expect("a typical factor of jitter 0.5", np.exp(0.5), 1.65, tol=0.005)
+    published = spoilt.xs("deepm3-published", level="model")
+    expect_true("the published form, without query time, does not beat its twin", not published["uses_time"].any())
+    fewer = spoilt.loc["dropped 0.3"]
+    expect_true("three events in ten lost: every twin loses, too", (fewer["twin_delta_high"] < 0).all())
+
+real = [name for name in found["sensitivity"] if name not in ("sample", "control")]
+for name in real:
+    gains = read_suite(name, "significance", "gains")
+    expect_true(
+        f"{name}: nobody beats the twin after Holm's correction", not (gains["significant"] & (gains["gain"] > 0)).any()
+    )
+movies = found["sensitivity"]["ml-100k_leave_last_out"].query("condition == 'gaps shuffled' and delta_high < 0")
+expect_true("MovieLens 100K: three models lose when gaps are shuffled", len(movies) == 3)
+
+# %% [markdown] id="tables-why-en" lang="en"
+# Read `sample` first, because there we know that the clock is worth something (lesson 17).
+#
+# - **Destroyed.** Every model without a clock changes by exactly 0. The two that lose most, each more than 0.01, are those that are told the query time in the plainest way: the attractor and the gap as a feature. They have a battery, and clean they beat their twin.
+# - **Disturbed.** The same two lose less than 0.005 under jitter of strength 0.5, where gaps are wrong by a typical factor of 1.65, and stay ahead of their twin. That is what *robust* may mean. It is no wonder of architecture: what counts is whether somebody was away for minutes or for days, and a factor of 1.65 does not make days of minutes.
+# - **Lost events** are another matter. With three in ten lost, every blind twin loses as well. It is the history that is missing, and not the clock.
+# - **The published form**, which is not told the query time, does not beat its twin. Whatever it loses or does not lose under noise, it is the detector without a battery.
+#
+# Now the **real data**. On none of them does a time-aware model beat its twin after the correction for so many comparisons (lesson 20). On MovieLens 100K, with the last item left out, three models lose when the gaps are shuffled, so they do read the clock; but what they read there does not put them ahead. In the table of two questions that is *in vain*, and it is the commonest place. Where nobody has a lead, the question *who is robust?* has no answer, however small the losses are.
+#
+# Mind one thing about *no significant loss*: an interval that reaches 0 does not prove that nothing is lost, only that these users and seeds cannot show it. Look at its lower end, and compare that with the lead.
+
+# %% [markdown] id="tables-why-zh" lang="zh" en="55c62792"
+# 先看 `sample`，因为我们知道在那里时钟是有价值的（第 17 课）。
+#
+# - **毁掉。** 没有时钟的模型，变化都恰好是 0。损失最多的两个，各自都超过 0.01，正是用最直白的方式告诉了查询时刻的那两个：吸引子，以及把间隔当特征的。它们有电池，干净时也胜过孪生模型。
+# - **干扰。** 还是这两个，在强度 0.5 的抖动之下（间隔一般会错 1.65 倍），损失不到 0.005，仍然领先孪生模型。*鲁棒*可以是这个意思。这不是什么架构的奇迹：要紧的是人离开了几分钟还是几天，错 1.65 倍，几分钟变不成几天。
+# - **丢失事件**是另一回事。十个事件丢三个，失明的孪生模型也个个有损失。缺的是历史，不是时钟。
+# - **论文的形式**没有被告知查询时刻，它没有胜过孪生模型。在噪声下它损失也好，不损失也好，都是那个没有电池的报警器。
+#
+# 再看**真实数据**。在任何一份上，校正了这么多次比较之后（第 20 课），都没有时间感知模型胜过自己的孪生模型。在留出最后一个物品的 MovieLens 100K 上，间隔一打乱，有三个模型受损，可见它们确实在读时钟；只是读到的东西没有让它们领先。按两个问题的那张表，这叫“白读”，也是最常见的位置。谁也没有领先的地方，“谁更鲁棒”这个问题就没有答案，不管损失有多小。
+#
+# 关于“没有显著损失”，有一点要当心：区间碰到 0，并不证明什么都没损失，只说明这些用户、这些种子看不出来。要看它的下端，再与领先的幅度比一比。
+
+# %% [markdown] id="claims-en" lang="en"
+# **Two claims.** *Under time noise it loses next to nothing while others collapse*: the comparison behind it cannot show that. Its only rival had no clock, so under time noise that rival loses exactly 0 and cannot collapse; and a model with the announced virtue has to beat its own twin first. *Lipschitz-bounded, therefore immune to scrambled time*: the bound was not kept by a tanh, it would say nothing if it were, and a model that is immune to scrambled time uses no time. What each data set has to say in numbers stands in the sentences and pictures above; lesson 23 collects the verdicts.
+
+# %% [markdown] id="claims-zh" lang="zh" en="5b75634c"
+# **两个断言。** *时间噪声下几乎没有损失，别的模型却崩溃*：它背后的比较显示不了这一点。唯一的对手没有时钟，所以在时间噪声下损失恰好是 0，根本崩溃不了；而一个真有这种长处的模型，先得胜过自己的孪生模型。*利普希茨有界，因此对打乱的时间免疫*：tanh 并没有守住这个界；就算守住了，它也什么都没说；而对打乱的时间免疫的模型，就是没有用到时间。各份数据用数字怎么说，都在上面的句子和图里；第 23 课会汇总这些裁决。
+
+# %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
+# ## Exercises
+#
+# **19.1 Implement.** Jitter for one user. `jitter_times(times, factors)`: `times` int64 [L] unix seconds in order, `factors` [L − 1], one for each gap. Multiply the gaps, round each to a whole second, rebuild the clock. Return int64 [L]; leave `times` as they are.
+
+# %% [markdown] id="exercise1-zh" lang="zh" en="6f3c494f" tags=["exercise"]
+# ## 练习
+#
+# **19.1 实现。** 一位用户的抖动。`jitter_times(times, factors)`：`times` 是按次序排好的 int64 [L] unix 秒，`factors` [L − 1]，每个间隔一个因子。把间隔乘上因子，各自四舍五入到整秒，再重建时钟。返回 int64 [L]；不要改动 `times`。
+
+
+# %% id="exercise1-code" tags=["exercise"]
+def jitter_times(times, factors):
+    """times int64 [L], factors [L - 1] -> int64 [L]."""
+    ...
+
+
+lesson19.check_jitter_times(jitter_times)
+
+
+# %% id="exercise1-solution" tags=["solution"]
+def jitter_times(times, factors):
+    gaps = np.rint(np.diff(times) * factors).astype(np.int64)
+    return times[0] + np.append(0, np.cumsum(gaps))
+
+
+lesson19.check_jitter_times(jitter_times)
+
+# %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
+# **19.2 Modify.** This function was meant to lose events. It has three faults. Write it anew, as `lose_events(items, times, share, seed)`: draw one number between 0 and 1 for each event with `np.random.default_rng(seed).random(L)`; an event stays if its number is at least `share`, and the last event always stays. Return the items and the times of those that stay.
+#
+# ```python
+# def lose_events(items, times, share):
+#     lost = np.random.random(len(times)) < share
+#     times[lost] = 0
+#     return items, times
+# ```
+
+# %% [markdown] id="exercise2-zh" lang="zh" en="c060d9bc" tags=["exercise"]
+# **19.2 修改。** 下面的函数本想丢失一些事件，却有三处错误。请重写成 `lose_events(items, times, share, seed)`：用 `np.random.default_rng(seed).random(L)` 给每个事件抽一个 0 到 1 之间的数；不小于 `share` 的事件留下，最后一个事件总是留下。返回留下的事件的物品和时间。
+#
+# ```python
+# def lose_events(items, times, share):
+#     lost = np.random.random(len(times)) < share
+#     times[lost] = 0
+#     return items, times
+# ```
+
+
+# %% id="exercise2-code" tags=["exercise"]
+def lose_events(items, times, share, seed):
+    """items, times int64 [L] -> items, times int64 [K] of the events that stay."""
+    ...
+
+
+lesson19.check_lose_events(lose_events)
+
+
+# %% id="exercise2-solution" tags=["solution"]
+def lose_events(items, times, share, seed):
+    # the faults: unseeded, so every model loses other events; in place, so the next model loses even more;
+    # and a time of 0 is not a lost event: it makes gaps of fifty years
+    stays = np.random.default_rng(seed).random(len(times)) >= share
+    stays[-1] = True
+    return items[stays], times[stays]
+
+
+lesson19.check_lose_events(lose_events)
+
+# %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
+# **19.3 Measure.** The bound of this lesson for one history: `bound_after(s, changed, lipschitz, speed, kappa)`, with the true durations `s` [n] and the wrong ones `changed` [n]; return the number that $e_n$ cannot exceed.
+
+# %% [markdown] id="exercise3-zh" lang="zh" en="4fef0f4c" tags=["exercise"]
+# **19.3 测量。** 把这一课的上界用在一段历史上：`bound_after(s, changed, lipschitz, speed, kappa)`，真实的时长是 `s` [n]，错误的是 `changed` [n]；返回 $e_n$ 不会超过的那个数。
+
+
+# %% id="exercise3-code" tags=["exercise"]
+def bound_after(s, changed, lipschitz, speed, kappa):
+    """s, changed: two sequences of n durations -> a number."""
+    ...
+
+
+lesson19.check_bound_after(bound_after)
+
+
+# %% id="exercise3-solution" tags=["solution"]
+def bound_after(s, changed, lipschitz, speed, kappa):
+    e = 0.0
+    for one, other in zip(s, changed, strict=True):
+        e = kappa * (np.exp(lipschitz * min(one, other)) * e + speed * abs(one - other))
+    return e
+
+
+lesson19.check_bound_after(bound_after)
+
+# %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
+# **19.4 Think.** Five makers send you the table that the next cell prints: changes of NDCG@10 in thousandths, with the ends of 95 % intervals. (Made up for this exercise.) *Lead*: over what the maker calls its twin. *Destroyed*: gaps shuffled. *Disturbed*: jitter. Give each a verdict: `"robust"`, `"fragile"`, `"in vain"` or `"no battery"`.
+
+# %% [markdown] id="exercise4-zh" lang="zh" en="cf80b29c" tags=["exercise"]
+# **19.4 思考。** 五家厂商寄来了下一个单元格打印的表：NDCG@10 的变化，以千分之一为单位，并给出 95 % 区间的两端。（数字是为本题编的。）*lead*：比厂商自称的孪生模型领先多少。*destroyed*：间隔打乱。*disturbed*：抖动。请给每一家下裁决：`"robust"`（鲁棒）、`"fragile"`（脆弱）、`"in vain"`（白读了时钟）或 `"no battery"`（没有电池）。
+
+# %% id="exercise4-code" tags=["exercise"]
+sent = {
+    "A": [12, 28, -25, -11, -3, 1],
+    "B": [-4, 6, 0, 0, 0, 0],
+    "C": [20, 40, 0, 0, 0, 0],
+    "D": [-10, 2, -18, -6, -12, -4],
+    "E": [8, 22, -23, -9, -18, -6],
+}
+ends_of = [f"{what} {end}" for what in ("lead", "destroyed", "disturbed") for end in ("low", "high")]
+show_matrix(list(sent.values()), list(sent), ends_of)
+verdicts = ...  # such as {"A": "in vain", "B": "in vain", ...}, one for each maker
+
+lesson19.check_verdicts(verdicts)
+
+# %% id="exercise4-solution" tags=["solution"]
+# A beats its twin, reacts to the destroyed clock, and jitter costs nothing that could be shown. B: nothing ever moves.
+# C leads, but over a wrong twin: with the clock destroyed nothing moves, so the lead is not the clock's.
+# D reacts to the clock, and clean it gains nothing by it. E uses it, and jitter hurts.
+verdicts = {"A": "robust", "B": "no battery", "C": "no battery", "D": "in vain", "E": "fragile"}
+
+lesson19.check_verdicts(verdicts)
+
+# %% [markdown] id="answer-en" lang="en"
+# ## The detector, answered
+#
+# Is the detector without a battery robust? It is undisturbed, and that is another thing. To call it robust you must have seen it go off: in smoke, and earlier than the neighbour's wall without a detector would have told you. Then, and only then, silence in steam is a virtue.
+#
+# For a model the smoke is a destroyed clock, the wall is its twin, and the steam is jitter. A loss of 0.36 % is the silence; nobody had shown the smoke. <!-- literature -->
+
+# %% [markdown] id="answer-zh" lang="zh" en="8e4d2cb4"
+# ## 回答开头的问题
+#
+# 没有电池的报警器鲁棒吗？它是不受惊动，那是另一回事。要说它鲁棒，你得先见过它响：在烟里响，而且比没装报警器的邻居家那面墙更早告诉你。只有这样，在蒸汽里保持安静才算优点。
+#
+# 对模型来说，烟就是毁掉的时钟，墙就是它的孪生模型，蒸汽就是抖动。0.36 % 的损失只是那份安静；没有人放过烟。<!-- literature -->
+
+# %% [markdown] id="summary-en" lang="en" tags=["summary"]
+# ## Summary
+#
+# 1. Corrupt gaps and rebuild the clock; noise on times breaks the order, and a zeroed time makes gaps of fifty years.
+# 2. Destroy the clock to see whether a model uses it; disturb the clock to see whether it is robust. A small loss means opposite things in the two.
+# 3. A small loss counts only where the clean model beats the same model without its clock; a wrong twin fools this test, a destroyed clock does not.
+# 4. A wrong clock enters through the speed of a state. The Lipschitz constant bounds what becomes of it, so loosely that it says nothing.
+# 5. In `sample` the models that use the clock most lose most when it is destroyed, and little under jitter; lost events cost everybody.
+
+# %% [markdown] id="summary-zh" lang="zh" en="1fd1dc50" tags=["summary"]
+# ## 小结
+#
+# 1. 破坏间隔，再重建时钟；给时间加噪声会破坏顺序，把时间改成零会造出五十年的间隔。
+# 2. 毁掉时钟，看模型有没有用它；干扰时钟，看模型鲁不鲁棒。损失小，在两种测试里含义相反。
+# 3. 只有干净时胜过“同一个模型去掉时钟”，损失小才算数；找错孪生模型骗得过这个测试，骗不过毁掉的时钟。
+# 4. 错误的时钟通过状态的速度进来。利普希茨常数限制它后来变成什么样，但界松得什么也没说。
+# 5. 在 `sample` 里，用时钟用得最多的模型，时钟毁掉时损失最多，抖动时损失很少；丢失事件则人人有份。
+
+# %% [markdown] id="references-en" lang="en" tags=["references"]
+# ## References
+#
+# - E. Hairer, S. P. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I*, 2nd edition 1993: section I.10, Grönwall's inequality.
+# - J. Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018: destroy what a method is said to use, and see whether anything changes. [arXiv 1810.03292](https://arxiv.org/abs/1810.03292)
+# - H. Gouk, E. Frank, B. Pfahringer, M. J. Cree, *Regularisation of Neural Networks by Enforcing Lipschitz Continuity*, Machine Learning 2021: section 3, products of norms as bounds. [arXiv 1804.04368](https://arxiv.org/abs/1804.04368)
+# - In this repository: `tutorial_lib/data/corrupt.py`, `tutorial_lib/experiments/stages/sensitivity.py`, `tutorial_lib/experiments/stages/robustness.py`, `tests/data/test_corrupt.py`.
+
+# %% [markdown] id="references-zh" lang="zh" en="2457a1b8" tags=["references"]
+# ## 参考文献
+#
+# - E. Hairer、S. P. Nørsett、G. Wanner，*Solving Ordinary Differential Equations I*，第 2 版，1993：第 I.10 节，格朗沃尔不等式。
+# - J. Adebayo 等，*Sanity Checks for Saliency Maps*，NeurIPS 2018：毁掉一种方法据说在用的东西，看有没有任何变化。[arXiv 1810.03292](https://arxiv.org/abs/1810.03292)
+# - H. Gouk、E. Frank、B. Pfahringer、M. J. Cree，*Regularisation of Neural Networks by Enforcing Lipschitz Continuity*，Machine Learning 2021：第 3 节，用范数之积作界。[arXiv 1804.04368](https://arxiv.org/abs/1804.04368)
+# - 本仓库：`tutorial_lib/data/corrupt.py`，`tutorial_lib/experiments/stages/sensitivity.py`，`tutorial_lib/experiments/stages/robustness.py`，`tests/data/test_corrupt.py`。

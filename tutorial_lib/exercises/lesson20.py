@@ -1,0 +1,193 @@
+"""Checkers of lesson 20, significance and irregularity."""
+
+import itertools
+
+import numpy as np
+
+from tutorial_lib.checks import NotAttempted, Wrong, exercise
+from tutorial_lib.exercises import compare_letters
+from tutorial_lib.experiments.stages.shared import label_permutations, thirds
+from tutorial_lib.statistics import holm
+
+
+def _number(got: object, name: str) -> float:
+    if got is None or got is Ellipsis:
+        raise NotAttempted
+    try:
+        return float(got)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is {str(got)[:80]}; one number is wanted") from None
+
+
+SIX = np.array([0.2, 0.086, -0.131, 0.315, 0.023, 0.075])
+FLIPS = {
+    "the six users of the lesson": SIX,
+    "the same with the models exchanged": -SIX,
+    "four equal differences": np.array([0.1, 0.1, 0.1, 0.1]),
+    "differences that cancel": np.array([0.3, -0.3, 0.1, -0.1, 0.0]),
+    "rounded sums": np.array([0.1, 0.2, -0.3, 0.7, 0.1, 0.2]),
+    "one user": np.array([0.4]),
+}
+
+
+@exercise
+def check_exact_p(answer) -> None:
+    """20.1: two-sided p-value over all sign patterns."""
+    for about, d in FLIPS.items():
+        got, n = _number(answer(d.copy()), "the p-value"), len(d)
+        patterns = np.array(list(itertools.product([1, -1], repeat=n)))
+        sums, seen = patterns @ d, d.sum()
+        far = np.abs(sums) >= abs(seen) - 1e-9
+        want = far.mean()
+        if abs(got - want) < 1e-9:
+            continue
+        known = {
+            "this looks at one side only; patterns as far from 0 on the other side count, too": (sums >= seen - 1e-9).mean(),
+            "this counts only patterns that are farther from 0; the observed one is as far as itself": (
+                np.abs(sums) > abs(seen) + 1e-9
+            ).mean(),
+            "equal sums differ by rounding; allow a little slack, or the observed pattern itself may be missed": (
+                np.abs(patterns @ d) >= abs(d.mean()) * n
+            ).mean(),
+            "all patterns are looked at, the observed one among them: nothing has to be added": (far.sum() + 1) / (2**n + 1),
+            "the observed pattern is one of the 2^N; do not leave it out": (far.sum() - 1) / max(1, 2**n - 1),
+            "this is the number of patterns; divide by how many there are": far.sum(),
+            "this is one minus the share that is wanted": 1 - want,
+        }
+        for reason, value in known.items():
+            if abs(got - value) < 1e-9:
+                raise Wrong(f"{about}: {reason}")
+        if not 0 <= got <= 1:
+            raise Wrong(f"{about}: {got:g} is no probability")
+        if abs(got - want) < 0.03 and got != 0:
+            raise Wrong(
+                f"{about}: {got:.4f} is near {want:.4f}, yet not it: with so few users no pattern has to be drawn at random"
+            )
+        raise Wrong(f"{about}: {far.sum()} of {2**n} patterns are as far from 0, so p = {want:.4f}; yours is {got:.4f}")
+
+
+MANY = {
+    "four tests": [0.030, 0.012, 0.400, 0.020],
+    "tests in order": [0.001, 0.010, 0.011, 0.200, 0.300],
+    "equal values": [0.02, 0.02, 0.02],
+    "one test": [0.04],
+    "large values": [0.5, 0.9, 0.7],
+}
+
+
+@exercise
+def check_holm_adjust(answer) -> None:
+    """20.2: Holm's step-down adjustment."""
+    for about, values in MANY.items():
+        p = np.array(values)
+        got, want, m = answer(p.copy()), holm(p), len(p)
+        if got is None or got is Ellipsis:
+            raise NotAttempted
+        got = np.asarray(got, dtype=np.float64)
+        if got.shape != p.shape:
+            raise Wrong(f"{about}: {m} values are wanted, one for each test; yours have shape {got.shape}")
+        if np.allclose(got, want, atol=1e-9):
+            continue
+        order = np.argsort(p, kind="stable")
+        place = np.argsort(order, kind="stable")
+        ascending = p[order]
+        stepped = np.maximum.accumulate(ascending * np.arange(m, 0, -1))
+        known = {  # the narrower mistakes first
+            "a probability cannot exceed 1: cut it off": stepped[place],
+            "the values are right and in rising order: bring them back to the order of the tests": np.minimum(stepped, 1),
+            "this multiplies every value by M: that is Bonferroni; only the smallest is multiplied by M, the next by M - 1": (
+                np.minimum(p * m, 1)
+            ),
+            "none may be below the one before it: keep the largest so far while you go up": (
+                np.minimum(ascending * np.arange(m, 0, -1), 1)[place]
+            ),
+            "the largest gets M and the smallest 1; it is the other way round": (
+                np.minimum(np.maximum.accumulate(ascending * np.arange(1, m + 1)), 1)[place]
+            ),
+            "this is the correction of Benjamini and Hochberg: it bounds the share of false discoveries, not the chance of any": (
+                np.minimum(np.minimum.accumulate((ascending * m / np.arange(1, m + 1))[::-1])[::-1], 1)[place]
+            ),
+            "the factors follow the order of the list; sort the values first": np.minimum(p * np.arange(m, 0, -1), 1),
+            "these are the values that came in": p,
+        }
+        for reason, value in known.items():
+            if np.allclose(got, value, atol=1e-9):
+                raise Wrong(f"{about}: {reason}")
+        worst = int(np.nan_to_num(np.abs(got - want), nan=np.inf).argmax())
+        raise Wrong(f"{about}: p = {p[worst]:g} becomes {want[worst]:.4g}, yours is {got[worst]:.4g}")
+
+
+def _users(irregular_gain: float, regular_gain: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Model [5, N], twin [3, N] and CV [N]. Irregular users are the easier ones, and those without a CV gain most of all."""
+    rng = np.random.default_rng(seed)
+    cv = rng.permutation(np.concatenate([rng.uniform(0.3, 4, 270), np.full(60, np.nan)]))
+    group, ease = thirds(cv), rng.uniform(0, 0.2, 330)
+    ease[group == 2] += 0.3
+    gain = np.select([group == 2, group == 0, group == 1], [irregular_gain, regular_gain, 0.15], default=0.5)
+    twin = ease + 0.05 * rng.standard_normal((3, 330))
+    model = ease + gain + 0.05 * rng.standard_normal((5, 330)) + 0.05 * rng.standard_normal(330)
+    return model, twin, cv
+
+
+@exercise
+def check_irregular_minus_regular(answer) -> None:
+    """20.3: difference of differences between the outer thirds, and its p-value by dealing out the labels."""
+    cases = {
+        "the same gain for all": (0.02, 0.02, 0),
+        "irregular users gain a little more": (0.04, 0.012, 1),
+        "irregular users gain less": (0.0, 0.012, 2),
+    }
+    for about, case in cases.items():
+        model, twin, cv = _users(*case)
+        got = answer(model.copy(), twin.copy(), cv.copy())
+        if got is None or got is Ellipsis:
+            raise NotAttempted
+        if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 2:
+            raise Wrong("two numbers are wanted: the difference and its p-value")
+        difference, p = _number(got[0], "the difference"), _number(got[1], "the p-value")
+        gain, group = model.mean(0) - twin.mean(0), thirds(cv)
+        top, bottom, base = group == 2, group == 0, twin.mean(0)
+        want, half = gain[top].mean() - gain[bottom].mean(), cv > np.nanmedian(cv)
+        known = {
+            "the sign is turned: irregular minus regular": -want,
+            "the twin is missing: subtract it, or you compare how easy the groups are": model.mean(0)[top].mean()
+            - model.mean(0)[bottom].mean(),
+            "this is the gain in the top group alone": gain[top].mean(),
+            "these are halves; thirds are wanted, without the middle one": gain[half].mean()
+            - gain[cv <= np.nanmedian(cv)].mean(),
+            "this is the top third against all others; the middle and the users without a CV stay out": gain[top].mean()
+            - gain[~top].mean(),
+            "users without a CV belong to no group": gain[top].mean() - gain[bottom | (group == -1)].mean(),
+            "users without a CV belong to no group; leave them out": gain[top | (group == -1)].mean() - gain[bottom].mean(),
+            "these are gains in percent of the twin; differences of NDCG are wanted": gain[top].mean() / base[top].mean()
+            - gain[bottom].mean() / base[bottom].mean(),
+            "only the first seed is used; average over the seeds": (model[0] - twin[0])[top].mean()
+            - (model[0] - twin[0])[bottom].mean(),
+        }
+        if not abs(difference - want) < 1e-9:
+            for reason, value in known.items():
+                if abs(difference - value) < 1e-9:
+                    raise Wrong(f"{about}: {reason}")
+            raise Wrong(f"{about}: the difference is {want:.5f}, yours is {difference:.5f}")
+        used = top | bottom
+        fair = label_permutations(gain[used, None], top[used], draws=4000)[0]
+        if abs(p - fair) < 0.02 + 0.1 * fair:
+            continue
+        raise Wrong(
+            f"{about}: p should be about {fair:.3f}, yours is {p:.3f}; deal out the labels of the two groups anew, among the "
+            "users of these two groups only, and test the gains (signs are flipped to test one group, not the difference of two)"
+        )
+
+
+@exercise
+def check_supported_reports(answer) -> None:
+    """20.4: which reports support their sentence."""
+    hints = {
+        "A": "another training means other seeds; which of the two intervals speaks of them?",
+        "B": "which number speaks of the difference between the groups?",
+        "C": "how often would the best of 26 equal models reach this?",
+        "D": "groups, seeds, corrections: what is missing?",
+        "E": "what happens to users who had bad luck once, even if the new model is the old one?",
+        "F": "the sentence asks how certain, not how large",
+    }
+    compare_letters(answer, {"D", "F"}, hints)
