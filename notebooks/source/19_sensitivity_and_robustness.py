@@ -343,7 +343,7 @@ from tutorial_lib.data.splits import Targets
 
 # %% id="judge-code" tags=["library"]
 from tutorial_lib.experiments.stages.robustness import AHEAD, BEATEN, BLIND, COLUMNS, CORRUPTIONS, HOLDS
-from tutorial_lib.experiments.stages.shared import ends, hierarchical_interval, paired
+from tutorial_lib.experiments.stages.shared import ends, hierarchical_interval, p_values, paired
 
 # show: tutorial_lib.experiments.stages.robustness.judge
 # show: tutorial_lib.experiments.stages.robustness.run

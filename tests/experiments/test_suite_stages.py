@@ -136,7 +136,7 @@ class TestRobustness:
         verdicts = tables["robustness"].groupby("model")["verdict"].agg(set).to_dict()
         assert verdicts == {"holds": {HOLDS}, "ahead": {AHEAD}, "beaten": {BEATEN}, "blind": {BLIND}}
         blind = tables["robustness"].query("model == 'blind'")
-        assert (blind["delta"] == 0).all() and not blind["uses_time"].any()
+        assert (blind["delta"] == 0).all() and (blind["p"] == 1).all() and not blind["uses_time"].any()
         assert "prove nothing for them: blind." in " ".join(robustness.verdict(tables))
 
     def test_twin_under_the_same_corruption_stands_beside(self, split, planted):
@@ -146,7 +146,7 @@ class TestRobustness:
         table = robustness.run(stub(split, values))["robustness"].set_index(["model", "corruption"])
         row = table.loc["gains", "dropped 0.3"]
         assert row["delta"] == row["twin_delta"] == pytest.approx(-0.04) and row["gain_left"] == pytest.approx(0.05)
-        assert row["verdict"] == AHEAD
+        assert row["verdict"] == AHEAD and row["p"] < row["p_holm"] < 0.05
 
 
 def test_sensitivity_counts_the_losing(split, planted):
@@ -154,6 +154,8 @@ def test_sensitivity_counts_the_losing(split, planted):
     tables = sensitivity.run(stub(split, values))
     row = tables["sensitivity"].set_index(["model", "condition"]).loc["gains", "gaps shuffled"]
     assert row["delta"] == pytest.approx(-0.02) and row["delta_high"] < 0 and row["twin_delta"] == 0
+    assert row["p"] < row["p_holm"] < 0.05
+    assert tables["sensitivity"].set_index("model").loc["nothing", "p_holm"].eq(1).all()
     assert sensitivity.verdict(tables)[0] == "gaps shuffled: 1 of 2 time-aware models lose (gains), 0 of 1 others."
 
 

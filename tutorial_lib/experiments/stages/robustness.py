@@ -7,7 +7,7 @@ undisturbed model beats its twin: the column `uses_time`.
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import ends, forest, hierarchical_interval, listed, paired
+from tutorial_lib.experiments.stages.shared import ends, forest, hierarchical_interval, listed, p_values, paired
 from tutorial_lib.experiments.suite import Suite
 
 CLOCK = ("jitter 0.5", "jitter 1", "jitter 2", "quantised 3600", "quantised 86400")
@@ -25,11 +25,11 @@ def judge(uses_time: bool, loses: bool, ahead: bool) -> str:
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """robustness: a row a time-aware model and corruption; its loss, its twin's, its lead over the twin before and after."""
+    """robustness: a row a time-aware model and corruption; its loss with p, its twin's, its lead before and after."""
     if not suite.data.dataset.has_times:
         return {"robustness": pd.DataFrame(columns=list(COLUMNS))}
     suite.corrupt_all(CORRUPTIONS)
-    rows = []
+    rows, losses = [], []
     for entry in suite.aware:
         twin = suite.entry(entry.twin)
         clean, twin_clean = suite.values(entry), suite.values(twin)
@@ -42,7 +42,8 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             row = {"model": entry.label, "twin": entry.twin, "corruption": name, "uses_time": uses}
             row |= {"clean": clean.mean(), "corrupted": after.mean()} | change | {"verdict": judge(uses, loses, ahead)}
             rows.append(row | twin_change | gain | left)
-    return {"robustness": pd.DataFrame(rows, columns=None if rows else list(COLUMNS))}
+            losses.append(after - clean)
+    return {"robustness": pd.DataFrame(rows, columns=None if rows else list(COLUMNS)).assign(**p_values(losses))}
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:

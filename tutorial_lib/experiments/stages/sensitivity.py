@@ -7,28 +7,29 @@ that the model uses what was destroyed. No loss shows that it does not, and not 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import forest, listed, paired
+from tutorial_lib.experiments.stages.shared import forest, listed, p_values, paired
 from tutorial_lib.experiments.suite import Suite
 
 CONDITIONS = ("gaps shuffled", "order shuffled", "gaps constant")
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """sensitivity: a row a model and condition, with NDCG@10 before and after, the paired change, and that of the twin."""
+    """sensitivity: a row a model and condition, with NDCG@10 before and after, the paired change, its p, and that of the twin."""
     conditions = CONDITIONS if suite.data.dataset.has_times else ("order shuffled",)
     suite.corrupt_all(conditions)
-    rows, changes = [], {}
+    rows, changes, differences = [], {}, []
     for entry in suite.lineup:
         clean = suite.values(entry)
         for condition in conditions:
             after = suite.values(entry, condition)
             changes[entry.label, condition] = change = paired(after, clean)
+            differences.append(after - clean)
             levels = {"clean": clean.mean(), "corrupted": after.mean()}
             rows.append({"model": entry.label, "twin": entry.twin, "condition": condition} | levels | change)
     for row in rows:
         beside = changes.get((row["twin"], row["condition"]), {})
         row |= {f"twin_{name}": beside.get(name) for name in ("delta", "delta_low", "delta_high")}
-    return {"sensitivity": pd.DataFrame(rows)}
+    return {"sensitivity": pd.DataFrame(rows).assign(**p_values(differences))}
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:

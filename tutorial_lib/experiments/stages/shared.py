@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.plots import BLUE, ORANGE
-from tutorial_lib.statistics import Interval, mean_over_seeds, paired_bootstrap
+from tutorial_lib.statistics import Interval, holm, mean_over_seeds, paired_bootstrap
 
 ALPHA = 0.05
 CHUNK = 4_000_000  # random numbers drawn at once
@@ -48,6 +48,12 @@ def sign_flips(differences: np.ndarray, draws: int = 10_000, seed: int = 0) -> n
         signs = 2.0 * rng.integers(0, 2, (min(step, draws - done), n)) - 1
         extreme += (np.abs(signs @ differences) >= observed - slack).sum(0)
     return (1 + extreme) / (draws + 1)
+
+
+def p_values(differences: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns p and p_holm of comparisons [S, N] each: sign flips over users, seeds averaged; Holm over all of them."""
+    p = sign_flips(np.stack([one.mean(0) for one in differences], axis=1)) if differences else np.zeros(0)
+    return {"p": p, "p_holm": holm(p)}
 
 
 def label_permutations(values: np.ndarray, top: np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import ALPHA, effect_size, hierarchical_interval, listed, paired, sign_flips, thirds
+from tutorial_lib.experiments.stages.shared import ALPHA, effect_size, hierarchical_interval, listed, p_values, paired, thirds
 from tutorial_lib.experiments.suite import Suite
-from tutorial_lib.statistics import holm
 
 LENGTHS = ("short histories", "middle", "long histories")
 
@@ -26,8 +25,7 @@ def compare(values: dict[str, np.ndarray], pairs: list[tuple[str, str]], names: 
     measured = ("users", names[2], f"{names[2]}_low", f"{names[2]}_high", "effect", "p", "p_holm", "significant")
     table = pd.DataFrame(rows, columns=[*names[:2], *measured])
     if rows:
-        table["p"] = sign_flips(np.stack([(values[a] - values[b]).mean(0) for a, b in pairs], axis=1))
-        table["p_holm"] = holm(table["p"])
+        table = table.assign(**p_values([values[a] - values[b] for a, b in pairs]))
         table["significant"] = table["p_holm"] < ALPHA
     return table
 
