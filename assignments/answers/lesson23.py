@@ -7,7 +7,7 @@ import numpy as np
 from tutorial_lib.exercises import lesson23
 from tutorial_lib.statistics import holm
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 YES, NO, NONE = lesson23.WORDS
 
 
