@@ -224,6 +224,16 @@ def _kind(dtype: torch.dtype) -> str:
     return "bool" if dtype == torch.bool else "float" if dtype.is_floating_point else "int"
 
 
+def want_number(got: object, name: str) -> float:
+    """`got` as one number; NotAttempted where nothing was written, Wrong where it is something else."""
+    if got is None or got is Ellipsis:
+        raise NotAttempted
+    try:
+        return float(got)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is {str(got)[:80]}; one number is wanted") from None
+
+
 def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result") -> None:
     """For checkers: `got` must equal `want` (tensor, array, list or number) entry by entry within `tol`.
 

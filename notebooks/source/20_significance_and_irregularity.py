@@ -913,16 +913,16 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 #
 # **On real data nobody gains.** Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
-# **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. It is the honest form of *we do not know, and neither does anybody who has tested fewer users than we have*.
+# **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="6a9d7d8c"
+# %% [markdown] id="outcome-zh" lang="zh" en="9cdc759c"
 # 分三步来读。
 #
 # **这些检验看得见东西，也不会看见鬼。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别；在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过孪生模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升（各两个种子，所以那里的区间更宽）。
 #
 # **在真实数据上，谁也没有提升。** 要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。所以它还是它本来的样子：一个值得用新数据再看的线索，不是结论。
 #
-# **不规则的用户并不比规则的用户提升得更多**，没有一张表、没有一个模型例外。这不是“没有差别”的证明：看看上一幅图里的区间有多宽。老实的说法是：*我们不知道；用户比我们还少的测试，谁做了也不会知道。*
+# **不规则的用户并不比规则的用户提升得更多**，没有一张表、没有一个模型例外。这不是“没有差别”的证明：看看上一幅图里的区间有多宽。它说的只是*我们不知道*；要知道，需要多少用户，前面谈功效的那一节算过。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises

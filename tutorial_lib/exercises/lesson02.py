@@ -4,18 +4,9 @@ import math
 
 import numpy as np
 
-from tutorial_lib.checks import NotAttempted, Wrong, exercise
+from tutorial_lib.checks import Wrong, exercise, want_number
 from tutorial_lib.evaluate import Ranks, hit_rate, sampled_hit_probability
 from tutorial_lib.exercises import compare_letters
-
-
-def _number(got: object, name: str) -> float:
-    if got is None or got is Ellipsis:
-        raise NotAttempted
-    try:
-        return float(got)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} is {str(got)[:80]}; one number is wanted") from None
 
 
 @exercise
@@ -26,7 +17,7 @@ def check_rank(answer) -> None:
     for scores, target in cases:
         array = np.array(scores)
         greater, equal = int((array > array[target]).sum()), int((array == array[target]).sum()) - 1
-        want, got = 1 + greater + equal / 2, _number(answer(array.copy(), target), "the rank")
+        want, got = 1 + greater + equal / 2, want_number(answer(array.copy(), target), "the rank")
         if got == want:
             continue
         about = f"for the scores {scores} and the item in column {target}"
@@ -49,7 +40,7 @@ def check_tied_hit(answer) -> None:
     for greater, equal, k in ((0, 0, 10), (12, 0, 10), (4, 3, 6), (9, 1, 10), (0, 999, 10), (10, 5, 10), (2, 3, 10)):
         one = np.array([0]), np.array([greater]), np.array([equal]), np.array([2000])
         want = float(hit_rate(Ranks(*one), k)[0])
-        got = _number(answer(greater, equal, k), "the probability")
+        got = want_number(answer(greater, equal, k), "the probability")
         if math.isclose(got, want, abs_tol=1e-9):
             continue
         about = f"with {greater} ahead, {equal} others equal and K = {k}"
@@ -68,7 +59,7 @@ def check_even_rank(answer) -> None:
     if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != 2:
         raise Wrong("two ranks are wanted: the one for 100 and the one for 1,000 negatives")
     for got, negatives in zip(answer, (100, 1000), strict=True):
-        got = _number(got, "a rank")
+        got = want_number(got, "a rank")
         ranks = np.arange(1, 3417)
         want = int(ranks[sampled_hit_probability(ranks, 3416, negatives) >= 0.5].max())
         if got == want:
@@ -89,7 +80,7 @@ def check_users_needed(answer) -> None:
     """2.4: people needed for a power of 80 %."""
     for gain, disagree in ((0.015, 0.10), (0.006, 0.10), (0.03, 0.05), (0.02, 0.42)):
         variance = disagree - gain**2
-        want, got = (2.80 / gain) ** 2 * variance, _number(answer(gain, disagree), "the number of people")
+        want, got = (2.80 / gain) ** 2 * variance, want_number(answer(gain, disagree), "the number of people")
         if abs(got - want) <= max(1.5, 0.005 * want):
             continue
         about = f"for a gain of {gain} and {disagree} of the people in disagreement"

@@ -4,20 +4,10 @@ import itertools
 
 import numpy as np
 
-from tutorial_lib.checks import NotAttempted, Wrong, exercise
+from tutorial_lib.checks import NotAttempted, Wrong, exercise, want_number
 from tutorial_lib.exercises import compare_letters
 from tutorial_lib.experiments.stages.shared import label_permutations, thirds
 from tutorial_lib.statistics import holm
-
-
-def _number(got: object, name: str) -> float:
-    if got is None or got is Ellipsis:
-        raise NotAttempted
-    try:
-        return float(got)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} is {str(got)[:80]}; one number is wanted") from None
-
 
 SIX = np.array([0.2, 0.086, -0.131, 0.315, 0.023, 0.075])
 FLIPS = {
@@ -34,7 +24,7 @@ FLIPS = {
 def check_exact_p(answer) -> None:
     """20.1: two-sided p-value over all sign patterns."""
     for about, d in FLIPS.items():
-        got, n = _number(answer(d.copy()), "the p-value"), len(d)
+        got, n = want_number(answer(d.copy()), "the p-value"), len(d)
         patterns = np.array(list(itertools.product([1, -1], repeat=n)))
         sums, seen = patterns @ d, d.sum()
         far = np.abs(sums) >= abs(seen) - 1e-9
@@ -144,7 +134,7 @@ def check_irregular_minus_regular(answer) -> None:
             raise NotAttempted
         if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 2:
             raise Wrong("two numbers are wanted: the difference and its p-value")
-        difference, p = _number(got[0], "the difference"), _number(got[1], "the p-value")
+        difference, p = want_number(got[0], "the difference"), want_number(got[1], "the p-value")
         gain, group = model.mean(0) - twin.mean(0), thirds(cv)
         top, bottom, base = group == 2, group == 0, twin.mean(0)
         want, half = gain[top].mean() - gain[bottom].mean(), cv > np.nanmedian(cv)
