@@ -822,7 +822,7 @@ for name in suite_names():
         [(values[a] - values[b]).mean(axis=0) for a, b in zip(table["model"], table["twin"], strict=True)], axis=1
     )
     expect_close(f"{name}: {len(table)} differences", again.mean(axis=0), table["gain"], tol=1e-6)
-    expect_close(f"{name}: and their p-values", sign_flips(again), table["p"], tol=1e-4)
+    expect_close(f"{name}: and their p-values", sign_flips(again), table["p"], tol=1e-5)
 
 # %% id="real-code" tags=["nbval-ignore-output"]
 summary = []
@@ -896,6 +896,12 @@ expect("its p after Holm", best["p_holm"], 0.24, tol=0.02)
 expect_true("and the interval with redrawn seeds contains 0", best["seeds_low"] < 0 < best["seeds_high"])
 pairs_table = read_suite("ml-100k_leave_last_out", "significance", "pairs")
 expect("pairs that do differ there, of 210", pairs_table["significant"].sum(), 72, tol=0.1)
+large = read_suite("ml-1m_leave_last_out", "significance", "pairs")
+expect(f"MovieLens 1M, no clocks: pairs that differ, of {len(large)}", large["significant"].sum(), 48, tol=0.1)
+level = read_suite("ml-1m_leave_last_out", "stability", "models").set_index("model")["ndcg@10"]
+expect_close(
+    "there: Mamba4Rec, SASRec, Markov", level[["mamba4rec", "sasrec", "markov"]], [0.165, 0.149, 0.126], tol=0.0006
+)
 world = gains_everywhere[(gains_everywhere["data"] == "sample") & gains_everywhere["significant"]]
 winners = set(world[(world["gain"] > 0) & (world["seeds_low"] > 0)]["model"])
 expect_true("in sample two gain, both told the query time", winners == {"deepm3-attractor+query", "deepm3-gap+query"})
@@ -903,22 +909,24 @@ nothing = gains_everywhere[gains_everywhere["data"] == "control"]
 expect_true(
     "in control none of the 16 gains", len(nothing) == 16 and not (nothing["significant"] & (nothing["gain"] > 0)).any()
 )
+worse = set(nothing[nothing["significant"] & (nothing["gain"] < 0)]["model"])
+expect_true("two are even worse than their twin", worse == {"deepm3-rk4", "deepm3-euler"})
 apart = irregular_everywhere["significant"].astype(bool)
 expect_true("nowhere does the gain differ between irregular and regular users", not apart.any())
 
 # %% [markdown] id="outcome-en" lang="en"
 # Read it in three steps.
 #
-# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction, and in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains (with two seeds each, so the intervals are wider there).
+# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. On MovieLens 1M, where our copy has no times and only models without a clock took part, 48 of 55 do: six times as many users see finer differences. (Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: to read a worthless clock is not free.
 #
 # **On real data nobody gains.** Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
 # **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="9cdc759c"
+# %% [markdown] id="outcome-zh" lang="zh" en="17b5a833"
 # 分三步来读。
 #
-# **这些检验看得见东西，也不会看见鬼。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别；在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过孪生模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升（各两个种子，所以那里的区间更宽）。
+# **这些检验看得见东西，也不会看见鬼。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。在 MovieLens 1M 上，我们手里的这一份没有时间，只有不带时钟的模型参加，55 对里有 48 对仍有差别：用户多了六倍，更细的差别也看得出来。（Mamba4Rec 0.165，SASRec 0.149，只数数的马尔可夫链 0.126。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过孪生模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如孪生模型，就是用 RK4 和用欧拉法的 autonomous 场：读一只毫无价值的时钟，是要付出代价的。
 #
 # **在真实数据上，谁也没有提升。** 要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。所以它还是它本来的样子：一个值得用新数据再看的线索，不是结论。
 #

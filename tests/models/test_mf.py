@@ -46,6 +46,16 @@ def two_groups(users=24, size=6, taken=4, seed=0):
     return make_dataset("two groups", pd.DataFrame(rows, columns=["user", "item", "timestamp"]))
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 12])
+def test_neumf_in_pieces_of_the_catalogue_is_neumf(at_once, monkeypatch):
+    model, users = make("neumf"), torch.tensor([1, 0, 3])
+    whole, items = model.score(states_of(model, users)), torch.tensor([[1, 2, 3, 4, 5]] * 3)
+    some = model.score_items(states_of(model, users), items)
+    monkeypatch.setattr("tutorial_lib.models.mf.PAIRS_AT_ONCE", at_once)
+    torch.testing.assert_close(model.score(states_of(model, users)), whole)
+    torch.testing.assert_close(model.score_items(states_of(model, users), items), some)
+
+
 def test_mf_by_hand():
     model = build_model("mf", num_items=2, num_users=2, max_len=3, dim=2, ratings=True)
     with torch.no_grad():

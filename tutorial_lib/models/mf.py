@@ -10,11 +10,15 @@ Sources: Koren, Bell and Volinsky 2009 (biases); He et al. 2017 (NeuMF); Rendle 
 Taught in lesson 02.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel, initialise
+
+PAIRS_AT_ONCE = 32_768  # (user, item) in NeuMF's network: at width 64 its first layer is 4 MB then, which a CPU's cache can hold
 
 
 class UserModel(SequenceModel):
@@ -84,6 +88,10 @@ class NeuMF(UserModel):
         nn.init.ones_(self.out.weight[0, : dim // 2])  # the product part starts as a plain dot product
 
     def interact(self, states: Tensor, vectors: Tensor) -> Tensor:
+        at_once = max(1, PAIRS_AT_ONCE // max(1, math.prod(states.shape[:-1])))
+        return torch.cat([self.interact_with(states, part) for part in vectors.split(at_once, dim=-2)], dim=-1)
+
+    def interact_with(self, states: Tensor, vectors: Tensor) -> Tensor:
         (product_u, network_u), (product_i, network_i) = states.chunk(2, dim=-1), vectors.chunk(2, dim=-1)
         first, half = self.layers[0], self.dim // 2
         # The first layer of a pair is a sum of a user's part and an item's part: [..., 1, h] + [..., n, h].
