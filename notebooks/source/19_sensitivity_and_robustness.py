@@ -681,9 +681,11 @@ if rows:
 
 # %% id="quadrants-picture" tags=["picture", "nbval-ignore-output"]
 if found["robustness"]:
-    number = len(found["robustness"])
-    fig, axes = plt.subplots(1, number, figsize=(2.2 + 3.4 * number, 3.6), squeeze=False)
-    for ax, (name, table) in zip(axes[0], found["robustness"].items(), strict=True):
+    rows = (len(found["robustness"]) + 2) // 3
+    fig, axes = plt.subplots(rows, 3, figsize=(11, 3.5 * rows), squeeze=False)
+    for ax in axes.flat[len(found["robustness"]) :]:
+        ax.axis("off")
+    for ax, (name, table) in zip(axes.flat, found["robustness"].items(), strict=False):
         part = table.query("corruption == 'jitter 1'")
         for row in part.to_dict("records"):
             color = plots.ORANGE if row["uses_time"] else plots.BLUE
@@ -697,7 +699,8 @@ if found["robustness"]:
             ax.text(x, y, f" {text} ", **place, fontsize=8, color="0.35")
         ax.set(title=name, xlabel="lead over the twin (NDCG@10)")
         ax.locator_params(nbins=4)
-    axes[0, 0].set_ylabel("change under jitter 1 (NDCG@10)")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("change under jitter 1 (NDCG@10)")
     plt.show()
 
 # %% [markdown] id="quadrants-alt-en" lang="en" tags=["alt"]
