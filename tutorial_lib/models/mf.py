@@ -89,9 +89,9 @@ class NeuMF(UserModel):
 
     def interact(self, states: Tensor, vectors: Tensor) -> Tensor:
         at_once = max(1, PAIRS_AT_ONCE // max(1, math.prod(states.shape[:-1])))
-        return torch.cat([self.interact_with(states, part) for part in vectors.split(at_once, dim=-2)], dim=-1)
+        return torch.cat([self.interact_at_once(states, part) for part in vectors.split(at_once, dim=-2)], dim=-1)
 
-    def interact_with(self, states: Tensor, vectors: Tensor) -> Tensor:
+    def interact_at_once(self, states: Tensor, vectors: Tensor) -> Tensor:
         (product_u, network_u), (product_i, network_i) = states.chunk(2, dim=-1), vectors.chunk(2, dim=-1)
         first, half = self.layers[0], self.dim // 2
         # The first layer of a pair is a sum of a user's part and an item's part: [..., 1, h] + [..., n, h].
