@@ -10,6 +10,8 @@ from pathlib import Path
 import zmq
 from jupyterlab.labapp import LabApp
 
+import tutorial_lib  # noqa: F401  sets how threads wait, and the kernels inherit it: in the lessons torch comes first
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -83,7 +83,8 @@ class NaiveConnection(nn.Module):
         pre, post, res = (alpha * dynamic + static for dynamic, alpha, static in parts)
         return Mappings(pre.sigmoid(), 2 * post.sigmoid(), unrolled_sinkhorn(res.unflatten(-1, (n, n))))
 
-    def forward(self, streams: Tensor, function) -> Tensor:
+    def forward(self, streams: Tensor, function, mean: bool = False) -> Tensor:
+        streams = streams.expand(-1, -1, self.streams, -1)
         pre, post, res = self.mappings(streams)
         output = function((pre[..., None] * streams).sum(-2))
         return res @ streams + post[..., None] * output[..., None, :]

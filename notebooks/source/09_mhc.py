@@ -410,10 +410,10 @@ def mhc_by_hand(streams, connection, function):
 
 
 # %% [markdown] id="connection-library-en" lang="en" tags=["library"]
-# The library does the same for all events of a batch. `kind="hc"` leaves the mappings unbounded; it is there so that we can compare.
+# The library does the same for all events of a batch. While training it leaves $H_{res}$ out at two places where the constraint makes it idle; which they are, and why, you will find out below. `kind="hc"` leaves the mappings unbounded; it is there so that we can compare.
 
-# %% [markdown] id="connection-library-zh" lang="zh" en="ab2dcd21" tags=["library"]
-# 库对一个批次里的所有事件做同样的事。`kind="hc"` 不限制这些映射，它的用处是拿来比较。
+# %% [markdown] id="connection-library-zh" lang="zh" en="6df21048" tags=["library"]
+# 库对一个批次里的所有事件做同样的事。有两处的 $H_{res}$ 因为约束而无事可做，训练时库就不去算它；是哪两处、为什么，后面你会自己看到。`kind="hc"` 不限制这些映射，它的用处是拿来比较。
 
 # %% id="connection-code" tags=["library"]
 from tutorial_lib.errors import TutorialError

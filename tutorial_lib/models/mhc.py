@@ -10,7 +10,7 @@ mHC keeps H_res doubly stochastic, so that no product of them, however deep, can
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,11 +34,10 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
     return work[:, -1]
 
 
-def sum_of_products(weights: Tensor, parts: Tensor, start: float = 0.0) -> Tensor:
-    """start + sum_i weights_i parts_i, with no array as large as all products. weights [n, N], parts [n, ..., N] -> [..., N]."""
-    (weight, *weights), (part, *parts) = weights, parts
-    total = torch.addcmul(weight.new_tensor(start), weight, part) if start else weight * part
-    for weight, part in zip(weights, parts, strict=True):
+def sum_of_products(weights: Sequence[Tensor], parts: Sequence[Tensor], out: Tensor | None = None) -> Tensor:
+    """sum_i weights_i parts_i, with no array as large as all products. n weights [N], n parts [..., N] -> [..., N]."""
+    total = torch.mul(weights[0], parts[0], out=out)
+    for weight, part in zip(weights[1:], parts[1:], strict=True):
         total.addcmul_(weight, part)
     return total
 
@@ -54,12 +53,12 @@ class Sinkhorn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits: Tensor, iterations: int) -> Tensor:
-        kernel = logits.log_softmax(0).softmax(1)  # after one iteration
-        u = v = torch.ones_like(kernel[0])  # [n, N]
-        rows, columns = kernel.unbind(0), kernel.unbind(1)
-        for _ in range(iterations - 1):  # 1e-30: nothing is divided by 0
-            v = sum_of_products(u, rows, 1e-30).reciprocal_()
-            u = sum_of_products(v, columns, 1e-30).reciprocal_()
+        kernel = logits.log_softmax(0).softmax(1).clamp_min_(1e-30)  # after one iteration; 1e-30: nothing is divided by 0
+        u, v = kernel.new_ones(2, *kernel.shape[1:])  # [n, N] each
+        by_row, rows, by_column, columns = u.unbind(0), kernel.unbind(0), v.unbind(0), kernel.unbind(1)
+        for _ in range(iterations - 1):
+            sum_of_products(by_row, rows, out=v).reciprocal_()
+            sum_of_products(by_column, columns, out=u).reciprocal_()
         matrix = (kernel * u[:, None]).mul_(v)
         ctx.save_for_backward(matrix)
         return matrix
@@ -67,13 +66,6 @@ class Sinkhorn(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         (matrix,) = ctx.saved_tensors
-        if grad.stride(0) == 0:  # the same for all rows: it asks for sums of columns only, and they are held at 1
-            return torch.zeros_like(matrix), None
-        pieces = matrix.numel() // 32_768 + 1  # smaller ones wake no second thread, which would take longer than the work
-        return torch.cat(list(map(Sinkhorn.solved, matrix.chunk(pieces, -1), grad.chunk(pieces, -1))), -1), None
-
-    @staticmethod
-    def solved(matrix: Tensor, grad: Tensor) -> Tensor:
         grad = grad.contiguous()
         by_row, by_column = ((matrix * grad).sum(axis) for axis in (1, 0))  # [n, N]
         # a + P b = by_row and P^T a + b = by_column, the last b may be 0; the epsilon is for a P that mixes nothing
@@ -82,7 +74,7 @@ class Sinkhorn(torch.autograd.Function):
         system.diagonal().add_(free.sum(0).T + 10 * torch.finfo(grad.dtype).eps)
         b = torch.cat([solve(system, by_column[:-1] - sum_of_products(by_row, free)), torch.zeros_like(by_row[:1])])
         a = by_row - sum_of_products(b, matrix.transpose(0, 1))
-        return (grad - a[:, None]).sub_(b).mul_(matrix)
+        return (grad - a[:, None]).sub_(b).mul_(matrix), None
 
 
 def sinkhorn(logits: Tensor, iterations: int = ITERATIONS) -> Tensor:
@@ -97,21 +89,21 @@ def sinkhorn(logits: Tensor, iterations: int = ITERATIONS) -> Tensor:
 
 
 class Project(torch.autograd.Function):
-    """(RMSNorm(x) phi)^T, the norm applied after the product, to fewer numbers. x [N, D], phi [D, m] -> [m, N], and x itself."""
+    """(RMSNorm(x) phi + bias)^T, the norm applied to the product, to fewer numbers. x [N, D], phi [D, m] -> [m, N], and x."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx, x: Tensor, phi: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         scale = torch.linalg.vector_norm(x, dim=1).square_().div_(x.shape[1]).add_(1e-6).rsqrt_()  # [N]
-        product = (phi.T @ x.T).mul_(scale)
+        product = phi.T @ x.T
         ctx.save_for_backward(x, phi, scale, product)
-        return product, x.view_as(x)
+        return torch.addcmul(bias[:, None], product, scale), x.view_as(x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor, to_x: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx, grad: Tensor, to_x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, phi, scale, product = ctx.saved_tensors
-        through_scale = sum_of_products(grad, product).mul_(scale.square().div_(-x.shape[1]))
         scaled = grad * scale
-        return to_x.addcmul_(x, through_scale[:, None]).addmm_(scaled.T, phi.T), (scaled @ x).T
+        through_scale = (product * scaled).sum(0).mul_(scale.square().div_(-x.shape[1]))
+        return to_x.addcmul_(x, through_scale[:, None]).addmm_(scaled.T, phi.T), (scaled @ x).T, grad.sum(1)
 
 
 class Gather(torch.autograd.Function):
@@ -125,32 +117,29 @@ class Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor, to_streams: Tensor) -> tuple[Tensor, Tensor]:
         streams, pre = ctx.saved_tensors
-        return to_streams.addcmul_(pre.T[..., None], grad[:, None]), torch.bmm(streams, grad[..., None])[..., 0].T
+        shared = to_streams.stride(1) == 0  # behind the mean, all streams have one gradient in one place
+        out = torch.empty_like(streams) if shared else to_streams
+        return torch.addcmul(to_streams, pre.T[..., None], grad[:, None], out=out), torch.bmm(streams, grad[..., None])[..., 0].T
 
 
 class Carry(torch.autograd.Function):
-    """H_res X + H_post^T F: streams [N, n, d], H_res [n, n, N], H_post [n, N], output of the sub-layer [N, d] -> [N, n, d].
+    """H_res X + H_post^T F: streams [N, n, d], H_res [n, n, N], H_post [m, N], output of the sub-layer [N, d] -> [N, m, d].
 
-    Without H_res: X + H_post^T F for n copies of one stream, [N, 1, d].
+    Without H_res: X + H_post^T F, where X [N, 1, d] is what all m streams are to receive.
     """
 
     @staticmethod
     def forward(ctx, streams: Tensor, res: Tensor | None, post: Tensor, output: Tensor) -> Tensor:
-        post = post.T.contiguous()[..., None]  # [N, n, 1]; without a copy, the results would inherit its order in memory
+        post, output = post.T.contiguous()[..., None], output[:, None]  # [N, m, 1]; without a copy, results inherit its order
         mixed = () if res is None else (res.permute(2, 0, 1).contiguous(), streams)
         ctx.save_for_backward(post, output, *mixed)
-        return (torch.bmm(*mixed) if mixed else streams.repeat(1, len(post[0]), 1)).addcmul_(post, output[:, None])
+        return torch.bmm(*mixed).addcmul_(post, output) if mixed else torch.addcmul(streams, post, output)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         post, output, *mixed = ctx.saved_tensors
-        if mixed and grad.stride(1) == 0:  # behind the last connection: the mean gives all streams one gradient, and no products
-            (res, streams), n, grad = mixed, post.shape[1], grad[:, 0]
-            to_res = torch.bmm(streams, grad[..., None])[..., 0].T.expand(n, -1, -1)
-            return res.sum(1)[..., None] * grad[:, None], to_res, (grad * output).sum(1).expand(n, -1), grad * post.sum(1)
-        grad = grad.contiguous()
-        to_post = torch.bmm(grad, output[..., None])[..., 0].T
-        to_output = sum_of_products(post.transpose(0, 1), grad.transpose(0, 1))
+        to_post = torch.bmm(grad, output.mT)[..., 0].T
+        to_output = sum_of_products(post.unbind(1), grad.unbind(1))
         if not mixed:
             return grad.sum(1, keepdim=True), None, to_post, to_output
         res, streams = mixed
@@ -172,6 +161,10 @@ class HyperConnection(nn.Module):
     at the start). "mhc": H_pre = sigmoid, H_post = 2 sigmoid, H_res = Sinkhorn. "hc": biases plus alpha tanh, unbounded.
     `dynamic=False` leaves only the biases. At the start H_pre averages the streams and H_post is 1, so the mean of the streams
     moves as in the plain residual network, exactly when alpha = 0. With one stream nothing is left to mix: plain residuals.
+
+    Streams given as [B, L, 1, d] stand for n copies. Of copies H_res makes copies, because its rows sum to 1; and it leaves the
+    mean of the streams where it is, because its columns do. So training "mhc" does not calculate it for copies, nor where only
+    the `mean` is wanted, which then comes back as [B, L, 1, d].
     """
 
     def __init__(self, dim: int, streams: int = 4, *, kind: str = "mhc", dynamic: bool = True, alpha: float = 0.01):
@@ -189,37 +182,45 @@ class HyperConnection(nn.Module):
             # Not zero: with equal biases and no dynamic part, all streams would stay copies of each other for ever.
             self.phi = nn.Parameter(0.02 * torch.randn(streams * dim, len(self.bias)))
 
-    def mappings(self, raw: Tensor, mixing: bool = True) -> Mappings:
-        """The dynamic part [2 n + n^2, N] -> the three mappings of every token; of "mhc" without H_res if not `mixing`."""
+    def logits(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
+        """The first `wanted` of 2 n + n^2 logits of N tokens; and x, their streams [N, n d] or one for all [N, d]."""
+        n, bias = self.streams, self.bias[:wanted]
+        if not self.dynamic:
+            return bias[:, None].expand(-1, len(x)), x
+        alpha = torch.cat([part.expand(size) for part, size in zip(self.alpha, (n, n, n * n), strict=True)])[:wanted]
+        phi = self.phi[:, :wanted].unflatten(0, (-1, x.shape[1])).sum(0)
+        if self.kind == "hc":
+            raw, x = Project.apply(x, phi, torch.zeros_like(bias))
+            return torch.addcmul(bias[:, None], alpha[:, None], raw.tanh()), x
+        return Project.apply(x, phi * alpha, bias)
+
+    def mappings(self, logits: Tensor) -> Mappings:
+        """Logits [2 n + n^2, N] -> the three mappings of every token; of [2 n, N] no H_res."""
         n = self.streams
-        if self.dynamic:
-            alpha = self.alpha.repeat_interleave(torch.tensor([n, n, n * n], device=raw.device))
-            raw = torch.addcmul(self.bias[:, None], alpha[:, None], raw.tanh() if self.kind == "hc" else raw)
-        pre, post, res = raw.split([n, n, n * n])
-        res = res.unflatten(0, (n, n))
+        pre, post, res = logits.split([n, n, len(logits) - 2 * n])
+        res = res.unflatten(0, (-1, n)) if len(res) else None
         if self.kind == "hc":
             return Mappings(pre, post, res)
-        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), Sinkhorn.apply(res, ITERATIONS) if mixing else None)
+        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), None if res is None else Sinkhorn.apply(res, ITERATIONS))
 
-    def forward(self, streams: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, streams: Tensor, function: Callable[[Tensor], Tensor], mean: bool = False) -> Tensor:
         n = self.streams
         if n == 1:
             return streams + function(streams[:, :, 0])[:, :, None]
-        # Rows that sum to 1 leave copies, made by `expand`, as they are: one of them and no H_res will do while training.
-        copies = self.kind == "mhc" and streams.stride(2) == 0 and torch.is_grad_enabled()
-        batch, length, given, dim = (*streams.shape[:2], 1 if copies else n, streams.shape[3])
-        flat = (streams[:, :, 0] if copies else streams).reshape(-1, given * dim)
-        raw = self.bias[:, None].expand(-1, len(flat))
-        if self.dynamic:
-            raw, flat = Project.apply(flat, self.phi.unflatten(0, (n, dim)).sum(0) if copies else self.phi)
-        pre, post, res = self.mappings(raw, not copies)
-        gathered, flat = Gather.apply(flat.view(-1, given, dim), pre.sum(0, keepdim=True) if copies else pre)
+        copies, mean = (self.kind == "mhc" and torch.is_grad_enabled() and idle for idle in (streams.shape[2] == 1, mean))
+        streams = streams if copies else streams.expand(-1, -1, n, -1)
+        batch, length, given, dim = streams.shape
+        logits, flat = self.logits(streams.reshape(-1, given * dim), 2 * n if copies or mean else 2 * n + n * n)
+        pre, post, res = self.mappings(logits)
+        gathered, streams = Gather.apply(flat.view(-1, given, dim), pre.sum(0, keepdim=True) if copies else pre)
         output = function(gathered.view(batch, length, dim)).reshape(-1, dim)
-        return Carry.apply(flat, res, post, output).view(batch, length, n, dim)
+        if mean:
+            streams, post = streams.sum(1, keepdim=True) / given, post.mean(0, keepdim=True)
+        return Carry.apply(streams, res, post, output).view(batch, length, -1, dim)
 
 
 class HyperBlock(nn.Module):
-    """A block of SASRec or TiSASRec whose two residual connections are hyper-connections. [B, L, n, d] -> [B, L, n, d]."""
+    """A block of SASRec or TiSASRec whose two residual connections are hyper-connections. Shapes as for `HyperConnection`."""
 
     def __init__(self, block: nn.Module, dim: int, streams: int, kind: str, dynamic: bool):
         super().__init__()
@@ -227,9 +228,9 @@ class HyperBlock(nn.Module):
         self.around_attention = HyperConnection(dim, streams, kind=kind, dynamic=dynamic)
         self.around_feed_forward = HyperConnection(dim, streams, kind=kind, dynamic=dynamic)
 
-    def forward(self, streams: Tensor, *known: IntervalTables) -> Tensor:
+    def forward(self, streams: Tensor, *known: IntervalTables, mean: bool = False) -> Tensor:
         streams = self.around_attention(streams, lambda x: self.block.attention(self.block.norm1(x), *known))
-        return self.around_feed_forward(streams, lambda x: self.block.feed_forward(self.block.norm2(x)))
+        return self.around_feed_forward(streams, lambda x: self.block.feed_forward(self.block.norm2(x)), mean)
 
 
 def through_streams(blocks: nn.ModuleList, x: Tensor, streams: int, *known: IntervalTables) -> Tensor:
@@ -237,10 +238,10 @@ def through_streams(blocks: nn.ModuleList, x: Tensor, streams: int, *known: Inte
 
     Copying and summing inside every sub-layer instead would undo H_res: equal streams stay equal under rows that sum to 1.
     """
-    carried = x[:, :, None].expand(-1, -1, streams, -1)
-    for block in blocks:
-        carried = block(carried, *known)
-    return carried.sum(2) / streams  # not mean(2): the gradient of a sum has stride 0, by which `Carry` knows it
+    carried = x[:, :, None]  # stands for n copies
+    for number, block in enumerate(blocks, 1):
+        carried = block(carried, *known, mean=number == len(blocks))  # wanted: the mean alone
+    return carried.mean(2)
 
 
 class SASRecMHC(SASRec):
