@@ -41,9 +41,10 @@ def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
 def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
     """One GRU step. state [..., w]; gates [..., 3w] are what the input adds to reset gate, update gate and candidate."""
     own = F.linear(state, cell.weight_hh, cell.bias_hh)  # [..., 3w]
-    (reset, update, new), (own_reset, own_update, own_new) = gates.chunk(3, dim=-1), own.chunk(3, dim=-1)
-    candidate = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
-    return torch.lerp(candidate, state, torch.sigmoid(update + own_update))
+    sizes = 2 * state.shape[-1], state.shape[-1]
+    (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
+    reset, update = torch.sigmoid(both + own_both).chunk(2, dim=-1)
+    return torch.lerp(torch.tanh(new + reset * own_new), state, update)
 
 
 class DeepM3(SequenceModel):
