@@ -163,8 +163,8 @@ class HyperConnection(nn.Module):
     moves as in the plain residual network, exactly when alpha = 0. With one stream nothing is left to mix: plain residuals.
 
     Streams given as [B, L, 1, d] stand for n copies. Of copies H_res makes copies, because its rows sum to 1; and it leaves the
-    mean of the streams where it is, because its columns do. So training "mhc" does not calculate it for copies, nor where only
-    the `mean` is wanted, which then comes back as [B, L, 1, d].
+    mean of the streams where it is, because its columns do. So training "mhc" leaves it out for copies, and where only the
+    `mean` is wanted, which then comes back as [B, L, 1, d]. Without gradients all of it is calculated, to be looked at.
     """
 
     def __init__(self, dim: int, streams: int = 4, *, kind: str = "mhc", dynamic: bool = True, alpha: float = 0.01):
