@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 COUNT = """
 import {module}, resource, torch
 torch.set_num_threads(1)
-for _ in range(3):
+for _ in range(2):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    arrays = [torch.ones(2**20) for _ in range(30)]  # 120 MB, of 30,720 pages
+    arrays = [torch.ones(2**20) for _ in range(30)]  # 120 MB, of 30,720 pages; counted is the second time
     del arrays
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 print(faults)
@@ -29,7 +29,10 @@ def printed(code: str, **environment: str) -> str:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting")
 def test_memory_once_used_is_not_asked_for_again():
-    assert int(printed(COUNT.format(module="tutorial_lib"))) < 6_000 < 25_000 < int(printed(COUNT.format(module="math")))
+    with_library, without = (int(printed(COUNT.format(module=module))) for module in ("tutorial_lib", "math"))
+    if without < 1_000:
+        pytest.skip("this machine has large pages, or keeps freed memory by itself")
+    assert 2 * with_library < without
 
 
 def test_how_threads_wait_is_set_unless_the_user_has_said():
