@@ -59,6 +59,7 @@ def test_the_hand_written_gradients():
     assert check(Gather.apply, (streams, pre))
     assert check(lambda *given: [part.sum(1) for part in Gather.apply(*given)], (streams, pre))  # one gradient for all streams
     assert check(Carry.apply, (streams, res, post, output))
+    assert check(lambda *given: Carry.apply(*given).sum(1), (streams, res, post, output))
     one = streams.detach()[:, :1].clone().requires_grad_()
     assert check(lambda x, *given: Carry.apply(x, None, *given), (one, post, output))  # stands for three copies
 

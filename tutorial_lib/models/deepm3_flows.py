@@ -60,10 +60,7 @@ class NeuralFlow(Flow):
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
         duration = torch.log1p(hours) / self.clock.std
-        if self.kind != "published":
-            return (duration,)
-        first, _, second = self.told
-        return duration, F.linear(F.silu(F.linear(duration.unsqueeze(-1), first.weight, first.bias)), second.weight)
+        return (duration, self.told(duration.unsqueeze(-1))) if self.kind == "published" else (duration,)
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """W1 and W2 as the field uses them: scaled down where `lipschitz` asks for it."""

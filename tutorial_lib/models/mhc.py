@@ -207,7 +207,8 @@ class HyperConnection(nn.Module):
         n = self.streams
         if n == 1:
             return streams + function(streams[:, :, 0])[:, :, None]
-        copies, mean = (self.kind == "mhc" and torch.is_grad_enabled() and idle for idle in (streams.shape[2] == 1, mean))
+        leaves_out = self.kind == "mhc" and torch.is_grad_enabled()
+        copies, mean = leaves_out and streams.shape[2] == 1, leaves_out and mean
         streams = streams if copies else streams.expand(-1, -1, n, -1)
         batch, length, given, dim = streams.shape
         logits, flat = self.logits(streams.reshape(-1, given * dim), 2 * n if copies or mean else 2 * n + n * n)

@@ -56,10 +56,7 @@ def integrate(
     check_method(method, steps)
     if method == "adaptive":
         return integrate_adaptive(field, state, duration, start=start)
-    h = duration.unsqueeze(-1)  # [..., 1]: one step size a row
-    if steps == 1:  # for one event at a time, every operation saved counts
-        return STEPS[method](field, start if isinstance(start, Tensor) else torch.full_like(h, start), state, h)
-    h = h / steps
+    h = duration.unsqueeze(-1) / steps  # [..., 1]: one step size a row
     for k in range(steps):
         state = STEPS[method](field, start + k * h, state, h)
     return state
