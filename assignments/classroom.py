@@ -1,7 +1,10 @@
-"""Student versions and grading, with nbgrader: what `make assignments` and `make grades` do in a course folder.
+"""Student versions and grading, with nbgrader: what `make assignments` and `make grades` do in a
+course folder.
 
-    python assignments/classroom.py              grade what has been handed in since the last time, in both languages
-    python assignments/classroom.py --again      grade everything again, for example after points or checkers have changed
+    python assignments/classroom.py              grade what has been handed in since the last time,
+        in both languages
+    python assignments/classroom.py --again      grade everything again, for example after points or
+        checkers have changed
 
 A submission is the file course/LANGUAGE/submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.
 """
@@ -25,7 +28,10 @@ from exercises import LANGUAGES, ROOT, LessonError
 from lesson_course import write_atomically
 
 UNREADABLE = {
-    "en": "The file could not be graded: it is not a notebook that Jupyter can open, or not the one that was handed out.",
+    "en": (
+        "The file could not be graded: it is not a notebook that Jupyter can open, or not the one"
+        " that was handed out."
+    ),
     "zh": "这份文件无法评分：它不是 Jupyter 能打开的笔记本，或者不是发下来的那一份。",
 }
 
@@ -41,13 +47,18 @@ def open_course(folder: Path) -> NbGraderAPI:
 
 
 def make_student_versions(out: Path, names: list[str]) -> None:
-    """release/ from source/, and a gradebook that knows what each cell is worth; LessonError with what nbgrader said."""
+    """release/ from source/, and a gradebook that knows what each cell is worth; LessonError with
+    what nbgrader said.
+    """
     for language in LANGUAGES:
         nbgrader = open_course(out / language)
         for name in names:
             done = nbgrader.generate_assignment(name, force=True)
             if not done["success"]:
-                raise LessonError(f"nbgrader could not make {language}/{name}:\n{done.get('error') or done['log']}")
+                raise LessonError(
+                    "nbgrader could not make"
+                    f" {language}/{name}:\n{done.get('error') or done['log']}"
+                )
 
 
 def submissions(folder: Path, again: bool) -> list[tuple[str, str]]:
@@ -57,14 +68,18 @@ def submissions(folder: Path, again: bool) -> list[tuple[str, str]]:
         graded = folder / "autograded" / path.parent.name / path.name
         files = [file for file in path.glob("*.ipynb") if not file.name.startswith(".")]
         if path.is_dir() and (
-            again or not graded.exists() or max((f.stat().st_mtime for f in files), default=0) > graded.stat().st_mtime
+            again
+            or not graded.exists()
+            or max((f.stat().st_mtime for f in files), default=0) > graded.stat().st_mtime
         ):
             found.append((path.name, path.parent.name))
     return found
 
 
 def grade(folder: Path, language: str, again: bool = False) -> dict[tuple[str, str], str]:
-    """Grade, write feedback, grades.csv, nbgrader.csv and notes.csv; returns the note of every submission that needs one."""
+    """Grade, write feedback, grades.csv, nbgrader.csv and notes.csv; returns the note of every
+    submission that needs one.
+    """
     nbgrader, notes = open_course(folder), {}
     todo = submissions(folder, again)
     for assignment, student in todo:
@@ -74,9 +89,15 @@ def grade(folder: Path, language: str, again: bool = False) -> dict[tuple[str, s
             give_zero(nbgrader.gradebook, assignment, student)
             notes[assignment, student] = UNREADABLE[language]
         elif not (done := nbgrader.generate_feedback(assignment, student, force=True))["success"]:
-            print(f"no feedback for {student}: {done['error'].strip().splitlines()[-1]}", file=sys.stderr)
+            print(
+                f"no feedback for {student}: {done['error'].strip().splitlines()[-1]}",
+                file=sys.stderr,
+            )
         points = score(nbgrader.gradebook, assignment, student)
-        print(f"{language}  {assignment}  {student}: {points}  ({time.perf_counter() - began:.1f} s)", flush=True)
+        print(
+            f"{language}  {assignment}  {student}: {points}  ({time.perf_counter() - began:.1f} s)",
+            flush=True,
+        )
     with nbgrader.gradebook as gradebook:
         notes |= stopped(gradebook)
         write_tables(folder, gradebook, notes)
@@ -108,11 +129,15 @@ def score(gradebook: Gradebook, assignment: str, student: str) -> str:
 
 
 def stopped(gradebook: Gradebook) -> dict[tuple[str, str], str]:
-    """Notes of submissions that the guard has stopped: the comment is the same on all their answers."""
+    """Notes of submissions that the guard has stopped: the comment is the same on all their
+    answers.
+    """
     notes = {}
     for assignment in gradebook.assignments:
         for submission in assignment.submissions:
-            comments = {one.auto_comment for notebook in submission.notebooks for one in notebook.comments}
+            comments = {
+                one.auto_comment for notebook in submission.notebooks for one in notebook.comments
+            }
             comment = next(iter(comments)) if len(comments) == 1 else None
             if comment and comment != "No response.":
                 notes[assignment.name, submission.student.id] = comment
@@ -120,18 +145,26 @@ def stopped(gradebook: Gradebook) -> dict[tuple[str, str], str]:
 
 
 def write_tables(folder: Path, gradebook: Gradebook, notes: dict[tuple[str, str], str]) -> None:
-    """grades.csv: a row a student, a column an assignment that was handed in, for learning management systems; notes.csv."""
+    """grades.csv: a row a student, a column an assignment that was handed in, for learning
+    management systems; notes.csv.
+    """
     names = [assignment.name for assignment in gradebook.assignments if assignment.submissions]
     maximum = {assignment.name: assignment.max_score for assignment in gradebook.assignments}
     rows = [["student", *(f"{name} [{maximum[name]:g}]" for name in names)]]
     for student in gradebook.students:
-        found = {submission.assignment.name: f"{submission.score:g}" for submission in student.submissions}
+        found = {
+            submission.assignment.name: f"{submission.score:g}"
+            for submission in student.submissions
+        }
         rows.append([student.id, *(found.get(name, "") for name in names)])
     write_atomically(
         {
             folder / "grades.csv": table(rows),
             folder / "notes.csv": table(
-                [["assignment", "student", "note"], *([*key, note] for key, note in sorted(notes.items()))]
+                [
+                    ["assignment", "student", "note"],
+                    *([*key, note] for key, note in sorted(notes.items())),
+                ]
             ),
         }
     )
@@ -148,10 +181,16 @@ def table(rows: list[list[str]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--course", type=Path, default=ROOT / "course", help="folder of the bundle (default: course)")
+    parser.add_argument(
+        "--course",
+        type=Path,
+        default=ROOT / "course",
+        help="folder of the bundle (default: course)",
+    )
     parser.add_argument("--again", action="store_true", help="grade everything again")
     options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")  # of nbformat and SQLAlchemy, about what submissions and nbgrader do
+    # of nbformat and SQLAlchemy, about what submissions and nbgrader do
+    warnings.simplefilter("ignore")
     try:
         for language in LANGUAGES:
             folder = options.course.resolve() / language
@@ -160,7 +199,10 @@ def main(arguments: list[str] | None = None) -> int:
     except LessonError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"grades.csv and notes.csv are in {options.course}/en and {options.course}/zh, feedback in feedback/")
+    print(
+        f"grades.csv and notes.csv are in {options.course}/en and {options.course}/zh, feedback in"
+        " feedback/"
+    )
     return 0
 
 

@@ -1,8 +1,10 @@
-"""The exercises of the lessons, cut out of their sources: task, stub, solution, checker, and the lesson code they rest on.
+"""The exercises of the lessons, cut out of their sources: task, stub, solution, checker, and the
+lesson code they rest on.
 
-An exercise is what stands in a lesson as `exerciseN` (prose), `exerciseN-code` (a stub that ends with the call of its checker)
-and `exerciseN-solution`. The lesson code that its solution needs is found by following names backwards through the lesson, so
-that an assignment carries the few lines it needs and never the training runs that it does not.
+An exercise is what stands in a lesson as `exerciseN` (prose), `exerciseN-code` (a stub that ends
+with the call of its checker) and `exerciseN-solution`. The lesson code that its solution needs is
+found by following names backwards through the lesson, so that an assignment carries the few lines
+it needs and never the training runs that it does not.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "notebooks")]
 from lesson_course import LANGUAGES, Course, LessonError, Problem, Row  # noqa: E402
 from lesson_format import SHOW, Cell, read_lesson  # noqa: E402
 
-CHANGES = {"add", "append", "extend", "insert", "setdefault", "update", "manual_seed"}  # methods that change their object
+# methods that change their object
+CHANGES = {"add", "append", "extend", "insert", "setdefault", "update", "manual_seed"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ def exercises_of(course: Course, row: Row) -> list[Exercise]:
         parts = [cells.get(f"{name}-{part}") for part in ("code", "solution")]
         if None in parts:
             raise LessonError(
-                Problem(course.relative(course.source(row)), name, f"needs the cells {name}-code and {name}-solution")
+                Problem(
+                    course.relative(course.source(row)),
+                    name,
+                    f"needs the cells {name}-code and {name}-solution",
+                )
             )
         number = f"{row.number:02d}.{match[1]}"
         task = {language: _task(course, row, cell, match[1], language) for language in LANGUAGES}
@@ -88,18 +95,30 @@ def exercises_of(course: Course, row: Row) -> list[Exercise]:
         solution, same = _before_check(course, row, parts[1])
         if ast.dump(call) != ast.dump(same):
             raise LessonError(
-                Problem(course.relative(course.source(row)), f"{name}-solution", "calls another checker than its stub")
+                Problem(
+                    course.relative(course.source(row)),
+                    f"{name}-solution",
+                    "calls another checker than its stub",
+                )
             )
-        found.append(Exercise(number, row, task, stub, solution, ast.unparse(call.func), call.args[0].id))
+        found.append(
+            Exercise(number, row, task, stub, solution, ast.unparse(call.func), call.args[0].id)
+        )
     return found
 
 
 def _task(course: Course, row: Row, cell: Cell, place: str, language: str) -> str:
-    """The question, from its bold number on: what stands before belongs to the lesson ("## Exercises ...")."""
+    """The question, from its bold number on: what stands before belongs to the lesson ("##
+    Exercises ...").
+    """
     start = cell.text[language].find(f"**{row.number}.{place} ")
     if start < 0:
         raise LessonError(
-            Problem(course.relative(course.source(row)), cell.id, f"must begin its question with **{row.number}.{place} ...**")
+            Problem(
+                course.relative(course.source(row)),
+                cell.id,
+                f"must begin its question with **{row.number}.{place} ...**",
+            )
         )
     return cell.text[language][start:]
 
@@ -118,27 +137,47 @@ def _before_check(course: Course, row: Row, cell: Cell) -> tuple[str, ast.Call]:
             return "\n".join(text.splitlines()[: node.lineno - 1]).rstrip(), call
     raise LessonError(
         Problem(
-            course.relative(course.source(row)), cell.id, f"needs a line lesson{row.number:02d}.check_...(name of the answer)"
+            course.relative(course.source(row)),
+            cell.id,
+            f"needs a line lesson{row.number:02d}.check_...(name of the answer)",
         )
     )
 
 
 def setup_code(course: Course, row: Row, exercises: list[Exercise]) -> tuple[str, str]:
-    """The imports of the lesson, and those of its statements on which these exercises rest, in the order of the lesson."""
+    """The imports of the lesson, and those of its statements on which these exercises rest, in the
+    order of the lesson.
+    """
     cells = lesson_cells(course, row)
     first = next(place for place, cell in enumerate(cells) if "exercise" in cell.tags)
-    statements = [one for cell in cells[:first] if cell.kind == "code" for one in _statements(course.root, cell.text["en"])]
+    statements = [
+        one
+        for cell in cells[:first]
+        if cell.kind == "code"
+        for one in _statements(course.root, cell.text["en"])
+    ]
     wanted: set[str] = set()
     for exercise in exercises:
-        own: set[str] = set()  # what an exercise has defined itself it does not take from the lesson
-        for one in _statements(course.root, f"{exercise.stub}\n{exercise.solution}\n{exercise.check}"):
+        # what an exercise has defined itself it does not take from the lesson
+        own: set[str] = set()
+        for one in _statements(
+            course.root, f"{exercise.stub}\n{exercise.solution}\n{exercise.check}"
+        ):
             wanted |= one.reads - own - one.binds if one.kind == "definition" else one.reads - own
             own |= one.binds
     questions = "\n".join(exercise.task["en"] for exercise in exercises)
-    spans = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", questions)) - set(re.findall(r"without looking at `(\w+)`", questions))
-    wanted |= {name for name in spans if any(name in one.binds and one.kind == "definition" for one in statements)}
+    spans = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", questions)) - set(
+        re.findall(r"without looking at `(\w+)`", questions)
+    )
+    wanted |= {
+        name
+        for name in spans
+        if any(name in one.binds and one.kind == "definition" for one in statements)
+    }
     needed = _needed(statements, wanted)
-    imports = dict.fromkeys(line for one in statements if one.kind == "import" for line in one.text.splitlines())
+    imports = dict.fromkeys(
+        line for one in statements if one.kind == "import" for line in one.text.splitlines()
+    )
     return "\n".join(imports), "\n".join(_spaced([statements[place] for place in sorted(needed)]))
 
 
@@ -154,8 +193,12 @@ def _needed(statements: list[Statement], wanted: set[str]) -> set[int]:
         changed = [place for place in range(bound[-1], limit) if name in statements[place].changes]
         for place in {bound[-1], *changed} - needed:
             needed.add(place)
-            late = statements[place].kind == "definition"  # what a function reads is looked up when it is called
-            todo += [(read, len(statements) if late else place) for read in sorted(statements[place].reads - {name})]
+            # what a function reads is looked up when it is called
+            late = statements[place].kind == "definition"
+            todo += [
+                (read, len(statements) if late else place)
+                for read in sorted(statements[place].reads - {name})
+            ]
             todo += [(name, place)] if name in statements[place].reads and not late else []
     return needed
 
@@ -175,20 +218,35 @@ def _statements(root: Path, code: str) -> tuple[Statement, ...]:
     code = SHOW.sub(lambda match: _import_of(root, match[1]), code)
     lines, found = code.splitlines(), []
     for node in ast.parse(code).body:
-        start = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+        start = min(
+            [node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]
+        )
         text = "\n".join(lines[start - 1 : node.end_lineno])
         scope = symtable.symtable(text, "lesson", "exec")
-        binds = {name.get_name() for name in scope.get_symbols() if name.is_assigned() or name.is_imported()}
-        reads = {name.get_name() for name in scope.get_symbols() if name.is_referenced()} | _globals(scope)
+        binds = {
+            name.get_name()
+            for name in scope.get_symbols()
+            if name.is_assigned() or name.is_imported()
+        }
+        reads = {
+            name.get_name() for name in scope.get_symbols() if name.is_referenced()
+        } | _globals(scope)
         kind = "import" if isinstance(node, ast.Import | ast.ImportFrom) else "other"
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             kind = "definition"
-        grown = {one.target.id for one in ast.walk(node) if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name)}
-        if kind == "other" and hasattr(node, "body"):  # a loop sets its own names before it reads them, unless it adds to them
+        grown = {
+            one.target.id
+            for one in ast.walk(node)
+            if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name)
+        }
+        # a loop sets its own names before it reads them, unless it adds to them
+        if kind == "other" and hasattr(node, "body"):
             reads -= binds
         reads |= grown & binds
         changes = set() if kind == "definition" else set(map(_changed, ast.walk(node))) - {None}
-        found.append(Statement(text, *map(frozenset, (binds, changes, reads - set(dir(builtins)))), kind))
+        found.append(
+            Statement(text, *map(frozenset, (binds, changes, reads - set(dir(builtins)))), kind)
+        )
     return tuple(found)
 
 
@@ -196,7 +254,11 @@ def _globals(scope: symtable.SymbolTable) -> set[str]:
     """Names of the module that functions, classes and comprehensions inside a scope read."""
     found = set()
     for inner in scope.get_children():
-        found |= {name.get_name() for name in inner.get_symbols() if name.is_global() and name.is_referenced()} | _globals(inner)
+        found |= {
+            name.get_name()
+            for name in inner.get_symbols()
+            if name.is_global() and name.is_referenced()
+        } | _globals(inner)
     return found
 
 
@@ -204,7 +266,11 @@ def _changed(node: ast.AST) -> str | None:
     """The name whose object a node changes: `x[i] = ...`, `x.part = ...`, `x.append(...)`."""
     if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
         target = node.value
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGES:
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in CHANGES
+    ):
         target = node.func.value
     else:
         return None
@@ -214,7 +280,13 @@ def _changed(node: ast.AST) -> str | None:
 
 
 def _import_of(root: Path, target: str) -> str:
-    """`from module import name` for what a lesson shows; nothing for a method, which comes with its class."""
+    """`from module import name` for what a lesson shows; nothing for a method, which comes with its
+    class.
+    """
     module, _, name = target.rpartition(".")
     stem = root.joinpath(*module.split("."))
-    return f"from {module} import {name}" if stem.with_suffix(".py").is_file() or (stem / "__init__.py").is_file() else ""
+    return (
+        f"from {module} import {name}"
+        if stem.with_suffix(".py").is_file() or (stem / "__init__.py").is_file()
+        else ""
+    )

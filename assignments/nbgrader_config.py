@@ -1,4 +1,6 @@
-"""Settings of nbgrader for both courses. Each course folder has an nbgrader_config.py that loads this one."""
+"""Settings of nbgrader for both courses. Each course folder has an nbgrader_config.py that loads
+this one.
+"""
 
 import os
 import sys
@@ -27,7 +29,8 @@ from problem_sets import LIMITS  # noqa: E402
 
 c = get_config()  # noqa: F821  (traitlets puts it here)
 
-c.ClearSolutions.code_stub = {"python": ""}  # the stub of the lesson stands above the solution and stays
+# the stub of the lesson stands above the solution and stays
+c.ClearSolutions.code_stub = {"python": ""}
 c.Autograde.sanitize_preprocessors = [
     ClearOutputButKeepRuns,
     Rebuild,

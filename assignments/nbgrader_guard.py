@@ -1,6 +1,8 @@
-"""What grading adds to nbgrader: every submission is rebuilt on what was handed out, and none can stall or stop the rest.
+"""What grading adds to nbgrader: every submission is rebuilt on what was handed out, and none can
+stall or stop the rest.
 
-nbgrader_config.py puts these in the place of nbgrader's own preprocessors, so that `nbgrader autograde` uses them as well.
+nbgrader_config.py puts these in the place of nbgrader's own preprocessors, so that `nbgrader
+autograde` uses them as well.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from traitlets import Float, Unicode
 
 NOTES = {
     "en": {
-        "time": "stopped: a cell worked or waited longer than {seconds} seconds, or the notebook longer than {total} seconds",
+        "time": (
+            "stopped: a cell worked or waited longer than {seconds} seconds, or the notebook longer"
+            " than {total} seconds"
+        ),
         "memory": "stopped: it used more than {memory_limit} GB of memory",
         "killed": "stopped: it ended or crashed its own Python process",
-        "all": "This submission was {reason} (at cell {cell}). It gets no points from the checkers.",
+        "all": (
+            "This submission was {reason} (at cell {cell}). It gets no points from the checkers."
+        ),
     },
     "zh": {
         "time": "有一个单元格运行或等待超过 {seconds} 秒，或者整个笔记本超过 {total} 秒",
@@ -36,15 +43,17 @@ NOTES = {
 
 
 class Rebuild(NbGraderPreprocessor):
-    """The notebook that was handed out, with the submitted text of its answer cells; added cells stay where they were put.
+    """The notebook that was handed out, with the submitted text of its answer cells; added cells
+    stay where they were put.
 
-    So edited, moved, doubled or deleted cells, points and metadata do not matter. nbgrader's OverwriteCells comes next and puts
-    the hidden tests back.
+    So edited, moved, doubled or deleted cells, points and metadata do not matter. nbgrader's
+    OverwriteCells comes next and puts the hidden tests back.
     """
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
-        path = Path("release", names["assignment"], f"{names['notebook']}.ipynb")  # nbgrader works in the course folder
+        # nbgrader works in the course folder
+        path = Path("release", names["assignment"], f"{names['notebook']}.ipynb")
         released = nbformat.read(path, as_version=4)
         known = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
         answers, added, last = {}, {None: []}, None
@@ -71,7 +80,9 @@ class Rebuild(NbGraderPreprocessor):
 
 
 class ClearOutputButKeepRuns(ClearOutput):
-    """Outputs are cleared, except of cells that grading never runs (tag skip-execution): those are part of the answer."""
+    """Outputs are cleared, except of cells that grading never runs (tag skip-execution): those are
+    part of the answer.
+    """
 
     def preprocess_cell(self, cell, resources, cell_index):
         if "skip-execution" in cell.metadata.get("tags", []):
@@ -80,14 +91,18 @@ class ClearOutputButKeepRuns(ClearOutput):
 
 
 class Guard(Execute):
-    """Runs a submission with limits; one that breaks them gets zero from the checkers and a note, and the next one is graded.
+    """Runs a submission with limits; one that breaks them gets zero from the checkers and a note,
+    and the next one is graded.
 
-    Time is what the submission itself takes, computing or asleep: a busy machine, on which it has to wait its turn, stops nobody.
+    Time is what the submission itself takes, computing or asleep: a busy machine, on which it has
+    to wait its turn, stops nobody.
     """
 
     seconds = Float(30.0, help="for a cell").tag(config=True)
     total = Float(120.0, help="seconds for a notebook").tag(config=True)
-    memory_limit = Float(4.0, help="GB, for the kernel and the processes that it started").tag(config=True)
+    memory_limit = Float(4.0, help="GB, for the kernel and the processes that it started").tag(
+        config=True
+    )
     language = Unicode("en", help="of the notes").tag(config=True)
     timeout = 3600  # nbclient's own limits are for what the watch below cannot see
     startup_timeout = 300
@@ -114,11 +129,17 @@ class Guard(Execute):
             watch.join()
         if self.reason:
             words = NOTES[self.language]
-            limits = {name: f"{getattr(self, name):g}" for name in ("seconds", "total", "memory_limit")}
-            note = words["all"].format(reason=words[self.reason].format(**limits), cell=self.place + 1)
+            limits = {
+                name: f"{getattr(self, name):g}" for name in ("seconds", "total", "memory_limit")
+            }
+            note = words["all"].format(
+                reason=words[self.reason].format(**limits), cell=self.place + 1
+            )
             for cell in nb.cells:
                 if cell.cell_type == "code" and is_grade(cell):
-                    cell.outputs = [new_output("error", ename="Stopped", evalue=note, traceback=[note])]
+                    cell.outputs = [
+                        new_output("error", ename="Stopped", evalue=note, traceback=[note])
+                    ]
             nb.cells.insert(0, new_markdown_cell(f"**{note}**", id="note"))
             resources["nbgrader"]["note"] = note
         return nb, resources
@@ -128,23 +149,28 @@ class Guard(Execute):
         cell, resources = super().preprocess_cell(cell, resources, index)
         for output in cell.get("outputs", []):
             if is_grade(cell) and output.output_type == "stream":
-                output.name = "stdout"  # nbgrader takes a warning on stderr for a failure; only the verdict counts
+                # nbgrader takes a warning on stderr for a failure; only the verdict counts
+                output.name = "stdout"
         return cell, resources
 
     def on_cell_executed(self, **given):
         super().on_cell_executed(**given)
         asked = [one.get("source") for one in given["execute_reply"]["content"].get("payload", [])]
-        if "ask_exit" in asked:  # exit() ends Python a moment later: do not leave it to chance which cells still run
+        # exit() ends Python a moment later: do not leave it to chance which cells still run
+        if "ask_exit" in asked:
             raise DeadKernelError("exit() was called")
 
     def watch(self, done: Event) -> None:
-        """Kill the kernel when it takes too much time or memory, or floods this process with output."""
+        """Kill the kernel when it takes too much time or memory, or floods this process with
+        output.
+        """
         own, whole, last, computed = psutil.Process(), 0.0, time.monotonic(), 0.0
         before = own.memory_info().rss
         while not done.wait(0.05):
             tree = processes(getattr(getattr(self.km, "provisioner", None), "pid", None))
             now, used, asleep = time.monotonic(), used_by(tree), not any(map(runs, tree))
-            step = max(used.seconds - computed, min(now - last, 0.5) if asleep else 0.0)  # a late look is the machine's fault
+            # a late look is the machine's fault
+            step = max(used.seconds - computed, min(now - last, 0.5) if asleep else 0.0)
             self.spent, whole, last, computed = self.spent + step, whole + step, now, used.seconds
             if used.memory > self.memory_limit * 1e9 or own.memory_info().rss - before > 1e9:
                 self.reason = self.reason or "memory"
@@ -173,7 +199,10 @@ def used_by(tree: list[psutil.Process]) -> Used:
     for process in tree:
         with suppress(psutil.Error):
             times = process.cpu_times()
-            memory, seconds = memory + process.memory_info().rss, seconds + times.user + times.system
+            memory, seconds = (
+                memory + process.memory_info().rss,
+                seconds + times.user + times.system,
+            )
     return Used(memory, seconds)
 
 
@@ -191,6 +220,11 @@ class SaveGradesAndNotes(SaveAutoGrades):
         super()._add_comment(cell, resources)
         if note := resources["nbgrader"].get("note"):
             names = resources["nbgrader"]
-            identity = cell.metadata.nbgrader.grade_id, names["notebook"], names["assignment"], names["student"]
+            identity = (
+                cell.metadata.nbgrader.grade_id,
+                names["notebook"],
+                names["assignment"],
+                names["student"],
+            )
             self.gradebook.find_comment(*identity).auto_comment = note
             self.gradebook.db.commit()

@@ -1,6 +1,7 @@
 """Open JupyterLab on the first lesson: `make lab` calls this, conda users call it themselves.
 
-Arguments are passed on to JupyterLab. The lessons are Chinese with LESSONS=zh or in a Chinese locale, otherwise English.
+Arguments are passed on to JupyterLab. The lessons are Chinese with LESSONS=zh or in a Chinese
+locale, otherwise English.
 """
 
 import os
@@ -16,13 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def language(environ: dict[str, str]) -> str:
-    """The code of the language, en or zh: LESSONS where it is set, otherwise the locale, in the order of POSIX."""
+    """The code of the language, en or zh: LESSONS where it is set, otherwise the locale, in the
+    order of POSIX.
+    """
     chosen = environ.get("LESSONS")
     if not chosen:
         locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
         return "zh" if locale.startswith("zh") else "en"
     if chosen not in ("en", "zh"):
-        sys.exit(f"LESSONS is {chosen!r}, but the lessons are in English and Chinese: set LESSONS=en or LESSONS=zh.")
+        sys.exit(
+            f"LESSONS is {chosen!r}, but the lessons are in English and Chinese: set LESSONS=en or"
+            " LESSONS=zh."
+        )
     return chosen
 
 
@@ -37,11 +43,14 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
     ours = {
         "--ServerApp.root_dir": str(ROOT),
         "--LabApp.default_url": f"/lab/tree/{lesson}" if lesson else "/lab",
-        "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),  # tabs of the course come back, those of other projects stay away
-        # Nothing asks the network: no news, no question whether news are wanted, no search for updates or extensions.
+        # tabs of the course come back, those of other projects stay away
+        "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),
+        # Nothing asks the network: no news, no question whether news are wanted, no search for
+        # updates or extensions.
         "--LabApp.app_settings_dir": str(ROOT / "notebooks" / "lab_settings"),
         "--LabApp.extension_manager": "readonly",
-        # The terminal keeps to the address: errors alone are worth a line more, and a kernel complains unless it may encrypt.
+        # The terminal keeps to the address: errors alone are worth a line more, and a kernel
+        # complains unless it may encrypt.
         "--log-level": "ERROR",
         "--LabApp.log_level": "ERROR",
         "--KernelManager.transport_encryption": "auto" if zmq.has("curve") else "disabled",
@@ -60,10 +69,22 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
 
 
 def main() -> None:
-    server = LabApp.initialize_server(argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ)))))
-    addresses = [server.local_url] if server.ip in ("localhost", "127.0.0.1") else server.display_url.split()
-    print("JupyterLab runs at this address (Control-C twice stops it):", *addresses, sep="\n", flush=True)
-    # Jupyter's own notice, which only comes for tokens that it made up itself, would say the same again among other lines.
+    server = LabApp.initialize_server(
+        argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ))))
+    )
+    addresses = (
+        [server.local_url]
+        if server.ip in ("localhost", "127.0.0.1")
+        else server.display_url.split()
+    )
+    print(
+        "JupyterLab runs at this address (Control-C twice stops it):",
+        *addresses,
+        sep="\n",
+        flush=True,
+    )
+    # Jupyter's own notice, which only comes for tokens that it made up itself, would say the same
+    # again among other lines.
     server.identity_provider.token_generated = False
     server.start()
 

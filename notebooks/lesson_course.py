@@ -1,4 +1,6 @@
-"""The table of lessons: what the headers of the notebooks and the READMEs say, and where each file lives."""
+"""The table of lessons: what the headers of the notebooks and the READMEs say, and where each file
+lives.
+"""
 
 from __future__ import annotations
 
@@ -69,23 +71,53 @@ class Course:
 
 
 def load_course(root: Path) -> Course:
-    """Read notebooks/lessons.csv: number, slug, title_en, title_zh, minutes, prerequisites ("4 5"), part_en, part_zh."""
+    """Read notebooks/lessons.csv: number, slug, title_en, title_zh, minutes, prerequisites ("4 5"),
+    part_en, part_zh.
+    """
     path = Path(root) / "notebooks" / "lessons.csv"
     if not path.exists():
-        raise LessonError(f"{path} is missing; give --root the folder that holds notebooks/lessons.csv")
+        raise LessonError(
+            f"{path} is missing; give --root the folder that holds notebooks/lessons.csv"
+        )
     rows = []
     with path.open(encoding="utf-8", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), start=2):
             try:
-                titles, parts = ({lang: row[f"{key}_{lang}"].strip() for lang in LANGUAGES} for key in ("title", "part"))
+                titles, parts = (
+                    {lang: row[f"{key}_{lang}"].strip() for lang in LANGUAGES}
+                    for key in ("title", "part")
+                )
                 needs = tuple(int(number) for number in row["prerequisites"].split())
-                rows.append(Row(int(row["number"]), row["slug"].strip(), titles, int(row["minutes"]), needs, parts))
+                rows.append(
+                    Row(
+                        int(row["number"]),
+                        row["slug"].strip(),
+                        titles,
+                        int(row["minutes"]),
+                        needs,
+                        parts,
+                    )
+                )
             except (KeyError, ValueError, AttributeError, TypeError) as error:
-                raise LessonError(Problem("notebooks/lessons.csv", None, f"line {line} cannot be read ({error!r})")) from None
+                raise LessonError(
+                    Problem(
+                        "notebooks/lessons.csv", None, f"line {line} cannot be read ({error!r})"
+                    )
+                ) from None
             if not set(needs) <= {earlier.number for earlier in rows[:-1]}:
-                raise LessonError(Problem("notebooks/lessons.csv", None, f"line {line}: a prerequisite is no earlier lesson"))
+                raise LessonError(
+                    Problem(
+                        "notebooks/lessons.csv",
+                        None,
+                        f"line {line}: a prerequisite is no earlier lesson",
+                    )
+                )
     if len({row.number for row in rows}) < len(rows):
-        raise LessonError(Problem("notebooks/lessons.csv", None, "two lessons have the same number; number them apart"))
+        raise LessonError(
+            Problem(
+                "notebooks/lessons.csv", None, "two lessons have the same number; number them apart"
+            )
+        )
     return Course(Path(root).resolve(), tuple(rows))
 
 
@@ -96,24 +128,39 @@ def lesson_link(course: Course, row: Row, language: str) -> str:
 
 
 def header(course: Course, row: Row, language: str) -> str:
-    """The first cell of a notebook: title, twin, minutes, prerequisites, the lessons before and after."""
+    """The first cell of a notebook: title, twin, minutes, prerequisites, the lessons before and
+    after.
+    """
     words = {
         "en": ("中文版", "minutes", "Before this lesson: ", "nothing", ", "),
         "zh": ("English", "分钟", "先修：", "无", "、"),
     }
     twin, minutes, before, none, comma = words[language]
     other = "zh" if language == "en" else "en"
-    needs = comma.join(lesson_link(course, r, language) for r in course.rows if r.number in row.prerequisites) or none
+    needs = (
+        comma.join(
+            lesson_link(course, r, language) for r in course.rows if r.number in row.prerequisites
+        )
+        or none
+    )
     place = course.rows.index(row)
     steps = [f"← {lesson_link(course, course.rows[place - 1], language)}"] if place else []
-    steps += [f"{lesson_link(course, course.rows[place + 1], language)} →"] if place + 1 < len(course.rows) else []
+    steps += (
+        [f"{lesson_link(course, course.rows[place + 1], language)} →"]
+        if place + 1 < len(course.rows)
+        else []
+    )
     facts = f"[{twin}](../{other}/{row.name}.ipynb) · {row.minutes} {minutes} · {before}{needs}"
     return f"# {row.number:02d} · {row.title[language]}\n\n{facts}\n\n{' | '.join(steps)}".rstrip()
 
 
 def write_atomically(texts: dict[Path, str]) -> None:
     """Write files whole or not at all, together; an unchanged file is left alone."""
-    changed = {path: text for path, text in texts.items() if not path.exists() or path.read_bytes() != text.encode()}
+    changed = {
+        path: text
+        for path, text in texts.items()
+        if not path.exists() or path.read_bytes() != text.encode()
+    }
     parts = {path: path.with_name(f".{path.name}.part") for path in changed}
     path = None
     try:
@@ -125,11 +172,16 @@ def write_atomically(texts: dict[Path, str]) -> None:
     except OSError as error:
         for part in parts.values():
             part.unlink(missing_ok=True)
-        raise LessonError(f"{path} cannot be written ({error.strerror or error}); free the disk or change its rights") from None
+        raise LessonError(
+            f"{path} cannot be written ({error.strerror or error}); free the disk or change its"
+            " rights"
+        ) from None
 
 
 def lesson_table(course: Course, language: str) -> str:
-    """The table of lessons of README.md (en) or README.zh-CN.md (zh); lessons not yet written have no links."""
+    """The table of lessons of README.md (en) or README.zh-CN.md (zh); lessons not yet written have
+    no links.
+    """
     rows = {
         "en": ["| # | Lesson | 中文 | Minutes | Before it |", "planned"],
         "zh": ["| # | 课程 | English | 分钟 | 先修 |", "计划中"],
@@ -142,10 +194,16 @@ def lesson_table(course: Course, language: str) -> str:
         if row.part != part:
             part = row.part
             rows.append(f"| | **{part[language]}** | | | |")
-        links = [f"[{row.title[lang]}](notebooks/{lang}/{row.name}.ipynb)" for lang in (language, other)]
+        links = [
+            f"[{row.title[lang]}](notebooks/{lang}/{row.name}.ipynb)" for lang in (language, other)
+        ]
         if not course.source(row).exists():
             links = [
-                f"{row.title[language]} ({planned})" if language == "en" else f"{row.title[language]}（{planned}）",
+                (
+                    f"{row.title[language]} ({planned})"
+                    if language == "en"
+                    else f"{row.title[language]}（{planned}）"
+                ),
                 row.title[other],
             ]
         needs = ", ".join(f"{number:02d}" for number in row.prerequisites) or "–"
@@ -154,17 +212,31 @@ def lesson_table(course: Course, language: str) -> str:
 
 
 def readme_texts(course: Course) -> dict[Path, tuple[str, str]]:
-    """For each README: what it says and what it should say, the table between its two markers being built."""
+    """For each README: what it says and what it should say, the table between its two markers being
+    built.
+    """
     begin, end = "<!-- lessons:begin -->", "<!-- lessons:end -->"
     texts = {}
     for name, language in (("README.md", "en"), ("README.zh-CN.md", "zh")):
         path = course.root / name
         if not path.exists():
-            raise LessonError(Problem(name, None, "is missing; write it and put the two markers of the table of lessons in it"))
+            raise LessonError(
+                Problem(
+                    name,
+                    None,
+                    "is missing; write it and put the two markers of the table of lessons in it",
+                )
+            )
         text = path.read_text(encoding="utf-8")
         before, opened, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not (opened and closed):
-            raise LessonError(Problem(name, None, f"lacks the lines {begin} and {end}, between which the table of lessons goes"))
+            raise LessonError(
+                Problem(
+                    name,
+                    None,
+                    f"lacks the lines {begin} and {end}, between which the table of lessons goes",
+                )
+            )
         texts[path] = (text, f"{before}{begin}\n{lesson_table(course, language)}\n{end}{after}")
     return texts

@@ -1,6 +1,8 @@
-"""How fast, how large? Ours against the textbook versions in tests/textbook.py, both measured in the same run, turn by turn.
+"""How fast, how large? Ours against the textbook versions in tests/textbook.py, both measured in
+the same run, turn by turn.
 
-Goals are printed beside the measurements and never asserted: another machine, or a busy one, gives other numbers.
+Goals are printed beside the measurements and never asserted: another machine, or a busy one, gives
+other numbers.
 """
 
 import argparse
@@ -33,8 +35,12 @@ ITEMS = 3416  # as many as in MovieLens 1M, like the 6,040 users below
 Row = dict[str, object]
 
 
-def interleaved(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median seconds of both, measured ours / theirs / ours / theirs ..., so that a busy neighbour disturbs both alike."""
+def interleaved(
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int
+) -> tuple[float, float]:
+    """Median seconds of both, measured ours / theirs / ours / theirs ..., so that a busy neighbour
+    disturbs both alike.
+    """
     ours(), theirs()  # warm up
     seconds = ([], [])
     for _ in range(repeats):
@@ -46,7 +52,14 @@ def interleaved(ours: Callable[[], object], theirs: Callable[[], object], repeat
 
 
 def compared(name: str, ours: float, theirs: float, unit: str, goal: str) -> Row:
-    return {"name": name, "ours": ours, "textbook": theirs, "unit": unit, "ratio": theirs / ours, "goal": goal}
+    return {
+        "name": name,
+        "ours": ours,
+        "textbook": theirs,
+        "unit": unit,
+        "ratio": theirs / ours,
+        "goal": goal,
+    }
 
 
 def training_step(batch: int, length: int, repeats: int) -> Row:
@@ -54,9 +67,13 @@ def training_step(batch: int, length: int, repeats: int) -> Row:
     generator = torch.Generator().manual_seed(0)
     items = torch.randint(1, ITEMS + 1, (batch, length + 1), generator=generator)
     inputs, targets, times = items[:, :-1], items[:, 1:], torch.arange(length).repeat(batch, 1)
-    full = Batch(inputs, times, times + 1, targets, torch.arange(batch), torch.full((batch,), length))
+    full = Batch(
+        inputs, times, times + 1, targets, torch.arange(batch), torch.full((batch,), length)
+    )
     config = TrainConfig(loss="bce")
-    ours = build_model("sasrec", num_items=ITEMS, max_len=length, dim=50, blocks=2, dropout=0.2).train()
+    ours = build_model(
+        "sasrec", num_items=ITEMS, max_len=length, dim=50, blocks=2, dropout=0.2
+    ).train()
     theirs = TextbookSASRec(ITEMS, length, 50, blocks=2, dropout=0.2).train()
     our_optimizer = make_optimizer(ours, config)
     their_optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, betas=(0.9, 0.98))
@@ -85,7 +102,9 @@ def softmax_operands(rows: int, items: int) -> tuple[torch.Tensor, torch.Tensor,
 
 def softmax_time(rows: int, repeats: int) -> Row:
     operands = softmax_operands(rows, ITEMS)
-    ours, theirs = (lambda f=f: f(*operands).backward() for f in (full_softmax, textbook_full_softmax))
+    ours, theirs = (
+        lambda f=f: f(*operands).backward() for f in (full_softmax, textbook_full_softmax)
+    )
     name = f"full softmax, {rows:,} positions x {ITEMS:,} items"
     return compared(name, *interleaved(ours, theirs, repeats), "s", "faster")
 
@@ -94,14 +113,29 @@ def resident(peak: bool) -> float:
     """Megabytes of memory that this process holds now, or held at most."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux; its getrusage counts what the parent process held, too
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM" if peak else "VmRSS"))
+        line = next(
+            line
+            for line in status.read_text().splitlines()
+            if line.startswith("VmHWM" if peak else "VmRSS")
+        )
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
 def softmax_peak(which: str, rows: int, items: int) -> float:
-    """Megabytes on top of the operands that one forward and backward pass takes, measured in a process of its own."""
-    command = [sys.executable, __file__, "--peak-of", which, "--rows", str(rows), "--items", str(items)]
+    """Megabytes on top of the operands that one forward and backward pass takes, measured in a
+    process of its own.
+    """
+    command = [
+        sys.executable,
+        __file__,
+        "--peak-of",
+        which,
+        "--rows",
+        str(rows),
+        "--items",
+        str(items),
+    ]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -117,23 +151,35 @@ def print_peak(which: str, rows: int, items: int) -> None:
 
 def softmax_memory(rows: int) -> Row:
     ours, theirs = (softmax_peak(which, rows, ITEMS) for which in ("ours", "textbook"))
-    return compared(f"peak memory, {rows:,} positions x {ITEMS:,} items", ours, theirs, "MB", "less")
+    return compared(
+        f"peak memory, {rows:,} positions x {ITEMS:,} items", ours, theirs, "MB", "less"
+    )
 
 
 def large_catalogue(rows: int, items: int = 100_000) -> Row:
     """The textbook side is computed, not measured: one matrix of logits, of which it holds several."""
     whole = rows * (items + 1) * 4 / 2**20
     name = f"peak memory, {rows:,} positions x {items:,} items"
-    return compared(name, softmax_peak("ours", rows, items), whole, "MB", "less (textbook: one matrix, computed)")
+    return compared(
+        name,
+        softmax_peak("ours", rows, items),
+        whole,
+        "MB",
+        "less (textbook: one matrix, computed)",
+    )
 
 
 def synthetic(users: int) -> Split:
-    """Histories as long as in MovieLens 1M: 20 events at least, 165 on average, some over 1,000; popular items as popular."""
+    """Histories as long as in MovieLens 1M: 20 events at least, 165 on average, some over 1,000;
+    popular items as popular.
+    """
     rng = np.random.default_rng(0)
     lengths = np.clip(20 + np.exp(rng.normal(4.25, 1.15, users)), 20, 2300).astype(np.int64)
     item = 1 + np.floor(ITEMS * rng.random(lengths.sum()) ** 2.5).astype(np.int64)
     time = 978_000_000 + np.arange(lengths.sum())
-    events = pd.DataFrame({"user": np.repeat(np.arange(users), lengths), "item": item, "timestamp": time})
+    events = pd.DataFrame(
+        {"user": np.repeat(np.arange(users), lengths), "item": item, "timestamp": time}
+    )
     return leave_last_out(make_dataset("synthetic", events))
 
 
@@ -152,7 +198,10 @@ def batching(split: Split, repeats: int) -> Row:
     histories = [group.tolist() for _, group in split.train.groupby("user")["item"]]
 
     def ours() -> int:
-        return sum(len(batch.items) for batch in training_batches(split, max_len=200, batch_size=128, seed=0, epoch=1))
+        return sum(
+            len(batch.items)
+            for batch in training_batches(split, max_len=200, batch_size=128, seed=0, epoch=1)
+        )
 
     def theirs() -> int:
         return sum(len(inputs) for inputs, _ in textbook_batches(histories, 200, 128, 0))
@@ -167,14 +216,26 @@ def shown(row: Row) -> str:
     number = "{:10.0f} {}" if unit == "MB" or (unit != "s" and row["ours"] > 10) else "{:10.3f} {}"
     other = number.format(theirs, unit) if theirs is not None else ""
     ratio = f"{row['ratio']:7.2f}" if "ratio" in row else ""
-    return f"{row['name']:56s}{number.format(row['ours'], unit):>14s}{other:>14s}{ratio:>9s}   {row['goal']}"
+    return (
+        f"{row['name']:56s}{number.format(row['ours'], unit):>14s}{other:>14s}{ratio:>9s}  "
+        f" {row['goal']}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the size and no memory, to see that it runs")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a tenth of the size and no memory, to see that it runs",
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
-    parser.add_argument("--repeats", type=int, default=11, help="measurements of each side, of which the median counts")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=11,
+        help="measurements of each side, of which the median counts",
+    )
     parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     for hidden, kind in {"--peak-of": str, "--rows": int, "--items": int}.items():
@@ -185,7 +246,10 @@ def main() -> None:
         return
     torch.set_num_threads(args.threads)
     repeats, part = (2, 10) if args.quick else (args.repeats, 1)
-    print(f"torch {torch.__version__}, {args.threads} threads, {os.cpu_count()} cores, median of {repeats}; let nothing else run")
+    print(
+        f"torch {torch.__version__}, {args.threads} threads, {os.cpu_count()} cores, median of"
+        f" {repeats}; let nothing else run"
+    )
     print(f"{'':56s}{'ours':>14s}{'textbook':>14s}{'ratio':>9s}   goal")
     rows: list[Row] = []
     for name in [args.only] if args.only else PARTS:
@@ -193,7 +257,13 @@ def main() -> None:
             rows.append(measure())
             print(shown(rows[-1]), flush=True)
     if args.json:
-        report = {"torch": torch.__version__, "threads": args.threads, "cores": os.cpu_count(), "quick": args.quick, "rows": rows}
+        report = {
+            "torch": torch.__version__,
+            "threads": args.threads,
+            "cores": os.cpu_count(),
+            "quick": args.quick,
+            "rows": rows,
+        }
         args.json.write_text(json.dumps(report, indent=2))
 
 
@@ -206,7 +276,11 @@ def spine(repeats: int, part: int) -> list[Callable[[], Row]]:
         lambda: full_ranking(split, max(1, repeats // 4)),
         lambda: batching(split, max(2, repeats // 4)),
     ]
-    return speed if part > 1 else [*speed, lambda: softmax_memory(25_600), lambda: large_catalogue(2_000)]
+    return (
+        speed
+        if part > 1
+        else [*speed, lambda: softmax_memory(25_600), lambda: large_catalogue(2_000)]
+    )
 
 
 def of_file(name: str) -> Callable[[int, int], list[Callable[[], Row]]]:
@@ -214,9 +288,12 @@ def of_file(name: str) -> Callable[[int, int], list[Callable[[], Row]]]:
     return lambda repeats, part: importlib.import_module(name).rows(repeats, part)
 
 
-PARTS = {"spine": spine} | {name: of_file(f"bench_{name}") for name in ("streams", "ssm", "mamba", "deepm3")}
+PARTS = {"spine": spine} | {
+    name: of_file(f"bench_{name}") for name in ("streams", "ssm", "mamba", "deepm3")
+}
 
 
 if __name__ == "__main__":
-    sys.modules["bench"] = sys.modules["__main__"]  # one module, not two, for the files that import from here
+    # one module, not two, for the files that import from here
+    sys.modules["bench"] = sys.modules["__main__"]
     main()

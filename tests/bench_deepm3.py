@@ -1,7 +1,9 @@
-"""What does DeepM3 cost? Training and serving against the published scheme, written out here, and adjoint against memory.
+"""What does DeepM3 cost? Training and serving against the published scheme, written out here, and
+adjoint against memory.
 
-The published scheme trains one target a window and runs the whole window again at every event. Widths, field, solvers and loss
-are the same on both sides (L = 20, d = 128, BPR with one negative), so the ratio is what the scheme alone costs.
+The published scheme trains one target a window and runs the whole window again at every event.
+Widths, field, solvers and loss are the same on both sides (L = 20, d = 128, BPR with one negative),
+so the ratio is what the scheme alone costs.
 """
 
 import subprocess
@@ -23,7 +25,9 @@ LENGTH, DIM, BATCH = 20, 128, 64
 
 
 class PublishedDeepM3(nn.Module):
-    """One Euler or RK4 step a gap, the field told the clock and the gap; pads masked; the last state is the answer."""
+    """One Euler or RK4 step a gap, the field told the clock and the gap; pads masked; the last
+    state is the answer.
+    """
 
     def __init__(self, solver: str):
         super().__init__()
@@ -67,13 +71,20 @@ def windows(batch: int) -> tuple[Batch, Tensor]:
     times = 1_700_000_000 + gaps.cumsum(1)
     clock = torch.log1p(gaps[:, :LENGTH] / 3600).cumsum(1)
     lengths = torch.full((batch,), LENGTH)
-    return Batch(items[:, :-1], times[:, :-1], times[:, 1:], items[:, 1:], torch.arange(batch), lengths), clock
+    return (
+        Batch(
+            items[:, :-1], times[:, :-1], times[:, 1:], items[:, 1:], torch.arange(batch), lengths
+        ),
+        clock,
+    )
 
 
 def training(solver: str, flow: str, repeats: int, batch: int) -> Row:
     full, clock = windows(batch)
     generator, config = torch.Generator().manual_seed(0), TrainConfig(loss="bpr")
-    ours = build_model("deepm3", num_items=ITEMS, max_len=LENGTH, dim=DIM, flow=flow, solver=solver).train()
+    ours = build_model(
+        "deepm3", num_items=ITEMS, max_len=LENGTH, dim=DIM, flow=flow, solver=solver
+    ).train()
     theirs = PublishedDeepM3(solver).train()
     our_optimizer = make_optimizer(ours, config)
     their_optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-5)
@@ -86,7 +97,9 @@ def training(solver: str, flow: str, repeats: int, batch: int) -> Row:
     def their_step() -> None:
         their_optimizer.zero_grad()
         states = theirs(full.items, clock)
-        pair = torch.stack([full.targets[:, -1], torch.randint(1, ITEMS + 1, (batch,), generator=generator)], dim=1)
+        pair = torch.stack(
+            [full.targets[:, -1], torch.randint(1, ITEMS + 1, (batch,), generator=generator)], dim=1
+        )
         scores = (theirs.items(pair) @ states[:, :, None])[..., 0]
         (-F.logsigmoid(scores[:, 0] - scores[:, 1]).mean()).backward()
         nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
@@ -94,13 +107,19 @@ def training(solver: str, flow: str, repeats: int, batch: int) -> Row:
 
     seconds, published = interleaved(our_step, their_step, repeats)
     name = f"time a trained target, {flow}, {solver}"
-    return compared(name, 1e6 * seconds / (batch * LENGTH), 1e6 * published / batch, "us", "15 times as fast")
+    return compared(
+        name, 1e6 * seconds / (batch * LENGTH), 1e6 * published / batch, "us", "15 times as fast"
+    )
 
 
 def serving(solver: str, flow: str, repeats: int) -> Row:
-    """LENGTH more events of one user, and a state to score after each: steps of a stream against the window run again."""
+    """LENGTH more events of one user, and a state to score after each: steps of a stream against
+    the window run again.
+    """
     full, clock = windows(1)
-    ours = build_model("deepm3", num_items=ITEMS, max_len=LENGTH, dim=DIM, flow=flow, solver=solver).eval()
+    ours = build_model(
+        "deepm3", num_items=ITEMS, max_len=LENGTH, dim=DIM, flow=flow, solver=solver
+    ).eval()
     theirs = PublishedDeepM3(solver).eval()
     events = list(zip(full.items.unbind(1), full.times.unbind(1), strict=True))
 
@@ -116,7 +135,12 @@ def serving(solver: str, flow: str, repeats: int) -> Row:
 
     with torch.inference_mode():
         seconds = interleaved(stream, again, repeats)
-    return compared(f"one more event, {flow}, {solver}", *(1e6 * s / LENGTH for s in seconds), "us", "12 times as fast")
+    return compared(
+        f"one more event, {flow}, {solver}",
+        *(1e6 * s / LENGTH for s in seconds),
+        "us",
+        "12 times as fast",
+    )
 
 
 class StiffField(nn.Module):
@@ -133,7 +157,9 @@ class StiffField(nn.Module):
 
 def gradient(adjoint: bool, rows: int) -> None:
     state = torch.randn(rows, DIM, generator=torch.Generator().manual_seed(0))
-    integrate_adaptive(StiffField(), state, torch.full((rows,), 3.0), rtol=1e-4, atol=1e-5, adjoint=adjoint).sum().backward()
+    integrate_adaptive(
+        StiffField(), state, torch.full((rows,), 3.0), rtol=1e-4, atol=1e-5, adjoint=adjoint
+    ).sum().backward()
 
 
 def print_peak(which: str, rows: int) -> None:
@@ -148,17 +174,31 @@ def adjoint_memory(rows: int) -> Row:
         command = [sys.executable, __file__, which, str(rows)]
         return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
-    return compared(f"peak memory, adjoint / backprop, {rows} rows", peak("adjoint"), peak("backprop"), "MB", "less")
+    return compared(
+        f"peak memory, adjoint / backprop, {rows} rows",
+        peak("adjoint"),
+        peak("backprop"),
+        "MB",
+        "less",
+    )
 
 
 def adjoint_time(rows: int, repeats: int) -> Row:
     seconds = interleaved(lambda: gradient(True, rows), lambda: gradient(False, rows), repeats)
-    return compared(f"time, adjoint / backprop, {rows} rows", *seconds, "s", "none: the price of the memory")
+    return compared(
+        f"time, adjoint / backprop, {rows} rows", *seconds, "s", "none: the price of the memory"
+    )
 
 
 def rows(repeats: int, part: int) -> list[Callable[[], Row]]:
     """The measurements; `part` divides the sizes, and a divided run measures no memory."""
-    pairs = (("rk4", "published"), ("euler", "published"), ("rk4", "autonomous"), ("euler", "autonomous"), ("rk4", "attractor"))
+    pairs = (
+        ("rk4", "published"),
+        ("euler", "published"),
+        ("rk4", "autonomous"),
+        ("euler", "autonomous"),
+        ("rk4", "attractor"),
+    )
     speed = [lambda pair=pair: training(*pair, repeats, max(8, BATCH // part)) for pair in pairs]
     speed += [lambda pair=pair: serving(*pair, repeats) for pair in pairs]
     speed.append(lambda: adjoint_time(max(32, 256 // part), max(2, repeats // 4)))

@@ -1,7 +1,9 @@
-"""How fast is SSD in chunks, how does it grow, and from which length on does it beat attention? Forward and backward, no model.
+"""How fast is SSD in chunks, how does it grow, and from which length on does it beat attention?
+Forward and backward, no model.
 
-Always 4 heads of 32, a state of 32 and chunks of 32. `rows` gives the measurements to the benchmark;
-`python tests/bench_mamba.py` makes only these. As there, goals are printed and never asserted.
+Always 4 heads of 32, a state of 32 and chunks of 32. `rows` gives the measurements to the
+benchmark; `python tests/bench_mamba.py` makes only these. As there, goals are printed and never
+asserted.
 """
 
 import argparse
@@ -33,7 +35,13 @@ def operands(batch: int, length: int) -> list[Tensor]:
 
     delta = F.softplus(normal(batch, length, HEADS) - 2)
     A = -(1 + 15 * torch.rand(HEADS, generator=generator))
-    tensors = normal(batch, length, HEADS, WIDTH), delta, A, normal(batch, length, STATE), normal(batch, length, STATE)
+    tensors = (
+        normal(batch, length, HEADS, WIDTH),
+        delta,
+        A,
+        normal(batch, length, STATE),
+        normal(batch, length, STATE),
+    )
     return [tensor.requires_grad_() for tensor in tensors]
 
 
@@ -69,7 +77,14 @@ def medians(calls: list[Callable[[], object]], repeats: int) -> list[float]:
 def against(form: Callable[..., Tensor], batch: int, length: int, repeats: int, goal: str) -> Row:
     ours, theirs = medians([work(chunked, batch, length), work(form, batch, length)], repeats)
     name = f"SSD in chunks / {form.__name__}, {batch} x {length:,} events"
-    return {"name": name, "ours": ours, "textbook": theirs, "unit": "s", "ratio": theirs / ours, "goal": goal}
+    return {
+        "name": name,
+        "ours": ours,
+        "textbook": theirs,
+        "unit": "s",
+        "ratio": theirs / ours,
+        "goal": goal,
+    }
 
 
 def exponent(lengths: list[int], values: list[float]) -> float:
@@ -79,18 +94,34 @@ def exponent(lengths: list[int], values: list[float]) -> float:
 
 
 def growth(what: str, lengths: list[int], repeats: int) -> Row:
-    """Time of 2 sequences: with more, the longest ones' tensors pass 32 MB, which the allocator fetches anew at each use."""
+    """Time of 2 sequences: with more, the longest ones' tensors pass 32 MB, which the allocator
+    fetches anew at each use.
+    """
     if what == "time":
         values = medians([work(chunked, 2, length) for length in lengths], repeats)
     else:
         values = [peak(8, length) for length in lengths]
     name = f"SSD in chunks: {what} grows with L^p, L = {lengths[0]:,} to {lengths[-1]:,}"
-    return {"name": name, "ours": exponent(lengths, values), "unit": "p", "goal": "at most 1.1", "values": values}
+    return {
+        "name": name,
+        "ours": exponent(lengths, values),
+        "unit": "p",
+        "goal": "at most 1.1",
+        "values": values,
+    }
 
 
 def peak(batch: int, length: int) -> float:
     """Megabytes that one pass takes on top of its operands, in a process of its own."""
-    command = [sys.executable, __file__, "--peak", str(batch), str(length), "--threads", str(torch.get_num_threads())]
+    command = [
+        sys.executable,
+        __file__,
+        "--peak",
+        str(batch),
+        str(length),
+        "--threads",
+        str(torch.get_num_threads()),
+    ]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -105,7 +136,9 @@ def print_peak(batch: int, length: int) -> None:
 
 
 def crossing(longest: int, repeats: int) -> Row:
-    """The length at which both take as long, interpolated between powers of 2; `longest` if attention is still ahead there."""
+    """The length at which both take as long, interpolated between powers of 2; `longest` if
+    attention is still ahead there.
+    """
     length, ratio, before = 32, 0.0, 0.0
     while length <= longest:
         ours, theirs = medians([work(chunked, 8, length), work(attention, 8, length)], repeats)
@@ -113,13 +146,21 @@ def crossing(longest: int, repeats: int) -> Row:
         if ratio >= 0:
             break
         length *= 2
-    share = ratio / (ratio - before) if ratio > 0 > before else 0.0  # of the last doubling, that SSD was ahead already
+    # of the last doubling, that SSD was ahead already
+    share = ratio / (ratio - before) if ratio > 0 > before else 0.0
     name = "SSD in chunks is cheaper than attention from a length of"
-    return {"name": name, "ours": min(longest, length * 2**-share), "unit": "events", "goal": "no goal"}
+    return {
+        "name": name,
+        "ours": min(longest, length * 2**-share),
+        "unit": "events",
+        "goal": "no goal",
+    }
 
 
 def rows(repeats: int, part: int) -> list[Callable[[], Row]]:
-    """Measurements, still to be made. part > 1: shorter sequences and no memory, to see that all runs."""
+    """Measurements, still to be made. part > 1: shorter sequences and no memory, to see that all
+    runs.
+    """
     few, lengths = max(2, repeats // 3), [256, 512, 1024, 2048, 4096, 8192]
     timed = [
         lambda: against(ssd_recurrence, 8, 1024 // part, few, "10 times as fast"),
@@ -128,13 +169,19 @@ def rows(repeats: int, part: int) -> list[Callable[[], Row]]:
         lambda: growth("time", [length // part for length in lengths], few),
         lambda: crossing(8192 // part, few),
     ]
-    return timed if part > 1 or not Path("/proc/self/status").exists() else [*timed, lambda: growth("memory", lengths, few)]
+    return (
+        timed
+        if part > 1 or not Path("/proc/self/status").exists()
+        else [*timed, lambda: growth("memory", lengths, few)]
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
-    parser.add_argument("--repeats", type=int, default=11, help="measurements, of which the median counts")
+    parser.add_argument(
+        "--repeats", type=int, default=11, help="measurements, of which the median counts"
+    )
     parser.add_argument("--peak", type=int, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -143,7 +190,12 @@ def main() -> None:
         return
     for measure in rows(args.repeats, 1):
         row = measure()
-        print(" | ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()), flush=True)
+        print(
+            " | ".join(
+                f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

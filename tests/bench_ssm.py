@@ -1,4 +1,6 @@
-"""S5 with irregular steps: memory against the form that builds B_bar [B, L, P, H], time against one event after another."""
+"""S5 with irregular steps: memory against the form that builds B_bar [B, L, P, H], time against one
+event after another.
+"""
 
 import subprocess
 import sys
@@ -15,7 +17,9 @@ BATCH, LENGTH, DIM, STATE = 128, 200, 64, 32
 
 
 def textbook_s5(layer: S5, u: Tensor, steps: Tensor) -> Tensor:
-    """The same output the way the published port goes about it: a matrix B_bar [P, H] for every event of every sequence."""
+    """The same output the way the published port goes about it: a matrix B_bar [P, H] for every
+    event of every sequence.
+    """
     z = layer.eigenvalues() * layer.log_step.exp() * steps[..., None]  # [B, L, P]
     B = torch.view_as_complex(layer.B.transpose(1, 2).contiguous())
     B_bar = (torch.expm1(z) / layer.eigenvalues())[..., None] * B  # [B, L, P, H]
@@ -25,10 +29,17 @@ def textbook_s5(layer: S5, u: Tensor, steps: Tensor) -> Tensor:
 
 def operands(batch: int) -> tuple[S5, Tensor, Tensor]:
     torch.manual_seed(0)
-    return S5(DIM, state=STATE), torch.randn(batch, LENGTH, DIM, requires_grad=True), 1 + 5 * torch.rand(batch, LENGTH)
+    return (
+        S5(DIM, state=STATE),
+        torch.randn(batch, LENGTH, DIM, requires_grad=True),
+        1 + 5 * torch.rand(batch, LENGTH),
+    )
 
 
-FORMS: dict[str, Callable[[S5, Tensor, Tensor], Tensor]] = {"ours": S5.forward, "textbook": textbook_s5}
+FORMS: dict[str, Callable[[S5, Tensor, Tensor], Tensor]] = {
+    "ours": S5.forward,
+    "textbook": textbook_s5,
+}
 
 
 def print_peak(which: str, batch: int) -> None:
@@ -40,31 +51,49 @@ def print_peak(which: str, batch: int) -> None:
 
 
 def s5_peak(which: str, batch: int) -> float:
-    """Megabytes on top of the operands that one forward and backward pass takes, measured in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, which, str(batch)], capture_output=True, text=True, check=True)
+    """Megabytes on top of the operands that one forward and backward pass takes, measured in a
+    process of its own.
+    """
+    done = subprocess.run(
+        [sys.executable, __file__, which, str(batch)], capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 
 def s5_memory(batch: int) -> Row:
     ours, theirs = (s5_peak(which, batch) for which in FORMS)
-    return compared(f"peak memory, S5 step, B={batch} L={LENGTH} H={DIM} P={STATE}", ours, theirs, "MB", "10 times less")
+    return compared(
+        f"peak memory, S5 step, B={batch} L={LENGTH} H={DIM} P={STATE}",
+        ours,
+        theirs,
+        "MB",
+        "10 times less",
+    )
 
 
 def s5_time(batch: int, repeats: int) -> Row:
     """A training step of the layer; the textbook side is the materialised form."""
     inputs = operands(batch)
     ours, theirs = (lambda form=form: form(*inputs).sum().backward() for form in FORMS.values())
-    return compared(f"S5 step, B={batch} L={LENGTH}", *interleaved(ours, theirs, repeats), "s", "faster")
+    return compared(
+        f"S5 step, B={batch} L={LENGTH}", *interleaved(ours, theirs, repeats), "s", "faster"
+    )
 
 
 def scan_time(batch: int, length: int, repeats: int) -> Row:
-    """Forward and backward of the recurrence alone; the textbook side is a loop over the events under autograd."""
+    """Forward and backward of the recurrence alone; the textbook side is a loop over the events
+    under autograd.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (batch, length, STATE)
-    decay = torch.polar(torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)).requires_grad_()
+    decay = torch.polar(
+        torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)
+    ).requires_grad_()
     inputs = torch.randn(shape, dtype=torch.complex64, generator=generator).requires_grad_()
     grad = torch.ones(shape, dtype=torch.complex64)
-    ours, theirs = (lambda view=view: view(decay, inputs).backward(grad) for view in (scan, recurrence))
+    ours, theirs = (
+        lambda view=view: view(decay, inputs).backward(grad) for view in (scan, recurrence)
+    )
     name = f"scan against loop, B={batch} L={length:,} P={STATE}"
     return compared(name, *interleaved(ours, theirs, repeats), "s", "10 times as fast")
 

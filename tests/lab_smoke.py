@@ -1,6 +1,8 @@
-"""A real start of the lab, as `make lab-smoke`: on a busy port, over HTTP, down to the first lesson, and stopped with a signal.
+"""A real start of the lab, as `make lab-smoke`: on a busy port, over HTTP, down to the first
+lesson, and stopped with a signal.
 
-Not a pytest module: it needs make, a free port and some ten seconds, and a running JupyterLab is no unit.
+Not a pytest module: it needs make, a free port and some ten seconds, and a running JupyterLab is no
+unit.
 """
 
 import json
@@ -55,7 +57,9 @@ def check_pages(address: str, busy: int, lang: str) -> None:
     path = lessons[0].relative_to(ROOT).as_posix()
     assert parts.path == f"/lab/tree/{path}", f"the lab opens {parts.path}, not {path}"
     notebook = json.loads(fetch(f"{server}/api/contents/{path}?token={token}"))["content"]
-    assert notebook["cells"] and notebook["metadata"]["kernelspec"]["name"] == "python3", f"{path} is no notebook to run"
+    assert notebook["cells"] and notebook["metadata"]["kernelspec"]["name"] == "python3", (
+        f"{path} is no notebook to run"
+    )
     print(f"JupyterLab serves {path} on port {parts.port}, next to the busy {busy}")
 
 
@@ -67,13 +71,24 @@ def main(lang: str) -> None:
         output = Path(folder) / "output"
         with output.open("w") as sink:
             lab = subprocess.Popen(
-                ["make", "--no-print-directory", "lab", f"LESSONS={lang}", f"LAB_ARGS=--no-browser --port {busy}"],
+                [
+                    "make",
+                    "--no-print-directory",
+                    "lab",
+                    f"LESSONS={lang}",
+                    f"LAB_ARGS=--no-browser --port {busy}",
+                ],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that the signal reaches all of the lab, and only the lab
-                env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "JUPYTER_TOKEN")},
+                # so that the signal reaches all of the lab, and only the lab
+                start_new_session=True,
+                env={
+                    k: v
+                    for k, v in os.environ.items()
+                    if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "JUPYTER_TOKEN")
+                },
             )
         try:
             address = wait_for_address(lab, output)
@@ -81,7 +96,9 @@ def main(lang: str) -> None:
             os.killpg(lab.pid, signal.SIGTERM)
             lab.wait(timeout=20)
             with socket.socket() as probe:
-                assert probe.connect_ex(("127.0.0.1", urlsplit(address).port)) != 0, "something still serves after the stop"
+                assert probe.connect_ex(("127.0.0.1", urlsplit(address).port)) != 0, (
+                    "something still serves after the stop"
+                )
             assert "Traceback" not in output.read_text(), "the lab did not stop cleanly"
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
             sys.exit(f"make lab failed: {error}\nIt printed:\n{output.read_text()}")

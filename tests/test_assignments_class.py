@@ -1,4 +1,5 @@
-"""A class hands in: right, partly right, wrong, empty, tampered and hostile submissions go through nbgrader to the gradebook.
+"""A class hands in: right, partly right, wrong, empty, tampered and hostile submissions go through
+nbgrader to the gradebook.
 
 Slow, and only where nbgrader is installed: `make assignments-check` runs it.
 """
@@ -28,7 +29,10 @@ from lesson_course import load_course  # noqa: E402
 LESSON, PROJECT = "04_self_attention", "research_project"
 WRONG = {  # one plausible mistake an exercise of lesson 04
     1: "def my_weights(query, key):\n    return (query @ key.T).softmax(1)",
-    2: "def attention_at(query, key, value, temperature):\n    return attention(query, key, value) / temperature",
+    2: (
+        "def attention_at(query, key, value, temperature):\n    return attention(query, key, value)"
+        " / temperature"
+    ),
     3: "def effective_number(weights):\n    return torch.special.entr(weights).sum(-1)",
     4: 'unchanged = {"C", "E"}',
 }
@@ -78,11 +82,16 @@ class Desk:
         nbformat.write(notebook, path)
 
     def right(self) -> dict[int, str]:
-        return {number: self.cells("source")[f"exercise-04-{number}-answer"].source for number in self.points}
+        return {
+            number: self.cells("source")[f"exercise-04-{number}-answer"].source
+            for number in self.points
+        }
 
 
 def tamper(notebook, cells):
-    """Points raised, a check replaced, another deleted with its answer, one copied, all metadata of a cell thrown away."""
+    """Points raised, a check replaced, another deleted with its answer, one copied, all metadata of
+    a cell thrown away.
+    """
     cells["exercise-04-1-check"].metadata.nbgrader.points = 100
     cells["exercise-04-2-check"].source = "assert True"
     cells["exercise-04-2-check"].metadata = nbformat.from_dict({})
@@ -95,9 +104,13 @@ def tamper(notebook, cells):
 
 @pytest.fixture(scope="module", params=bundle.LANGUAGES)
 def graded(request, tmp_path_factory):
-    """Everything handed in and graded: the desk, what came out for each student, notes, seconds for each submission."""
+    """Everything handed in and graded: the desk, what came out for each student, notes, seconds for
+    each submission.
+    """
     out, course = tmp_path_factory.mktemp("course"), load_course(ROOT)
-    chosen = [one for one in problem_sets.read_assignments(course)[0] if one.name in (LESSON, PROJECT)]
+    chosen = [
+        one for one in problem_sets.read_assignments(course)[0] if one.name in (LESSON, PROJECT)
+    ]
     bundle.write_sources(course, chosen, out)
     classroom.make_student_versions(out, [LESSON, PROJECT])
     with (out / request.param / "nbgrader_config.py").open("a") as file:
@@ -113,7 +126,9 @@ def graded(request, tmp_path_factory):
     for name, (code, _) in HOSTILE.items():
         desk.hand_in(name, right | {2: f"{right[2]}\n{code}"})
     desk.hand_in("zz_shadow", right)  # graded last: nothing above may have stopped the rest
-    (desk.folder / "submitted" / "zz_shadow" / LESSON / "tutorial_lib.py").write_text("raise SystemExit\n")
+    (desk.folder / "submitted" / "zz_shadow" / LESSON / "tutorial_lib.py").write_text(
+        "raise SystemExit\n"
+    )
     broken = desk.folder / "submitted" / "broken" / LESSON / f"{LESSON}.ipynb"
     broken.parent.mkdir(parents=True)
     broken.write_text('{"cells": [')
@@ -152,20 +167,36 @@ def test_who_was_stopped_gets_a_note_and_feedback_that_says_so(graded):
     assert {student for _, student in notes} == {*HOSTILE, "broken"}
     for student, (_, words) in HOSTILE.items():
         assert words[language] in notes[LESSON, student]
-        page = (desk.folder / "feedback" / student / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
+        page = (desk.folder / "feedback" / student / LESSON / f"{LESSON}.html").read_text(
+            encoding="utf-8"
+        )
         assert notes[LESSON, student] in page
-    assert "wrong, because" in (desk.folder / "feedback" / "wrong" / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
+    assert "wrong, because" in (
+        desk.folder / "feedback" / "wrong" / LESSON / f"{LESSON}.html"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_project_keeps_its_output_and_waits_for_a_person(graded):
     desk, _, rows, _, _ = graded
-    cells = {cell.id: cell for cell in nbformat.read(desk.folder / "autograded/project" / PROJECT / f"{PROJECT}.ipynb", 4).cells}
+    cells = {
+        cell.id: cell
+        for cell in nbformat.read(
+            desk.folder / "autograded/project" / PROJECT / f"{PROJECT}.ipynb", 4
+        ).cells
+    }
     assert cells["read"].outputs[0].text == "gain 0.010" and not cells["run"].outputs
     with classroom.open_course(desk.folder).gradebook as gradebook:
         submission = gradebook.find_submission(PROJECT, "project")
-        waiting = {grade.name for notebook in submission.notebooks for grade in notebook.grades if grade.needs_manual_grade}
+        waiting = {
+            grade.name
+            for notebook in submission.notebooks
+            for grade in notebook.grades
+            if grade.needs_manual_grade
+        }
         assert waiting == {"question-answer"}, "what was left empty has 0 already"
-    assert float(next(value for key, value in rows["project"].items() if key.startswith(PROJECT))) == 0
+    assert (
+        float(next(value for key, value in rows["project"].items() if key.startswith(PROJECT))) == 0
+    )
 
 
 def test_a_second_call_grades_only_what_is_new(graded, capsys):
@@ -175,19 +206,27 @@ def test_a_second_call_grades_only_what_is_new(graded, capsys):
     desk.hand_in("empty", {4: desk.right()[4]})
     assert classroom.grade(desk.folder, language) == notes
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(language)]
-    assert [line.split()[2].rstrip(":") for line in lines] == ["broken", "empty"] and f" {desk.points[4]} of " in lines[1]
+    assert [line.split()[2].rstrip(":") for line in lines] == [
+        "broken",
+        "empty",
+    ] and f" {desk.points[4]} of " in lines[1]
 
 
 def test_students_can_see_no_solution_in_what_nbgrader_releases(graded):
     desk, _, _, _, _ = graded
     for name in (LESSON, PROJECT):
         released = "\n".join(cell.source for cell in desk.cells("release", name).values())
-        assert not any(word in released for word in ("SOLUTION", "HIDDEN", "_verdict", "softmax(", '{"A", "C", "D", "E"}'))
+        assert not any(
+            word in released
+            for word in ("SOLUTION", "HIDDEN", "_verdict", "softmax(", '{"A", "C", "D", "E"}')
+        )
         assert not any(cell.get("outputs") for cell in desk.cells("release", name).values())
 
 
 def test_the_commands_of_nbgrader_work_in_the_course_folder(graded):
-    """For instructors who use nbgrader by hand or through its pages: the settings are those of the folder."""
+    """For instructors who use nbgrader by hand or through its pages: the settings are those of the
+    folder.
+    """
     desk, _, rows, _, _ = graded
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for words in (
@@ -197,10 +236,18 @@ def test_the_commands_of_nbgrader_work_in_the_course_folder(graded):
         ["export", "--to", "by_hand.csv"],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", *words], cwd=desk.folder, env=env, capture_output=True, text=True
+            [sys.executable, "-m", "nbgrader", *words],
+            cwd=desk.folder,
+            env=env,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
     with (desk.folder / "by_hand.csv").open(encoding="utf-8") as file:
-        points = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file) if row["assignment"] == LESSON}
+        points = {
+            row["student_id"]: float(row["score"])
+            for row in csv.DictReader(file)
+            if row["assignment"] == LESSON
+        }
     column = next(key for key in rows["right"] if key.startswith(LESSON))
     assert points["right"] == float(rows["right"][column]) and points["kills"] == 0

@@ -1,4 +1,6 @@
-"""The guard alone, on notebooks of two cells: who takes too much is stopped with the right reason, who does not is left alone."""
+"""The guard alone, on notebooks of two cells: who takes too much is stopped with the right reason,
+who does not is left alone.
+"""
 
 import sys
 from pathlib import Path
@@ -15,24 +17,49 @@ sys.path[:0] = [str(ROOT / "assignments")]
 import nbgrader_guard  # noqa: E402
 from nbgrader_guard import Guard  # noqa: E402
 
-GRADE = {"grade": True, "grade_id": "check", "locked": True, "points": 1, "schema_version": 3, "solution": False, "task": False}
+GRADE = {
+    "grade": True,
+    "grade_id": "check",
+    "locked": True,
+    "points": 1,
+    "schema_version": 3,
+    "solution": False,
+    "task": False,
+}
 
 
 def run(code: str, folder: Path, **limits) -> tuple[str | None, list]:
     """The note, if any, and the outputs of a grade cell that follows this code."""
-    cells = [new_code_cell(code), new_code_cell("import sys; print('noise', file=sys.stderr)", metadata={"nbgrader": GRADE})]
+    cells = [
+        new_code_cell(code),
+        new_code_cell("import sys; print('noise', file=sys.stderr)", metadata={"nbgrader": GRADE}),
+    ]
     resources = {"nbgrader": {}, "metadata": {"path": str(folder)}}
-    notebook, resources = Guard(**({"seconds": 3.0} | limits)).preprocess(new_notebook(cells=cells), resources)
+    notebook, resources = Guard(**({"seconds": 3.0} | limits)).preprocess(
+        new_notebook(cells=cells), resources
+    )
     return resources["nbgrader"].get("note"), notebook.cells[-1].outputs
 
 
 @pytest.mark.parametrize(
     ("code", "limits", "reason"),
     [
-        ("while True:\n    try:\n        pass\n    except BaseException:\n        pass", {}, "longer than 3 seconds"),
+        (
+            "while True:\n    try:\n        pass\n    except BaseException:\n        pass",
+            {},
+            "longer than 3 seconds",
+        ),
         ("import time\ntime.sleep(10**6)", {}, "longer than 3 seconds"),
-        ("import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'while True: pass'])", {}, "longer than 3 seconds"),
-        ("hog = []\nwhile True:\n    hog.append(b'x' * 10**7)", {"memory_limit": 0.4, "seconds": 60.0}, "0.4 GB of memory"),
+        (
+            "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'while True: pass'])",
+            {},
+            "longer than 3 seconds",
+        ),
+        (
+            "hog = []\nwhile True:\n    hog.append(b'x' * 10**7)",
+            {"memory_limit": 0.4, "seconds": 60.0},
+            "0.4 GB of memory",
+        ),
         ("import os\nos._exit(0)", {}, "its own Python process"),
         ("exit()", {}, "its own Python process"),
     ],
@@ -44,7 +71,8 @@ def test_who_takes_too_much_is_stopped(code, limits, reason, tmp_path):
 
 
 def test_an_honest_notebook_is_left_alone_and_warnings_are_no_failure(tmp_path):
-    (tmp_path / "statistics.py").write_text("raise SystemExit")  # a file beside the notebook hides no module
+    # a file beside the notebook hides no module
+    (tmp_path / "statistics.py").write_text("raise SystemExit")
     note, outputs = run("import statistics, time\ntime.sleep(1)", tmp_path)
     assert note is None and [output.name for output in outputs] == ["stdout"]
 
@@ -55,8 +83,12 @@ def test_the_note_can_be_chinese(tmp_path):
 
 
 def test_waiting_for_a_busy_machine_is_not_counted(tmp_path, monkeypatch):
-    """A watch that looks late, because this process had to wait, does not charge the submission for it."""
+    """A watch that looks late, because this process had to wait, does not charge the submission for
+    it.
+    """
     late = iter(range(0, 10**6, 100))
-    monkeypatch.setattr(nbgrader_guard, "time", SimpleNamespace(monotonic=lambda: float(next(late))))
+    monkeypatch.setattr(
+        nbgrader_guard, "time", SimpleNamespace(monotonic=lambda: float(next(late)))
+    )
     note, _ = run("x = 1", tmp_path)
     assert note is None

@@ -17,9 +17,21 @@ from tutorial_lib.data.splits import leave_last_out
 BENCH = Path(__file__).with_name("bench.py")
 
 
-@pytest.mark.parametrize(("part", "rows"), [("spine", 4), ("streams", 8), ("ssm", 3), ("mamba", 5), ("deepm3", 11)])
+@pytest.mark.parametrize(
+    ("part", "rows"), [("spine", 4), ("streams", 8), ("ssm", 3), ("mamba", 5), ("deepm3", 11)]
+)
 def test_quick_run_writes_every_row(tmp_path, part, rows):
-    command = [sys.executable, str(BENCH), "--quick", "--threads", "1", "--only", part, "--json", str(tmp_path / "bench.json")]
+    command = [
+        sys.executable,
+        str(BENCH),
+        "--quick",
+        "--threads",
+        "1",
+        "--only",
+        part,
+        "--json",
+        str(tmp_path / "bench.json"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "bench.json").read_text())
@@ -33,7 +45,9 @@ def test_quick_run_writes_every_row(tmp_path, part, rows):
 def test_peak_memory_grows_with_the_matrix():
     """20 MB for one matrix of logits: the textbook holds several, ours none."""
     monitor = [sys.executable, str(BENCH), "--rows", "2500", "--items", "2000", "--peak-of"]
-    ours, theirs = (float(subprocess.check_output([*monitor, which])) for which in ("ours", "textbook"))
+    ours, theirs = (
+        float(subprocess.check_output([*monitor, which])) for which in ("ours", "textbook")
+    )
     assert theirs > 2 * 20e6 / 2**20 > ours > 0
 
 
@@ -42,7 +56,9 @@ def test_textbook_batches_hold_what_ours_hold():
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(25), rng.integers(3, 15, 25))
     items = rng.integers(1, 30, len(users))
-    events = pd.DataFrame({"user": users, "item": items, "timestamp": 1_600_000_000 + np.arange(len(users))})
+    events = pd.DataFrame(
+        {"user": users, "item": items, "timestamp": 1_600_000_000 + np.arange(len(users))}
+    )
     split = leave_last_out(make_dataset("toy", events))
     histories = [group.tolist() for _, group in split.train.groupby("user")["item"]]
     theirs = sorted(

@@ -9,7 +9,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "build_fixtures"))
 
-from helpers import LIBRARY, SOURCE, TWINS, build, clean_course, contents, edit, edit_cell, no_execution, run  # noqa: E402
+from helpers import (
+    LIBRARY,
+    SOURCE,
+    TWINS,
+    build,
+    clean_course,
+    contents,
+    edit,
+    edit_cell,
+    no_execution,
+    run,
+)  # noqa: E402
 
 from lesson_format import find_source, outputs_digest  # noqa: E402
 
@@ -30,43 +41,74 @@ def test_twins_have_the_same_code_and_outputs_and_each_its_prose(course: Path) -
     english, chinese = ({cell.id: cell for cell in notebook.cells} for notebook in (en, zh))
     for name, cell in english.items():
         if cell.cell_type == "code":
-            assert cell.source == chinese[name].source and cell.execution_count == chinese[name].execution_count is not None
+            assert (
+                cell.source == chinese[name].source
+                and cell.execution_count == chinese[name].execution_count is not None
+            )
     assert outputs_digest(en.cells) == outputs_digest(zh.cells)
-    assert english["puzzle"].source.startswith("## A puzzle") and chinese["puzzle"].source.startswith("## 一个谜题")
+    assert english["puzzle"].source.startswith("## A puzzle") and chinese[
+        "puzzle"
+    ].source.startswith("## 一个谜题")
     assert english["setup"].outputs[0].text == "threads 1 | other data []\n"
     assert english["place"].outputs[0].text == "True en module://\n"
-    assert english["drawing"].outputs[0].metadata["image/png"]["alt"] == "A line that rises from left to right."
+    assert (
+        english["drawing"].outputs[0].metadata["image/png"]["alt"]
+        == "A line that rises from left to right."
+    )
     assert chinese["drawing"].outputs[0].metadata["image/png"]["alt"] == "一条从左到右上升的线。"
-    assert len(english["drawing"].outputs) == 1 and "widgets" not in en.metadata  # the picture stays, the slider does not
-    assert chinese["drawing-alt"].source.startswith("<details><summary>用文字描述这张图</summary>\n\n一条")
+    # the picture stays, the slider does not
+    assert len(english["drawing"].outputs) == 1 and "widgets" not in en.metadata
+    assert chinese["drawing-alt"].source.startswith(
+        "<details><summary>用文字描述这张图</summary>\n\n一条"
+    )
     assert english["solution-one"].metadata["jupyter"] == {"source_hidden": True}
-    assert en.metadata["kernelspec"] == {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    assert en.metadata["kernelspec"] == {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    }
     assert not any("execution" in cell.metadata for cell in en.cells)
 
 
 def test_header_comes_from_the_table(course: Path) -> None:
     en, zh = (nbformat.read(course / file, as_version=4).cells[0].source for file in TWINS)
-    assert en == (
-        "# 02 · The second\n\n[中文版](../zh/02_second.ipynb) · 30 minutes · Before this lesson: 01 · The first\n\n"
-        "← 01 · The first | 03 · The third →"
+    assert (
+        en
+        == "# 02 · The second\n\n[中文版](../zh/02_second.ipynb) · 30 minutes · Before this lesson:"
+        " 01 · The first\n\n← 01 · The first | 03 · The third →"
     )
-    assert zh == (
-        "# 02 · 第二课\n\n[English](../en/02_second.ipynb) · 30 分钟 · 先修：01 · 第一课\n\n← 01 · 第一课 | 03 · 第三课 →"
+    assert (
+        zh
+        == "# 02 · 第二课\n\n[English](../en/02_second.ipynb) · 30 分钟 · 先修：01 · 第一课\n\n← 01"
+        " · 第一课 | 03 · 第三课 →"
     )
 
 
-def test_header_links_only_to_written_lessons(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_header_links_only_to_written_lessons(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(build, "execute", no_execution)
     shutil.copy(course / SOURCE, course / "notebooks/source/01_first.py")
     assert build.main(["build", "2", "--root", str(course)]) == 0
-    assert "← [01 · The first](01_first.ipynb) | 03 · The third →" in (course / TWINS[0]).read_text(encoding="utf-8")
+    assert "← [01 · The first](01_first.ipynb) | 03 · The third →" in (course / TWINS[0]).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_show_puts_the_real_source_in_place(course: Path) -> None:
-    cell = next(cell for cell in nbformat.read(course / TWINS[0], as_version=4).cells if cell.id == "library")
-    half = '@functools.cache\ndef half(x: float) -> float:\n    """Half of x."""\n    return x * SCALE'
+    cell = next(
+        cell
+        for cell in nbformat.read(course / TWINS[0], as_version=4).cells
+        if cell.id == "library"
+    )
+    half = (
+        '@functools.cache\ndef half(x: float) -> float:\n    """Half of x."""\n    return x * SCALE'
+    )
     where = "# from tutorial_lib/tiny.py\n"
-    assert cell.source == f"import functools\n\n{where}SCALE: float = 0.5\n\n{where}{half}\n\nprint(half(mean))"
+    assert (
+        cell.source
+        == f"import functools\n\n{where}SCALE: float = 0.5\n\n{where}{half}\n\nprint(half(mean))"
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,13 +152,17 @@ def test_forced_builds_are_byte_identical(
     assert contents(course, *TWINS) == before
 
 
-def test_new_prose_keeps_the_outputs(course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_prose_keeps_the_outputs(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(build, "execute", no_execution)
     edit(course, SOURCE, "两个人看了", "有两个人看了")
     assert run(course, capsys, "build")[0] == 0
     zh = nbformat.read(course / TWINS[1], as_version=4)
     assert "有两个人" in zh.cells[1].source
-    assert outputs_digest(zh.cells) == outputs_digest(nbformat.read(course / TWINS[0], as_version=4).cells)
+    assert outputs_digest(zh.cells) == outputs_digest(
+        nbformat.read(course / TWINS[0], as_version=4).cells
+    )
     assert run(course, capsys, "check")[0] == 0
 
 
@@ -128,22 +174,30 @@ def test_new_prose_keeps_the_outputs(course: Path, monkeypatch: pytest.MonkeyPat
         (TWINS[0], '"True en', '"False en'),  # outputs that another run left behind are not trusted
     ],
 )
-def test_changed_code_is_executed(course: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str) -> None:
+def test_changed_code_is_executed(
+    course: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str
+) -> None:
     edit(course, file, old, new)
     monkeypatch.setattr(build, "execute", no_execution)
     with pytest.raises(AssertionError, match="must not execute"):
         build.main(["build", "--root", str(course)])
 
 
-def test_a_failing_cell_is_named_and_nothing_is_written(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_cell_is_named_and_nothing_is_written(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     edit(course, SOURCE, "print(half(mean))", "print(half(nothing))")
     edit(course, SOURCE, "answer = half(4)", "answer = half(nothing)")
     edit(course, SOURCE, "answer = half(8)", "assert half(8) == 5, 'four is not five'")
     before, files = contents(course, *TWINS), sorted(course.rglob("*"))
     status, _, err = run(course, capsys, "build")
-    assert status == 1 and err[0] == f"{SOURCE}: cell library: NameError: name 'nothing' is not defined"
+    assert (
+        status == 1
+        and err[0] == f"{SOURCE}: cell library: NameError: name 'nothing' is not defined"
+    )
     assert err[1] == f"{SOURCE}: cell solution-three: AssertionError: four is not five"
-    assert sum(f"{SOURCE}: cell" in line for line in err) == 2  # an error that may follow from the first is not listed
+    # an error that may follow from the first is not listed
+    assert sum(f"{SOURCE}: cell" in line for line in err) == 2
     assert "---> " in "\n".join(err) and "\x1b" not in "\n".join(err)
     assert contents(course, *TWINS) == before and sorted(course.rglob("*")) == files
 
@@ -156,7 +210,10 @@ def test_a_solution_that_its_checker_refuses_stops_the_build(
     edit(course, SOURCE, "answer = half(8)", f"print({verdict!r})")
     before = contents(course, *TWINS)
     status, _, err = run(course, capsys, "build")
-    assert (status, err) == (1, [f"{SOURCE}: cell solution-three: the checker says to this solution: {verdict}"])
+    assert (status, err) == (
+        1,
+        [f"{SOURCE}: cell solution-three: the checker says to this solution: {verdict}"],
+    )
     assert contents(course, *TWINS) == before
 
 
@@ -180,7 +237,9 @@ def test_a_full_disk_leaves_both_notebooks(
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_a_notebook_edited_by_hand_is_not_overwritten(course: Path, capsys: pytest.CaptureFixture[str], force: list[str]) -> None:
+def test_a_notebook_edited_by_hand_is_not_overwritten(
+    course: Path, capsys: pytest.CaptureFixture[str], force: list[str]
+) -> None:
     edit_cell(course, TWINS[1], "puzzle", source="另一个谜题。")
     before = contents(course, *TWINS)
     status, _, err = run(course, capsys, "build", *force)

@@ -24,8 +24,17 @@ ITEMS = 12
 
 def toy_split(kind=leave_last_out, seed=0, **options):
     rng = np.random.default_rng(seed)
-    users, items = np.repeat(np.arange(20), 8), np.concatenate([rng.permutation(ITEMS)[:8] for _ in range(20)])
-    events = pd.DataFrame({"user": users, "item": items, "timestamp": 1_600_000_000 + np.tile(np.arange(8) * 1000, 20) + users})
+    users, items = (
+        np.repeat(np.arange(20), 8),
+        np.concatenate([rng.permutation(ITEMS)[:8] for _ in range(20)]),
+    )
+    events = pd.DataFrame(
+        {
+            "user": users,
+            "item": items,
+            "timestamp": 1_600_000_000 + np.tile(np.arange(8) * 1000, 20) + users,
+        }
+    )
     return kind(make_dataset("toy", events), **options)
 
 
@@ -47,7 +56,9 @@ def disk_full(*args, **kwargs):
 
 def half_written(state, path):
     Path(path).write_bytes(b"half")
-    raise RuntimeError("[enforce fail at inline_container.cc:783]\nPytorchStreamWriter failed: file write failed")
+    raise RuntimeError(
+        "[enforce fail at inline_container.cc:783]\nPytorchStreamWriter failed: file write failed"
+    )
 
 
 class TestWholeOrNotAtAll:
@@ -57,17 +68,25 @@ class TestWholeOrNotAtAll:
         assert "\n" not in str(caught.value) and str(written) in str(caught.value)
         assert written.read_bytes() == before and os.listdir(written.parent) == [written.name]
 
-    @pytest.mark.parametrize(("module", "name", "fault"), [(torch, "save", disk_full), (torch, "save", half_written)])
+    @pytest.mark.parametrize(
+        ("module", "name", "fault"), [(torch, "save", disk_full), (torch, "save", half_written)]
+    )
     def test_writing_fails(self, module, name, fault, written, monkeypatch):
         monkeypatch.setattr(module, name, fault)
         self.check(written, written.read_bytes(), "No space left|file write failed")
 
     def test_renaming_fails(self, written, monkeypatch):
         monkeypatch.setattr(os, "replace", disk_full)
-        self.check(written, written.read_bytes(), "No space left on device.*; free some space or choose another folder")
+        self.check(
+            written,
+            written.read_bytes(),
+            "No space left on device.*; free some space or choose another folder",
+        )
 
     def test_a_disk_that_really_takes_no_more(self, written):
-        """No plant: the system refuses to let a file grow beyond 10,000 bytes, as a full disk would."""
+        """No plant: the system refuses to let a file grow beyond 10,000 bytes, as a full disk
+        would.
+        """
         before, limits = written.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
         try:
@@ -102,7 +121,10 @@ class TestUnreadable:
     def resume(self, path):
         train(toy_model(), toy_split(), TrainConfig(epochs=2), checkpoint=path, progress=False)
 
-    @pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "flipped", "weights only", "a list", "an identity of words"])
+    @pytest.mark.parametrize(
+        "damage",
+        ["empty", "cut", "garbage", "flipped", "weights only", "a list", "an identity of words"],
+    )
     def test_damaged_or_foreign(self, damage, written):
         content = written.read_bytes()
         match damage:
@@ -113,7 +135,9 @@ class TestUnreadable:
             case "garbage":
                 written.write_bytes(b"no checkpoint" * 100)
             case "flipped":
-                written.write_bytes(content[:30] + bytes(byte ^ 0xFF for byte in content[30:1000]) + content[1000:])
+                written.write_bytes(
+                    content[:30] + bytes(byte ^ 0xFF for byte in content[30:1000]) + content[1000:]
+                )
             case "weights only":
                 torch.save(toy_model().state_dict(), written)
             case "a list":
@@ -121,19 +145,28 @@ class TestUnreadable:
             case "an identity of words":
                 torch.save({"identity": {"configuration": "x", "model": "y", "data": "z"}}, written)
         before = written.read_bytes()
-        with pytest.raises(TutorialError, match="checkpoint.pt is not a readable checkpoint; delete it to start again"):
+        with pytest.raises(
+            TutorialError,
+            match="checkpoint.pt is not a readable checkpoint; delete it to start again",
+        ):
             self.resume(written)
         assert written.read_bytes() == before  # kept: perhaps it was another file of the reader's
 
     @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
-    @pytest.mark.parametrize("save", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))])
+    @pytest.mark.parametrize(
+        "save", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))]
+    )
     def test_code_is_refused_and_not_run(self, save, written, tmp_path):
         trap = tmp_path / "the code ran"
         save({"identity": Evil(trap), "model": {}}, written)
         with pytest.raises(TutorialError, match="not a readable checkpoint"):
             self.resume(written)
         assert not trap.exists()
-        torch.load(written, weights_only=False) if save is torch.save else pickle.loads(written.read_bytes())
+        (
+            torch.load(written, weights_only=False)
+            if save is torch.save
+            else pickle.loads(written.read_bytes())
+        )
         assert trap.exists()  # the trap was armed
 
 
@@ -142,10 +175,20 @@ class TestAnotherRun:
         ("model", "split", "config", "message"),
         [
             ({}, {}, {"epochs": 3}, "in its configuration, epochs is 2 and not 3;"),
-            ({}, {}, {"learning_rate": 0.01}, "in its configuration, learning_rate is 0.001 and not 0.01;"),
+            (
+                {},
+                {},
+                {"learning_rate": 0.01},
+                "in its configuration, learning_rate is 0.001 and not 0.01;",
+            ),
             ({}, {}, {"seed": 1}, "in its configuration, seed is 0 and not 1;"),
             ({"dim": 4}, {}, {}, "in its model, "),
-            ({"dropout": 0.1}, {}, {}, r"in its model, blocks.0.attention.dropout.p is 0.2 and not 0.1;"),
+            (
+                {"dropout": 0.1},
+                {},
+                {},
+                r"in its model, blocks.0.attention.dropout.p is 0.2 and not 0.1;",
+            ),
             ({"heads": 2}, {}, {}, "in its model, blocks.0.attention.heads is 1 and not 2;"),
             ({"max_len": 5}, {}, {}, "in its model, max_len is 6 and not 5;"),
             ({"name": "gru4rec"}, {}, {}, "in its model, "),
@@ -157,22 +200,32 @@ class TestAnotherRun:
         before = written.read_bytes()
         with pytest.raises(TutorialError, match=message) as caught:
             train(
-                toy_model(**model), toy_split(**split), TrainConfig(**{"epochs": 2} | config), checkpoint=written, progress=False
+                toy_model(**model),
+                toy_split(**split),
+                TrainConfig(**{"epochs": 2} | config),
+                checkpoint=written,
+                progress=False,
             )
-        assert "name another checkpoint or delete this one" in str(caught.value) and "\n" not in str(caught.value)
+        assert "name another checkpoint or delete this one" in str(
+            caught.value
+        ) and "\n" not in str(caught.value)
         assert written.read_bytes() == before
 
     def test_other_fractions_of_a_temporal_split(self, tmp_path):
         path, options = tmp_path / "c.pt", {"progress": False, "checkpoint": tmp_path / "c.pt"}
         train(toy_model(), toy_split(temporal_split), TrainConfig(epochs=1), **options)
         with pytest.raises(TutorialError, match="in its data, cut is "):
-            train(toy_model(), toy_split(temporal_split, valid=0.3), TrainConfig(epochs=1), **options)
+            train(
+                toy_model(), toy_split(temporal_split, valid=0.3), TrainConfig(epochs=1), **options
+            )
         assert path.exists()
 
     def test_the_test_part_is_no_part_of_it(self):
         split = toy_split()
         fewer = replace(split, test=replace(split.test, row=split.test.row[:1]))
-        assert describe(toy_model(), split, TrainConfig()) == describe(toy_model(), fewer, TrainConfig())
+        assert describe(toy_model(), split, TrainConfig()) == describe(
+            toy_model(), fewer, TrainConfig()
+        )
 
     def test_numpy_numbers_are_kept(self, tmp_path):
         """A learning rate out of np.logspace must not make a checkpoint that cannot be read again."""

@@ -44,7 +44,8 @@ def test_expect_stops_a_wrong_number(value, capsys):
 
 
 @pytest.mark.parametrize(
-    ("want", "tol"), [(0.02, 0.02), (0.02, 0.5), (-0.1, 0.2), (1.0, 0.0), (1.0, -0.1), (0, 0), (1.0, NAN), (0, NAN)]
+    ("want", "tol"),
+    [(0.02, 0.02), (0.02, 0.5), (-0.1, 0.2), (1.0, 0.0), (1.0, -0.1), (0, 0), (1.0, NAN), (0, NAN)],
 )
 def test_expect_refuses_a_tolerance_that_guards_nothing(want, tol):
     with pytest.raises(TutorialError, match="tolerance"):
@@ -68,7 +69,10 @@ def test_other_data_are_not_checked(capsys):
 def test_expect_true_and_between(capsys):
     expect_true("rows sum to 1", torch.tensor(True))
     expect_between("share", 0.5, 0.25, 0.5)
-    assert capsys.readouterr().out.splitlines() == ["ok  rows sum to 1", "ok  share: between 0.25 and 0.5"]
+    assert capsys.readouterr().out.splitlines() == [
+        "ok  rows sum to 1",
+        "ok  share: between 0.25 and 0.5",
+    ]
     with pytest.raises(AssertionError, match="rows sum to 1: false"):
         expect_true("rows sum to 1", False)
     for value in (0.2, 0.6, NAN):
@@ -103,7 +107,9 @@ def test_expect_close(capsys):
 
 
 def test_show_matrix(capsys):
-    show_matrix(torch.tensor([[0.5, -0.001], [-torch.inf, 12.344]]), rows=["a", "longer"], cols=["x", "y"])
+    show_matrix(
+        torch.tensor([[0.5, -0.001], [-torch.inf, 12.344]]), rows=["a", "longer"], cols=["x", "y"]
+    )
     show_matrix(np.array([1, 20]), cols=["one", "two"])
     show_matrix(torch.eye(2).bool(), rows=[1, 2])
     show_matrix([[0.25]], digits=1)
@@ -183,14 +189,23 @@ def crashes(x):
         (functools.partial(torch.mul, torch.tensor(2.0)), "right"),
         (lambda x: x + x.sum() / 3, "wrong, because double([1, 2])[1] is 3, wanted 4"),
         (lambda x: x**2 + (x < 1.5) + 0.5 * (x == 0), "wrong, because zero doubled is zero"),
-        (forgets_a_return, "wrong, because it returned None: is a return missing on one of its paths?"),
+        (
+            forgets_a_return,
+            "wrong, because it returned None: is a return missing on one of its paths?",
+        ),
         (crashes, "wrong, because it raised ValueError: first line"),
         (lambda x: (_ for _ in ()).throw(KeyError()), "wrong, because it raised KeyError"),
         (lambda: 1, "wrong, because it raised TypeError: "),
         (3, "wrong, because it raised TypeError: 'int' object is not callable"),
-        (lambda x: (2 * x).tolist(), "wrong, because double([1, 2]) is a list, wanted a torch.Tensor"),
+        (
+            lambda x: (2 * x).tolist(),
+            "wrong, because double([1, 2]) is a list, wanted a torch.Tensor",
+        ),
         (lambda x: (2 * x)[:, None], "wrong, because double([1, 2]) has shape (2, 1), wanted (2,)"),
-        (lambda x: (2 * x).long(), "wrong, because double([1, 2]) has dtype torch.int64, wanted torch.float32"),
+        (
+            lambda x: (2 * x).long(),
+            "wrong, because double([1, 2]) has dtype torch.int64, wanted torch.float32",
+        ),
         (lambda x: 2 * x.double(), "right"),
         (lambda x: 2 * x * torch.nan, "wrong, because double([1, 2])[0] is nan, wanted 2"),
         (lambda x: torch.softmax(x.long(), 0), "wrong, because it raised"),

@@ -1,4 +1,6 @@
-"""The estimators of lesson 22 against systems whose entropy is known, and against the mistakes that they invite."""
+"""The estimators of lesson 22 against systems whose entropy is known, and against the mistakes that
+they invite.
+"""
 
 import math
 
@@ -53,18 +55,23 @@ def test_entropy_by_hand():
     assert entropy([2, 2, 4]) == pytest.approx(1.5 * LN2 + 2 / 16)
     assert entropy([5], "none") == entropy([5]) == 0
     counts = np.arange(1, 12)
-    table = digamma(counts) + 0.5 * (-1.0) ** counts * (digamma((counts + 1) / 2) - digamma(counts / 2))
+    table = digamma(counts) + 0.5 * (-1.0) ** counts * (
+        digamma((counts + 1) / 2) - digamma(counts / 2)
+    )
     want = math.log(counts.sum()) - (counts * table).sum() / counts.sum()
     assert entropy(counts, "grassberger") == pytest.approx(want)
 
 
 @pytest.mark.parametrize(
-    ("correction", "bias", "tolerance"), [("none", -15 / 128, 0.02), ("miller-madow", 0, 0.03), ("grassberger", 0, 0.01)]
+    ("correction", "bias", "tolerance"),
+    [("none", -15 / 128, 0.02), ("miller-madow", 0, 0.03), ("grassberger", 0, 0.01)],
 )
 def test_the_bias_is_what_the_theory_says(correction, bias, tolerance):
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(64, np.full(16, 1 / 16), size=2000)
-    assert np.mean([entropy(row, correction) for row in drawn]) - math.log(16) == pytest.approx(bias, abs=tolerance)
+    assert np.mean([entropy(row, correction) for row in drawn]) - math.log(16) == pytest.approx(
+        bias, abs=tolerance
+    )
 
 
 def test_errors_of_counting():
@@ -86,7 +93,8 @@ def test_words_stay_within_a_user():
     number, owner = words(np.array([0, 1, 2, 2, 1]), np.array([0, 0, 0, 4, 4]), 2)
     assert number.tolist() == [1, 5, 7] and owner.tolist() == [0, 0, 4]
     constant = np.repeat([0, 1], 50)
-    assert entropy_rate(constant, constant, 1, "none") == 0  # a word across the border would be a surprise
+    # a word across the border would be a surprise
+    assert entropy_rate(constant, constant, 1, "none") == 0
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -94,22 +102,31 @@ def test_rate_of_a_markov_chain(order):
     symbols = chain(4000, 50, (0.9, 0.6), np.random.default_rng(1))
     want = 0.8 * nats(0.9, 0.1) + 0.2 * nats(0.6, 0.4)
     assert entropy_rate(symbols, owners(4000, 50), order) == pytest.approx(want, abs=0.005)
-    assert entropy_rate(symbols, owners(4000, 50), 0) == pytest.approx(nats(0.8, 0.2), abs=0.01)  # 0.1 above the rate
+    # 0.1 above the rate
+    assert entropy_rate(symbols, owners(4000, 50), 0) == pytest.approx(nats(0.8, 0.2), abs=0.01)
     mixed = shuffled(symbols, owners(4000, 50), np.random.default_rng(2))
-    assert entropy_rate(mixed, owners(4000, 50), order) > want + 0.08  # without the order only the habits are left
+    # without the order only the habits are left
+    assert entropy_rate(mixed, owners(4000, 50), order) > want + 0.08
 
 
 def test_rate_of_a_mixture_of_renewal_processes_has_no_order_to_lose():
-    """Half of the users draw from p, half from q. The past gap tells which, its place in the order nothing."""
+    """Half of the users draw from p, half from q. The past gap tells which, its place in the order
+    nothing.
+    """
     rng, user = np.random.default_rng(3), owners(4000, 50)
     laws = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
     symbols = (rng.random(len(user))[:, None] > laws.cumsum(axis=1)[user % 2]).sum(axis=1)
     pairs = (laws[:, :, None] * laws[:, None, :]).mean(axis=0)
     want = nats(*pairs.ravel()) - nats(*pairs.sum(axis=1))
-    assert nats(*pairs.sum(axis=1)) - want > 0.1  # who somebody is: the effect that the tolerances must stay below
+    # who somebody is: the effect that the tolerances must stay below
+    assert nats(*pairs.sum(axis=1)) - want > 0.1
     assert entropy_rate(symbols, user) == pytest.approx(want, abs=0.006)
-    assert entropy_rate(shuffled(symbols, user, rng), user) == pytest.approx(entropy_rate(symbols, user), abs=0.003)
-    assert entropy_rate(rng.permutation(symbols), user) == pytest.approx(nats(*pairs.sum(axis=1)), abs=0.006)
+    assert entropy_rate(shuffled(symbols, user, rng), user) == pytest.approx(
+        entropy_rate(symbols, user), abs=0.003
+    )
+    assert entropy_rate(rng.permutation(symbols), user) == pytest.approx(
+        nats(*pairs.sum(axis=1)), abs=0.006
+    )
 
 
 def test_without_correction_a_long_past_seems_to_help():
@@ -123,7 +140,9 @@ def test_names_of_symbols_and_users_do_not_matter_and_copies_change_nothing():
     symbols, user = chain(100, 20, (0.8, 0.5), rng), owners(100, 20)
     want = entropy_rate(symbols, user, 2, "none")
     assert entropy_rate(7 - 3 * symbols, user, 2, "none") == pytest.approx(want)
-    assert entropy_rate(np.tile(symbols, 2), np.append(user, user + 100), 2, "none") == pytest.approx(want)
+    assert entropy_rate(
+        np.tile(symbols, 2), np.append(user, user + 100), 2, "none"
+    ) == pytest.approx(want)
 
 
 def test_values_of_users_average_to_the_rate_and_their_intervals_cover():
@@ -151,10 +170,15 @@ def test_memory_by_hand():
     seconds = np.array(alternating + rising + [5, 5, 5, 5] + [1, 2, 3])
     user = np.repeat([0, 1, 2, 3], [10, 6, 4, 3])
     found = memory(seconds, user)
-    assert found[:2].tolist() == pytest.approx([-1, 1]) and np.isnan(found[2:]).all()  # equal gaps; two pairs only
+    # equal gaps; two pairs only
+    assert found[:2].tolist() == pytest.approx([-1, 1]) and np.isnan(found[2:]).all()
     series = np.random.default_rng(7).exponential(size=40)
-    assert memory(series, np.zeros(40, int))[0] == pytest.approx(np.corrcoef(series[:-1], series[1:])[0, 1])
-    assert memory(3600 * series, np.zeros(40, int))[0] == pytest.approx(memory(series, np.zeros(40, int))[0])
+    assert memory(series, np.zeros(40, int))[0] == pytest.approx(
+        np.corrcoef(series[:-1], series[1:])[0, 1]
+    )
+    assert memory(3600 * series, np.zeros(40, int))[0] == pytest.approx(
+        memory(series, np.zeros(40, int))[0]
+    )
 
 
 def test_memory_of_shuffled_gaps_is_minus_one_over_n():
@@ -175,8 +199,11 @@ def brute_sample_entropy(series, m, r):
 
 def test_sample_entropy_is_what_the_definition_says():
     series = np.random.default_rng(9).normal(size=60).cumsum()
-    assert sample_entropy(series, np.zeros(60, int), 2, 0.3, reach=60) == pytest.approx(brute_sample_entropy(series, 2, 0.3))
-    assert sample_entropy(np.tile([1.0, 5.0, 2.0], 30), np.zeros(90, int)) == 0  # a known pattern, a certain future
+    assert sample_entropy(series, np.zeros(60, int), 2, 0.3, reach=60) == pytest.approx(
+        brute_sample_entropy(series, 2, 0.3)
+    )
+    # a known pattern, a certain future
+    assert sample_entropy(np.tile([1.0, 5.0, 2.0], 30), np.zeros(90, int)) == 0
     noise, user = np.random.default_rng(10).normal(size=60_000), owners(600, 100)
     want = -math.log(math.erf(0.2 / 2))  # two normal values within 0.2 of each other: 2.18
     assert sample_entropy(noise, user) == pytest.approx(want, abs=0.05)
@@ -238,21 +265,29 @@ def test_expanding_maps():
     doubling = fibre_entropy(times_k, np.full((1, 12), 2), starts, cells(2))
     assert doubling == pytest.approx([LN2])  # nats: a bit a step would be 1
     random = fibre_entropy(times_k, noise, starts, cells(6))
-    np.testing.assert_allclose(random, np.log(noise[:, 1:7]).mean(axis=1))  # the realisation's own mean, exactly
+    # the realisation's own mean, exactly
+    np.testing.assert_allclose(random, np.log(noise[:, 1:7]).mean(axis=1))
     truth = (LN2 + LN3) / 2
-    assert random.mean() == pytest.approx(truth, abs=0.03)  # ln E k is 0.02 higher, ln 5 (noise counted too) 0.7
+    # ln E k is 0.02 higher, ln 5 (noise counted too) 0.7
+    assert random.mean() == pytest.approx(truth, abs=0.03)
 
 
-@pytest.mark.parametrize(("step", "noise"), [(turn, np.full((1, 100), math.sqrt(2) - 1)), (turn, None), (mix, None)])
+@pytest.mark.parametrize(
+    ("step", "noise"), [(turn, np.full((1, 100), math.sqrt(2) - 1)), (turn, None), (mix, None)]
+)
 def test_isometries_and_contractions_have_no_fibre_entropy(step, noise):
     noise = np.random.default_rng(14).random((4, 100)) if noise is None else noise
     found = fibre_entropy(step, noise, grid(20_000), cells(8), first=50)
     assert (found >= 0).all() and found.max() < 0.02  # rotations: ln(n) / n, still falling
 
 
-@pytest.mark.parametrize(("step", "states", "least"), [(turn, 4, 1.3), (mix, 4, 1.0), (times_k, 6, 1.3)])
+@pytest.mark.parametrize(
+    ("step", "states", "least"), [(turn, 4, 1.3), (mix, 4, 1.0), (times_k, 6, 1.3)]
+)
 def test_noise_that_is_not_shared_is_counted_as_chaos(step, states, least):
-    """The planted fault: a realisation for each starting point. Rotations and contractions then look more than chaotic."""
+    """The planted fault: a realisation for each starting point. Rotations and contractions then
+    look more than chaotic.
+    """
     rng = np.random.default_rng(15)
     noise = rng.integers(2, 4, (1, 5, 2**17)) if step is times_k else rng.random((1, 5, 2**17))
     assert fibre_entropy(step, noise, grid(2**17), cells(states))[0] > least
@@ -261,7 +296,8 @@ def test_noise_that_is_not_shared_is_counted_as_chaos(step, states, least):
 def test_too_few_starting_points_are_refused_before_they_saturate():
     with pytest.raises(TutorialError, match="take 10 states a word"):
         fibre_entropy(times_k, np.full((1, 12), 2), grid(2000), cells(2))
-    noise = np.random.default_rng(16).integers(0, 2, (40, 500))  # words of noise: as many as there are places for them
+    # words of noise: as many as there are places for them
+    noise = np.random.default_rng(16).integers(0, 2, (40, 500))
     counts = word_counts(noise)
     assert counts[:5].tolist() == [2, 4, 8, 16, 32] and (counts <= 500).all() and counts[-1] == 500
 
@@ -271,6 +307,8 @@ def test_separated_sets_grow_like_words():
     for k in factors:
         orbits.append(times_k(orbits[-1], k))
     counts = separated_counts(np.stack(orbits), 0.0999)
-    assert counts[0] == 10 and np.log(counts[-1] / counts[0]) / 4 == pytest.approx(np.log(factors).mean(), abs=0.05)
+    assert counts[0] == 10 and np.log(counts[-1] / counts[0]) / 4 == pytest.approx(
+        np.log(factors).mean(), abs=0.05
+    )
     still = separated_counts(np.stack([grid(1500)] * 4), 0.0999)
     assert still.tolist() == [10] * 4

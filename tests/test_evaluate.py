@@ -38,7 +38,9 @@ def make_split(users=30, items=40, seed=0, kind=leave_last_out, repeats=False, *
         chosen = rng.integers(0, items, length) if repeats else rng.permutation(items)[:length]
         times = 1_600_000_000 + rng.integers(0, 10**7) + np.cumsum(rng.integers(1, 10**5, length))
         rows += [(user, item, time) for item, time in zip(chosen, times, strict=True)]
-    return kind(make_dataset("toy", pd.DataFrame(rows, columns=["user", "item", "timestamp"]), **options))
+    return kind(
+        make_dataset("toy", pd.DataFrame(rows, columns=["user", "item", "timestamp"]), **options)
+    )
 
 
 class Fixed(SequenceModel):
@@ -71,7 +73,8 @@ def brute_rank(scores, target, candidates):
 
 def test_target_ranks_against_sorting():
     rng = np.random.default_rng(0)
-    scores = torch.from_numpy(rng.integers(0, 6, (200, 12))).float()  # 12 columns, 6 values: ties everywhere
+    # 12 columns, 6 values: ties everywhere
+    scores = torch.from_numpy(rng.integers(0, 6, (200, 12))).float()
     scores[torch.from_numpy(rng.random((200, 12)) < 0.2)] = -INF
     scores[:, 0] = -INF
     targets = torch.from_numpy(rng.integers(1, 12, 200))
@@ -88,14 +91,19 @@ def test_target_ranks_against_sorting():
 
 @pytest.mark.parametrize(
     ("row", "words"),
-    [([-INF, 1.0, float("nan"), 2.0], "NaN"), ([-INF, float("nan"), 0.0, 0.0], "target 1 has score nan")]
+    [
+        ([-INF, 1.0, float("nan"), 2.0], "NaN"),
+        ([-INF, float("nan"), 0.0, 0.0], "target 1 has score nan"),
+    ]
     + [([-INF, end, 0.0, 0.0], "target 1 has score -?inf") for end in (-INF, INF)],
 )
 def test_scores_that_give_no_rank_are_refused(row, words):
     good = [-INF, 1.0, 2.0, 3.0]
     with pytest.raises(TutorialError, match=words):
         target_ranks(torch.tensor([good, row]), torch.tensor([3, 1]))
-    assert target_ranks(torch.tensor([good, [-INF, 1.0, INF, 0.0]]), torch.tensor([3, 1])).tolist() == [1, 2]
+    assert target_ranks(
+        torch.tensor([good, [-INF, 1.0, INF, 0.0]]), torch.tensor([3, 1])
+    ).tolist() == [1, 2]
 
 
 def test_metrics_by_hand():
@@ -108,7 +116,8 @@ def test_metrics_by_hand():
     assert ranks.rank.tolist() == rank.tolist()
     for metric in (hit_rate, ndcg, mrr):
         np.testing.assert_allclose(metric(ranks, 10), metric(rank, 10), atol=1e-12)
-        np.testing.assert_allclose(metric(ranks, 1), [1, 0, 0, 0], atol=1e-12)  # at k = 1 all three are the same
+        # at k = 1 all three are the same
+        np.testing.assert_allclose(metric(ranks, 1), [1, 0, 0, 0], atol=1e-12)
     np.testing.assert_allclose(mrr(ranks), 1 / rank, atol=1e-12)
 
 
@@ -116,7 +125,8 @@ def test_metrics_by_hand():
 def test_a_tie_counts_as_the_mean_over_all_ways_to_break_it(k):
     scores, target = [5.0, 2.0, 2.0, 2.0, 1.0], 2  # one ahead, two equal, one behind
     by_order = []
-    for order in itertools.permutations(range(5)):  # the stable sort of every shuffle breaks the tie in every way
+    # the stable sort of every shuffle breaks the tie in every way
+    for order in itertools.permutations(range(5)):
         ranking = sorted(order, key=lambda item: -scores[item])
         by_order.append(ranking.index(target) + 1)
     tied = ranks_from_scores(torch.tensor([scores]), torch.tensor([target]))
@@ -136,7 +146,10 @@ def test_random_scores_reach_the_random_expectation():
     assert gain == pytest.approx(sum(1 / np.log2(1 + p) for p in range(1, 11)) / 100)
     assert hit_rate(ranks).mean() == pytest.approx(hr, abs=4 * np.sqrt(0.09 / 20_000))
     assert ndcg(ranks).mean() == pytest.approx(gain, abs=4 * ndcg(ranks).std() / np.sqrt(20_000))
-    assert random_expectation(4, 10) == (1.0, pytest.approx((1 + 0.63092975 + 0.5 + 0.43067656) / 4))
+    assert random_expectation(4, 10) == (
+        1.0,
+        pytest.approx((1 + 0.63092975 + 0.5 + 0.43067656) / 4),
+    )
 
 
 @pytest.mark.parametrize("filter_seen", [True, False])
@@ -152,7 +165,8 @@ def test_constant_scorer_is_exactly_random(filter_seen):
             want = np.array([random_expectation(int(v), k) for v in n])
             np.testing.assert_allclose(hit_rate(part, k)[known], want[:, 0])
             np.testing.assert_allclose(ndcg(part, k)[known], want[:, 1])
-    assert 0.2 < hit_rate(ranks)[known].mean() < 0.5  # far from 1, which a careless ">=" would give, and from 0
+    # far from 1, which a careless ">=" would give, and from 0
+    assert 0.2 < hit_rate(ranks)[known].mean() < 0.5
 
 
 def slow_evaluation(model, split, part, max_len, filter_seen):
@@ -163,7 +177,8 @@ def slow_evaluation(model, split, part, max_len, filter_seen):
     for start, row in zip(targets.start, targets.row, strict=True):
         first = max(start, row - max_len)
         inputs = [
-            torch.from_numpy(array.copy())[None] for array in (items[first:row], times[first:row], times[first + 1 : row + 1])
+            torch.from_numpy(array.copy())[None]
+            for array in (items[first:row], times[first:row], times[first + 1 : row + 1])
         ]
         with torch.no_grad():
             scores = model.eval().score(model(*inputs))[0, -1].tolist()
@@ -195,7 +210,9 @@ def test_evaluate_equals_the_slow_way_for_any_batch_size(kind, part, filter_seen
         np.testing.assert_array_equal(ranks.rank, slow)
         np.testing.assert_array_equal(ranks.user, getattr(split, part).user)
     assert len(set(slow)) > 4
-    assert not np.array_equal(evaluate(model, split, part, max_len=1, filter_seen=filter_seen).rank, slow)
+    assert not np.array_equal(
+        evaluate(model, split, part, max_len=1, filter_seen=filter_seen).rank, slow
+    )
     chosen = np.unique(split.test.user)[::2]
     some = evaluate(model, split, "test", users=chosen)
     whole = evaluate(model, split, "test")
@@ -204,9 +221,17 @@ def test_evaluate_equals_the_slow_way_for_any_batch_size(kind, part, filter_seen
 
 
 def two_user_split():
-    """Items (after re-indexing) 1..5; user 0: 1 2 3 4 2 (repeat), user 1: 2 3 1 3 5 (5 is nowhere in training)."""
-    rows = [(0, i, t) for t, i in enumerate([1, 2, 3, 4, 2])] + [(1, i, t) for t, i in enumerate([2, 3, 1, 3, 5])]
-    return leave_last_out(make_dataset("two", pd.DataFrame(rows, columns=["user", "item", "timestamp"]), has_times=False))
+    """Items (after re-indexing) 1..5; user 0: 1 2 3 4 2 (repeat), user 1: 2 3 1 3 5 (5 is nowhere
+    in training).
+    """
+    rows = [(0, i, t) for t, i in enumerate([1, 2, 3, 4, 2])] + [
+        (1, i, t) for t, i in enumerate([2, 3, 1, 3, 5])
+    ]
+    return leave_last_out(
+        make_dataset(
+            "two", pd.DataFrame(rows, columns=["user", "item", "timestamp"]), has_times=False
+        )
+    )
 
 
 def test_candidates_repeats_and_unseen_targets():
@@ -214,17 +239,24 @@ def test_candidates_repeats_and_unseen_targets():
     assert split.train_items.tolist() == [False, True, True, True, False, False]
     model = Fixed([-INF, 1.0, 2.0, 3.0, 9.0, 10.0])
     test = evaluate(model, split, "test", filter_seen=False)
-    # user 0: item 2 among 1 2 3, beaten by 3; its own history holds it. User 1: the best score of all, but never trained
+    # user 0: item 2 among 1 2 3, beaten by 3; its own history holds it. User 1: the best score of
+    # all, but never trained
     assert (test.rank.tolist(), test.candidates.tolist()) == ([2, 4], [3, 3])
     seen = evaluate(model, split, "test")
-    # user 0 has seen 1, 2, 3: only the target itself is left. User 1 has seen 1, 2, 3: no candidate, still a place after the last
+    # user 0 has seen 1, 2, 3: only the target itself is left. User 1 has seen 1, 2, 3: no
+    # candidate, still a place after the last
     assert (seen.rank.tolist(), seen.candidates.tolist()) == ([1, 1], [1, 0])
     assert hit_rate(test, 1).tolist() == [0, 0]
     valid = evaluate(model, split, "valid", filter_seen=False)
-    assert (valid.rank.tolist(), valid.candidates.tolist()) == ([4, 1], [3, 3])  # item 4 was not trained on either
+    # item 4 was not trained on either
+    assert (valid.rank.tolist(), valid.candidates.tolist()) == ([4, 1], [3, 3])
     # an untrained target is a miss without a score of its own, and when all others are negative
-    assert evaluate(Fixed([-INF, -1, -2, -3, 0, 0]), split, "test", filter_seen=False).rank.tolist() == [2, 4]
-    assert evaluate(Fixed([-INF, 1, 2, 3, -INF, -INF]), split, "test", filter_seen=False).rank.tolist() == [2, 4]
+    assert evaluate(
+        Fixed([-INF, -1, -2, -3, 0, 0]), split, "test", filter_seen=False
+    ).rank.tolist() == [2, 4]
+    assert evaluate(
+        Fixed([-INF, 1, 2, 3, -INF, -INF]), split, "test", filter_seen=False
+    ).rank.tolist() == [2, 4]
 
 
 def test_only_the_last_state_is_scored_and_the_model_is_left_as_found():
@@ -236,7 +268,11 @@ def test_only_the_last_state_is_scored_and_the_model_is_left_as_found():
     evaluate(model, split, batch_size=16)
     shapes = [entry for entry in model.asked if isinstance(entry, torch.Size)]
     assert shapes == [(16, 2), (14, 2)]
-    assert not any(entry[3] for entry in model.asked if isinstance(entry, tuple) and not isinstance(entry, torch.Size))
+    assert not any(
+        entry[3]
+        for entry in model.asked
+        if isinstance(entry, tuple) and not isinstance(entry, torch.Size)
+    )
     assert model.training and not model.inner.training
     broken = Fixed([-INF] + [float("nan")] * split.dataset.num_items).train()
     with pytest.raises(TutorialError, match="score nan"):
@@ -268,10 +304,12 @@ def test_time_and_user_models():
             return torch.nn.functional.one_hot(users, 2).float()  # [B, d]: no positions
 
         def score(self, states):
-            return torch.where(states[:, :1] > 0, self.row, -self.row)  # user 1 has the opposite taste
+            # user 1 has the opposite taste
+            return torch.where(states[:, :1] > 0, self.row, -self.row)
 
     test = evaluate(ByUser([0, 1, 2, 3, 4, 5]), split, "valid", filter_seen=False)
-    assert test.rank.tolist() == [4, 3]  # user 0's item was not trained on; user 1's item 3 is now the last
+    # user 0's item was not trained on; user 1's item 3 is now the last
+    assert test.rank.tolist() == [4, 3]
 
 
 def test_negatives_are_valid_fair_and_the_same_for_all():
@@ -288,15 +326,24 @@ def test_negatives_are_valid_fair_and_the_same_for_all():
         expected[allowed] += 20 / allowed.sum()
     assert scipy.stats.chisquare(counts[1:], expected[1:]).pvalue > 0.001
     some = np.array([7, 2, 30])
-    assert {*map(frozenset, draw_negatives(split, split.test, some, 20, 3))} == {*map(frozenset, negatives[some])}
-    assert {*map(frozenset, draw_negatives(split, split.test, some, 20, 4))} != {*map(frozenset, negatives[some])}
+    assert {*map(frozenset, draw_negatives(split, split.test, some, 20, 3))} == {
+        *map(frozenset, negatives[some])
+    }
+    assert {*map(frozenset, draw_negatives(split, split.test, some, 20, 4))} != {
+        *map(frozenset, negatives[some])
+    }
     with pytest.raises(TutorialError, match="sampled=59"):
         draw_negatives(split, split.test, index, 59)
 
 
 def test_sampled_ranks_compare_with_the_negatives_only():
     split = make_split(users=60, items=50)
-    scores = torch.cat([torch.tensor([-INF]), torch.rand(split.dataset.num_items, generator=torch.Generator().manual_seed(0))])
+    scores = torch.cat(
+        [
+            torch.tensor([-INF]),
+            torch.rand(split.dataset.num_items, generator=torch.Generator().manual_seed(0)),
+        ]
+    )
     ranks = evaluate(Fixed(scores), split, "test", sampled=10, seed=5, batch_size=8)
     negatives = draw_negatives(split, split.test, np.arange(len(split.test)), 10, 5)
     target = split.dataset.events["item"].to_numpy()[split.test.row]
@@ -312,12 +359,15 @@ def test_sampled_hit_probability():
     exact = scipy.stats.hypergeom.cdf(9, 299, rank - 1, 100)
     np.testing.assert_allclose(sampled_hit_probability(rank, 300), exact, atol=1e-10)
     assert sampled_hit_probability(1, 3416) == pytest.approx(1)
-    assert sampled_hit_probability(340, 3416) == pytest.approx(0.459, abs=0.001)  # rank 340 "hits" nearly half the time
+    # rank 340 "hits" nearly half the time
+    assert sampled_hit_probability(340, 3416) == pytest.approx(0.459, abs=0.001)
     # averaged over all ranks: a random scorer, 10 of 101 places
     assert sampled_hit_probability(np.arange(1, 3417), 3416).mean() == pytest.approx(10 / 101)
     rng = np.random.default_rng(0)
     simulated = np.mean([(rng.permutation(299)[:100] < 29).sum() <= 9 for _ in range(20_000)])
-    assert sampled_hit_probability(30, 300) == pytest.approx(simulated, abs=4 * 0.5 / np.sqrt(20_000))
+    assert sampled_hit_probability(30, 300) == pytest.approx(
+        simulated, abs=4 * 0.5 / np.sqrt(20_000)
+    )
     for bad in [(0, 300), (301, 300), (1, 100)]:
         with pytest.raises(TutorialError, match="negatives"):
             sampled_hit_probability(*bad)
@@ -327,12 +377,26 @@ def test_users_count_equally_in_the_summary():
     ranks = Ranks(np.array([4, 4, 2]), np.array([0, 10, 0]), np.zeros(3, int), np.full(3, 50))
     assert per_user(ranks, hit_rate(ranks)).tolist() == [1.0, 0.5]  # users 2 and 4
     both = Ranks(
-        ranks.user, ranks.greater, ranks.equal, ranks.candidates, Ranks(ranks.user, *[np.zeros(3, int)] * 2, np.full(3, 11))
+        ranks.user,
+        ranks.greater,
+        ranks.equal,
+        ranks.candidates,
+        Ranks(ranks.user, *[np.zeros(3, int)] * 2, np.full(3, 11)),
     )
     table = summary(both, ks=(1, 20))
     assert table["HR@1"] == 0.75 and table["HR@20"] == 1 and table["sampled HR@1"] == 1
     assert table["MRR"] == pytest.approx((1 + (1 + 1 / 11) / 2) / 2)
-    assert list(summary(ranks)) == ["HR@1", "NDCG@1", "HR@5", "NDCG@5", "HR@10", "NDCG@10", "HR@20", "NDCG@20", "MRR"]
+    assert list(summary(ranks)) == [
+        "HR@1",
+        "NDCG@1",
+        "HR@5",
+        "NDCG@5",
+        "HR@10",
+        "NDCG@10",
+        "HR@20",
+        "NDCG@20",
+        "MRR",
+    ]
 
 
 @pytest.mark.parametrize("sampled", [0, 5])

@@ -1,6 +1,8 @@
-"""Every exercise of every lesson, examined in the same way: the solution is right, the stub is not attempted, mistakes are named.
+"""Every exercise of every lesson, examined in the same way: the solution is right, the stub is not
+attempted, mistakes are named.
 
-The answers are data: RIGHT and WRONG of assignments/answers/lessonNN.py, at least three wrong ones for each checker.
+The answers are data: RIGHT and WRONG of assignments/answers/lessonNN.py, at least three wrong ones
+for each checker.
 """
 
 import importlib
@@ -17,7 +19,9 @@ import exercises  # noqa: E402
 from lesson_course import load_course  # noqa: E402
 
 COURSE = load_course(ROOT)
-EXERCISES = {one.number: one for row in COURSE.written() for one in exercises.exercises_of(COURSE, row)}
+EXERCISES = {
+    one.number: one for row in COURSE.written() for one in exercises.exercises_of(COURSE, row)
+}
 HELPFUL = 20  # characters that a reason has at least: enough for a few words
 
 
@@ -29,29 +33,42 @@ def answers(lesson: int):
 
 def checker_of(exercise: exercises.Exercise):
     return getattr(
-        importlib.import_module(f"tutorial_lib.exercises.{exercise.checker.split('.')[0]}"), exercise.checker.split(".")[1]
+        importlib.import_module(f"tutorial_lib.exercises.{exercise.checker.split('.')[0]}"),
+        exercise.checker.split(".")[1],
     )
 
 
 def given(exercise: exercises.Exercise, table: str) -> list[tuple]:
-    return [row[1:] for row in getattr(answers(exercise.lesson.number), table) if row[0] is checker_of(exercise)]
+    return [
+        row[1:]
+        for row in getattr(answers(exercise.lesson.number), table)
+        if row[0] is checker_of(exercise)
+    ]
 
 
 def test_every_checker_belongs_to_an_exercise():
     for row in COURSE.written():
         module = importlib.import_module(f"tutorial_lib.exercises.lesson{row.number:02d}")
-        checkers = {f"lesson{row.number:02d}.{name}" for name in vars(module) if name.startswith("check_")}
+        checkers = {
+            f"lesson{row.number:02d}.{name}" for name in vars(module) if name.startswith("check_")
+        }
         assert checkers == {one.checker for one in EXERCISES.values() if one.lesson == row}
 
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_at_least_three_wrong_answers_are_rejected_with_a_reason(number, capsys):
     checker, wrong = checker_of(EXERCISES[number]), given(EXERCISES[number], "WRONG")
-    assert len(wrong) >= 3, f"{number} has {len(wrong)} wrong answers; write at least three that a student might hand in"
+    assert len(wrong) >= 3, (
+        f"{number} has {len(wrong)} wrong answers; write at least three that a student might hand in"
+    )
     reasons = set()
     for answer, message in wrong:
         verdict = checker(answer)
-        assert verdict.status == "wrong" and message in verdict.reason and len(verdict.reason) >= HELPFUL
+        assert (
+            verdict.status == "wrong"
+            and message in verdict.reason
+            and len(verdict.reason) >= HELPFUL
+        )
         reasons.add(verdict.reason)
     assert len(reasons) >= 3, f"{number} says the same to all wrong answers"
 

@@ -8,7 +8,9 @@ from answers.lesson02 import RIGHT, needed
 
 @pytest.mark.parametrize(("checker", "answer"), RIGHT)
 def test_untouched_stubs_are_not_attempted(checker, answer):
-    for stub in (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ..., (..., ...)):
+    for stub in (
+        (lambda *args: None, lambda *args: ...) if callable(answer) else (None, ..., (..., ...))
+    ):
         assert str(checker(stub)) == "not attempted yet"
 
 

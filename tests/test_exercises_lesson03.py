@@ -15,10 +15,18 @@ def test_sealed_statistics_read_what_the_exercise_says():
     split = lesson03._split()
     events = split.dataset.events.copy()
     later = events["timestamp"].to_numpy() >= split.cut_test
-    events.loc[later, "item"] = np.random.default_rng(1).integers(1, split.dataset.num_items + 1, later.sum())
-    events.loc[later, "timestamp"] = split.cut_test + 2 * (events.loc[later, "timestamp"] - split.cut_test)
+    events.loc[later, "item"] = np.random.default_rng(1).integers(
+        1, split.dataset.num_items + 1, later.sum()
+    )
+    events.loc[later, "timestamp"] = split.cut_test + 2 * (
+        events.loc[later, "timestamp"] - split.cut_test
+    )
     changed = replace(split, dataset=replace(split.dataset, events=events))
-    moved = {name for name, statistic in lesson03.sealed.items() if not np.array_equal(statistic(split), statistic(changed))}
+    moved = {
+        name
+        for name, statistic in lesson03.sealed.items()
+        if not np.array_equal(statistic(split), statistic(changed))
+    }
     assert moved == {"B", "E", "F"}
 
 

@@ -12,10 +12,21 @@ def test_sealed_parts_can_be_told_apart_by_measuring():
     x = torch.randn(5, 16, generator=torch.Generator().manual_seed(1)).double()
     for letter, part in lesson06.sealed.items():
         once, ten = part(x), part(10 * x)
-        rows = once.mean(dim=1).abs().max() < 1e-9 and (once.var(dim=1, correction=0) - 1).abs().max() < 1e-4
+        rows = (
+            once.mean(dim=1).abs().max() < 1e-9
+            and (once.var(dim=1, correction=0) - 1).abs().max() < 1e-4
+        )
         nothing_through = torch.allclose(once, ten, atol=1e-4)
         same_change = torch.allclose(once - x, ten - 10 * x, atol=1e-4)
-        seen = "post-norm" if rows else "no residual" if nothing_through else "pre-norm" if same_change else "no norm"
+        seen = (
+            "post-norm"
+            if rows
+            else "no residual"
+            if nothing_through
+            else "pre-norm"
+            if same_change
+            else "no norm"
+        )
         assert seen == KINDS[letter]
 
 
@@ -29,4 +40,6 @@ def test_the_unmoved_changes_follow_from_torch():
         "D": -x,
         "E": x * torch.tensor([[0.5], [2], [3], [7]]),
     }
-    assert {letter for letter, changed in changes.items() if torch.allclose(norm(changed), norm(x))} == {"A", "B", "E"}
+    assert {
+        letter for letter, changed in changes.items() if torch.allclose(norm(changed), norm(x))
+    } == {"A", "B", "E"}

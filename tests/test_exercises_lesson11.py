@@ -12,11 +12,20 @@ def test_the_letters_of_the_last_exercise():
     def normal(*shape):
         return torch.randn(*shape, dtype=torch.double, generator=generator)
 
-    x, delta, A, B, C = normal(1, 8, 2, 3), F.softplus(normal(1, 8, 2)), -F.softplus(normal(2)), normal(1, 8, 4), normal(1, 8, 4)
+    x, delta, A, B, C = (
+        normal(1, 8, 2, 3),
+        F.softplus(normal(1, 8, 2)),
+        -F.softplus(normal(2)),
+        normal(1, 8, 4),
+        normal(1, 8, 4),
+    )
     y = ssd_recurrence(x, delta, A, B, C)
     turn = torch.linalg.qr(normal(4, 4))[0]
     first = torch.cat([2 * delta[:, :1], delta[:, 1:]], dim=1)
-    longer = [torch.cat([t[:, :3], 0 * t[:, :1] + (i != 1), t[:, 3:]], dim=1) for i, t in enumerate((x, delta, B, C))]
+    longer = [
+        torch.cat([t[:, :3], 0 * t[:, :1] + (i != 1), t[:, 3:]], dim=1)
+        for i, t in enumerate((x, delta, B, C))
+    ]
     with_one_more = ssd_recurrence(longer[0], longer[1], A, longer[2], longer[3])
     results = {
         "A": ssd_recurrence(x, delta, A, 2 * B, C / 2),
@@ -26,4 +35,6 @@ def test_the_letters_of_the_last_exercise():
         "E": torch.cat([with_one_more[:, :3], with_one_more[:, 4:]], dim=1),
         "F": ssd_recurrence(x, delta, A, B @ turn, C @ turn),
     }
-    assert {letter for letter, result in results.items() if torch.allclose(result, y, atol=1e-10)} == {"A", "C", "E", "F"}
+    assert {
+        letter for letter, result in results.items() if torch.allclose(result, y, atol=1e-10)
+    } == {"A", "C", "E", "F"}

@@ -10,7 +10,10 @@ from tutorial_lib.models import build_model
 def test_sealed_signals_read_ahead_as_the_exercise_says():
     instants = 1_700_000_000 + torch.tensor([0, 500, 700, 9000, 80_000, 300_000])
     moved = instants + 60 * torch.eye(6, dtype=torch.int64)
-    changed = {letter: signal(moved) != signal(instants.expand(6, 6)) for letter, signal in lesson12.sealed.items()}
+    changed = {
+        letter: signal(moved) != signal(instants.expand(6, 6))
+        for letter, signal in lesson12.sealed.items()
+    }
     assert {letter for letter, table in changed.items() if table.tril(-1).any()} == {"B", "D", "F"}
     assert all(table.any() for table in changed.values())
 
@@ -18,7 +21,15 @@ def test_sealed_signals_read_ahead_as_the_exercise_says():
 @torch.no_grad()
 def test_the_unmoved_changes_follow_from_the_model():
     def published(length):
-        model = build_model("tim4rec", num_items=20, max_len=length, dim=16, dropout=0.0, literal=True, mask_pads=True).eval()
+        model = build_model(
+            "tim4rec",
+            num_items=20,
+            max_len=length,
+            dim=16,
+            dropout=0.0,
+            literal=True,
+            mask_pads=True,
+        ).eval()
         for parameter in model.gates.parameters():
             parameter.copy_(torch.linspace(-1, 1, parameter.numel()).sin().view_as(parameter))
         for layer in model.layers:
@@ -38,4 +49,7 @@ def test_the_unmoved_changes_follow_from_the_model():
         "E": published(18)(padded, held)[:, :8],
     }
     want = model(items, times)
-    assert {letter for letter, got in states.items() if torch.allclose(got, want, atol=1e-4)} == {"A", "B"}
+    assert {letter for letter, got in states.items() if torch.allclose(got, want, atol=1e-4)} == {
+        "A",
+        "B",
+    }

@@ -18,7 +18,9 @@ def test_sealed_models_are_as_the_exercise_says():
         for letter, model in lesson16.sealed.items():
             before = model(items, *parts)
             assert torch.equal(before, model(items, *parts))
-            for row, j, which in torch.cartesian_prod(torch.arange(2), torch.arange(6), torch.arange(2)).tolist():
+            for row, j, which in torch.cartesian_prod(
+                torch.arange(2), torch.arange(6), torch.arange(2)
+            ).tolist():
                 moved = [part.clone() for part in parts]
                 moved[which][row, j] += 1_800
                 allowed = torch.zeros(2, 6, dtype=torch.bool)

@@ -11,10 +11,16 @@ from tutorial_lib.models.deepm3_flows import build_flow
 
 
 def test_the_library_agrees_with_exercise_1():
-    """The library's attractor takes hours and rates; at the same half-lives it must pass the checker."""
+    """The library's attractor takes hours and rates; at the same half-lives it must pass the
+    checker.
+    """
 
     def by_library(state, goal, seconds, half_life):
-        flow = build_flow("attractor", len(half_life), solver="rk4", steps=1, lipschitz=0.0).double().requires_grad_(False)
+        flow = (
+            build_flow("attractor", len(half_life), solver="rk4", steps=1, lipschitz=0.0)
+            .double()
+            .requires_grad_(False)
+        )
         flow.log_rate.copy_(torch.log(math.log(2) / half_life))
         return flow(state, seconds / 3600, goal)
 

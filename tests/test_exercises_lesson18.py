@@ -21,7 +21,9 @@ def test_the_library_agrees_with_exercise_1(monkeypatch, tmp_path):
         def __init__(self, *key):
             self.key, self.name = key, str(key)
 
-    monkeypatch.setattr(Suite, "run", lambda self, entry, seed, rate=None: Named(entry.label, rate, seed))
+    monkeypatch.setattr(
+        Suite, "run", lambda self, entry, seed, rate=None: Named(entry.label, rate, seed)
+    )
     monkeypatch.setattr(Suite, "train", lambda self, runs: None)
     row = {"best_epoch": 1, "epochs": 1}
     monkeypatch.setattr(Suite, "result", lambda self, run: row | {"valid_ndcg@10": table[run.key]})

@@ -5,7 +5,9 @@ from tutorial_lib.exercises import lesson20
 
 
 def test_the_cases_tell_a_difference_from_none():
-    """The test users of 20.3: equal gains are not told apart, unequal ones are, though the naive comparison sees two gains."""
+    """The test users of 20.3: equal gains are not told apart, unequal ones are, though the naive
+    comparison sees two gains.
+    """
     assert outer_thirds(*lesson20._users(0.02, 0.02, 0))[1] > 0.1
     for gains, sign in (((0.04, 0.012, 1), 1), ((0.0, 0.012, 2), -1)):
         difference, p = outer_thirds(*lesson20._users(*gains))

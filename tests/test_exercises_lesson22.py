@@ -6,7 +6,9 @@ from tutorial_lib.exercises import lesson22
 
 
 def test_one_order_for_all_users_is_recognised(capsys):
-    """Users of the same length would be shuffled alike if the numbers were drawn once; the checker must see it."""
+    """Users of the same length would be shuffled alike if the numbers were drawn once; the checker
+    must see it.
+    """
 
     def alike(values, user, rng):
         order, out = rng.permutation(3), []

@@ -1,4 +1,6 @@
-"""The command line from a data file to a row of the table; every error one line, nothing half-written, resumed runs the same."""
+"""The command line from a data file to a row of the table; every error one line, nothing
+half-written, resumed runs the same.
+"""
 
 import errno
 import json
@@ -34,8 +36,12 @@ def data(tmp_path) -> str:
     rng, rows = np.random.default_rng(0), []
     for user in range(40):
         times = 1_600_000_000 + rng.integers(0, 10**6) + np.cumsum(rng.integers(1, 10**5, 10))
-        rows += [(user, item, time) for item, time in zip(rng.permutation(30)[:10], times, strict=True)]
-    pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(tmp_path / "tiny.csv", index=False)
+        rows += [
+            (user, item, time) for item, time in zip(rng.permutation(30)[:10], times, strict=True)
+        ]
+    pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(
+        tmp_path / "tiny.csv", index=False
+    )
     return f"csv:{tmp_path / 'tiny.csv'}"
 
 
@@ -55,21 +61,41 @@ def kept(row: dict) -> dict:
 class TestEndToEnd:
     def test_writes_result_ranks_history_and_table(self, data, tmp_path, capsys):
         table = tmp_path / "results" / "table.csv"
-        assert main(arguments(data, tmp_path / "out", "sasrec", "--table", str(table), "--option", "heads=2")) == 0
+        assert (
+            main(
+                arguments(
+                    data, tmp_path / "out", "sasrec", "--table", str(table), "--option", "heads=2"
+                )
+            )
+            == 0
+        )
         shown = capsys.readouterr()
-        assert shown.err == "" and re.search(r"ndcg@10  0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]", shown.out)
+        assert shown.err == "" and re.search(
+            r"ndcg@10  0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]", shown.out
+        )
         (folder,) = (tmp_path / "out").iterdir()
-        assert sorted(os.listdir(folder)) == ["checkpoint.pt", "code_version", "history.csv", "ranks.csv.gz", "result.json"]
+        assert sorted(os.listdir(folder)) == [
+            "checkpoint.pt",
+            "code_version",
+            "history.csv",
+            "ranks.csv.gz",
+            "result.json",
+        ]
         row = json.loads((folder / "result.json").read_text())
         (in_table,) = pd.read_csv(table).to_dict("records")
         for name in ("ndcg@10", "hr@10_low", "valid_hr@10", "sampled_ndcg@10"):
             assert in_table[name] == pytest.approx(row[name], rel=1e-5) and 0 <= row[name] <= 1
         assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
-        assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2] and row["epochs"] == 2
+        assert (
+            pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2] and row["epochs"] == 2
+        )
         beside = table.parent / "ranks" / f"{folder.name}.csv.gz"
         ranks = Ranks.read_csv(beside)
         assert beside.read_bytes() == (folder / "ranks.csv.gz").read_bytes()
-        assert summary(ranks)["NDCG@10"] == row["ndcg@10"] and summary(ranks.sampled)["HR@10"] == row["sampled_hr@10"]
+        assert (
+            summary(ranks)["NDCG@10"] == row["ndcg@10"]
+            and summary(ranks.sampled)["HR@10"] == row["sampled_hr@10"]
+        )
 
     def test_numbers_are_those_of_the_model_that_was_kept(self, data, tmp_path):
         """Load the best weights by hand and evaluate them on the test part."""
@@ -77,27 +103,46 @@ class TestEndToEnd:
         row = execute(run, tmp_path, progress=False, sampled=0)
         split = make_split(load_dataset(data))
         model = build_model("sasrec", num_items=30, max_len=8, dim=8)
-        model.load_state_dict(torch.load(tmp_path / run.name / "checkpoint.pt", weights_only=True)["best"])
+        model.load_state_dict(
+            torch.load(tmp_path / run.name / "checkpoint.pt", weights_only=True)["best"]
+        )
         for part, prefix in (("test", ""), ("valid", "valid_")):
             means = summary(evaluate(model, split, part))
-            assert (row[f"{prefix}ndcg@10"], row[f"{prefix}hr@10"]) == (means["NDCG@10"], means["HR@10"])
+            assert (row[f"{prefix}ndcg@10"], row[f"{prefix}hr@10"]) == (
+                means["NDCG@10"],
+                means["HR@10"],
+            )
 
     def test_provenance(self, data, tmp_path):
         run = run_of(data, split="leave_last_out", options={"dropout": 0.1})
         row = execute(run, tmp_path, progress=False, sampled=5)
         assert row["data_fingerprint"] == load_dataset(data).fingerprint and row["run"] == run.name
-        assert row["code_version"] == code_version() == (tmp_path / run.name / "code_version").read_text()
+        assert (
+            row["code_version"]
+            == code_version()
+            == (tmp_path / run.name / "code_version").read_text()
+        )
         assert row["torch"] == torch.__version__ and row["threads"] == torch.get_num_threads()
         assert row["wall_seconds"] >= row["train_seconds"] > 0
         again = Run.from_configuration(row["configuration"])
-        assert again.configuration == run.configuration and again.config == run.config and again.name == run.name
+        assert (
+            again.configuration == run.configuration
+            and again.config == run.config
+            and again.name == run.name
+        )
         settings = json.loads(row["configuration"])
-        assert settings["options"] == model_options("sasrec") | {"dropout": 0.1} and settings["split"] == "leave_last_out"
+        assert (
+            settings["options"] == model_options("sasrec") | {"dropout": 0.1}
+            and settings["split"] == "leave_last_out"
+        )
         assert settings["config"]["epochs"] == 2 and settings["users"] is None
-        assert row["parameters"] == sum(p.numel() for p in build_model("sasrec", num_items=30, max_len=8, dim=8).parameters())
+        assert row["parameters"] == sum(
+            p.numel() for p in build_model("sasrec", num_items=30, max_len=8, dim=8).parameters()
+        )
 
     def test_counting_models_and_few_items_to_sample(self, data, tmp_path):
-        row = execute(run_of(data, model="popularity"), tmp_path, progress=False)  # 100 negatives of 30 items are not to be had
+        # 100 negatives of 30 items are not to be had
+        row = execute(run_of(data, model="popularity"), tmp_path, progress=False)
         assert row["sampled_hr@10"] is None and row["loss"] == "counts" and row["hr@10"] > 0
         table = tmp_path / "table.csv"
         add_to_table(row, table)
@@ -119,23 +164,42 @@ class TestEndToEnd:
 
 
 class TestAgain:
-    def test_a_finished_run_is_evaluated_and_not_trained_again(self, data, tmp_path, monkeypatch, capsys):
+    def test_a_finished_run_is_evaluated_and_not_trained_again(
+        self, data, tmp_path, monkeypatch, capsys
+    ):
         table = tmp_path / "table.csv"
         call = arguments(data, tmp_path / "out", "sasrec", "--table", str(table))
         assert main(call) == 0
         first = pd.read_csv(table)
-        monkeypatch.setattr(loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained again"))
+        monkeypatch.setattr(
+            loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained again")
+        )
         assert main(call) == 0
         second = pd.read_csv(table)
         assert len(second) == 1  # the row was replaced
-        pd.testing.assert_frame_equal(first.drop(columns="wall_seconds"), second.drop(columns="wall_seconds"))
+        pd.testing.assert_frame_equal(
+            first.drop(columns="wall_seconds"), second.drop(columns="wall_seconds")
+        )
 
     @pytest.mark.parametrize("dies", ["train_epoch", "validate"])
     def test_same_result_after_a_kill(self, dies, data, tmp_path, monkeypatch, capsys):
         config = TrainConfig(epochs=4, batch_size=8, learning_rate=0.01, averaging=0.9)
         whole = execute(run_of(data, config=config), tmp_path / "whole", progress=False, sampled=5)
-        sizes = ["--epochs", "4", "--batch-size", "8", "--learning-rate", "0.01", "--averaging", "0.9"]
-        call, calls, original = arguments(data, tmp_path / "cut", "sasrec", *sizes), 0, getattr(loop, dies)
+        sizes = [
+            "--epochs",
+            "4",
+            "--batch-size",
+            "8",
+            "--learning-rate",
+            "0.01",
+            "--averaging",
+            "0.9",
+        ]
+        call, calls, original = (
+            arguments(data, tmp_path / "cut", "sasrec", *sizes),
+            0,
+            getattr(loop, dies),
+        )
 
         def dying(*args, **kwargs):
             nonlocal calls
@@ -148,17 +212,24 @@ class TestAgain:
             patch.setattr(loop, dies, dying)
             assert main(call) == 130
         message = capsys.readouterr().err
-        assert message.startswith("stopped; the same command goes on after the last finished epoch") and message.count("\n") == 1
+        assert (
+            message.startswith("stopped; the same command goes on after the last finished epoch")
+            and message.count("\n") == 1
+        )
         resumed = execute(run_of(data, config=config), tmp_path / "cut", progress=False, sampled=5)
         assert kept(resumed) == kept(whole)
         folders = [tmp_path / name / resumed["run"] for name in ("cut", "whole")]
         ranks = [pd.read_csv(folder / "ranks.csv.gz") for folder in folders]
         pd.testing.assert_frame_equal(*ranks)
-        histories = [pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in folders]
+        histories = [
+            pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in folders
+        ]
         pd.testing.assert_frame_equal(*histories)
 
     def test_changed_code_shows(self, data, tmp_path, monkeypatch):
-        """A model trained by one version and evaluated by another must not pass for the work of the second."""
+        """A model trained by one version and evaluated by another must not pass for the work of the
+        second.
+        """
         monkeypatch.setattr(runs, "code_version", lambda: "1234567e89")
         execute(run_of(data), tmp_path, progress=False, sampled=0)
         monkeypatch.setattr(runs, "code_version", lambda: "abcdef0123-changed")
@@ -188,11 +259,21 @@ class TestAgain:
 
 class TestTable:
     def row(self, **changes) -> dict:
-        row = {"dataset": "d", "split": "s", "model": "sasrec", "loss": "ce", "seed": 0, "ndcg@10": 0.123456789, "run": "a"}
+        row = {
+            "dataset": "d",
+            "split": "s",
+            "model": "sasrec",
+            "loss": "ce",
+            "seed": 0,
+            "ndcg@10": 0.123456789,
+            "run": "a",
+        }
         return row | {"code_version": "1234567e89", "parameters": 12_345_678} | changes
 
     def test_order_of_arrival_leaves_no_trace_and_other_rows_stay(self, tmp_path):
-        rows = [self.row(run=f"r{seed}", seed=seed) for seed in (2, 10, 1)] + [self.row(model="gru4rec", run="g", extra=None)]
+        rows = [self.row(run=f"r{seed}", seed=seed) for seed in (2, 10, 1)] + [
+            self.row(model="gru4rec", run="g", extra=None)
+        ]
         one, two = tmp_path / "one.csv", tmp_path / "two.csv"
         for row in rows:
             add_to_table(row, one)
@@ -200,11 +281,19 @@ class TestTable:
             add_to_table(row, two)
         frame = pd.read_csv(one, dtype=str)
         assert frame["run"].tolist() == ["g", "r1", "r2", "r10"] == pd.read_csv(two)["run"].tolist()
-        assert set(frame["code_version"]) == {"1234567e89"} and set(frame["parameters"]) == {"12345678"}
+        assert set(frame["code_version"]) == {"1234567e89"} and set(frame["parameters"]) == {
+            "12345678"
+        }
         lines = one.read_text().splitlines()
         add_to_table(self.row(run="r2", seed=2, **{"ndcg@10": 0.5}), one)
         changed = one.read_text().splitlines()
-        assert [a == b for a, b in zip(lines, changed, strict=True)] == [True, True, True, False, True]
+        assert [a == b for a, b in zip(lines, changed, strict=True)] == [
+            True,
+            True,
+            True,
+            False,
+            True,
+        ]
 
     @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", '"'])
     def test_another_kind_of_file_is_left_alone(self, content, tmp_path):
@@ -239,8 +328,12 @@ class TestErrors:
             (["--device", "tpu"], ["device 'tpu' is not available here"]),
         ],
     )
-    def test_settings_are_checked_before_the_data_are_read(self, more, words, data, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr(runs, "load_dataset", lambda *args, **kwargs: pytest.fail("read the data first"))
+    def test_settings_are_checked_before_the_data_are_read(
+        self, more, words, data, tmp_path, capsys, monkeypatch
+    ):
+        monkeypatch.setattr(
+            runs, "load_dataset", lambda *args, **kwargs: pytest.fail("read the data first")
+        )
         self.refused(arguments(data, tmp_path / "out", "sasrec", *more), capsys, *words)
         assert not (tmp_path / "out").exists()
 
@@ -258,16 +351,29 @@ class TestErrors:
         assert not (tmp_path / "out").exists()
 
     def test_out_is_no_folder(self, data, tmp_path, capsys, monkeypatch):
-        monkeypatch.setattr(loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained for nothing"))
+        monkeypatch.setattr(
+            loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained for nothing")
+        )
         (tmp_path / "out").write_text("a file")
         for model in ("sasrec", "popularity"):
-            self.refused(arguments(data, tmp_path / "out", model), capsys, "could not write", "choose another folder")
+            self.refused(
+                arguments(data, tmp_path / "out", model),
+                capsys,
+                "could not write",
+                "choose another folder",
+            )
         assert (tmp_path / "out").read_text() == "a file"
 
     @pytest.mark.parametrize("when", ["at the start", "at the end", "at the table"])
     def test_full_disk(self, when, data, tmp_path, capsys, monkeypatch):
-        """os.replace fails for the first file, for result.json or for the table: no .part stays, what was whole stays whole."""
-        name = {"at the start": "code_version", "at the end": "result.json", "at the table": "table.csv"}[when]
+        """os.replace fails for the first file, for result.json or for the table: no .part stays,
+        what was whole stays whole.
+        """
+        name = {
+            "at the start": "code_version",
+            "at the end": "result.json",
+            "at the table": "table.csv",
+        }[when]
         original = os.replace
 
         def full(source, target):
@@ -297,10 +403,14 @@ class TestHelp:
         with pytest.raises(SystemExit) as caught:
             main(["train", "--help"])
         shown = " ".join(capsys.readouterr().out.split())
-        assert caught.value.code == 0 and all(" ".join(text.split()) in shown for text in HELP.values())
+        assert caught.value.code == 0 and all(
+            " ".join(text.split()) in shown for text in HELP.values()
+        )
         assert "(default: 0.001)" in shown and ", ".join(MODELS) in shown
 
-    @pytest.mark.parametrize("call", [[], ["evaluate"], ["train"], ["train", "--model", "sasrec", "--epochs", "many"]])
+    @pytest.mark.parametrize(
+        "call", [[], ["evaluate"], ["train"], ["train", "--model", "sasrec", "--epochs", "many"]]
+    )
     def test_wrong_use_exits_with_2(self, call, capsys):
         with pytest.raises(SystemExit) as caught:
             main(call)
@@ -311,9 +421,17 @@ class TestHelp:
         command = [sys.executable, "-m", "tutorial_lib.experiments"]
         shown = subprocess.run([*command, "--help"], capture_output=True, text=True)
         assert shown.returncode == 0 and "train one model" in shown.stdout
-        wrong = subprocess.run([*command, "train", "--model", "sasrek"], capture_output=True, text=True)
-        assert wrong.returncode == 2 and wrong.stderr.startswith("error: unknown model") and wrong.stderr.count("\n") == 1
+        wrong = subprocess.run(
+            [*command, "train", "--model", "sasrek"], capture_output=True, text=True
+        )
+        assert (
+            wrong.returncode == 2
+            and wrong.stderr.startswith("error: unknown model")
+            and wrong.stderr.count("\n") == 1
+        )
 
     def test_options_are_typed_like_their_defaults(self):
-        assert parse_option("sasrec", "heads=2") == ("heads", 2) and parse_option("sasrec", "hidden=32") == ("hidden", 32)
+        assert parse_option("sasrec", "heads=2") == ("heads", 2) and parse_option(
+            "sasrec", "hidden=32"
+        ) == ("hidden", 32)
         assert parse_option("sasrec", "dropout=0") == ("dropout", 0.0)

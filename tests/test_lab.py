@@ -50,7 +50,9 @@ def test_the_user_overrules_our_arguments():
     names = [argument.split("=")[0] for argument in result if argument.startswith("--")]
     assert len(names) == len(set(names)), "JupyterLab refuses an option that is given twice"
     assert result[-len(given) :] == given
-    assert "--LabApp.default_url=/lab/tree/notebooks/en/04_z.ipynb" in lab.arguments([], "notebooks/en/04_z.ipynb")
+    assert "--LabApp.default_url=/lab/tree/notebooks/en/04_z.ipynb" in lab.arguments(
+        [], "notebooks/en/04_z.ipynb"
+    )
 
 
 @pytest.mark.parametrize(("uid", "allowed"), [(0, True), (1000, False)])
@@ -59,7 +61,9 @@ def test_root_is_allowed_only_where_the_user_is_root(monkeypatch, uid, allowed):
     assert ("--allow-root" in lab.arguments([], None)) is allowed
 
 
-@pytest.mark.parametrize(("screen", "silent"), [({}, True), ({"DISPLAY": ":0"}, False), ({"BROWSER": "firefox"}, False)])
+@pytest.mark.parametrize(
+    ("screen", "silent"), [({}, True), ({"DISPLAY": ":0"}, False), ({"BROWSER": "firefox"}, False)]
+)
 def test_no_browser_without_a_screen(monkeypatch, screen, silent):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)

@@ -25,14 +25,18 @@ def test_chunked_cross_entropy_equals_the_whole_matrix(rows_at_once):
     theirs = textbook_full_softmax(states, weight, targets)
     torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
     for mine, other in zip(
-        torch.autograd.grad(3 * ours, [states, weight]), torch.autograd.grad(3 * theirs, [states, weight]), strict=True
+        torch.autograd.grad(3 * ours, [states, weight]),
+        torch.autograd.grad(3 * theirs, [states, weight]),
+        strict=True,
     ):
         torch.testing.assert_close(mine, other, atol=1e-12, rtol=1e-12)
 
 
 def test_chunked_cross_entropy_gradcheck():
     states, weight, targets = states_weight_targets(rows=5, items=4, dim=3)
-    assert torch.autograd.gradcheck(lambda s, w: losses._ChunkedCrossEntropy.apply(s, w, targets, 2), (states, weight))
+    assert torch.autograd.gradcheck(
+        lambda s, w: losses._ChunkedCrossEntropy.apply(s, w, targets, 2), (states, weight)
+    )
 
 
 def test_full_softmax_survives_large_scores():
@@ -44,7 +48,9 @@ def test_full_softmax_survives_large_scores():
 
 
 def test_large_catalogue_needs_little_memory(monkeypatch):
-    """No block of logits holds more than 32 rows here: all 2,000 positions times 100,000 items would be 800 MB."""
+    """No block of logits holds more than 32 rows here: all 2,000 positions times 100,000 items
+    would be 800 MB.
+    """
     largest = 0
     original = torch.Tensor.amax
 
@@ -54,7 +60,9 @@ def test_large_catalogue_needs_little_memory(monkeypatch):
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.Tensor, "amax", watch)
-    losses.full_softmax(torch.zeros(2_000, 2), torch.zeros(100_001, 2), torch.ones(2_000, dtype=torch.long))
+    losses.full_softmax(
+        torch.zeros(2_000, 2), torch.zeros(100_001, 2), torch.ones(2_000, dtype=torch.long)
+    )
     assert largest == 32 * 100_001
 
 
@@ -69,11 +77,16 @@ def test_negatives_are_uniform_and_never_the_target():
 
 def test_binary_losses_equal_torch():
     generator = torch.Generator().manual_seed(0)
-    positive, negative = torch.randn(40, generator=generator), torch.randn(40, 1, generator=generator)
+    positive, negative = (
+        torch.randn(40, generator=generator),
+        torch.randn(40, 1, generator=generator),
+    )
     bce = F.binary_cross_entropy_with_logits
     expected = bce(positive, torch.ones(40)) + bce(negative[:, 0], torch.zeros(40))
     torch.testing.assert_close(losses.binary_cross_entropy(positive, negative), expected)
-    torch.testing.assert_close(losses.bpr(positive, negative), -F.logsigmoid(positive - negative[:, 0]).mean())
+    torch.testing.assert_close(
+        losses.bpr(positive, negative), -F.logsigmoid(positive - negative[:, 0]).mean()
+    )
 
 
 def test_gbce_runs_from_bce_to_calibrated():
@@ -82,7 +95,9 @@ def test_gbce_runs_from_bce_to_calibrated():
     torch.testing.assert_close(plain, losses.binary_cross_entropy(positive, negative) / 3)
     full = losses.gbce(positive, negative, num_items=11, calibration=1.0)
     beta = 2 / 10  # t = 1 leaves beta = alpha = k / (num_items - 1)
-    torch.testing.assert_close(full, ((beta * F.softplus(-positive) + F.softplus(negative).sum(1)) / 3).mean())
+    torch.testing.assert_close(
+        full, ((beta * F.softplus(-positive) + F.softplus(negative).sum(1)) / 3).mean()
+    )
 
 
 def test_gbce_with_all_negatives_is_bce():
@@ -95,8 +110,12 @@ def test_gbce_with_all_negatives_is_bce():
 def test_sampled_softmax_with_every_item_is_full_softmax():
     states, weight, targets = states_weight_targets(items=5)
     scores = states @ weight.T
-    others = torch.stack([torch.tensor([j for j in range(1, 6) if j != t]) for t in targets.tolist()])
-    value = losses.sampled_softmax(scores.gather(1, targets[:, None])[:, 0], scores.gather(1, others))
+    others = torch.stack(
+        [torch.tensor([j for j in range(1, 6) if j != t]) for t in targets.tolist()]
+    )
+    value = losses.sampled_softmax(
+        scores.gather(1, targets[:, None])[:, 0], scores.gather(1, others)
+    )
     torch.testing.assert_close(value, losses.full_softmax(states, weight, targets))
 
 
@@ -109,7 +128,9 @@ def test_every_loss_by_name_falls_when_the_target_gains(name, shared):
 
     def value():
         generator = torch.Generator().manual_seed(1)
-        return losses.training_loss(name, model, states, targets, negatives=6, shared=shared, generator=generator)
+        return losses.training_loss(
+            name, model, states, targets, negatives=6, shared=shared, generator=generator
+        )
 
     before = value()
     before.backward()
@@ -119,14 +140,22 @@ def test_every_loss_by_name_falls_when_the_target_gains(name, shared):
 
 
 def test_shared_negative_that_is_the_target_adds_nothing():
-    """With 2 items and a shared draw, a collision leaves the loss of that position at its positive term."""
+    """With 2 items and a shared draw, a collision leaves the loss of that position at its positive
+    term.
+    """
     model = build_model("sasrec", num_items=2, max_len=4, dim=4)
     states, targets = torch.ones(1, 4), torch.tensor([1])
     positive = model.score_items(states, targets[:, None])[:, 0]
     seen = set()
     for seed in range(10):
         value = losses.training_loss(
-            "bce", model, states, targets, negatives=1, shared=True, generator=torch.Generator().manual_seed(seed)
+            "bce",
+            model,
+            states,
+            targets,
+            negatives=1,
+            shared=True,
+            generator=torch.Generator().manual_seed(seed),
         )
         seen.add(round((value - F.softplus(-positive).mean()).item(), 6))
     assert 0.0 in seen and len(seen) == 2

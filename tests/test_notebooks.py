@@ -1,4 +1,6 @@
-"""The committed notebooks as a whole: each lesson has two, and they differ in nothing but the language of the prose."""
+"""The committed notebooks as a whole: each lesson has two, and they differ in nothing but the
+language of the prose.
+"""
 
 import re
 from pathlib import Path
@@ -16,7 +18,10 @@ def read(language: str, lesson: str) -> nbformat.NotebookNode:
 
 def without_alt(output: nbformat.NotebookNode) -> dict:
     """An output, but for the alt text of its pictures."""
-    metadata = {mime: {k: v for k, v in about.items() if k != "alt"} for mime, about in output.get("metadata", {}).items()}
+    metadata = {
+        mime: {k: v for k, v in about.items() if k != "alt"}
+        for mime, about in output.get("metadata", {}).items()
+    }
     return {**output, "metadata": metadata}
 
 
@@ -32,20 +37,30 @@ def test_twins_differ_only_in_prose(lesson: str) -> None:
     assert [cell.id for cell in en.cells] == [cell.id for cell in zh.cells]
     assert len({cell.id for cell in en.cells}) == len(en.cells)
     for first, second in zip(en.cells, zh.cells, strict=True):
-        assert first.cell_type == second.cell_type and first.metadata.get("tags") == second.metadata.get("tags"), first.id
+        assert first.cell_type == second.cell_type and first.metadata.get(
+            "tags"
+        ) == second.metadata.get("tags"), first.id
         if first.cell_type == "code":
             assert first.source == second.source, first.id
-            assert first.execution_count == second.execution_count is not None, f"{first.id} was not executed"
-            assert list(map(without_alt, first.outputs)) == list(map(without_alt, second.outputs)), first.id
+            assert first.execution_count == second.execution_count is not None, (
+                f"{first.id} was not executed"
+            )
+            assert list(map(without_alt, first.outputs)) == list(
+                map(without_alt, second.outputs)
+            ), first.id
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_each_notebook_is_in_its_language(lesson: str) -> None:
     han = re.compile("[\u4e00-\u9fff]")
-    for first, second in zip(read("en", lesson).cells[1:], read("zh", lesson).cells[1:], strict=True):
+    for first, second in zip(
+        read("en", lesson).cells[1:], read("zh", lesson).cells[1:], strict=True
+    ):
         if first.cell_type == "markdown":
             assert han.search(second.source), f"{second.id} holds no Chinese"
-            assert not re.search("[，。：；！？]", first.source), f"{first.id} has Chinese punctuation in English"
+            assert not re.search("[，。：；！？]", first.source), (
+                f"{first.id} has Chinese punctuation in English"
+            )
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -61,4 +76,6 @@ def test_a_notebook_opens_without_questions(lesson: str, language: str) -> None:
     )
     for cell in notebook.cells:
         if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", []):
-            assert cell.metadata["jupyter"]["source_hidden"], f"the solution {cell.id} is not folded"
+            assert cell.metadata["jupyter"]["source_hidden"], (
+                f"the solution {cell.id} is not folded"
+            )

@@ -56,7 +56,12 @@ def test_heatmap_shows_every_number_in_its_cell():
     assert drawn.mask.tolist() == [[False, False, True], [False] * 3]
     assert ax.images[0].get_clim() == (pytest.approx(-0.001), 1.0)
     assert ax.figure.axes[1].get_ylabel() == "weight (share)"
-    assert to_rgb(ax.texts[3].get_color()) == (1, 1, 1) and to_rgb(ax.texts[1].get_color()) == (0, 0, 0)  # readable on its cell
+    # readable on its cell
+    assert to_rgb(ax.texts[3].get_color()) == (1, 1, 1) and to_rgb(ax.texts[1].get_color()) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_heatmap_of_a_mask():
@@ -102,13 +107,18 @@ def test_metric_bars_places_points_intervals_and_ceilings():
     assert labels(ax.yaxis) == ["markov", "sasrec"]
     assert ax.yaxis_inverted()  # the first stands on top
     bar, point = ax.lines[2:4]
-    assert list(bar.get_xdata()) == [0.05, 0.07] and (point.get_xdata()[0], point.get_ydata()[0]) == (0.06, 1)
+    assert list(bar.get_xdata()) == [0.05, 0.07] and (
+        point.get_xdata()[0],
+        point.get_ydata()[0],
+    ) == (0.06, 1)
     assert [line.get_xdata()[0] for line in ax.lines[4:]] == [0.01, 0.127]
     assert len({str(line.get_linestyle()) for line in ax.lines[4:]}) == 2
     assert texts(ax) == ["popularity", "clairvoyant"]
     low, high = ax.get_xlim()
     assert low == 0 and high > 0.127
-    assert plots.metric_bars({"worse": Interval(-0.1, -0.2, 0.0)}, {"none": 0.1}).get_xlim()[0] == -0.2
+    assert (
+        plots.metric_bars({"worse": Interval(-0.1, -0.2, 0.0)}, {"none": 0.1}).get_xlim()[0] == -0.2
+    )
     with pytest.raises(TutorialError, match="no model"):
         plots.metric_bars({})
 
@@ -130,7 +140,14 @@ def test_timeline_uses_the_clock_or_the_order():
 
 
 @pytest.mark.parametrize(
-    ("span", "unit"), [(3 * 86_400, "days"), (47 * 3_600, "hours"), (600, "minutes"), (90, "seconds"), (0, "seconds")]
+    ("span", "unit"),
+    [
+        (3 * 86_400, "days"),
+        (47 * 3_600, "hours"),
+        (600, "minutes"),
+        (90, "seconds"),
+        (0, "seconds"),
+    ],
 )
 def test_timeline_chooses_its_unit(span, unit):
     ax = plots.timeline([10**9, 10**9 + span])
@@ -169,7 +186,10 @@ def test_differences_place_every_rival_and_name_each_once():
     assert rows[0] < 0 < rows[1] < 0.5 and rows[2] == rows[1] + 1 and labels(ax.yaxis) == ["a", "b"]
     assert points[1].get_marker() == points[2].get_marker() != points[0].get_marker()
     assert points[1].get_color() == points[2].get_color() != points[0].get_color()
-    assert ax.get_legend_handles_labels()[1] == ["clock", "plain"] and ax.lines[-1].get_xdata() == [0, 0]
+    assert ax.get_legend_handles_labels()[1] == ["clock", "plain"] and ax.lines[-1].get_xdata() == [
+        0,
+        0,
+    ]
     ordered = plots.differences({"b": {"plain": one}}, rivals=["clock", "plain"])
     assert ordered.lines[1].get_color() == points[1].get_color()
     for wrong in ({}, {"a": {}}):

@@ -1,4 +1,6 @@
-"""Rating prediction: a low-rank table is learned, the mean is beaten where there is something to learn and only there."""
+"""Rating prediction: a low-rank table is learned, the mean is beaten where there is something to
+learn and only there.
+"""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,9 @@ CONFIG = TrainConfig(epochs=20, batch_size=128, learning_rate=0.02, weight_decay
 
 
 def world(taste=1.0, bias=0.5, noise=0.2, seed=0):
-    """Training, validation and test ratings of a table of rank 2 plus biases plus noise, each pair once."""
+    """Training, validation and test ratings of a table of rank 2 plus biases plus noise, each pair
+    once.
+    """
     rng = np.random.default_rng(seed)
     table = 3 + bias * (rng.normal(size=(USERS, 1)) + rng.normal(size=ITEMS))
     table = table + taste * rng.normal(size=(USERS, 2)) @ rng.normal(size=(2, ITEMS))
@@ -25,7 +29,9 @@ def world(taste=1.0, bias=0.5, noise=0.2, seed=0):
     order = rng.permutation(USERS * ITEMS)
     users, items = order // ITEMS, order % ITEMS
     cuts = np.split(np.arange(len(order)), [3000, 3600])
-    return [Ratings(users[c], items[c] + 1, table[users[c], items[c]].astype(np.float32)) for c in cuts]
+    return [
+        Ratings(users[c], items[c] + 1, table[users[c], items[c]].astype(np.float32)) for c in cuts
+    ]
 
 
 def trained(name, parts, config=CONFIG, dim=8):
@@ -45,7 +51,9 @@ def test_beats_mean_and_biases_on_a_low_rank_table(name):
 
 
 def test_nothing_to_learn_but_noise():
-    """Where ratings are pure noise no honest model beats their spread, and selection on validation does not pretend so."""
+    """Where ratings are pure noise no honest model beats their spread, and selection on validation
+    does not pretend so.
+    """
     parts = world(taste=0, bias=0, noise=1.0)
     model, _ = trained("mf", parts)
     assert rmse(predict(model, parts[2]), parts[2]) > 0.98 * parts[2].values.std()
@@ -62,7 +70,9 @@ def test_the_best_epoch_on_validation_is_kept():
 def test_same_seed_same_bits():
     parts = world()
     few = TrainConfig(epochs=2, batch_size=256, learning_rate=0.02, seed=5)
-    first, again, other = (predict(trained("mf", parts, c)[0], parts[2]) for c in (few, few, TrainConfig(epochs=2)))
+    first, again, other = (
+        predict(trained("mf", parts, c)[0], parts[2]) for c in (few, few, TrainConfig(epochs=2))
+    )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
@@ -85,11 +95,20 @@ def test_rmse_by_hand():
 
 
 def test_ratings_of_a_split():
-    events = pd.DataFrame({"user": [0] * 4 + [1] * 3, "item": [5, 6, 7, 8, 8, 6, 5], "timestamp": [1, 2, 3, 4, 1, 2, 3]})
+    events = pd.DataFrame(
+        {
+            "user": [0] * 4 + [1] * 3,
+            "item": [5, 6, 7, 8, 8, 6, 5],
+            "timestamp": [1, 2, 3, 4, 1, 2, 3],
+        }
+    )
     split = leave_last_out(make_dataset("rated", events.assign(rating=[1.0, 2, 3, 4, 5, 2.5, 3.5])))
     assert split_ratings(split, "train").values.tolist() == [1, 2, 5]
     assert split_ratings(split, "valid").values.tolist() == [3, 2.5]
-    assert (split_ratings(split, "test").items.tolist(), split_ratings(split, "test").users.tolist()) == ([4, 1], [0, 1])
+    assert (
+        split_ratings(split, "test").items.tolist(),
+        split_ratings(split, "test").users.tolist(),
+    ) == ([4, 1], [0, 1])
     with pytest.raises(TutorialError, match="unrated has no ratings"):
         split_ratings(leave_last_out(make_dataset("unrated", events)), "train")
 
@@ -97,8 +116,12 @@ def test_ratings_of_a_split():
 def test_user_errors():
     parts = world()
     with pytest.raises(TutorialError, match="ratings=True"):
-        train_ratings(build_model("mf", num_items=ITEMS, num_users=USERS, max_len=1), *parts[:2], CONFIG)
-    hole = Ratings(parts[0].users, parts[0].items, np.where(parts[0].users == 3, np.nan, parts[0].values))
+        train_ratings(
+            build_model("mf", num_items=ITEMS, num_users=USERS, max_len=1), *parts[:2], CONFIG
+        )
+    hole = Ratings(
+        parts[0].users, parts[0].items, np.where(parts[0].users == 3, np.nan, parts[0].values)
+    )
     with pytest.raises(TutorialError, match="ratings are missing"):
         trained("mf", [hole, *parts[1:]])
     with pytest.raises(TutorialError, match="lower the learning rate"):

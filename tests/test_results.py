@@ -1,4 +1,6 @@
-"""Committed result tables: readable, with provenance, and consistent with the ranks that lie beside them."""
+"""Committed result tables: readable, with provenance, and consistent with the ranks that lie beside
+them.
+"""
 
 import json
 
@@ -46,7 +48,9 @@ def test_provenance_is_complete(table):
 @pytest.mark.parametrize("table", TABLES)
 def test_every_rank_file_belongs_to_a_table(table):
     known = {run for name in TABLES for run in read_results(name)["run"]}
-    assert {path.name.removesuffix(".csv.gz") for path in (RESULTS / "ranks").glob("*.csv.gz")} == known
+    assert {
+        path.name.removesuffix(".csv.gz") for path in (RESULTS / "ranks").glob("*.csv.gz")
+    } == known
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -57,11 +61,17 @@ def test_models_of_a_table_share_their_test_targets(table):
 
 def test_quality_has_a_row_for_every_seed_and_drops_the_dropout():
     quality = read_quality("attention_sample_temporal")
-    assert ("tisasrec", "query_time=True", "constant") in quality and ("sasrec", "", "real") in quality
+    assert ("tisasrec", "query_time=True", "constant") in quality and (
+        "sasrec",
+        "",
+        "real",
+    ) in quality
     runs = read_results("attention_sample_temporal")
     for (model, options, clock), values in quality.items():
         shared = runs["options"].str.contains("query_time=True") == ("query_time=True" in options)
-        rows = runs[(runs["model"] == model) & (runs["clock"] == clock) & shared].sort_values("seed")
+        rows = runs[(runs["model"] == model) & (runs["clock"] == clock) & shared].sort_values(
+            "seed"
+        )
         assert list(rows["seed"]) == list(range(5))
         assert values.mean(1) == pytest.approx(rows["ndcg@10"], abs=5e-6)
 
@@ -71,19 +81,33 @@ class TestSuites:
     def test_tables_follow_from_the_committed_ranks(self, name):
         values = {label: one.mean(0) for label, one in suite_values(name).items()}
         models = read_suite(name, "stability", "models").set_index("model")["ndcg@10"]
-        assert models.to_dict() == pytest.approx({label: one.mean() for label, one in values.items()}, abs=5e-6)
+        assert models.to_dict() == pytest.approx(
+            {label: one.mean() for label, one in values.items()}, abs=5e-6
+        )
         for row in read_suite(name, "significance", "pairs").to_dict("records"):
-            assert row["difference"] == pytest.approx((values[row["a"]] - values[row["b"]]).mean(), abs=5e-6)
+            assert row["difference"] == pytest.approx(
+                (values[row["a"]] - values[row["b"]]).mean(), abs=5e-6
+            )
 
     def test_provenance(self, name):
         """Made from a committed state, on one state of the data; no table was touched afterwards."""
         folder, runs = SUITES / name, read_suite(name, "stability", "runs")
-        assert runs["data_fingerprint"].nunique() == 1 and not runs["code_version"].str.contains("changed|unknown").any()
-        assert {path.name.removesuffix(".csv.gz") for path in (folder / "ranks").iterdir()} == set(runs["run"])
+        assert (
+            runs["data_fingerprint"].nunique() == 1
+            and not runs["code_version"].str.contains("changed|unknown").any()
+        )
+        assert {path.name.removesuffix(".csv.gz") for path in (folder / "ranks").iterdir()} == set(
+            runs["run"]
+        )
         for path in folder.glob("*/provenance.json"):
             provenance = json.loads(path.read_text(encoding="utf-8"))
-            assert provenance["settings"]["data"] == runs["data_fingerprint"][0] and "changed" not in provenance["code_version"]
-            assert {file: digest(path.parent / file) for file in provenance["outputs"]} == provenance["outputs"]
+            assert (
+                provenance["settings"]["data"] == runs["data_fingerprint"][0]
+                and "changed" not in provenance["code_version"]
+            )
+            assert {
+                file: digest(path.parent / file) for file in provenance["outputs"]
+            } == provenance["outputs"]
 
     def test_every_time_aware_model_has_its_twin_and_five_seeds(self, name):
         models = read_suite(name, "stability", "models").set_index("model")
@@ -97,7 +121,11 @@ class TestSuites:
 def test_quality_of_a_table_that_compares_losses():
     for loss in ("ce", "bce"):
         values = read_quality("sample_temporal", loss=loss)["sasrec", "", "real"]
-        runs = read_results("sample_temporal").query("model == 'sasrec' and loss == @loss").sort_values("seed")
+        runs = (
+            read_results("sample_temporal")
+            .query("model == 'sasrec' and loss == @loss")
+            .sort_values("seed")
+        )
         assert len(values) == 5 and values.mean(1) == pytest.approx(runs["ndcg@10"], abs=5e-6)
     for wrong in (None, "gbce"):
         with pytest.raises(TutorialError, match="holds the losses bce, ce"):

@@ -1,4 +1,6 @@
-"""The front door: commands, packaging and front pages say the same thing, and nothing of one machine has got into them."""
+"""The front door: commands, packaging and front pages say the same thing, and nothing of one
+machine has got into them.
+"""
 
 import re
 import shutil
@@ -22,14 +24,22 @@ NO_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not i
 
 
 def pins() -> dict[str, Requirement]:
-    lines = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()]
+    lines = [
+        line.split("#")[0].strip()
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    ]
     found = [Requirement(line) for line in lines if line]
-    assert len({canonicalize_name(pin.name) for pin in found}) == len(found), "constraints.txt pins a package twice"
+    assert len({canonicalize_name(pin.name) for pin in found}) == len(found), (
+        "constraints.txt pins a package twice"
+    )
     return {canonicalize_name(pin.name): pin for pin in found}
 
 
 def ranges() -> list[Requirement]:
-    texts = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
+    texts = [
+        *PROJECT["dependencies"],
+        *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
+    ]
     return [Requirement(text) for text in texts]
 
 
@@ -42,12 +52,18 @@ def make(*arguments: str, **environment: str) -> str:
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(
+        re.findall(
+            r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
 
 
 def tracked_texts() -> dict[str, str]:
     """What git knows or would know, as far as it is text."""
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
     if listing.returncode:
         pytest.skip("not a git checkout")
     texts = {}
@@ -63,7 +79,9 @@ def test_every_pin_is_one_exact_public_version():
     for pin in pins().values():
         (specifier,) = pin.specifier
         assert specifier.operator == "==" and "*" not in specifier.version, pin
-        assert Version(specifier.version).local is None, f"{pin}: cut off the local version, it exists on one system only"
+        assert Version(specifier.version).local is None, (
+            f"{pin}: cut off the local version, it exists on one system only"
+        )
         assert pin.url is None and not pin.extras and pin.marker is None, pin
 
 
@@ -71,11 +89,16 @@ def test_every_direct_dependency_is_pinned_within_its_range():
     pinned = pins()
     for wanted in ranges():
         (specifier,) = pinned[canonicalize_name(wanted.name)].specifier
-        assert wanted.specifier.contains(specifier.version), f"{wanted} does not allow the pinned {specifier.version}"
+        assert wanted.specifier.contains(specifier.version), (
+            f"{wanted} does not allow the pinned {specifier.version}"
+        )
         assert wanted.specifier, f"{wanted.name} has no lower bound in pyproject.toml"
 
 
-@pytest.mark.skipif(sys.platform != "linux" or sys.version_info[:2] != (3, 11), reason="the pins are those of Linux, Python 3.11")
+@pytest.mark.skipif(
+    sys.platform != "linux" or sys.version_info[:2] != (3, 11),
+    reason="the pins are those of Linux, Python 3.11",
+)
 def test_the_pins_are_the_complete_closure_and_nothing_else():
     present = {canonicalize_name(item.name) for item in metadata.distributions()}
     here = [wanted for wanted in ranges() if canonicalize_name(wanted.name) in present]
@@ -88,11 +111,16 @@ def test_the_pins_are_the_complete_closure_and_nothing_else():
         seen.add(key)
         for text in metadata.requires(wanted.name) or []:
             need = Requirement(text)
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)):
+            if need.marker is None or any(
+                need.marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)
+            ):
                 todo.append(need)
     assert {name for name, _ in seen} <= set(pins())
     left_out = {canonicalize_name(wanted.name) for wanted in ranges() if wanted not in here}
-    assert left_out <= {canonicalize_name(Requirement(text).name) for text in PROJECT["optional-dependencies"]["course"]}
+    assert left_out <= {
+        canonicalize_name(Requirement(text).name)
+        for text in PROJECT["optional-dependencies"]["course"]
+    }
     if not left_out:  # the pins of an extra that is not installed here cannot be traced
         assert {name for name, _ in seen} == set(pins())
 
@@ -104,9 +132,14 @@ def test_conda_environment_installs_the_same_thing():
     assert SpecifierSet(PROJECT["requires-python"]).contains(f"{version}.0")
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert "pip" in environment["dependencies"] and pip == ["-c constraints.txt", "-e .[dev]"]
-    assert "pip install" in (text := (ROOT / "Makefile").read_text(encoding="utf-8")) and "-c constraints.txt -e '.[dev]'" in text
+    assert (
+        "pip install" in (text := (ROOT / "Makefile").read_text(encoding="utf-8"))
+        and "-c constraints.txt -e '.[dev]'" in text
+    )
     for name in READMES:
-        assert f"conda activate {environment['name']}\n" in (ROOT / name).read_text(encoding="utf-8")
+        assert f"conda activate {environment['name']}\n" in (ROOT / name).read_text(
+            encoding="utf-8"
+        )
 
 
 def test_citation_names_the_version_of_the_package():
@@ -118,7 +151,11 @@ def test_citation_names_the_version_of_the_package():
 @pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "CONTRIBUTING.zh-CN.md"])
 def test_links_of_the_front_pages_lead_to_files(name):
     links = re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    local = [link.partition("#")[0] for link in links if not link.startswith(("http://", "https://", "#"))]
+    local = [
+        link.partition("#")[0]
+        for link in links
+        if not link.startswith(("http://", "https://", "#"))
+    ]
     assert local
     assert [link for link in local if not (ROOT / link).is_file()] == []
 
@@ -128,7 +165,11 @@ def commands(name: str) -> tuple[list[str], set[str]]:
     text = (ROOT / name).read_text(encoding="utf-8")
     blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     lines = [line.split("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
-    return lines, {span for span in re.findall(r"`([^`\n]+)`", text) if re.search(r"^make\b|^\.venv/|[A-Z]{4}", span)}
+    return lines, {
+        span
+        for span in re.findall(r"`([^`\n]+)`", text)
+        if re.search(r"^make\b|^\.venv/|[A-Z]{4}", span)
+    }
 
 
 def test_both_readmes_name_the_same_commands():
@@ -139,7 +180,9 @@ def test_both_readmes_name_the_same_commands():
 
 def test_commands_of_the_readmes_exist():
     lines, spans = commands("README.md")
-    named = {word for text in (*lines, *spans) for word in re.findall(r"\bmake ([a-z][a-z-]*)", text)}
+    named = {
+        word for text in (*lines, *spans) for word in re.findall(r"\bmake ([a-z][a-z-]*)", text)
+    }
     assert {"lab", "test"} <= named <= targets()
 
 
@@ -150,15 +193,29 @@ def test_the_picture_is_there_and_small():
 @NO_MAKE
 def test_help_lists_every_target():
     listed = set(re.findall(r"^make ([a-z-]+) +\S", make("help"), re.MULTILINE))
-    assert {"lab", "test", "build", "check", "bench", "experiments", "real-data", "help"} <= targets()
+    assert {
+        "lab",
+        "test",
+        "build",
+        "check",
+        "bench",
+        "experiments",
+        "real-data",
+        "help",
+    } <= targets()
     assert listed == targets()
 
 
 @NO_MAKE
-@pytest.mark.parametrize("target", ["lab", "test", "build", "check", "bench", "experiments", "real-data", "lab-smoke", "clean"])
+@pytest.mark.parametrize(
+    "target",
+    ["lab", "test", "build", "check", "bench", "experiments", "real-data", "lab-smoke", "clean"],
+)
 def test_dry_run_of_every_target_works(target):
     script = make("--no-print-directory", "-n", target)
-    assert re.search(rf"notebooks/|tests/|tutorial_lib|{'rm -rf' if target == 'clean' else 'python'}", script)
+    assert re.search(
+        rf"notebooks/|tests/|tutorial_lib|{'rm -rf' if target == 'clean' else 'python'}", script
+    )
     for file in re.findall(r"\.venv/bin/python (\S+\.py)", script):
         assert (ROOT / file).is_file(), f"make {target} runs {file}, which does not exist"
 
@@ -171,7 +228,11 @@ def test_an_old_python_is_refused_in_one_sentence_before_anything_is_made(tmp_pa
     old.write_text('#!/bin/sh\ntest "$1" = --version && echo Python 3.9.6\n')
     old.chmod(0o755)
     run = subprocess.run(
-        ["make", "lab", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+        ["make", "lab", f"PYTHON={old}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
     )
     assert run.returncode != 0
     assert "needs Python 3.11 or newer" in run.stderr and "Python 3.9.6" in run.stderr
@@ -195,7 +256,11 @@ def test_an_installation_that_fails_leaves_no_stamp_and_is_mended(tmp_path):
 
     def setup() -> tuple[subprocess.CompletedProcess, list[str]]:
         run = subprocess.run(
-            ["make", "setup", f"PYTHON={fake}"], cwd=tmp_path, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+            ["make", "setup", f"PYTHON={fake}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={"PATH": "/usr/bin:/bin"},
         )
         return run, (tmp_path / "log").read_text().split()
 
@@ -203,28 +268,45 @@ def test_an_installation_that_fails_leaves_no_stamp_and_is_mended(tmp_path):
         return list((tmp_path / ".venv").glob(".installed-*"))
 
     run, log = setup()
-    assert run.returncode != 0 and "installation failed" in run.stderr and log == ["made"] and stamps() == []
+    assert (
+        run.returncode != 0
+        and "installation failed" in run.stderr
+        and log == ["made"]
+        and stamps() == []
+    )
     (tmp_path / "network").touch()
     run, log = setup()
-    assert run.returncode == 0 and log == ["made", "made", "installed"] and len(stamps()) == 1, "a half-made .venv is made anew"
+    assert run.returncode == 0 and log == ["made", "made", "installed"] and len(stamps()) == 1, (
+        "a half-made .venv is made anew"
+    )
     run, log = setup()
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "") and len(log) == 3, "the second time is silent and does nothing"
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "") and len(log) == 3, (
+        "the second time is silent and does nothing"
+    )
     (tmp_path / "constraints.txt").write_text("# another set of versions\n")
     (tmp_path / "network").unlink()
     run, log = setup()
-    assert run.returncode != 0 and len(log) == 3, "new pins are installed, and a failure is not forgotten"
+    assert run.returncode != 0 and len(log) == 3, (
+        "new pins are installed, and a failure is not forgotten"
+    )
     (tmp_path / "network").touch()
     run, log = setup()
-    assert run.returncode == 0 and log[3:] == ["installed"] and len(stamps()) == 1, "a working .venv is kept and updated"
+    assert run.returncode == 0 and log[3:] == ["installed"] and len(stamps()) == 1, (
+        "a working .venv is kept and updated"
+    )
 
 
 def test_nothing_of_one_machine_in_the_repository():
-    """No host of a package registry (the reader's pip knows where to look) and no absolute path of a home or a workplace."""
+    """No host of a package registry (the reader's pip knows where to look) and no absolute path of
+    a home or a workplace.
+    """
     hosts = r"py[p]i\.org|pythonhoste[d]\.org|download\.pytorc[h]\.org|registry\.npmj[s]|conda\.anacond[a]\.org"
     paths = r"(?<![\w.~])/(?:home|Users|root|work|opt)/\w+|\.\./share[d]"
     found = []
     for name, text in tracked_texts().items():
-        forbidden = f"{hosts}|{paths}" if name != ".ci/run" else hosts  # the one file that may know its surroundings
-        if not name.startswith("tests/build_fixtures/"):  # planted faults, an absolute path among them
+        # the one file that may know its surroundings
+        forbidden = f"{hosts}|{paths}" if name != ".ci/run" else hosts
+        # planted faults, an absolute path among them
+        if not name.startswith("tests/build_fixtures/"):
             found += [f"{name}: {hit.group()}" for hit in re.finditer(forbidden, text)]
     assert found == []

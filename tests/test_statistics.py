@@ -4,7 +4,14 @@ import scipy.stats
 
 from tutorial_lib import statistics
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.statistics import Interval, bootstrap_interval, holm, mean_over_seeds, paired_bootstrap, sign_flip_test
+from tutorial_lib.statistics import (
+    Interval,
+    bootstrap_interval,
+    holm,
+    mean_over_seeds,
+    paired_bootstrap,
+    sign_flip_test,
+)
 
 
 def test_interval_text_and_zero():
@@ -22,7 +29,8 @@ def test_interval_covers_the_true_mean_as_often_as_it_says(level):
     for r in range(repetitions):
         interval = bootstrap_interval(rng.exponential(size=150), level=level, draws=300, seed=r)
         covered += interval.low <= 1.0 <= interval.high
-    # four standard errors, and one point below nominal for the known small-sample bias of the percentile bootstrap
+    # four standard errors, and one point below nominal for the known small-sample bias of the
+    # percentile bootstrap
     margin = 4 * np.sqrt(level * (1 - level) / repetitions)
     assert level - 0.01 - margin <= covered / repetitions <= level + margin
 
@@ -36,7 +44,8 @@ def test_interval_agrees_with_scipy_and_with_the_normal_formula():
     error = values.std(ddof=1) / np.sqrt(len(values))
     assert ours.mean == pytest.approx(values.mean())
     for end, theirs, sign in [(ours.low, other.low, -1), (ours.high, other.high, 1)]:
-        assert abs(end - theirs) < 0.15 * error  # Monte Carlo error of a 2.5 % quantile from 4000 draws: 0.04
+        # Monte Carlo error of a 2.5 % quantile from 4000 draws: 0.04
+        assert abs(end - theirs) < 0.15 * error
         assert abs(end - (values.mean() + sign * 1.96 * error)) < 0.15 * error
 
 
@@ -47,7 +56,9 @@ def test_pairing_removes_what_the_users_share():
     paired = paired_bootstrap(a, b)
     assert paired.mean == pytest.approx((a - b).mean())
     assert paired.excludes_zero
-    assert (paired.high - paired.low) < 0.2 * (bootstrap_interval(a).high - bootstrap_interval(a).low)
+    assert (paired.high - paired.low) < 0.2 * (
+        bootstrap_interval(a).high - bootstrap_interval(a).low
+    )
     swapped = paired_bootstrap(b, a)
     np.testing.assert_allclose([swapped.low, swapped.high], [-paired.high, -paired.low], atol=1e-12)
 
@@ -72,18 +83,25 @@ def test_same_seed_same_bits_whatever_the_chunk(monkeypatch):
 
 
 def test_sign_flip_matches_the_exact_permutation_test():
-    differences = np.array([0.4, -0.1, 0.3, 0.0, 0.8, 0.2, -0.3, 0.5])  # a zero; and many sums that differ by rounding only
-    exact = scipy.stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
+    # a zero; and many sums that differ by rounding only
+    differences = np.array([0.4, -0.1, 0.3, 0.0, 0.8, 0.2, -0.3, 0.5])
+    exact = scipy.stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=np.inf
+    ).pvalue
     assert 0.02 < exact < 0.5
     draws = 40_000
-    assert abs(sign_flip_test(differences, draws) - exact) < 4 * np.sqrt(exact * (1 - exact) / draws)
+    assert abs(sign_flip_test(differences, draws) - exact) < 4 * np.sqrt(
+        exact * (1 - exact) / draws
+    )
 
 
 def test_sign_flip_p_is_uniform_without_an_effect_and_small_with_one():
     rng = np.random.default_rng(6)
     p = np.array([sign_flip_test(rng.normal(size=60), draws=300, seed=s) for s in range(500)])
     assert scipy.stats.kstest(p, "uniform").pvalue > 0.01
-    shifted = np.array([sign_flip_test(rng.normal(0.3, 1, size=60), draws=300, seed=s) for s in range(200)])
+    shifted = np.array(
+        [sign_flip_test(rng.normal(0.3, 1, size=60), draws=300, seed=s) for s in range(200)]
+    )
     assert scipy.stats.kstest(shifted, "uniform").pvalue < 1e-6  # the same test sees a real effect
     assert np.mean(shifted < 0.05) > 0.5
     assert sign_flip_test(np.zeros(10)) == 1.0

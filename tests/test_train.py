@@ -1,4 +1,6 @@
-"""The training loop: exact resume, selection on validation alone, and every number of the loop by hand."""
+"""The training loop: exact resume, selection on validation alone, and every number of the loop by
+hand.
+"""
 
 import math
 from dataclasses import replace
@@ -16,7 +18,15 @@ from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import SequenceModel, build_model
-from tutorial_lib.train import TrainConfig, learning_rate_at, make_optimizer, pick_device, train, train_epoch, update_average
+from tutorial_lib.train import (
+    TrainConfig,
+    learning_rate_at,
+    make_optimizer,
+    pick_device,
+    train,
+    train_epoch,
+    update_average,
+)
 
 ITEMS = 15
 EVERYTHING = TrainConfig(
@@ -35,7 +45,9 @@ EVERYTHING = TrainConfig(
 
 
 def toy_events(users: int = 30, seed: int = 0) -> pd.DataFrame:
-    """4 to 12 events a user; the next item is mostly the last plus one, so that there is something to learn."""
+    """4 to 12 events a user; the next item is mostly the last plus one, so that there is something
+    to learn.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(users):
@@ -51,21 +63,29 @@ def toy_split(**options) -> Split:
 
 
 def toy_model(**options) -> SequenceModel:
-    return build_model("sasrec", num_items=ITEMS, max_len=6, dim=8, **{"dropout": 0.3, "blocks": 1} | options)
+    return build_model(
+        "sasrec", num_items=ITEMS, max_len=6, dim=8, **{"dropout": 0.3, "blocks": 1} | options
+    )
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
+    return first.keys() == second.keys() and all(
+        torch.equal(value, second[name]) for name, value in first.items()
+    )
 
 
 def without_seconds(history: loop.History) -> tuple:
-    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history.rows]
+    rows = [
+        {name: value for name, value in row.items() if name != "seconds"} for row in history.rows
+    ]
     return rows, history.best_epoch, history.best_ndcg
 
 
 class TestResume:
     def kill(self, monkeypatch, where):
-        """Plants an interruption: between two epochs, in the middle of the third, or while the second checkpoint is written."""
+        """Plants an interruption: between two epochs, in the middle of the third, or while the
+        second checkpoint is written.
+        """
         steps = num_training_batches(toy_split(), max_len=6, batch_size=8, windows="all")
         assert steps >= 3  # or no step is in the middle
         target, name, calls = {
@@ -85,27 +105,36 @@ class TestResume:
 
         monkeypatch.setattr(target, name, dying)
 
-    @pytest.mark.parametrize("where", ["between epochs", "within an epoch", "before the first epoch ends", "while saving"])
+    @pytest.mark.parametrize(
+        "where",
+        ["between epochs", "within an epoch", "before the first epoch ends", "while saving"],
+    )
     def test_same_bits_as_an_uninterrupted_run(self, where, tmp_path, monkeypatch):
         split, whole = toy_split(), toy_model()
         expected = train(whole, split, EVERYTHING, checkpoint=tmp_path / "whole.pt", progress=False)
         with monkeypatch.context() as patch:
             self.kill(patch, where)
             with pytest.raises(KeyboardInterrupt):
-                train(toy_model(), split, EVERYTHING, checkpoint=tmp_path / "cut.pt", progress=False)
+                train(
+                    toy_model(), split, EVERYTHING, checkpoint=tmp_path / "cut.pt", progress=False
+                )
         torch.manual_seed(99)  # another process has other random numbers
         resumed = toy_model(seed=5)  # even the initial weights come from the checkpoint
         found = train(resumed, split, EVERYTHING, checkpoint=tmp_path / "cut.pt", progress=False)
         assert without_seconds(found) == without_seconds(expected) and len(found.rows) == 4
         assert same(resumed.state_dict(), whole.state_dict())
-        cut, straight = (torch.load(tmp_path / name, weights_only=True) for name in ("cut.pt", "whole.pt"))
+        cut, straight = (
+            torch.load(tmp_path / name, weights_only=True) for name in ("cut.pt", "whole.pt")
+        )
         for part in ("model", "average", "best"):
             assert same(cut[part], straight[part])
         for number, state in straight["optimizer"]["state"].items():
             assert same(cut["optimizer"]["state"][number], state)
 
     def test_the_comparison_can_fail(self, tmp_path, monkeypatch):
-        """Were the random numbers of an epoch not set anew, the resumed run would differ: dropout is in use."""
+        """Were the random numbers of an epoch not set anew, the resumed run would differ: dropout
+        is in use.
+        """
         split, whole, resumed = toy_split(), toy_model(), toy_model()
         monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
         train(whole, split, EVERYTHING, progress=False)
@@ -116,17 +145,27 @@ class TestResume:
     def test_a_finished_run_is_not_trained_again(self, tmp_path, monkeypatch):
         split, first = toy_split(), toy_model()
         history = train(first, split, EVERYTHING, checkpoint=tmp_path / "c.pt", progress=False)
-        monkeypatch.setattr(loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained again"))
+        monkeypatch.setattr(
+            loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained again")
+        )
         second = toy_model()
         again = train(second, split, EVERYTHING, checkpoint=tmp_path / "c.pt", progress=False)
         assert again.rows == history.rows and same(first.state_dict(), second.state_dict())
         assert again.wall_seconds >= history.wall_seconds >= history.seconds > 0
 
     def test_a_folder_that_cannot_be_written_to_shows_before_training(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained for nothing"))
+        monkeypatch.setattr(
+            loop, "train_epoch", lambda *args, **kwargs: pytest.fail("trained for nothing")
+        )
         (tmp_path / "file").touch()
         with pytest.raises(TutorialError, match="could not write"):
-            train(toy_model(), toy_split(), EVERYTHING, checkpoint=tmp_path / "file" / "c.pt", progress=False)
+            train(
+                toy_model(),
+                toy_split(),
+                EVERYTHING,
+                checkpoint=tmp_path / "file" / "c.pt",
+                progress=False,
+            )
 
 
 class TestSelection:
@@ -140,14 +179,20 @@ class TestSelection:
         monkeypatch.setattr(loop, "validate", scripted)
         config, model = TrainConfig(epochs=5, batch_size=8, patience=2), toy_model()
         history = train(model, toy_split(), config, checkpoint=tmp_path / "c.pt", progress=False)
-        assert [row["ndcg"] for row in history.rows] == values[:4]  # equal is not better, and the fifth is never seen
+        # equal is not better, and the fifth is never seen
+        assert [row["ndcg"] for row in history.rows] == values[:4]
         assert (history.best_epoch, history.best_ndcg) == (2, 0.3)
         assert same(model.state_dict(), weights[1]) and not same(model.state_dict(), weights[3])
         train(model, toy_split(), config, checkpoint=tmp_path / "c.pt", progress=False)
         assert len(weights) == 4  # the stop holds for a run that is taken up again
 
     def test_the_last_epoch_is_always_validated(self):
-        history = train(toy_model(), toy_split(), TrainConfig(epochs=5, evaluate_every=2, batch_size=32), progress=False)
+        history = train(
+            toy_model(),
+            toy_split(),
+            TrainConfig(epochs=5, evaluate_every=2, batch_size=32),
+            progress=False,
+        )
         assert [row["epoch"] for row in history.rows] == [2, 4, 5]
 
     @pytest.mark.parametrize("averaging", [0.0, 0.8])
@@ -155,36 +200,59 @@ class TestSelection:
         seen, original = [], loop.validate
 
         def watch(model, split, average):
-            seen.append({name: value.clone() for name, value in (average or model.state_dict()).items()})
+            seen.append(
+                {name: value.clone() for name, value in (average or model.state_dict()).items()}
+            )
             return original(model, split, average)
 
         monkeypatch.setattr(loop, "validate", watch)
         split, model = toy_split(), toy_model()
         history = train(
-            model, split, TrainConfig(epochs=6, batch_size=8, learning_rate=0.05, averaging=averaging), progress=False
+            model,
+            split,
+            TrainConfig(epochs=6, batch_size=8, learning_rate=0.05, averaging=averaging),
+            progress=False,
         )
-        best = max(range(6), key=lambda i: history.rows[i]["ndcg"])  # the first, where two are equal
+        # the first, where two are equal
+        best = max(range(6), key=lambda i: history.rows[i]["ndcg"])
         assert history.best_epoch == best + 1 and same(model.state_dict(), seen[best])
         assert original(model, split) == history.best_ndcg == history.rows[best]["ndcg"]
         assert not model.training
 
     def test_the_test_part_is_never_looked_at(self):
-        """Every test event replaced by another item: the same weights and the same history, bit for bit."""
+        """Every test event replaced by another item: the same weights and the same history, bit for
+        bit.
+        """
         split = toy_split()
         events = split.dataset.events.copy()
         events.loc[split.test.row, "item"] = events["item"].to_numpy()[split.test.row] % ITEMS + 1
         other = leave_last_out(make_dataset("toy", events))
-        assert other.dataset.num_items == ITEMS and not other.dataset.events.equals(split.dataset.events)
+        assert other.dataset.num_items == ITEMS and not other.dataset.events.equals(
+            split.dataset.events
+        )
         first, second = toy_model(), toy_model()
-        histories = [train(model, part, EVERYTHING, progress=False) for model, part in ((first, split), (second, other))]
-        assert without_seconds(histories[0]) == without_seconds(histories[1]) and same(first.state_dict(), second.state_dict())
+        histories = [
+            train(model, part, EVERYTHING, progress=False)
+            for model, part in ((first, split), (second, other))
+        ]
+        assert without_seconds(histories[0]) == without_seconds(histories[1]) and same(
+            first.state_dict(), second.state_dict()
+        )
 
     def test_it_learns(self):
-        """A step to the next item four times out of five: NDCG@10 of about 0.8, where an untrained model has about 0.5."""
+        """A step to the next item four times out of five: NDCG@10 of about 0.8, where an untrained
+        model has about 0.5.
+        """
         split, model = toy_split(), toy_model(dropout=0.0)
         before = loop.validate(model, split)
-        history = train(model, split, TrainConfig(epochs=20, batch_size=8, learning_rate=0.02), progress=False)
-        assert before < 0.6 and history.best_ndcg > 0.7 and history.rows[-1]["loss"] < 0.7 * math.log(ITEMS)
+        history = train(
+            model, split, TrainConfig(epochs=20, batch_size=8, learning_rate=0.02), progress=False
+        )
+        assert (
+            before < 0.6
+            and history.best_ndcg > 0.7
+            and history.rows[-1]["loss"] < 0.7 * math.log(ITEMS)
+        )
 
 
 class TestSeeds:
@@ -192,13 +260,23 @@ class TestSeeds:
         split, runs = toy_split(), []
         for seed in (3, 3, 4):
             model = toy_model()
-            runs.append((train(model, split, replace(EVERYTHING, seed=seed), progress=False), model.state_dict()))
-        assert without_seconds(runs[0][0]) == without_seconds(runs[1][0]) and same(runs[0][1], runs[1][1])
-        assert without_seconds(runs[0][0]) != without_seconds(runs[2][0]) and not same(runs[0][1], runs[2][1])
+            runs.append(
+                (
+                    train(model, split, replace(EVERYTHING, seed=seed), progress=False),
+                    model.state_dict(),
+                )
+            )
+        assert without_seconds(runs[0][0]) == without_seconds(runs[1][0]) and same(
+            runs[0][1], runs[1][1]
+        )
+        assert without_seconds(runs[0][0]) != without_seconds(runs[2][0]) and not same(
+            runs[0][1], runs[2][1]
+        )
 
     def test_the_callers_random_numbers_stay(self):
         torch.manual_seed(12)
-        before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        before = torch.get_rng_state()
+        numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002
         train(toy_model(), toy_split(), EVERYTHING, progress=False)
         assert torch.equal(torch.get_rng_state(), before)
         assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
@@ -212,17 +290,36 @@ class TestSeeds:
 
         monkeypatch.setattr(loop, "training_loss", watch)
         for seed in (0, 1):
-            train(toy_model(), toy_split(), TrainConfig(loss="bce", epochs=2, batch_size=64, seed=seed), progress=False)
+            train(
+                toy_model(),
+                toy_split(),
+                TrainConfig(loss="bce", epochs=2, batch_size=64, seed=seed),
+                progress=False,
+            )
         assert len(seen) == 4  # two seeds, two epochs, one batch each
-        assert len({number for _, dropout, negatives in seen for number in (dropout, negatives)}) == 8
+        assert (
+            len({number for _, dropout, negatives in seen for number in (dropout, negatives)}) == 8
+        )
         for (first, *_), (second, *_) in combinations(seen, 2):
-            assert not torch.equal(first, second) and torch.equal(first.sort().values, second.sort().values)
+            assert not torch.equal(first, second) and torch.equal(
+                first.sort().values, second.sort().values
+            )
 
 
 class TestByHand:
     def test_loss_is_the_mean_over_all_targets(self):
-        """Learning rate 0: the loss of an epoch is that of the fixed weights, target by target; two users have no target."""
-        events = pd.concat([toy_events(), toy_events(2, seed=1).groupby("user").head(3).assign(user=lambda e: e["user"] + 100)])
+        """Learning rate 0: the loss of an epoch is that of the fixed weights, target by target; two
+        users have no target.
+        """
+        events = pd.concat(
+            [
+                toy_events(),
+                toy_events(2, seed=1)
+                .groupby("user")
+                .head(3)
+                .assign(user=lambda e: e["user"] + 100),
+            ]
+        )
         split = leave_last_out(make_dataset("toy", events))
         assert sorted(split.train.groupby("user").size())[:3] == [1, 1, 2]
         model = toy_model(dropout=0.0)
@@ -233,14 +330,20 @@ class TestByHand:
             row = torch.from_numpy(history["item"].to_numpy()[-7:].copy())
             for end in range(1, len(row)):
                 state = model(row[None, :end])[:, -1]
-                losses.append(full_softmax(state, model.item_embedding.weight, row[end : end + 1]).item())
+                losses.append(
+                    full_softmax(state, model.item_embedding.weight, row[end : end + 1]).item()
+                )
         assert found == pytest.approx(np.mean(losses), rel=1e-5)
 
     def test_learning_rate(self):
         cosine = TrainConfig(learning_rate=2.0, schedule="cosine", epochs=10)
         halfway = 2 * (0.02 + 0.49)
-        assert [learning_rate_at(cosine, x) for x in (0, 5, 10, 11)] == pytest.approx([2.0, halfway, 0.04, 0.04])
-        assert learning_rate_at(cosine, 2.5) == pytest.approx(2 * (0.02 + 0.49 * (1 + math.sqrt(0.5))))
+        assert [learning_rate_at(cosine, x) for x in (0, 5, 10, 11)] == pytest.approx(
+            [2.0, halfway, 0.04, 0.04]
+        )
+        assert learning_rate_at(cosine, 2.5) == pytest.approx(
+            2 * (0.02 + 0.49 * (1 + math.sqrt(0.5)))
+        )
         warm = TrainConfig(learning_rate=2.0, warmup_epochs=4.0)
         assert [learning_rate_at(warm, x) for x in (0, 1, 4, 9)] == [0.0, 0.5, 2.0, 2.0]
         assert learning_rate_at(TrainConfig(learning_rate=2.0), 7) == 2.0
@@ -250,7 +353,14 @@ class TestByHand:
         config = TrainConfig(epochs=2, batch_size=8, schedule="cosine", warmup_epochs=0.5)
         optimizer, seen = make_optimizer(model, config), []
         for epoch in (1, 2):
-            train_epoch(model, split, config, optimizer, epoch, on_step=lambda: seen.append(optimizer.param_groups[0]["lr"]))
+            train_epoch(
+                model,
+                split,
+                config,
+                optimizer,
+                epoch,
+                on_step=lambda: seen.append(optimizer.param_groups[0]["lr"]),
+            )
         steps = len(seen) // 2
         assert seen == [learning_rate_at(config, (step + 1) / steps) for step in range(2 * steps)]
         assert seen[-1] == pytest.approx(0.02 * config.learning_rate)
@@ -279,14 +389,31 @@ class TestByHand:
 
     def test_steps_of_the_average_are_counted_through_all_epochs(self, monkeypatch):
         seen = []
-        monkeypatch.setattr(loop, "update_average", lambda average, model, decay, step: seen.append((decay, step)))
-        train(toy_model(), toy_split(), TrainConfig(epochs=3, batch_size=16, averaging=0.9), progress=False)
-        assert seen == [(0.9, step + 1) for step in range(3 * num_training_batches(toy_split(), max_len=6, batch_size=16))]
+        monkeypatch.setattr(
+            loop, "update_average", lambda average, model, decay, step: seen.append((decay, step))
+        )
+        train(
+            toy_model(),
+            toy_split(),
+            TrainConfig(epochs=3, batch_size=16, averaging=0.9),
+            progress=False,
+        )
+        assert seen == [
+            (0.9, step + 1)
+            for step in range(3 * num_training_batches(toy_split(), max_len=6, batch_size=16))
+        ]
 
     def test_averaging_changes_what_is_validated_and_not_the_training(self):
         split, plain, averaged = toy_split(), toy_model(), toy_model()
-        first = train(plain, split, TrainConfig(epochs=3, batch_size=8, learning_rate=0.05), progress=False)
-        second = train(averaged, split, TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, averaging=0.99), progress=False)
+        first = train(
+            plain, split, TrainConfig(epochs=3, batch_size=8, learning_rate=0.05), progress=False
+        )
+        second = train(
+            averaged,
+            split,
+            TrainConfig(epochs=3, batch_size=8, learning_rate=0.05, averaging=0.99),
+            progress=False,
+        )
         assert [row["loss"] for row in first.rows] == [row["loss"] for row in second.rows]
         assert [row["ndcg"] for row in first.rows] != [row["ndcg"] for row in second.rows]
 
@@ -298,7 +425,10 @@ class TestByHand:
         other = leave_last_out(make_dataset("toy", events))
         for name in ("popularity", "markov"):
             models = [build_model(name, num_items=ITEMS, max_len=6) for _ in range(2)]
-            histories = [train(model, part, progress=False) for model, part in zip(models, (split, other), strict=True)]
+            histories = [
+                train(model, part, progress=False)
+                for model, part in zip(models, (split, other), strict=True)
+            ]
             assert same(models[0].state_dict(), models[1].state_dict()) and histories[0].rows == []
             whole = build_model(name, num_items=ITEMS, max_len=6)
             whole.fit(events["user"].to_numpy(), events["item"].to_numpy())
@@ -309,30 +439,47 @@ class Clock(SequenceModel):
     uses_time = True
 
     def forward(self, items, times=None, query_times=None):
-        return self.item_embedding(items) + (query_times - times).double().log1p()[..., None].float()
+        return (
+            self.item_embedding(items) + (query_times - times).double().log1p()[..., None].float()
+        )
 
 
 class TestErrors:
     def test_time_needs_timestamps(self):
         with pytest.raises(TutorialError, match="Clock needs timestamps and toy has none"):
             train(Clock(ITEMS, 6, 8), toy_split(has_times=False), progress=False)
-        assert train(Clock(ITEMS, 6, 8), toy_split(), TrainConfig(epochs=1), progress=False).best_epoch == 1
+        assert (
+            train(Clock(ITEMS, 6, 8), toy_split(), TrainConfig(epochs=1), progress=False).best_epoch
+            == 1
+        )
 
     def test_other_data_than_the_model_was_built_for(self):
         model = build_model("sasrec", num_items=ITEMS - 1, max_len=6, dim=8)
-        with pytest.raises(TutorialError, match="built for 14 items and toy has 15; give num_items=dataset.num_items"):
+        with pytest.raises(
+            TutorialError,
+            match="built for 14 items and toy has 15; give num_items=dataset.num_items",
+        ):
             train(model, toy_split(), progress=False)
 
     @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:99", "cpus"])
     def test_unknown_device(self, name):
-        with pytest.raises(TutorialError, match=f"device '{name}' is not available here; use 'auto' or 'cpu'"):
+        with pytest.raises(
+            TutorialError, match=f"device '{name}' is not available here; use 'auto' or 'cpu'"
+        ):
             pick_device(name)
-        assert pick_device("auto").type in ("cuda", "mps", "cpu") and pick_device("cpu").type == "cpu"
+        assert (
+            pick_device("auto").type in ("cuda", "mps", "cpu") and pick_device("cpu").type == "cpu"
+        )
 
     def test_a_model_that_reads_later_times_trains_on_prefixes_alone(self):
-        model = build_model("tim4rec", num_items=ITEMS, max_len=6, dim=8, heads=2, blocks=1, literal=True)
+        model = build_model(
+            "tim4rec", num_items=ITEMS, max_len=6, dim=8, heads=2, blocks=1, literal=True
+        )
         for windows in ("last", "all"):
-            with pytest.raises(TutorialError, match=f"would learn from them: got windows='{windows}', give windows='prefixes'"):
+            with pytest.raises(
+                TutorialError,
+                match=f"would learn from them: got windows='{windows}', give windows='prefixes'",
+            ):
                 train(model, toy_split(), TrainConfig(windows=windows), progress=False)
         config = TrainConfig(windows="prefixes", epochs=4, learning_rate=0.01, batch_size=8)
         history = train(model, toy_split(), config, progress=False)
@@ -341,7 +488,9 @@ class TestErrors:
     def test_a_loss_that_is_not_finite(self):
         model = toy_model()
         torch.nn.init.constant_(model.position_embedding.weight, torch.nan)
-        with pytest.raises(TutorialError, match="the loss became nan in epoch 1; lower the learning rate"):
+        with pytest.raises(
+            TutorialError, match="the loss became nan in epoch 1; lower the learning rate"
+        ):
             train(model, toy_split(), progress=False)
 
     @pytest.mark.parametrize(
@@ -374,6 +523,11 @@ def test_progress_bar_tells_epoch_loss_and_metric(capsys):
     train(toy_model(), toy_split(), TrainConfig(epochs=2, batch_size=8), progress=True)
     shown = capsys.readouterr().err
     steps = 2 * num_training_batches(toy_split(), max_len=6, batch_size=8)
-    assert "100%" in shown and f"{steps}/{steps}" in shown and "epoch 2 loss" in shown and "validation NDCG@10" in shown
+    assert (
+        "100%" in shown
+        and f"{steps}/{steps}" in shown
+        and "epoch 2 loss" in shown
+        and "validation NDCG@10" in shown
+    )
     train(toy_model(), toy_split(), TrainConfig(epochs=1), progress=False)
     assert capsys.readouterr() == ("", "")

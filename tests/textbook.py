@@ -1,4 +1,6 @@
-"""Slow and obvious versions, to compare with: a SASRec step as widely used ports write it, the full softmax, batches by loops."""
+"""Slow and obvious versions, to compare with: a SASRec step as widely used ports write it, the full
+softmax, batches by loops.
+"""
 
 from collections.abc import Iterator
 
@@ -11,12 +13,15 @@ from tutorial_lib.models.base import SequenceModel, initialise
 
 
 class TextbookBlock(nn.Module):
-    """Pre-norm block around `nn.MultiheadAttention` with a mask, as the common PyTorch ports of SASRec have it."""
+    """Pre-norm block around `nn.MultiheadAttention` with a mask, as the common PyTorch ports of
+    SASRec have it.
+    """
 
     def __init__(self, dim: int, heads: int, dropout: float):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = nn.MultiheadAttention(dim, heads, dropout)  # in its default layout, [L, B, d]
+        # in its default layout, [L, B, d]
+        self.attention = nn.MultiheadAttention(dim, heads, dropout)
         self.inner, self.outer = nn.Conv1d(dim, dim, 1), nn.Conv1d(dim, dim, 1)
         self.dropout1, self.dropout2 = nn.Dropout(dropout), nn.Dropout(dropout)
 
@@ -32,7 +37,16 @@ class TextbookBlock(nn.Module):
 class TextbookSASRec(SequenceModel):
     """The same network as `SASRec`, without the fused kernel."""
 
-    def __init__(self, num_items: int, max_len: int, dim: int, *, blocks: int = 2, heads: int = 1, dropout: float = 0.2):
+    def __init__(
+        self,
+        num_items: int,
+        max_len: int,
+        dim: int,
+        *,
+        blocks: int = 2,
+        heads: int = 1,
+        dropout: float = 0.2,
+    ):
         super().__init__(num_items, max_len, dim)
         self.position_embedding = nn.Embedding(max_len, dim)
         self.dropout = nn.Dropout(dropout)
@@ -40,8 +54,11 @@ class TextbookSASRec(SequenceModel):
         self.norm = nn.LayerNorm(dim)
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
-        positions = torch.arange(items.shape[1]).expand_as(items)  # looked up for every event of the batch
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
+        # looked up for every event of the batch
+        positions = torch.arange(items.shape[1]).expand_as(items)
         x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)
         x = self.dropout(x)
         for block in self.blocks:
@@ -49,7 +66,9 @@ class TextbookSASRec(SequenceModel):
         return self.norm(x)
 
 
-def textbook_bce(model: SequenceModel, states: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+def textbook_bce(
+    model: SequenceModel, states: Tensor, targets: Tensor, negatives: Tensor
+) -> Tensor:
     """BCE over all positions of [B, L], pads masked out afterwards, as the ports do it."""
     positive = (states * model.item_embedding(targets)).sum(-1)
     negative = (states * model.item_embedding(negatives)).sum(-1)
@@ -65,12 +84,19 @@ def textbook_full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Te
     return F.cross_entropy(logits, targets)
 
 
-def textbook_batches(histories: list[list[int]], max_len: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs and targets [B, max_len] in random order, filled event by event from the end, as the samplers of the ports do it."""
+def textbook_batches(
+    histories: list[list[int]], max_len: int, batch_size: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs and targets [B, max_len] in random order, filled event by event from the end, as the
+    samplers of the ports do it.
+    """
     order = np.random.default_rng(seed).permutation(len(histories))
     for first in range(0, len(order), batch_size):
         users = order[first : first + batch_size]
-        inputs, targets = np.zeros((len(users), max_len), dtype=np.int64), np.zeros((len(users), max_len), dtype=np.int64)
+        inputs, targets = (
+            np.zeros((len(users), max_len), dtype=np.int64),
+            np.zeros((len(users), max_len), dtype=np.int64),
+        )
         for row, user in enumerate(users):
             following, place = histories[user][-1], max_len - 1
             for item in reversed(histories[user][:-1]):

@@ -1,4 +1,6 @@
-"""Slow and obvious versions of lessons 08 and 09: TiSASRec with four-dimensional relation tensors, mHC with unrolled Sinkhorn."""
+"""Slow and obvious versions of lessons 08 and 09: TiSASRec with four-dimensional relation tensors,
+mHC with unrolled Sinkhorn.
+"""
 
 import math
 
@@ -11,13 +13,25 @@ from tutorial_lib.models.tisasrec import TiSASRec
 
 
 def naive_interval_attention(
-    query: Tensor, key: Tensor, value: Tensor, interval_key: Tensor, interval_value: Tensor, buckets: Tensor
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    interval_key: Tensor,
+    interval_value: Tensor,
+    buckets: Tensor,
 ) -> Tensor:
     """One vector looked up for every pair of events: two tensors [B, H, L, L, d_head]."""
-    return relation_attention(query, key, value, *(table[:, buckets].transpose(0, 1) for table in (interval_key, interval_value)))
+    return relation_attention(
+        query,
+        key,
+        value,
+        *(table[:, buckets].transpose(0, 1) for table in (interval_key, interval_value)),
+    )
 
 
-def relation_attention(query: Tensor, key: Tensor, value: Tensor, relation_key: Tensor, relation_value: Tensor) -> Tensor:
+def relation_attention(
+    query: Tensor, key: Tensor, value: Tensor, relation_key: Tensor, relation_value: Tensor
+) -> Tensor:
     """query, key, value [B, H, L, d_head], relations [B, H, L, L, d_head] -> [B, H, L, d_head]."""
     scores = query @ key.transpose(2, 3) + (relation_key @ query[..., None])[..., 0]
     allowed = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
@@ -26,7 +40,9 @@ def relation_attention(query: Tensor, key: Tensor, value: Tensor, relation_key: 
 
 
 class NaiveAttention(nn.Module):
-    """`IntervalAttention` as the public ports have it: relations looked up and dropped out pair by pair, weights dropped out."""
+    """`IntervalAttention` as the public ports have it: relations looked up and dropped out pair by
+    pair, weights dropped out.
+    """
 
     def __init__(self, dim: int, heads: int, dropout: float):
         super().__init__()
@@ -39,14 +55,25 @@ class NaiveAttention(nn.Module):
         parts = (query, key + position_key, value + position_value, relation_key, relation_value)
         query, key, value, *relations = (part.unflatten(-1, (self.heads, -1)) for part in parts)
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
-        mixed = relation_attention(query, key, value, *(part.permute(0, 3, 1, 2, 4) for part in relations))
+        mixed = relation_attention(
+            query, key, value, *(part.permute(0, 3, 1, 2, 4) for part in relations)
+        )
         return self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
 
 
 class TextbookTiSASRec(TiSASRec):
     """The same network with the relation tensors [B, L, L, d]; with dropout 0 the same numbers."""
 
-    def __init__(self, num_items: int, max_len: int, dim: int, *, heads: int = 1, dropout: float = 0.2, **options):
+    def __init__(
+        self,
+        num_items: int,
+        max_len: int,
+        dim: int,
+        *,
+        heads: int = 1,
+        dropout: float = 0.2,
+        **options,
+    ):
         super().__init__(num_items, max_len, dim, heads=heads, dropout=dropout, **options)
         self.dropout = nn.Dropout(dropout)
         for block in self.blocks:
@@ -56,12 +83,19 @@ class TextbookTiSASRec(TiSASRec):
     def tables(self, times: Tensor, query_times: Tensor | None, users: Tensor | None):
         buckets = self.intervals(times, times, users)
         places = torch.arange(times.shape[1]).expand_as(times)
-        tables = self.position_key(places), self.position_value(places), self.interval_key(buckets), self.interval_value(buckets)
+        tables = (
+            self.position_key(places),
+            self.position_value(places),
+            self.interval_key(buckets),
+            self.interval_value(buckets),
+        )
         return (*map(self.dropout, tables), buckets)
 
 
 def unrolled_sinkhorn(logits: Tensor, iterations: int = 20) -> Tensor:
-    """Columns, then rows, by division, again and again; autograd keeps every step. [..., n, n] -> [..., n, n]."""
+    """Columns, then rows, by division, again and again; autograd keeps every step. [..., n, n] ->
+    [..., n, n].
+    """
     matrix = logits.exp()
     for _ in range(iterations):
         matrix = matrix / matrix.sum(-2, keepdim=True)
@@ -74,14 +108,26 @@ class NaiveConnection(nn.Module):
 
     def __init__(self, ours: nn.Module):
         super().__init__()
-        self.streams, self.phi, self.alpha, self.bias = ours.streams, ours.phi, ours.alpha, ours.bias
+        self.streams, self.phi, self.alpha, self.bias = (
+            ours.streams,
+            ours.phi,
+            ours.alpha,
+            ours.bias,
+        )
 
     def mappings(self, streams: Tensor) -> Mappings:
         n, flat = self.streams, streams.flatten(-2)
         normed = flat * (flat.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
-        parts = zip((normed @ self.phi).split([n, n, n * n], -1), self.alpha, self.bias.split([n, n, n * n]), strict=True)
+        parts = zip(
+            (normed @ self.phi).split([n, n, n * n], -1),
+            self.alpha,
+            self.bias.split([n, n, n * n]),
+            strict=True,
+        )
         pre, post, res = (alpha * dynamic + static for dynamic, alpha, static in parts)
-        return Mappings(pre.sigmoid(), 2 * post.sigmoid(), unrolled_sinkhorn(res.unflatten(-1, (n, n))))
+        return Mappings(
+            pre.sigmoid(), 2 * post.sigmoid(), unrolled_sinkhorn(res.unflatten(-1, (n, n)))
+        )
 
     def forward(self, streams: Tensor, function, mean: bool = False) -> Tensor:
         streams = streams.expand(-1, -1, self.streams, -1)

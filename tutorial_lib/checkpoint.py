@@ -1,4 +1,5 @@
-"""Checkpoints: whole on the disk, only numbers and plain values inside, refused when they belong to another run.
+"""Checkpoints: whole on the disk, only numbers and plain values inside, refused when they belong to
+another run.
 
 Taught in lesson 07.
 """
@@ -18,7 +19,9 @@ from tutorial_lib.errors import TutorialError
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path` to write to. Renamed to `path` at the end; removed if anything goes wrong."""
+    """Yields a temporary name beside `path` to write to. Renamed to `path` at the end; removed if
+    anything goes wrong.
+    """
     path = Path(path)
     partial = path.with_name(path.name + ".part")
     try:
@@ -30,15 +33,23 @@ def replacing(path: Path | str) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise TutorialError(f"could not write {path} ({reason}); free some space or choose another folder") from error
+        raise TutorialError(
+            f"could not write {path} ({reason}); free some space or choose another folder"
+        ) from error
 
 
 def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, dict[str, object]]:
-    """What a checkpoint must agree with: every setting of the run and the model, and the data that training can see."""
+    """What a checkpoint must agree with: every setting of the run and the model, and the data that
+    training can see.
+    """
     settings = {"class": type(model).__name__}
     for path, module in model.named_modules():
         for name, value in vars(module).items():
-            if type(value) in (int, float, bool, str) and name != "training" and not name.startswith("_"):
+            if (
+                type(value) in (int, float, bool, str)
+                and name != "training"
+                and not name.startswith("_")
+            ):
                 settings[f"{path}.{name}".lstrip(".")] = value
     settings |= {name: list(value.shape) for name, value in model.state_dict().items()}
     cut = hashlib.sha256(split.train_end.tobytes() + split.valid.row.tobytes()).hexdigest()[:16]
@@ -53,21 +64,30 @@ def save_checkpoint(path: Path | str, state: dict) -> None:
 
 
 def load_checkpoint(path: Path | str, identity: dict[str, dict[str, object]]) -> dict:
-    """Reads a checkpoint (tensors and plain values only, never arbitrary objects) and refuses one of another run."""
+    """Reads a checkpoint (tensors and plain values only, never arbitrary objects) and refuses one
+    of another run.
+    """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         found = {part: dict(saved["identity"][part]) for part in identity}
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise TutorialError(f"{path} is not a readable checkpoint; delete it to start again ({type(error).__name__})") from error
+        raise TutorialError(
+            f"{path} is not a readable checkpoint; delete it to start again"
+            f" ({type(error).__name__})"
+        ) from error
     for part, wanted in identity.items():
         for name in sorted(wanted.keys() | found[part].keys()):
             if (got := found[part].get(name)) != (want := wanted.get(name)):
                 raise TutorialError(
-                    f"{path} belongs to another run: in its {part}, {name} is {got!r} and not {want!r}; "
-                    "name another checkpoint or delete this one"
+                    f"{path} belongs to another run: in its {part}, {name} is {got!r} and not"
+                    f" {want!r}; name another checkpoint or delete this one"
                 )
     return saved
 
 
-def copy_weights(weights: dict[str, torch.Tensor], device: torch.device | None = None) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone().to(device or value.device) for name, value in weights.items()}
+def copy_weights(
+    weights: dict[str, torch.Tensor], device: torch.device | None = None
+) -> dict[str, torch.Tensor]:
+    return {
+        name: value.detach().clone().to(device or value.device) for name, value in weights.items()
+    }

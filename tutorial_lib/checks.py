@@ -1,6 +1,8 @@
-"""What lessons use to keep their word: numbers in the text are checked, exercises judge themselves, settings come from one place.
+"""What lessons use to keep their word: numbers in the text are checked, exercises judge themselves,
+settings come from one place.
 
-Everything printed here is the same on every machine: wanted values and tolerances, never raw results.
+Everything printed here is the same on every machine: wanted values and tolerances, never raw
+results.
 """
 
 import functools
@@ -21,20 +23,31 @@ NOT_ATTEMPTED, WRONG, RIGHT = "not attempted yet", "wrong", "right"
 def expect(name: str, value: float, want: float, tol: float, when: bool = True) -> None:
     """Check a number that the text states; prints "ok  NDCG@10 = 0.21 ± 0.02".
 
-    Raises AssertionError with the value if it lies more than `tol` from `want`. A tolerance as large as the number itself
-    would accept anything, hence TutorialError (unless want = 0). `when=False`: the reader runs other data than the text
-    speaks of, so nothing is checked.
+    Raises AssertionError with the value if it lies more than `tol` from `want`. A tolerance as
+    large as the number itself would accept anything, hence TutorialError (unless want = 0).
+    `when=False`: the reader runs other data than the text speaks of, so nothing is checked.
     """
     if not (0 < tol < abs(want) or (want == 0 and 0 < tol < np.inf)):
-        raise TutorialError(f"{name}: the tolerance {tol:g} must be positive and smaller than the number it guards, {want:g}")
-    _report(name, f"{name} = {want:g} ± {tol:g}", abs(float(value) - want) <= tol, float(value), when)
+        raise TutorialError(
+            f"{name}: the tolerance {tol:g} must be positive and smaller than the number it guards,"
+            f" {want:g}"
+        )
+    _report(
+        name, f"{name} = {want:g} ± {tol:g}", abs(float(value) - want) <= tol, float(value), when
+    )
 
 
 def expect_between(name: str, value: float, low: float, high: float, when: bool = True) -> None:
     """Check low <= value <= high; prints "ok  name: between low and high"."""
     if not low < high:
         raise TutorialError(f"{name}: {low:g} to {high:g} is no range")
-    _report(name, f"{name}: between {low:g} and {high:g}", low <= float(value) <= high, float(value), when)
+    _report(
+        name,
+        f"{name}: between {low:g} and {high:g}",
+        low <= float(value) <= high,
+        float(value),
+        when,
+    )
 
 
 def expect_true(name: str, condition: bool, when: bool = True) -> None:
@@ -43,18 +56,33 @@ def expect_true(name: str, condition: bool, when: bool = True) -> None:
 
 
 def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool = True) -> None:
-    """Check two arrays of the same shape, entry by entry; prints "ok  ours equals torch's (max difference below 1e-06)".
+    """Check two arrays of the same shape, entry by entry; prints "ok  ours equals torch's (max
+    difference below 1e-06)".
 
-    Infinities must stand in the same places; NaN equals nothing. The tolerance must be smaller than the largest wanted entry.
+    Infinities must stand in the same places; NaN equals nothing. The tolerance must be smaller than
+    the largest wanted entry.
     """
     got, want = _array(got), _array(want)
     size = np.abs(want[np.isfinite(want)]).max(initial=0)
     if not 0 < tol < (size or np.inf):
-        raise TutorialError(f"{name}: the tolerance {tol:g} must be positive and smaller than the largest entry, {size:g}")
+        raise TutorialError(
+            f"{name}: the tolerance {tol:g} must be positive and smaller than the largest entry,"
+            f" {size:g}"
+        )
     if got.shape == want.shape:
         worst, place = _worst(got, want)
-        found = f"off by {worst:.3g} at {place}: {got[place]:.6g} instead of {want[place]:.6g}" if want.size else "empty"
-        _report(name, f"{name} (max difference below {tol:g})", want.size > 0 and worst < tol, found, when)
+        found = (
+            f"off by {worst:.3g} at {place}: {got[place]:.6g} instead of {want[place]:.6g}"
+            if want.size
+            else "empty"
+        )
+        _report(
+            name,
+            f"{name} (max difference below {tol:g})",
+            want.size > 0 and worst < tol,
+            found,
+            when,
+        )
     else:
         _report(name, name, False, f"of shape {got.shape} instead of {want.shape}", when)
 
@@ -65,7 +93,11 @@ def _report(name: str, text: str, good: bool, found: object, when: bool) -> None
     elif good:
         print(f"ok  {text}")
     else:
-        raise AssertionError(f"{name} is {found:.6g}, wanted: {text}" if isinstance(found, float) else f"{text}: {found}")
+        raise AssertionError(
+            f"{name} is {found:.6g}, wanted: {text}"
+            if isinstance(found, float)
+            else f"{text}: {found}"
+        )
 
 
 def _array(x: Any) -> np.ndarray:
@@ -76,19 +108,29 @@ def _array(x: Any) -> np.ndarray:
 def _worst(got: np.ndarray, want: np.ndarray) -> tuple[float, tuple[int, ...]]:
     """Largest difference and its place; equal infinities differ by 0, NaN by infinity."""
     with np.errstate(invalid="ignore"):
-        difference = np.nan_to_num(np.where(got == want, 0.0, np.abs(got - want)), nan=np.inf, posinf=np.inf)
+        difference = np.nan_to_num(
+            np.where(got == want, 0.0, np.abs(got - want)), nan=np.inf, posinf=np.inf
+        )
     place = np.unravel_index(difference.argmax(), difference.shape) if difference.size else ()
     return float(difference.max(initial=0)), tuple(int(i) for i in place)
 
 
-def show_matrix(x: Any, rows: Sequence | None = None, cols: Sequence | None = None, digits: int = 2) -> None:
-    """Print a vector or matrix with labels, the same on every machine: fixed digits, no -0.00, booleans as 1 and a dot."""
+def show_matrix(
+    x: Any, rows: Sequence | None = None, cols: Sequence | None = None, digits: int = 2
+) -> None:
+    """Print a vector or matrix with labels, the same on every machine: fixed digits, no -0.00,
+    booleans as 1 and a dot.
+    """
     kind = np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x).dtype.kind
     values = np.atleast_2d(_array(x))
     if values.ndim != 2 or any(
-        labels is not None and len(labels) != size for labels, size in zip((rows, cols), values.shape, strict=True)
+        labels is not None and len(labels) != size
+        for labels, size in zip((rows, cols), values.shape, strict=True)
     ):
-        raise TutorialError(f"show_matrix got shape {values.shape} and labels of other lengths: it shows one labelled matrix")
+        raise TutorialError(
+            f"show_matrix got shape {values.shape} and labels of other lengths: it shows one"
+            " labelled matrix"
+        )
 
     def text(value: float) -> str:
         if kind == "b":
@@ -104,20 +146,29 @@ def show_matrix(x: Any, rows: Sequence | None = None, cols: Sequence | None = No
         table = [[label.ljust(left), *row] for label, row in zip(labels, table, strict=True)]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def settings(dataset: str = "sample", users: int | None = None) -> tuple[str, int | None]:
-    """Data set and number of users of a lesson; the environment variables TUTORIAL_DATASET and TUTORIAL_USERS override.
+    """Data set and number of users of a lesson; the environment variables TUTORIAL_DATASET and
+    TUTORIAL_USERS override.
 
-    Unset or empty variables change nothing; TUTORIAL_USERS=all means every user. An unknown name is refused by `load_dataset`.
+    Unset or empty variables change nothing; TUTORIAL_USERS=all means every user. An unknown name is
+    refused by `load_dataset`.
     """
     dataset = os.environ.get("TUTORIAL_DATASET", "").strip() or dataset
-    wanted = os.environ.get("TUTORIAL_USERS", "").strip() or ("all" if users is None else str(users))
+    wanted = os.environ.get("TUTORIAL_USERS", "").strip() or (
+        "all" if users is None else str(users)
+    )
     if wanted == "all":
         return dataset, None
     if not (wanted.isdecimal() and int(wanted) > 0):
-        raise TutorialError(f"the number of users is {wanted!r}: set TUTORIAL_USERS to a whole number of at least 1, or to all")
+        raise TutorialError(
+            f"the number of users is {wanted!r}: set TUTORIAL_USERS to a whole number of at least"
+            " 1, or to all"
+        )
     return dataset, int(wanted)
 
 
@@ -144,11 +195,12 @@ class Verdict:
 
 
 def exercise(test: Callable[..., None]) -> Callable[..., Verdict]:
-    """Decorator: turns `test(answer)`, which raises Wrong("...") for a wrong answer, into a checker.
+    """Decorator: turns `test(answer)`, which raises Wrong("...") for a wrong answer, into a
+    checker.
 
-    The checker prints exactly one line and returns the Verdict; it never raises. Not attempted: the answer is None or `...`
-    (or a list of these), or a function that returns one of these or raises NotImplementedError. An answer that raises
-    anything else is wrong.
+    The checker prints exactly one line and returns the Verdict; it never raises. Not attempted: the
+    answer is None or `...` (or a list of these), or a function that returns one of these or raises
+    NotImplementedError. An answer that raises anything else is wrong.
     """
 
     @functools.wraps(test)
@@ -177,7 +229,9 @@ def _is_empty(answer: Any) -> bool:
 
 
 def _is_stub(error: Exception) -> bool:
-    """`raise NotImplementedError` of an empty exercise; not torch's "not implemented for 'Long'", which is a mistake."""
+    """`raise NotImplementedError` of an empty exercise; not torch's "not implemented for 'Long'",
+    which is a mistake.
+    """
     return isinstance(error, NotImplementedError) and "not implemented for" not in str(error)
 
 
@@ -187,7 +241,9 @@ def _raised(error: Exception) -> str:
 
 
 def _probe(answer: Any) -> Any:
-    """A function that watches what the reader's function returns and raises; other answers pass as they are."""
+    """A function that watches what the reader's function returns and raises; other answers pass as
+    they are.
+    """
     if not (inspect.isroutine(answer) or isinstance(answer, functools.partial)):
         return answer
     answered = False
@@ -199,7 +255,11 @@ def _probe(answer: Any) -> Any:
         except Exception as error:
             raise (NotAttempted() if _is_stub(error) else Wrong(_raised(error))) from error
         if _is_empty(result):
-            raise Wrong("it returned None: is a return missing on one of its paths?") if answered else NotAttempted()
+            raise (
+                Wrong("it returned None: is a return missing on one of its paths?")
+                if answered
+                else NotAttempted()
+            )
         answered = True
         return result
 
@@ -207,9 +267,14 @@ def _probe(answer: Any) -> Any:
 
 
 def want_tensor(
-    got: Any, shape: tuple[int, ...] | None = None, dtype: torch.dtype | None = None, name: str = "your result"
+    got: Any,
+    shape: tuple[int, ...] | None = None,
+    dtype: torch.dtype | None = None,
+    name: str = "your result",
 ) -> None:
-    """For checkers: `got` must be a tensor of this shape and dtype (None: any), else Wrong; NotAttempted if it is empty."""
+    """For checkers: `got` must be a tensor of this shape and dtype (None: any), else Wrong;
+    NotAttempted if it is empty.
+    """
     if _is_empty(got):
         raise NotAttempted
     if not isinstance(got, torch.Tensor):
@@ -225,7 +290,9 @@ def _kind(dtype: torch.dtype) -> str:
 
 
 def want_number(got: object, name: str) -> float:
-    """`got` as one number; NotAttempted where nothing was written, Wrong where it is something else."""
+    """`got` as one number; NotAttempted where nothing was written, Wrong where it is something
+    else.
+    """
     if got is None or got is Ellipsis:
         raise NotAttempted
     try:
@@ -235,9 +302,11 @@ def want_number(got: object, name: str) -> float:
 
 
 def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result") -> None:
-    """For checkers: `got` must equal `want` (tensor, array, list or number) entry by entry within `tol`.
+    """For checkers: `got` must equal `want` (tensor, array, list or number) entry by entry within
+    `tol`.
 
-    A tensor must also be of the same kind (truth values, whole numbers or decimals), whatever its precision.
+    A tensor must also be of the same kind (truth values, whole numbers or decimals), whatever its
+    precision.
     """
     if _is_empty(got):
         raise NotAttempted
@@ -248,7 +317,10 @@ def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result"
     try:
         got, want = _array(got), _array(want)
     except (TypeError, ValueError):
-        raise Wrong(f"{name} is a {type(got).__name__}, wanted {'a number' if np.ndim(want) == 0 else 'numbers'}") from None
+        raise Wrong(
+            f"{name} is a {type(got).__name__}, wanted"
+            f" {'a number' if np.ndim(want) == 0 else 'numbers'}"
+        ) from None
     if got.shape != want.shape:
         raise Wrong(f"{name} has shape {got.shape}, wanted {want.shape}")
     worst, place = _worst(got, want)
@@ -259,13 +331,16 @@ def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result"
 
 @torch.no_grad()
 def influence(model: Callable[[torch.Tensor], torch.Tensor], items: torch.Tensor) -> torch.Tensor:
-    """Who reaches whom, measured: bool [L, L], True at (i, j) if output i changes when input j becomes another item.
+    """Who reaches whom, measured: bool [L, L], True at (i, j) if output i changes when input j
+    becomes another item.
 
-    model: items int64 [B, L] -> anything [B, L, ...]; items: one history, int64 [L]. A model that never looks ahead gives
-    nothing above the diagonal. Equality is exact, to the last bit. Taught in lesson 05.
+    model: items int64 [B, L] -> anything [B, L, ...]; items: one history, int64 [L]. A model that
+    never looks ahead gives nothing above the diagonal. Equality is exact, to the last bit. Taught
+    in lesson 05.
     """
     length = len(items)
     history = items.expand(length, length)  # row j: the history in which input j will change
     changed = history + torch.eye(length, dtype=items.dtype) * torch.where(items > 1, -1, 1)
-    differs = model(changed) != model(history.contiguous())  # same batch size, so that rounding is the same
+    # same batch size, so that rounding is the same
+    differs = model(changed) != model(history.contiguous())
     return differs.flatten(2).any(dim=2).T

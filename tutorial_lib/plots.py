@@ -1,4 +1,5 @@
-"""Small pictures in one style. Every function draws into `ax` (or a new figure) and returns the Axes; none calls plt.show().
+"""Small pictures in one style. Every function draws into `ax` (or a new figure) and returns the
+Axes; none calls plt.show().
 
 Colours are those of Okabe and Ito (2008), which readers with any colour vision can tell apart.
 """
@@ -60,32 +61,63 @@ def heatmap(
     limits: tuple[float, float] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """A matrix [R, C] as coloured cells with their numbers (readable up to about 12 x 12): masks, attention weights.
+    """A matrix [R, C] as coloured cells with their numbers (readable up to about 12 x 12): masks,
+    attention weights.
 
-    Truth values show as 1 and a dot. Cells that are not finite (a mask of -inf) are grey and crossed. `rows`, `columns`: tick
-    labels; `label`: name and unit of the colours (draws a colour bar); `limits`: values at the ends of the colour scale.
+    Truth values show as 1 and a dot. Cells that are not finite (a mask of -inf) are grey and
+    crossed. `rows`, `columns`: tick labels; `label`: name and unit of the colours (draws a colour
+    bar); `limits`: values at the ends of the colour scale.
     """
     values = np.asarray(matrix.detach().cpu() if isinstance(matrix, torch.Tensor) else matrix)
     if values.ndim != 2 or 0 in values.shape:
-        raise TutorialError(f"heatmap got an array of shape {values.shape}: pass one matrix [rows, columns]")
+        raise TutorialError(
+            f"heatmap got an array of shape {values.shape}: pass one matrix [rows, columns]"
+        )
     truth, numbers = values.dtype == bool, values.astype(np.float64)
     finite = np.isfinite(numbers)
     if limits is None:
-        limits = (0.0, 1.0) if truth else (numbers[finite].min(initial=0), numbers[finite].max(initial=1e-9))
+        limits = (
+            (0.0, 1.0)
+            if truth
+            else (numbers[finite].min(initial=0), numbers[finite].max(initial=1e-9))
+        )
     if ax is None:
         size = 0.55 * np.array(values.shape[::-1]) + (2.2 if label is None else 3.2, 1.3)
         ax = plt.subplots(figsize=tuple(np.clip(size, 2.5, 8)))[1]
-    image = ax.imshow(np.where(finite, numbers, np.nan), cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")
+    image = ax.imshow(
+        np.where(finite, numbers, np.nan), cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto"
+    )
     ax.set_facecolor("#D0D0D0")
     ax.grid(False)
     for place, value in np.ndenumerate(numbers):
         red, green, blue, _ = image.cmap(image.norm(value)) if finite[place] else (1, 1, 1, 1)
         ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
-        text = ("1" if value else "·") if truth else f"{round(value, digits) + 0.0:.{digits}f}" if finite[place] else "×"
-        ax.text(place[1], place[0], text, ha="center", va="center", color=ink, fontsize=16 if text == "·" else 9)
-    for axis, names, count in ((ax.xaxis, columns, values.shape[1]), (ax.yaxis, rows, values.shape[0])):
-        axis.set_ticks(range(count), [str(i + 1) for i in range(count)] if names is None else [str(name) for name in names])
-    if columns is not None and max(len(str(name)) for name in columns) > 5:  # long names would run into each other
+        text = (
+            ("1" if value else "·")
+            if truth
+            else f"{round(value, digits) + 0.0:.{digits}f}"
+            if finite[place]
+            else "×"
+        )
+        ax.text(
+            place[1],
+            place[0],
+            text,
+            ha="center",
+            va="center",
+            color=ink,
+            fontsize=16 if text == "·" else 9,
+        )
+    for axis, names, count in (
+        (ax.xaxis, columns, values.shape[1]),
+        (ax.yaxis, rows, values.shape[0]),
+    ):
+        axis.set_ticks(
+            range(count),
+            [str(i + 1) for i in range(count)] if names is None else [str(name) for name in names],
+        )
+    # long names would run into each other
+    if columns is not None and max(len(str(name)) for name in columns) > 5:
         plt.setp(ax.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     ax.tick_params(length=0)
@@ -103,10 +135,11 @@ def learning_curve(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """One quantity against the epoch. A history is what `train` returns, or rows with "epoch" and `column`.
+    """One quantity against the epoch. A history is what `train` returns, or rows with "epoch" and
+    `column`.
 
-    `histories`: one of them, or {name: history} to compare several; a ring marks the best epoch (lowest for "loss").
-    `lines`: {name: value} drawn as horizontal references.
+    `histories`: one of them, or {name: history} to compare several; a ring marks the best epoch
+    (lowest for "loss"). `lines`: {name: value} drawn as horizontal references.
     """
     named = histories if isinstance(histories, Mapping) else {"": histories}
     ax = ax or plt.subplots()[1]
@@ -114,12 +147,15 @@ def learning_curve(
         table = pd.DataFrame(getattr(history, "rows", history))
         if table.empty or not {"epoch", column} <= set(table.columns):
             raise TutorialError(
-                f"the history {name!r} has the columns {list(table.columns)}: wanted rows with epoch and {column}"
+                f"the history {name!r} has the columns {list(table.columns)}: wanted rows with"
+                f" epoch and {column}"
             )
         color = PALETTE[index % 6]
         ax.plot(table["epoch"], table[column], color=color, marker=".", label=name)
         best = table[column].idxmin() if column == "loss" else table[column].idxmax()
-        ax.plot(table["epoch"][best], table[column][best], "o", ms=10, mfc="none", mec=color, mew=1.5)
+        ax.plot(
+            table["epoch"][best], table[column][best], "o", ms=10, mfc="none", mec=color, mew=1.5
+        )
     for index, (name, value) in enumerate((lines or {}).items()):
         ax.axhline(value, color="#555555", lw=1.2, ls=DASHES[index % len(DASHES)], label=name)
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -137,22 +173,34 @@ def metric_bars(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """One row a model, first on top: a point with its interval; vertical lines for floor and ceiling.
+    """One row a model, first on top: a point with its interval; vertical lines for floor and
+    ceiling.
 
-    `table`: {model: Interval}. `lines`: for example {"popularity": 0.009, "clairvoyant": 0.127}; the axis starts at 0.
+    `table`: {model: Interval}. `lines`: for example {"popularity": 0.009, "clairvoyant": 0.127};
+    the axis starts at 0.
     """
     if not table:
-        raise TutorialError("metric_bars got no model: pass {name: Interval}, for example from bootstrap_interval")
+        raise TutorialError(
+            "metric_bars got no model: pass {name: Interval}, for example from bootstrap_interval"
+        )
     lines = lines or {}
     ax = ax or plt.subplots(figsize=(6.4, 1.2 + 0.35 * len(table)))[1]
     for row, interval in enumerate(table.values()):
-        ax.plot([interval.low, interval.high], [row, row], color=BLUE, lw=2.5, solid_capstyle="butt")
+        ax.plot(
+            [interval.low, interval.high], [row, row], color=BLUE, lw=2.5, solid_capstyle="butt"
+        )
         ax.plot(interval.mean, row, "o", color=BLUE, ms=7)
     right = 1.08 * max([interval.high for interval in table.values()] + list(lines.values()))
     for index, (name, value) in enumerate(lines.items()):
         ax.axvline(value, color="#555555", lw=1.2, ls=DASHES[index % len(DASHES)])
         above = {"xytext": (0, 3 + 12 * (index % 2)), "textcoords": "offset points", "fontsize": 9}
-        ax.annotate(name, (value, 1), xycoords=("data", "axes fraction"), ha="right" if value > right / 2 else "left", **above)
+        ax.annotate(
+            name,
+            (value, 1),
+            xycoords=("data", "axes fraction"),
+            ha="right" if value > right / 2 else "left",
+            **above,
+        )
     ax.set_yticks(range(len(table)), list(table))
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(min([0.0] + [interval.low for interval in table.values()]), right)
@@ -170,13 +218,17 @@ def differences(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """One row a model, in it a point and its interval for every rival that was subtracted; a line at 0.
+    """One row a model, in it a point and its interval for every rival that was subtracted; a line
+    at 0.
 
-    `table`: {model: {rival: Interval}}. A rival has the same colour and marker in every row, and in every picture that is given
-    the same `rivals`. The labels are for a legend: `ax.legend()`.
+    `table`: {model: {rival: Interval}}. A rival has the same colour and marker in every row, and in
+    every picture that is given the same `rivals`. The labels are for a legend: `ax.legend()`.
     """
     if not table or not all(table.values()):
-        raise TutorialError("differences got a model without a rival: pass {model: {rival: Interval}}, each with at least one")
+        raise TutorialError(
+            "differences got a model without a rival: pass {model: {rival: Interval}}, each with at"
+            " least one"
+        )
     rivals = list(rivals or dict.fromkeys(rival for row in table.values() for rival in row))
     ax = ax or plt.subplots(figsize=(6.4, 1.2 + 0.5 * len(table)))[1]
     labelled = set()
@@ -185,7 +237,13 @@ def differences(
             index = rivals.index(rival)
             style = {"color": PALETTE[index % 6], "label": None if rival in labelled else rival}
             y = row + 0.6 * ((index + 0.5) / len(rivals) - 0.5)
-            ax.plot([interval.low, interval.high], [y, y], color=style["color"], lw=2, solid_capstyle="butt")
+            ax.plot(
+                [interval.low, interval.high],
+                [y, y],
+                color=style["color"],
+                lw=2,
+                solid_capstyle="butt",
+            )
             ax.plot(interval.mean, y, MARKERS[index % len(MARKERS)], ms=6, ls="", **style)
             labelled.add(rival)
     ax.axvline(0, color=BLACK, lw=1)
@@ -205,31 +263,52 @@ def timeline(
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """The events of one user on a real time axis, one row a group; `clock=False`: the same by order of events alone.
+    """The events of one user on a real time axis, one row a group; `clock=False`: the same by order
+    of events alone.
 
-    times: int64 seconds [n] in order. groups: what to tell apart, one label per event [n], such as the cluster of the item.
-    Events that would cover each other are stacked.
+    times: int64 seconds [n] in order. groups: what to tell apart, one label per event [n], such as
+    the cluster of the item. Events that would cover each other are stacked.
     """
     times = np.asarray(times, dtype=np.int64)
     groups = np.zeros(len(times), dtype=np.int64) if groups is None else np.asarray(groups)
     if len(times) == 0 or times.shape != groups.shape:
         raise TutorialError(
-            f"timeline got {times.shape} times and {groups.shape} groups: pass one group per event, at least one event"
+            f"timeline got {times.shape} times and {groups.shape} groups: pass one group per event,"
+            " at least one event"
         )
     span = times - times[0]
     unit, seconds = next((u for u in UNITS if span[-1] >= 2 * u[1]), UNITS[-1])
     x = span / seconds if clock else np.arange(1, len(times) + 1)
     names, row = np.unique(groups, return_inverse=True)
     ax = ax or plt.subplots(figsize=(6.4, 1.2 + 0.3 * max(len(names), 2)))[1]
-    close = pd.DataFrame({"row": row, "x": np.floor(x / max(x[-1] * 0.012, 1e-9))}).groupby(["row", "x"]).cumcount().to_numpy()
+    close = (
+        pd.DataFrame({"row": row, "x": np.floor(x / max(x[-1] * 0.012, 1e-9))})
+        .groupby(["row", "x"])
+        .cumcount()
+        .to_numpy()
+    )
     y = row - 0.13 * np.minimum(close, 5)
     ax.plot(x, row, color="#BBBBBB", lw=0.8, zorder=1)
     for index in range(len(names)):
         here = row == index
         color, marker = PALETTE[index % 6], MARKERS[index % len(MARKERS)]
-        ax.scatter(x[here], y[here], s=36, color=color, marker=marker, edgecolor="white", linewidth=0.6, zorder=2)
-    ax.set_yticks(*((range(len(names)), [str(name) for name in names]) if len(names) > 1 else ([],)))
+        ax.scatter(
+            x[here],
+            y[here],
+            s=36,
+            color=color,
+            marker=marker,
+            edgecolor="white",
+            linewidth=0.6,
+            zorder=2,
+        )
+    ax.set_yticks(
+        *((range(len(names)), [str(name) for name in names]) if len(names) > 1 else ([],))
+    )
     ax.set_ylim(len(names) - 0.5, -0.9)
-    ax.set(xlabel=f"time since the first event ({unit})" if clock else "event number (order alone)", title=title)
+    ax.set(
+        xlabel=f"time since the first event ({unit})" if clock else "event number (order alone)",
+        title=title,
+    )
     ax.set_ylabel(ylabel if len(names) > 1 else "")
     return ax

@@ -1,8 +1,8 @@
 """How sure are we? Intervals and tests whose unit is the user.
 
-Every function takes one value per user (a metric from `evaluate`, averaged with `per_user` where a user has several targets).
-Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 and 15; Holm (1979).
-Taught in lessons 02 and 20.
+Every function takes one value per user (a metric from `evaluate`, averaged with `per_user` where a
+user has several targets). Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993),
+chapters 13 and 15; Holm (1979). Taught in lessons 02 and 20.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,9 @@ CHUNK = 2_000_000  # numbers drawn at once: 16 MB of indices
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean (or a mean difference) with the ends of its confidence interval, in the unit of the metric."""
+    """A mean (or a mean difference) with the ends of its confidence interval, in the unit of the
+    metric.
+    """
 
     mean: float
     low: float
@@ -34,35 +36,47 @@ class Interval:
 
 
 def mean_over_seeds(values: np.ndarray | Sequence) -> np.ndarray:
-    """Average over seeds, so that the user stays the unit. [S, N] (one row a seed) -> [N]; [N] is returned as it is.
+    """Average over seeds, so that the user stays the unit. [S, N] (one row a seed) -> [N]; [N] is
+    returned as it is.
 
     Raises TutorialError for other shapes, no users, or values that are not finite.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim not in (1, 2) or values.size == 0:
-        raise TutorialError(f"got an array of shape {values.shape}: pass one value per user [N], or [S, N] with one row per seed")
+        raise TutorialError(
+            f"got an array of shape {values.shape}: pass one value per user [N], or [S, N] with one"
+            " row per seed"
+        )
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
-        raise TutorialError(f"{bad} of {values.size} values are not finite: pass one number per user")
+        raise TutorialError(
+            f"{bad} of {values.size} values are not finite: pass one number per user"
+        )
     return values.mean(axis=0) if values.ndim == 2 else values
 
 
 def _in_chunks(draw: Callable[[int], np.ndarray], draws: int, width: int) -> np.ndarray:
-    """Call `draw(size)` with sizes that keep size * width numbers in memory; join the results, [draws]."""
+    """Call `draw(size)` with sizes that keep size * width numbers in memory; join the results,
+    [draws].
+    """
     if draws < 1:
         raise TutorialError(f"draws = {draws}: ask for at least 1 draw, 2000 is usual")
     step = max(1, CHUNK // width)
     return np.concatenate([draw(min(step, draws - done)) for done in range(0, draws, step)])
 
 
-def bootstrap_interval(values: np.ndarray | Sequence, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Interval:
+def bootstrap_interval(
+    values: np.ndarray | Sequence, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Interval:
     """Percentile bootstrap interval of the mean over users.
 
-    values: [N] or [S, N] (averaged over seeds first); level: probability with which such intervals cover the true mean;
-    draws: number of resamples of N users with replacement.
+    values: [N] or [S, N] (averaged over seeds first); level: probability with which such intervals
+    cover the true mean; draws: number of resamples of N users with replacement.
     """
     if not 0 < level < 1:
-        raise TutorialError(f"level = {level}: pass a probability between 0 and 1, for example 0.95")
+        raise TutorialError(
+            f"level = {level}: pass a probability between 0 and 1, for example 0.95"
+        )
     values = mean_over_seeds(values)
     rng, n = np.random.default_rng(seed), len(values)
     means = _in_chunks(lambda size: values[rng.integers(0, n, (size, n))].mean(axis=1), draws, n)
@@ -71,12 +85,17 @@ def bootstrap_interval(values: np.ndarray | Sequence, level: float = 0.95, draws
 
 
 def paired_bootstrap(
-    a: np.ndarray | Sequence, b: np.ndarray | Sequence, level: float = 0.95, draws: int = 2000, seed: int = 0
+    a: np.ndarray | Sequence,
+    b: np.ndarray | Sequence,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> Interval:
     """Bootstrap interval of mean(a - b), resampling users: both values of a user stay together.
 
-    a, b: metric values of two models for the same users in the same order, [N], or [S, N] with one row per seed
-    (differences are averaged over seeds for each user; the two models may have different numbers of seeds).
+    a, b: metric values of two models for the same users in the same order, [N], or [S, N] with one
+    row per seed (differences are averaged over seeds for each user; the two models may have
+    different numbers of seeds).
     """
     return bootstrap_interval(_differences(a, b), level, draws, seed)
 
@@ -84,38 +103,49 @@ def paired_bootstrap(
 def _differences(a: np.ndarray | Sequence, b: np.ndarray | Sequence) -> np.ndarray:
     a, b = mean_over_seeds(a), mean_over_seeds(b)
     if len(a) != len(b):
-        raise TutorialError(f"got {len(a)} users against {len(b)}: a paired comparison needs the same users in the same order")
+        raise TutorialError(
+            f"got {len(a)} users against {len(b)}: a paired comparison needs the same users in the"
+            " same order"
+        )
     return a - b
 
 
 def sign_flip_test(differences: np.ndarray | Sequence, draws: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p-value of "these paired differences have mean 0", by flipping their signs at random.
+    """Two-sided p-value of "these paired differences have mean 0", by flipping their signs at
+    random.
 
-    differences: [N] or [S, N]. If neither model is better, each user's difference is as likely positive as negative; p is
-    the share of sign patterns whose mean is at least as far from 0 as the observed one. The observed pattern counts as one
-    of the draws, hence p >= 1 / (draws + 1).
+    differences: [N] or [S, N]. If neither model is better, each user's difference is as likely
+    positive as negative; p is the share of sign patterns whose mean is at least as far from 0 as
+    the observed one. The observed pattern counts as one of the draws, hence p >= 1 / (draws + 1).
     """
     differences = mean_over_seeds(differences)
-    moved = differences[differences != 0]  # a zero stays zero under either sign: leaving it out changes nothing and saves work
+    # a zero stays zero under either sign: leaving it out changes nothing and saves work
+    moved = differences[differences != 0]
     if len(moved) == 0:
         return 1.0
     rng, n = np.random.default_rng(seed), len(moved)
     total = moved.sum()
-    sums = _in_chunks(lambda size: total - 2 * (rng.integers(0, 2, (size, n), dtype=np.int8) @ moved), draws, n)
-    slack = 1e-12 * np.abs(moved).sum()  # equal sums may differ by rounding; they must count as equal
+    sums = _in_chunks(
+        lambda size: total - 2 * (rng.integers(0, 2, (size, n), dtype=np.int8) @ moved), draws, n
+    )
+    # equal sums may differ by rounding; they must count as equal
+    slack = 1e-12 * np.abs(moved).sum()
     return float((1 + np.count_nonzero(np.abs(sums) >= abs(total) - slack)) / (draws + 1))
 
 
 def holm(p_values: np.ndarray | Sequence) -> np.ndarray:
-    """Holm's step-down adjustment for several tests at once. [M] -> adjusted p-values [M], same order.
+    """Holm's step-down adjustment for several tests at once. [M] -> adjusted p-values [M], same
+    order.
 
-    Rejecting where the result is below alpha keeps the probability of any false rejection below alpha.
+    Rejecting where the result is below alpha keeps the probability of any false rejection below
+    alpha.
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise TutorialError(f"holm wants a list of probabilities between 0 and 1, got {p_values!r}")
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))  # smallest times M, the next times M - 1, ...
+    # smallest times M, the next times M - 1, ...
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

@@ -1,7 +1,9 @@
-"""One training loop for every model: progress bar, early stopping on validation, checkpoint and exact resume.
+"""One training loop for every model: progress bar, early stopping on validation, checkpoint and
+exact resume.
 
-All randomness of epoch k (order of the windows, negatives, dropout) follows from (seed, k) alone. A run that was cut and taken
-up again at the last finished epoch therefore gives the same bits as one that was never interrupted. Taught in lesson 07.
+All randomness of epoch k (order of the windows, negatives, dropout) follows from (seed, k) alone. A
+run that was cut and taken up again at the last finished epoch therefore gives the same bits as one
+that was never interrupted. Taught in lesson 07.
 """
 
 import math
@@ -33,11 +35,15 @@ class TrainConfig:
     epochs: int = 20
     batch_size: int = 128  # windows a step
     learning_rate: float = 1e-3
-    weight_decay: float = 0.0  # on matrices only, never on biases and norms, and on tables only where the model knows users
+    # on matrices only, never on biases and norms, and on tables only where the model knows users
+    weight_decay: float = 0.0
     schedule: str = "constant"  # or "cosine": from learning_rate down to 2 % of it
     warmup_epochs: float = 0.0  # learning rate rises linearly from 0
-    averaging: float = 0.0  # > 0: evaluate an exponential moving average of the weights with this decay a step
-    windows: str = "last"  # the last max_len targets of each user; "all": the whole history, in pieces; "prefixes": one a target
+    # > 0: evaluate an exponential moving average of the weights with this decay a step
+    averaging: float = 0.0
+    # the last max_len targets of each user; "all": the whole history, in pieces; "prefixes": one a
+    # target
+    windows: str = "last"
     evaluate_every: int = 1  # epochs between two looks at the validation part
     patience: int = 0  # stop after so many looks without a better NDCG@10; 0: never
     seed: int = 0
@@ -46,24 +52,41 @@ class TrainConfig:
         choices = {"loss": LOSSES, "schedule": ("constant", "cosine"), "windows": WINDOWS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise TutorialError(f"unknown {name} {getattr(self, name)!r}; known are {', '.join(known)}")
-        least = {"epochs": 1, "batch_size": 1, "negatives": 1, "evaluate_every": 1, "patience": 0, "seed": 0}
+                raise TutorialError(
+                    f"unknown {name} {getattr(self, name)!r}; known are {', '.join(known)}"
+                )
+        least = {
+            "epochs": 1,
+            "batch_size": 1,
+            "negatives": 1,
+            "evaluate_every": 1,
+            "patience": 0,
+            "seed": 0,
+        }
         for name, low in least.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
-                raise TutorialError(f"{name} must be a whole number of at least {low}, got {value!r}")
+                raise TutorialError(
+                    f"{name} must be a whole number of at least {low}, got {value!r}"
+                )
         for name in ("learning_rate", "weight_decay", "warmup_epochs", "averaging"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < math.inf):
                 raise TutorialError(f"{name} must be a number of at least 0, got {value!r}")
-            object.__setattr__(self, name, float(value))  # numpy's numbers could not be read back from a checkpoint
+            # numpy's numbers could not be read back from a checkpoint
+            object.__setattr__(self, name, float(value))
         if self.averaging >= 1:
-            raise TutorialError(f"averaging must be below 1, got {self.averaging}: it is the share of the old average that stays")
+            raise TutorialError(
+                f"averaging must be below 1, got {self.averaging}: it is the share of the old"
+                " average that stays"
+            )
 
 
 @dataclass
 class History:
-    """What a run leaves behind: one row a validation, with epoch, loss, NDCG@10 and seconds of training so far."""
+    """What a run leaves behind: one row a validation, with epoch, loss, NDCG@10 and seconds of
+    training so far.
+    """
 
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
@@ -79,13 +102,21 @@ class History:
 def pick_device(name: str = "auto") -> torch.device:
     """ "auto" takes CUDA, then Apple's MPS, then the CPU; any other name must be available here."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
     try:
         if not name.startswith(("cpu", "cuda", "mps")):
             raise RuntimeError("torch knows further devices, but they cannot train these models")
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise TutorialError(f"device {name!r} is not available here; use 'auto' or 'cpu'") from error
+        raise TutorialError(
+            f"device {name!r} is not available here; use 'auto' or 'cpu'"
+        ) from error
 
 
 def learning_rate_at(config: TrainConfig, epochs_done: float) -> float:
@@ -97,25 +128,38 @@ def learning_rate_at(config: TrainConfig, epochs_done: float) -> float:
 
 
 def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay touches the matrices of linear maps and nothing else, save the tables of models that know users."""
+    """AdamW; weight decay touches the matrices of linear maps and nothing else, save the tables of
+    models that know users.
+    """
     kinds = torch.nn.Linear | torch.nn.Embedding if model.uses_users else torch.nn.Linear
     decayed = [m.weight for m in model.modules() if isinstance(m, kinds)]
     chosen = {id(p) for p in decayed}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.98))
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.98)
+    )
 
 
-def batch_loss(model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator) -> torch.Tensor:
-    """Mean loss over all positions of a batch that have a target. Models that know users learn from the pairs (user, target)."""
+def batch_loss(
+    model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator
+) -> torch.Tensor:
+    """Mean loss over all positions of a batch that have a target. Models that know users learn from
+    the pairs (user, target).
+    """
     known = {"users": batch.users} if model.takes_users else {}
-    states = model(batch.items, batch.times, batch.query_times, **known)  # [B, L, d], or [B, d]: one state a user
+    # [B, L, d], or [B, d]: one state a user
+    states = model(batch.items, batch.times, batch.query_times, **known)
     has_target = batch.targets > 0  # pads have none
     if states.dim() == 2 and config.loss == "ce":  # all targets of a user share one softmax
         return -model.score(states).log_softmax(dim=1).gather(1, batch.targets)[has_target].mean()
     if states.dim() == 2:
         states = states[:, None].expand(*has_target.shape, -1)
-    positions = has_target.flatten().nonzero()[:, 0]  # numbers select faster than truth values, and so do their gradients
+    # numbers select faster than truth values, and so do their gradients
+    positions = has_target.flatten().nonzero()[:, 0]
     return training_loss(
         config.loss,
         model,
@@ -137,22 +181,31 @@ def train_epoch(
     average: dict[str, torch.Tensor] | None = None,
     on_step: Callable[[], object] = lambda: None,
 ) -> float:
-    """One pass over the training windows (epoch counts from 1). Returns the mean loss per predicted event."""
+    """One pass over the training windows (epoch counts from 1). Returns the mean loss per predicted
+    event.
+    """
     model.train()
     device = next(model.parameters()).device
-    for_dropout, for_negatives = np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
+    for_dropout, for_negatives = (
+        np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
+    )
     torch.manual_seed(for_dropout)
     generator = torch.Generator().manual_seed(for_negatives)
     batches = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     steps = num_training_batches(split, **batches)
     total = events = 0.0
-    for step, batch in enumerate(training_batches(split, seed=config.seed, epoch=epoch, **batches), start=1):
+    for step, batch in enumerate(
+        training_batches(split, seed=config.seed, epoch=epoch, **batches), start=1
+    ):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
         loss = batch_loss(model, batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
-            raise TutorialError(f"the loss became {value} in epoch {epoch}; lower the learning rate ({config.learning_rate})")
+            raise TutorialError(
+                f"the loss became {value} in epoch {epoch}; lower the learning rate"
+                f" ({config.learning_rate})"
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -163,8 +216,12 @@ def train_epoch(
     return total / events
 
 
-def update_average(average: dict[str, torch.Tensor], model: SequenceModel, decay: float, step: int) -> None:
-    """average <- decay * average + (1 - decay) * weights; `step` counts from 1, and the decay is at most step / (step + 10)."""
+def update_average(
+    average: dict[str, torch.Tensor], model: SequenceModel, decay: float, step: int
+) -> None:
+    """average <- decay * average + (1 - decay) * weights; `step` counts from 1, and the decay is at
+    most step / (step + 10).
+    """
     decay = min(decay, step / (step + 10))
     for name, value in model.state_dict().items():
         if value.is_floating_point():
@@ -180,21 +237,25 @@ def train(
     device: str = "auto",
     progress: bool = True,
 ) -> History:
-    """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in evaluation mode.
+    """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in
+    evaluation mode.
 
-    With `checkpoint`, the state is saved before the first and after every epoch, and a run that finds the file goes on from
-    there; the file must come from the same configuration, model and data. Models that count (popularity, Markov) are fitted
-    and need no loop. The test part is never looked at.
+    With `checkpoint`, the state is saved before the first and after every epoch, and a run that
+    finds the file goes on from there; the file must come from the same configuration, model and
+    data. Models that count (popularity, Markov) are fitted and need no loop. The test part is never
+    looked at.
     """
     config = config or TrainConfig()
     check_fit(model, split)
     if model.sees_later_times and config.windows != "prefixes":
         raise TutorialError(
-            f"{type(model).__name__} with these options reads the times of later events, and would learn from them: "
-            f"got windows={config.windows!r}, give windows='prefixes'"
+            f"{type(model).__name__} with these options reads the times of later events, and would"
+            f" learn from them: got windows={config.windows!r}, give windows='prefixes'"
         )
     if model.uses_users and config.shared_negatives:
-        raise TutorialError(f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out")
+        raise TutorialError(
+            f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out"
+        )
     history = History()
     if not model.trains_by_gradient:
         model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
@@ -212,7 +273,10 @@ def train(
         saved = load_checkpoint(checkpoint, identity)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        average, best = (copy_weights(saved[name], where) if saved[name] else None for name in ("average", "best"))
+        average, best = (
+            copy_weights(saved[name], where) if saved[name] else None
+            for name in ("average", "best")
+        )
         history, done = History(**saved["history"]), saved["epoch"]
         seconds, stale = saved["seconds"], saved["stale"]
     earlier, begin = history.wall_seconds, time.perf_counter()
@@ -220,20 +284,41 @@ def train(
     def save(epoch: int) -> None:
         history.wall_seconds = earlier + time.perf_counter() - begin
         if checkpoint:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "best": best}
-            state |= {"history": asdict(history), "epoch": epoch, "seconds": seconds, "stale": stale, "identity": identity}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average,
+                "best": best,
+            }
+            state |= {
+                "history": asdict(history),
+                "epoch": epoch,
+                "seconds": seconds,
+                "stale": stale,
+                "identity": identity,
+            }
             save_checkpoint(checkpoint, state)
 
     save(done)  # a folder that cannot be written to shows now and not after the first epoch
-    steps = num_training_batches(split, max_len=model.max_len, batch_size=config.batch_size, windows=config.windows)
-    bar = tqdm(total=config.epochs * steps, initial=done * steps, disable=not progress, unit="step", mininterval=0.5)
+    steps = num_training_batches(
+        split, max_len=model.max_len, batch_size=config.batch_size, windows=config.windows
+    )
+    bar = tqdm(
+        total=config.epochs * steps,
+        initial=done * steps,
+        disable=not progress,
+        unit="step",
+        mininterval=0.5,
+    )
     # The caller's random numbers stay as they were; inside, each epoch sets its own seed.
     with bar, torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
         for epoch in range(done + 1, config.epochs + 1):
             if config.patience and stale >= config.patience:
                 break
             start = time.perf_counter()
-            loss = train_epoch(model, split, config, optimizer, epoch, average=average, on_step=bar.update)
+            loss = train_epoch(
+                model, split, config, optimizer, epoch, average=average, on_step=bar.update
+            )
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
                 value = validate(model, split, average)
@@ -241,7 +326,9 @@ def train(
                 if value > history.best_ndcg:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
                     best = copy_weights(average or model.state_dict())
-                history.rows.append({"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds})
+                history.rows.append(
+                    {"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds}
+                )
                 bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation NDCG@10 {value:.4f}")
             save(epoch)
     model.load_state_dict(best)
@@ -253,19 +340,27 @@ def check_fit(model: SequenceModel, split: Split) -> None:
     """Refuses a model that was built for other data."""
     kind, data = type(model).__name__, split.dataset
     if model.uses_time and not data.has_times:
-        raise TutorialError(f"{kind} needs timestamps and {data.name} has none; choose a model without a clock")
+        raise TutorialError(
+            f"{kind} needs timestamps and {data.name} has none; choose a model without a clock"
+        )
     if model.num_items != data.num_items:
         raise TutorialError(
-            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items}; give num_items=dataset.num_items"
+            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items};"
+            " give num_items=dataset.num_items"
         )
     if model.uses_users and model.num_users != data.num_users:
         raise TutorialError(
-            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users}; give num_users=dataset.num_users"
+            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users};"
+            " give num_users=dataset.num_users"
         )
 
 
-def validate(model: SequenceModel, split: Split, average: dict[str, torch.Tensor] | None = None) -> float:
-    """NDCG@10 on the validation part, full ranking, mean over users; of the averaged weights where there are any."""
+def validate(
+    model: SequenceModel, split: Split, average: dict[str, torch.Tensor] | None = None
+) -> float:
+    """NDCG@10 on the validation part, full ranking, mean over users; of the averaged weights where
+    there are any.
+    """
     current = copy_weights(model.state_dict())
     model.load_state_dict(average or current)
     ranks = evaluate(model, split, "valid")

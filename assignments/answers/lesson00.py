@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 00: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 00: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import numpy as np
 
@@ -6,7 +8,9 @@ from tutorial_lib.exercises import lesson00
 
 
 def top_list(scores, seen, k, worst=False):
-    return sorted((item for item in scores if item not in seen), key=scores.get, reverse=not worst)[:k]
+    return sorted((item for item in scores if item not in seen), key=scores.get, reverse=not worst)[
+        :k
+    ]
 
 
 def cut_before_leaving_out(scores, seen, k):
@@ -55,14 +59,26 @@ WRONG = [
     (lesson00.check_top_list, lambda s, seen, k: top_list(s, seen, k, worst=True), "worst items"),
     (lesson00.check_top_list, cut_before_leaving_out, "before you cut"),
     (lesson00.check_top_list, lambda s, seen, k: top_list(s, seen, k)[::-1], "wrong order"),
-    (lesson00.check_top_list, lambda s, seen, k: [s[item] for item in top_list(s, seen, k)], "not their scores"),
+    (
+        lesson00.check_top_list,
+        lambda s, seen, k: [s[item] for item in top_list(s, seen, k)],
+        "not their scores",
+    ),
     (lesson00.check_top_list, lambda s, seen, k: set(top_list(s, seen, k)), "not a set"),
     (lesson00.check_top_list, spoils_its_input, "changes the scores"),
-    (lesson00.check_top_list, lambda s, seen, k: [item for item in s if item not in seen][:k], "yours is"),
+    (
+        lesson00.check_top_list,
+        lambda s, seen, k: [item for item in s if item not in seen][:k],
+        "yours is",
+    ),
     (lesson00.check_shortest_list, lambda p, share: shortest_list(p, share) - 1, "too short by 1"),
     (lesson00.check_shortest_list, above, "exactly the share"),
     (lesson00.check_shortest_list, lambda p, share: max(p), "long enough, but 3"),
-    (lesson00.check_shortest_list, lambda p, share: float(np.quantile(p, share)) + 0.25, "whole number"),
+    (
+        lesson00.check_shortest_list,
+        lambda p, share: float(np.quantile(p, share)) + 0.25,
+        "whole number",
+    ),
     (lesson00.check_shortest_list, lambda p, share: 1, "yours is 1"),
     (lesson00.check_needed_before, lambda n, b: sorted(b[n]), "only the direct ones"),
     (lesson00.check_needed_before, two_steps, "is missing"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 01: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 01: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import numpy as np
 
@@ -50,13 +52,25 @@ RIGHT = [
 ]
 WRONG = [
     (lesson01.check_sittings, lambda u, t, p: sittings(u, t, p, restart=False), "start again at 0"),
-    (lesson01.check_sittings, lambda u, t, p: np.cumsum(np.diff(t, prepend=t[0]) >= p), "start again at 0"),
+    (
+        lesson01.check_sittings,
+        lambda u, t, p: np.cumsum(np.diff(t, prepend=t[0]) >= p),
+        "start again at 0",
+    ),
     (lesson01.check_sittings, lambda u, t, p: sittings(u, t, p, at_least=False), "use >="),
     (lesson01.check_sittings, lambda u, t, p: sittings(u, t, p) + 1, "too large by 1"),
-    (lesson01.check_sittings, lambda u, t, p: (np.diff(t, prepend=t[0]) >= p) & (np.diff(u, prepend=0) == 0), "dtype bool"),
+    (
+        lesson01.check_sittings,
+        lambda u, t, p: (np.diff(t, prepend=t[0]) >= p) & (np.diff(u, prepend=0) == 0),
+        "dtype bool",
+    ),
     (lesson01.check_sittings, lambda u, t, p: sittings(u, t, p)[1:], "shape"),
     (lesson01.check_sittings, lambda u, t, p: sittings(u, t, p) * 1.0, "dtype float64"),
-    (lesson01.check_sittings, lambda u, t, p: np.zeros(len(u), int), "is in sitting 1, yours says 0"),
+    (
+        lesson01.check_sittings,
+        lambda u, t, p: np.zeros(len(u), int),
+        "is in sitting 1, yours says 0",
+    ),
     (lesson01.check_pauses, lambda e, p: irregularity(e), "all gaps"),
     (lesson01.check_pauses, lambda e, p: pauses(e, p, ddof=1), "n - 1"),
     (lesson01.check_pauses, lambda e, p: pauses(e, p, least=1), "fewer than two pauses"),
@@ -67,13 +81,29 @@ WRONG = [
     (lesson01.check_pauses, lambda e, p: pauses(e, p + 1), "exactly `pause`"),
     (lesson01.check_pauses, lambda e, p: np.full(44, np.nan), "leave short gaps out"),
     (lesson01.check_pauses, lambda e, p: pauses(e, p)[:-1], "shape"),
-    (lesson01.check_zero_share, lambda e, g: (gaps(e)[0] // g == 0).mean(), "round the timestamps first"),
-    (lesson01.check_zero_share, lambda e, g: (np.diff(e["timestamp"] // g) == 0).mean(), "one user to the next"),
+    (
+        lesson01.check_zero_share,
+        lambda e, g: (gaps(e)[0] // g == 0).mean(),
+        "round the timestamps first",
+    ),
+    (
+        lesson01.check_zero_share,
+        lambda e, g: (np.diff(e["timestamp"] // g) == 0).mean(),
+        "one user to the next",
+    ),
     (lesson01.check_zero_share, lambda e, g: 1 - zero_share(e, g), "NOT 0"),
     (lesson01.check_zero_share, lambda e, g: zero_share(e, g, np.round), "round down"),
     (lesson01.check_zero_share, lambda e, g: zero_share(e, 1), "not made coarser"),
-    (lesson01.check_zero_share, lambda e, g: zero_share(e, g) * len(gaps(e)[0]), "divide by how many"),
-    (lesson01.check_zero_share, lambda e, g: zero_share(e, g) * len(gaps(e)[0]) / len(e), "not of gaps"),
+    (
+        lesson01.check_zero_share,
+        lambda e, g: zero_share(e, g) * len(gaps(e)[0]),
+        "divide by how many",
+    ),
+    (
+        lesson01.check_zero_share,
+        lambda e, g: zero_share(e, g) * len(gaps(e)[0]) / len(e),
+        "not of gaps",
+    ),
     (lesson01.check_zero_share, in_place, "changes the table"),
     (lesson01.check_future, {"A", "B"}, "look at E"),
     (lesson01.check_future, {"B", "E"}, "look at A"),

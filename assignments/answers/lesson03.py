@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 03: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 03: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -17,7 +19,11 @@ def ascending(events, user=True, time=True, up=True):
 
 
 def rising(events):
-    return ((np.diff(events["item"]) > 0) & (np.diff(events["user"]) == 0) & (np.diff(events["timestamp"]) == 0)).sum()
+    return (
+        (np.diff(events["item"]) > 0)
+        & (np.diff(events["user"]) == 0)
+        & (np.diff(events["timestamp"]) == 0)
+    ).sum()
 
 
 def counts(split, rows):
@@ -60,9 +66,17 @@ RIGHT = [
     (lesson03.check_lets_the_test_in, ["A", "D", "F"]),
 ]
 WRONG = [
-    (lesson03.check_ascending_ties, lambda e: ascending(e, user=False), "from one user to the next"),
+    (
+        lesson03.check_ascending_ties,
+        lambda e: ascending(e, user=False),
+        "from one user to the next",
+    ),
     (lesson03.check_ascending_ties, lambda e: ascending(e, time=False), "same timestamp are ties"),
-    (lesson03.check_ascending_ties, lambda e: ascending(e, user=False, time=False), "all steps are counted"),
+    (
+        lesson03.check_ascending_ties,
+        lambda e: ascending(e, user=False, time=False),
+        "all steps are counted",
+    ),
     (lesson03.check_ascending_ties, lambda e: rising(e) / (len(e) - 1), "by the number of ties"),
     (lesson03.check_ascending_ties, rising, "number of ties; divide"),
     (lesson03.check_ascending_ties, lambda e: ascending(e, up=False), "goes down"),
@@ -75,8 +89,16 @@ WRONG = [
     (lesson03.check_frequent_items, lambda s, n: counts(s, s.train), "wanted bool of shape"),
     (lesson03.check_frequent_items, padded, "padding"),
     (lesson03.check_frequent_items, lambda s, n: counts(s, s.train) >= n, "least = 0"),
-    (lesson03.check_frequent_items, lambda s, n: np.append(frequent(s, n)[1:], False), "shifted by one"),
-    (lesson03.check_frequent_items, lambda s, n: np.append(False, ~frequent(s, n)[1:]), "wrongly in or out"),
+    (
+        lesson03.check_frequent_items,
+        lambda s, n: np.append(frequent(s, n)[1:], False),
+        "shifted by one",
+    ),
+    (
+        lesson03.check_frequent_items,
+        lambda s, n: np.append(False, ~frequent(s, n)[1:]),
+        "wrongly in or out",
+    ),
     (lesson03.check_frequent_items, lambda s, n: ~frequent(s, n), "complement"),
     (lesson03.check_reads_the_test, {"B", "E"}, "look at F"),
     (lesson03.check_reads_the_test, {"B", "F"}, "look at E"),
@@ -84,10 +106,18 @@ WRONG = [
     (lesson03.check_reads_the_test, {"G"}, "set of letters"),
     (lesson03.check_users_needed, lambda m, s, x: math.sqrt(needed(m, s, x)), "square your result"),
     (lesson03.check_users_needed, lambda m, s, x: math.ceil((s / x) ** 2), "number of settings"),
-    (lesson03.check_users_needed, lambda m, s, x: math.ceil(exact(m) * (s / x) ** 2), "squared too"),
+    (
+        lesson03.check_users_needed,
+        lambda m, s, x: math.ceil(exact(m) * (s / x) ** 2),
+        "squared too",
+    ),
     (lesson03.check_users_needed, lambda m, s, x: (exact(m) * s / x) ** 2, "round up"),
     (lesson03.check_users_needed, lambda m, s, x: math.floor((exact(m) * s / x) ** 2), "not down"),
-    (lesson03.check_users_needed, lambda m, s, x: math.ceil(2 * math.log(m) * (s / x) ** 2), "rough bound"),
+    (
+        lesson03.check_users_needed,
+        lambda m, s, x: math.ceil(2 * math.log(m) * (s / x) ** 2),
+        "rough bound",
+    ),
     (lesson03.check_users_needed, lambda m, s, x: 7, "users are needed"),
     (lesson03.check_lets_the_test_in, {"A", "F"}, "look at D"),
     (lesson03.check_lets_the_test_in, {"A", "C", "D", "F"}, "look at C"),

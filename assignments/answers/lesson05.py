@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 05: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 05: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 
@@ -29,10 +31,22 @@ WRONG = [
     (lesson05.check_window_mask, lambda n, w: window(n, w) | window(n, w).T, "later event"),
     (lesson05.check_window_mask, lambda n, w: window(n, 3), "width 1"),
     (lesson05.check_window_mask, lambda n, w: window(n, w).float(), "dtype"),
-    (lesson05.check_padded_mask, lambda r: causal_mask(r.shape[1]) & r[:, None, :], "allows no key"),
-    (lesson05.check_padded_mask, lambda r: (causal_mask(r.shape[1]) & r[:, :, None]) | eye(r), "look at a pad"),
+    (
+        lesson05.check_padded_mask,
+        lambda r: causal_mask(r.shape[1]) & r[:, None, :],
+        "allows no key",
+    ),
+    (
+        lesson05.check_padded_mask,
+        lambda r: (causal_mask(r.shape[1]) & r[:, :, None]) | eye(r),
+        "look at a pad",
+    ),
     (lesson05.check_padded_mask, lambda r: r[:, None, :] | eye(r), "later event"),
-    (lesson05.check_padded_mask, lambda r: eye(r).repeat(len(r), 1, 1), "some real event before it"),
+    (
+        lesson05.check_padded_mask,
+        lambda r: eye(r).repeat(len(r), 1, 1),
+        "some real event before it",
+    ),
     (lesson05.check_padded_mask, lambda r: causal_mask(r.shape[1]), "shape"),
     (lesson05.check_leaking, {"B"}, "eight events"),
     (lesson05.check_leaking, {"B", "C", "D"}, "look at C"),

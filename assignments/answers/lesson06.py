@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 06: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 06: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch.nn.functional as F
 
@@ -19,18 +21,38 @@ RIGHT = [
 ]
 WRONG = [
     (lesson06.check_rms_norm, lambda x, g: F.layer_norm(x, (4,), g), "mean was subtracted"),
-    (lesson06.check_rms_norm, lambda x, g: x / (x.square().mean(-1, keepdim=True) + 1e-5) * g, "root is missing"),
-    (lesson06.check_rms_norm, lambda x, g: x / (x.square().sum(-1, keepdim=True) + 1e-5).sqrt() * g, "summed"),
+    (
+        lesson06.check_rms_norm,
+        lambda x, g: x / (x.square().mean(-1, keepdim=True) + 1e-5) * g,
+        "root is missing",
+    ),
+    (
+        lesson06.check_rms_norm,
+        lambda x, g: x / (x.square().sum(-1, keepdim=True) + 1e-5).sqrt() * g,
+        "summed",
+    ),
     (lesson06.check_rms_norm, lambda x, g: rms(x, 1), "gain is missing"),
     (lesson06.check_rms_norm, lambda x, g: rms(x, g, dim=1), "over the positions"),
     (lesson06.check_rms_norm, lambda x, g: rms(x, g, dim=(0, 1, 2)), "future included"),
     (lesson06.check_rms_norm, lambda x, g: rms(x, g, eps=0), "four zeros"),
-    (lesson06.check_rms_norm, lambda x, g: x / (x.square().mean(-1, keepdim=True).sqrt() + 1e-5) * g, "under the root"),
+    (
+        lesson06.check_rms_norm,
+        lambda x, g: x / (x.square().mean(-1, keepdim=True).sqrt() + 1e-5) * g,
+        "under the root",
+    ),
     (lesson06.check_rms_norm, lambda x, g: rms(x, g)[0], "shape"),
     (lesson06.check_rms_norm, lambda x, g: rms(x, g) + 1, "it differs from"),
-    (lesson06.check_parallel_block, lambda x, n, a, f: (x + a(n(x))) + f(n(x + a(n(x)))), "one after the other"),
+    (
+        lesson06.check_parallel_block,
+        lambda x, n, a, f: (x + a(n(x))) + f(n(x + a(n(x)))),
+        "one after the other",
+    ),
     (lesson06.check_parallel_block, lambda x, n, a, f: a(n(x)) + f(n(x)), "x itself is missing"),
-    (lesson06.check_parallel_block, lambda x, n, a, f: (x + a(n(x))) + (x + f(n(x))), "added twice"),
+    (
+        lesson06.check_parallel_block,
+        lambda x, n, a, f: (x + a(n(x))) + (x + f(n(x))),
+        "added twice",
+    ),
     (lesson06.check_parallel_block, lambda x, n, a, f: n(x) + a(n(x)) + f(n(x)), "carries norm(x)"),
     (lesson06.check_parallel_block, lambda x, n, a, f: x + a(x) + f(x), "read x"),
     (lesson06.check_parallel_block, lambda x, n, a, f: n(x + a(x) + f(x)), "post-norm"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 07: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 07: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +45,11 @@ RIGHT = [
     (lesson07.check_count, count),
 ]
 WRONG = [
-    (lesson07.check_recommend, lambda m, h, k: recommend(m, h, k, hide=False), "item of the history"),
+    (
+        lesson07.check_recommend,
+        lambda m, h, k: recommend(m, h, k, hide=False),
+        "item of the history",
+    ),
     (lesson07.check_recommend, lambda m, h, k: recommend(m, h, k, position=0), "first event"),
     (lesson07.check_recommend, lambda m, h, k: recommend(m, h, k, shift=1), "too small by 1"),
     (lesson07.check_recommend, lambda m, h, k: recommend(m, h, k, reverse=True), "wrong order"),
@@ -51,16 +57,28 @@ WRONG = [
     (lesson07.check_recommend, lambda m, h, k: recommend(m, h, k + 1), "list of 7 ids"),
     (lesson07.check_bce, lambda p, n: -bce(p, n), "turned round"),
     (lesson07.check_bce, lambda p, n: bce(-p, -n), "swapped"),
-    (lesson07.check_bce, lambda p, n: (F.softplus(-p) + F.softplus(n).mean(1)).mean(), "averaged over k"),
+    (
+        lesson07.check_bce,
+        lambda p, n: (F.softplus(-p) + F.softplus(n).mean(1)).mean(),
+        "averaged over k",
+    ),
     (lesson07.check_bce, lambda p, n: bce(p, n) * len(p), "not divided by N"),
     (lesson07.check_bce, lambda p, n: F.softplus(n - p[:, None]).mean(), "BPR"),
     (lesson07.check_bce, naive_bce, "inf or nan"),
     (lesson07.check_reach, lambda c: max(c, key=c.get), "highest NDCG@10"),
     (lesson07.check_reach, lambda c: max(c), "the answer is 5"),
     (lesson07.check_reach, lambda c: min(c.values()), "returns a quality"),
-    (lesson07.check_reach, lambda c: min(m for m, v in c.items() if v >= 0.95 * max(c.values())), "longest"),
+    (
+        lesson07.check_reach,
+        lambda c: min(m for m, v in c.items() if v >= 0.95 * max(c.values())),
+        "longest",
+    ),
     (lesson07.check_count, lambda v, n, d, h, b: count(v - 1, n, d, h, b), "padding row"),
     (lesson07.check_count, lambda v, n, d, h, b: count(v, n, d, h, b) - 2 * d, "norm at the end"),
     (lesson07.check_count, lambda v, n, d, h, b: count(v, 0, d, h, b), "position table"),
-    (lesson07.check_count, lambda v, n, d, h, b: count(v, n, d, h, b) - b * (d + h), "biases of the feed-forward"),
+    (
+        lesson07.check_count,
+        lambda v, n, d, h, b: count(v, n, d, h, b) - b * (d + h),
+        "biases of the feed-forward",
+    ),
 ]

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 08: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 08: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -38,7 +40,11 @@ def saturated(buckets, lengths, last, diagonal=-1, pads=False, both=False):
 
 
 def saturated_by_history(buckets, lengths, last):
-    shares = [saturated(buckets[u : u + 1], lengths[u : u + 1], last) for u in range(len(lengths)) if lengths[u] > 1]
+    shares = [
+        saturated(buckets[u : u + 1], lengths[u : u + 1], last)
+        for u in range(len(lengths))
+        if lengths[u] > 1
+    ]
     return sum(shares) / len(shares)
 
 
@@ -55,16 +61,28 @@ RIGHT = [
 ]
 WRONG = [
     (lesson08.check_bucket_centre, lambda b, h, k: centre(b, h, k, unit=1), "in minutes"),
-    (lesson08.check_bucket_centre, lambda b, h, k: centre(b, h, k, less=0), "bucket 0 must give 0 s"),
+    (
+        lesson08.check_bucket_centre,
+        lambda b, h, k: centre(b, h, k, less=0),
+        "bucket 0 must give 0 s",
+    ),
     (lesson08.check_bucket_centre, lambda b, h, k: centre(b, h, k, base=10), "not of 10"),
     (lesson08.check_bucket_centre, lambda b, h, k: centre(b, h, k, base=2), "not of 2"),
     (lesson08.check_bucket_centre, lambda b, h, k: b / k * h, "equal parts"),
-    (lesson08.check_bucket_centre, lambda b, h, k: centre(b, 30 * DAY, k), "at a horizon of 3600 s"),
+    (
+        lesson08.check_bucket_centre,
+        lambda b, h, k: centre(b, 30 * DAY, k),
+        "at a horizon of 3600 s",
+    ),
     (lesson08.check_bucket_centre, lambda b, h, k: centre(b, h, k + 1), "whose bucket is"),
     (lesson08.check_dial_buckets, lambda g: g // 3600 % 24, "modulo 24"),
     (lesson08.check_dial_buckets, dial_of_hours, "rounded down before"),
     (lesson08.check_dial_buckets, lambda g: (g // 3600).clamp(max=12), "wrap round"),
-    (lesson08.check_dial_buckets, lambda g: torch.minimum(g % 43_200, -g % 43_200) // 3600, "24 hours, not 12"),
+    (
+        lesson08.check_dial_buckets,
+        lambda g: torch.minimum(g % 43_200, -g % 43_200) // 3600,
+        "24 hours, not 12",
+    ),
     (lesson08.check_dial_buckets, lambda g: dial(g) * 1.0, "dtype"),
     (lesson08.check_dial_buckets, dial_rounded, "do not round"),
     (lesson08.check_dial_buckets, lambda g: torch.minimum(g % DAY, DAY - g % DAY), "seconds"),
@@ -72,7 +90,11 @@ WRONG = [
     (lesson08.check_saturated, lambda b, n, k: saturated(b, n, k, pads=True), "counts the pads"),
     (lesson08.check_saturated, lambda b, n, k: saturated(b, n, k, diagonal=0), "with itself"),
     (lesson08.check_saturated, lambda b, n, k: saturated(b, n, k, both=True), "twice"),
-    (lesson08.check_saturated, lambda b, n, k: saturated(b, n, k, both=True, pads=True), "all cells"),
+    (
+        lesson08.check_saturated,
+        lambda b, n, k: saturated(b, n, k, both=True, pads=True),
+        "all cells",
+    ),
     (lesson08.check_saturated, saturated_of_all_cells, "not of all cells"),
     (lesson08.check_saturated, saturated_by_history, "counts alike"),
     (lesson08.check_saturated, lambda b, n, k: 1 - saturated(b, n, k), "not in the last bucket"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 09: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 09: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 
@@ -36,19 +38,43 @@ WRONG = [
     (lesson09.check_sinkhorn_step, lambda m: columns(rows(m)), "rows before columns"),
     (lesson09.check_sinkhorn_step, columns, "only the columns"),
     (lesson09.check_sinkhorn_step, rows, "only the rows"),
-    (lesson09.check_sinkhorn_step, lambda m: m / m.sum(0) / m.sum(1, keepdim=True), "before the columns were divided"),
+    (
+        lesson09.check_sinkhorn_step,
+        lambda m: m / m.sum(0) / m.sum(1, keepdim=True),
+        "before the columns were divided",
+    ),
     (lesson09.check_sinkhorn_step, lambda m: m.softmax(0).softmax(1), "softmax"),
     (lesson09.check_sinkhorn_step, lambda m: m / m.sum(), "one number"),
-    (lesson09.check_sinkhorn_step, lambda m: rows(columns(rows(columns(m)))), "after one iteration"),
+    (
+        lesson09.check_sinkhorn_step,
+        lambda m: rows(columns(rows(columns(m)))),
+        "after one iteration",
+    ),
     (lesson09.check_sinkhorn_step, in_place, "changed the matrix"),
     (lesson09.check_sinkhorn_step, lambda m: m.sum(0), "shape"),
     (lesson09.check_stream_update, lambda x, a, b, h, f: update(x, a, b, h.T, f), "transposed"),
     (lesson09.check_stream_update, lambda x, a, b, h, f: update(x, b, a, h, f), "swapped"),
-    (lesson09.check_stream_update, lambda x, a, b, h, f: x + b[:, None] * f(a @ x), "H_res is missing"),
+    (
+        lesson09.check_stream_update,
+        lambda x, a, b, h, f: x + b[:, None] * f(a @ x),
+        "H_res is missing",
+    ),
     (lesson09.check_stream_update, lambda x, a, b, h, f: h @ x + f(a @ x), "H_post is missing"),
-    (lesson09.check_stream_update, lambda x, a, b, h, f: b[:, None] * f(a @ x), "old streams are gone"),
-    (lesson09.check_stream_update, lambda x, a, b, h, f: h @ x + b[:, None] * f(x.mean(0)), "the mean of the streams"),
-    (lesson09.check_stream_update, lambda x, a, b, h, f: h @ (x + b[:, None] * f(a @ x)), "before the mixing"),
+    (
+        lesson09.check_stream_update,
+        lambda x, a, b, h, f: b[:, None] * f(a @ x),
+        "old streams are gone",
+    ),
+    (
+        lesson09.check_stream_update,
+        lambda x, a, b, h, f: h @ x + b[:, None] * f(x.mean(0)),
+        "the mean of the streams",
+    ),
+    (
+        lesson09.check_stream_update,
+        lambda x, a, b, h, f: h @ (x + b[:, None] * f(a @ x)),
+        "before the mixing",
+    ),
     (lesson09.check_stream_update, one_call_each, "3 times"),
     (lesson09.check_stream_update, lambda x, a, b, h, f: h @ x + b[:, None] * f(x), "shape [3, 5]"),
     (lesson09.check_idle, {"B", "C"}, "look at D"),

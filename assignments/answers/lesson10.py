@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 10: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 10: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 
@@ -56,8 +58,16 @@ WRONG = [
     (lesson10.check_impulse, lambda e, u, g, a: at_events(e, u, g), "still fade and turn"),
     (lesson10.check_impulse, held, "adds nothing"),
     (lesson10.check_impulse, lambda e, u, g, a: held(e, u, g, 0 * a), "read at the event"),
-    (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, g, a) - torch.exp(e * a[:, None]) * u, "itself is missing"),
-    (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, g, a) + (1 - torch.exp(e * a[:, None])) * u, "added behind"),
+    (
+        lesson10.check_impulse,
+        lambda e, u, g, a: impulse(e, u, g, a) - torch.exp(e * a[:, None]) * u,
+        "itself is missing",
+    ),
+    (
+        lesson10.check_impulse,
+        lambda e, u, g, a: impulse(e, u, g, a) + (1 - torch.exp(e * a[:, None])) * u,
+        "added behind",
+    ),
     (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, g, g), "same gap is used twice"),
     (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, a, g), "changed places"),
     (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, g, a).real, "lost the phase"),
@@ -70,9 +80,17 @@ WRONG = [
     (lesson10.check_impulse, lambda e, u, g, a: impulse(e, u, g, a)[-1], "shape"),
     (lesson10.check_largest_step, lambda e: limit(e) / 2, "half the limit"),
     (lesson10.check_largest_step, lambda e: -limit(e), "sign"),
-    (lesson10.check_largest_step, lambda e: 2 / abs(e.real), "imaginary part makes the limit smaller"),
+    (
+        lesson10.check_largest_step,
+        lambda e: 2 / abs(e.real),
+        "imaginary part makes the limit smaller",
+    ),
     (lesson10.check_largest_step, lambda e: 2 / abs(e), "as if it were real"),
-    (lesson10.check_largest_step, lambda e: abs(2 * e.real / abs(e) ** 2), "the real part is positive"),
+    (
+        lesson10.check_largest_step,
+        lambda e: abs(2 * e.real / abs(e) ** 2),
+        "the real part is positive",
+    ),
     (lesson10.check_largest_step, lambda e: 0.01, "multiplies by"),
     (lesson10.check_largest_step, lambda e: e, "number of seconds"),
     (lesson10.check_one_convolution, {"A", "F"}, "look at C"),

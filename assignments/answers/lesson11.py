@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 11: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 11: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -18,7 +20,13 @@ def by_recurrence(x, delta, A, B):
     """The state read by unit vectors C at the last event."""
     columns = []
     for C in torch.eye(B.shape[1], dtype=B.dtype):
-        operands = x[None, :, None], delta[None, :, None], torch.tensor([A]), B[None], C.expand(1, *B.shape)
+        operands = (
+            x[None, :, None],
+            delta[None, :, None],
+            torch.tensor([A]),
+            B[None],
+            C.expand(1, *B.shape),
+        )
         columns.append(ssd_recurrence(*operands)[0, -1, 0])
     return torch.stack(columns, dim=1)
 
@@ -36,7 +44,9 @@ def deleted(x, delta, A, B, C, skip):
     return ssd_matrix(x[:, keep], delta[:, keep], A, B[:, keep], C[:, keep])
 
 
-def length(bias, A_log, share=0.1, step=F.softplus, rate=lambda A_log: A_log.exp().amin(1), up=torch.ceil):
+def length(
+    bias, A_log, share=0.1, step=F.softplus, rate=lambda A_log: A_log.exp().amin(1), up=torch.ceil
+):
     return up(-math.log(share) / (step(bias) * rate(A_log))).long()
 
 
@@ -48,12 +58,28 @@ RIGHT = [
     (lesson11.check_unchanged, {"A", "C", "E", "F"}),
 ]
 WRONG = [
-    (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, A, B, own=1.0), "its own step too"),
-    (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, A, B, weight=1), "step is missing"),
+    (
+        lesson11.check_end_state,
+        lambda x, d, A, B: end_state(x, d, A, B, own=1.0),
+        "its own step too",
+    ),
+    (
+        lesson11.check_end_state,
+        lambda x, d, A, B: end_state(x, d, A, B, weight=1),
+        "step is missing",
+    ),
     (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, 0, B), "nothing fades"),
-    (lesson11.check_end_state, lambda x, d, A, B: (torch.exp(A * d.cumsum(0)) * d * x.T) @ B, "from the beginning"),
+    (
+        lesson11.check_end_state,
+        lambda x, d, A, B: (torch.exp(A * d.cumsum(0)) * d * x.T) @ B,
+        "from the beginning",
+    ),
     (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, -A, B), "negative already"),
-    (lesson11.check_end_state, lambda x, d, A, B: end_state(x, torch.ones_like(d), A, B, weight=d), "counts events"),
+    (
+        lesson11.check_end_state,
+        lambda x, d, A, B: end_state(x, torch.ones_like(d), A, B, weight=d),
+        "counts events",
+    ),
     (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, A, B).T, "turned round"),
     (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, A, B)[0], "shape"),
     (lesson11.check_end_state, lambda x, d, A, B: end_state(x, d, 2 * A, B), "not the state"),
@@ -65,17 +91,41 @@ WRONG = [
         lambda x, d, A, B, C, s: ssd_matrix(x, d, A, B, C * ~s[..., None]),
         "what they read does not matter",
     ),
-    (lesson11.check_without, lambda x, d, A, B, C, s: without(x, d, A, B, C, ~s), "other way round"),
-    (lesson11.check_without, lambda x, d, A, B, C, s: without(x, d, 2 * A, B, C, s), "which single number"),
+    (
+        lesson11.check_without,
+        lambda x, d, A, B, C, s: without(x, d, A, B, C, ~s),
+        "other way round",
+    ),
+    (
+        lesson11.check_without,
+        lambda x, d, A, B, C, s: without(x, d, 2 * A, B, C, s),
+        "which single number",
+    ),
     (lesson11.check_without, deleted, "gone from the output"),
-    (lesson11.check_memory_length, lambda b, a: length(b, a, rate=lambda a: a.exp().amax(1)), "fastest"),
-    (lesson11.check_memory_length, lambda b, a: length(b, a, step=lambda b: b), "the step is softplus"),
+    (
+        lesson11.check_memory_length,
+        lambda b, a: length(b, a, rate=lambda a: a.exp().amax(1)),
+        "fastest",
+    ),
+    (
+        lesson11.check_memory_length,
+        lambda b, a: length(b, a, step=lambda b: b),
+        "the step is softplus",
+    ),
     (lesson11.check_memory_length, lambda b, a: length(b, a, step=torch.exp), "not e to the power"),
-    (lesson11.check_memory_length, lambda b, a: length(b, a, rate=lambda a: a.amin(1)), "the rates are exp(A_log)"),
+    (
+        lesson11.check_memory_length,
+        lambda b, a: length(b, a, rate=lambda a: a.amin(1)),
+        "the rates are exp(A_log)",
+    ),
     (lesson11.check_memory_length, lambda b, a: length(b, a, share=math.exp(-1)), "1/e"),
     (lesson11.check_memory_length, lambda b, a: length(b, a, share=0.5), "a half is left"),
     (lesson11.check_memory_length, lambda b, a: length(b, a, up=torch.floor), "round up"),
-    (lesson11.check_memory_length, lambda b, a: math.log(10) / (F.softplus(b) * a.exp().amin(1)), "whole number"),
+    (
+        lesson11.check_memory_length,
+        lambda b, a: math.log(10) / (F.softplus(b) * a.exp().amin(1)),
+        "whole number",
+    ),
     (lesson11.check_memory_length, lambda b, a: length(b, a) * 3, "the answer is 4"),
     (lesson11.check_unchanged, {"C", "E", "F"}, "look at A"),
     (lesson11.check_unchanged, {"A", "B", "C", "E", "F"}, "look at B"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 12: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 12: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -39,18 +41,42 @@ RIGHT = [
 ]
 WRONG = [
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, A, first=0), "all five steps"),
-    (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, A, last=-1), "last step is missing"),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: share(r, g, b, A, last=-1),
+        "last step is missing",
+    ),
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, A, 0, -1), "events 1 to 4"),
-    (lesson12.check_share_left, lambda r, g, b, A: torch.exp(A * (F.softplus(r + b) * g)[1:].sum()), "finished step"),
-    (lesson12.check_share_left, lambda r, g, b, A: torch.exp(A * F.softplus(g * (r + b))[1:].sum()), "bias as well"),
-    (lesson12.check_share_left, lambda r, g, b, A: share(r, torch.ones(len(r)), b, A), "gate is not used"),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: torch.exp(A * (F.softplus(r + b) * g)[1:].sum()),
+        "finished step",
+    ),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: torch.exp(A * F.softplus(g * (r + b))[1:].sum()),
+        "bias as well",
+    ),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: share(r, torch.ones(len(r)), b, A),
+        "gate is not used",
+    ),
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, 0, A), "bias is not used"),
-    (lesson12.check_share_left, lambda r, g, b, A: torch.exp(A * (g * r + b)[1:].sum()), "softplus is missing"),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: torch.exp(A * (g * r + b)[1:].sum()),
+        "softplus is missing",
+    ),
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, -A), "turned round"),
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, -1), "A is not used"),
     (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, A).log(), "exponent"),
     (lesson12.check_share_left, lambda r, g, b, A: F.softplus(g * r + b), "one number"),
-    (lesson12.check_share_left, lambda r, g, b, A: share(r, g, b, A) * (0.5 if len(r) == 1 else 1), "single event"),
+    (
+        lesson12.check_share_left,
+        lambda r, g, b, A: share(r, g, b, A) * (0.5 if len(r) == 1 else 1),
+        "single event",
+    ),
     (lesson12.check_masked_norm, lambda g, r: F.layer_norm(g, (7,)), "pads take part"),
     (lesson12.check_masked_norm, lambda g, r: F.layer_norm(g, (7,)) * r, "pads take part"),
     (lesson12.check_masked_norm, zeros_count, "number of real events"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 13: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 13: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -34,12 +36,20 @@ WRONG = [
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=-math.log(2)), "would grow"),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=1), "needs ln 2"),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(1 / h, p), "half-life multiplies"),
-    (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=-2 * math.pi), "to the right"),
+    (
+        lesson13.check_eigenvalue_for,
+        lambda h, p: eigenvalue(h, p, turn=-2 * math.pi),
+        "to the right",
+    ),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=1), "turns by 1"),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=math.pi), "half a turn"),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=360), "radians"),
     (lesson13.check_eigenvalue_for, lambda h, p: -math.log(2) / h, "does not turn"),
-    (lesson13.check_eigenvalue_for, lambda h, p: (-math.log(2) / h, 2 * math.pi / p), "complex number"),
+    (
+        lesson13.check_eigenvalue_for,
+        lambda h, p: (-math.log(2) / h, 2 * math.pi / p),
+        "complex number",
+    ),
     (lesson13.check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=2), "wanted 0.5 and 1"),
     (lesson13.check_read_at, lambda r, s, u, w: torch.exp(r * w) * s + u, "pushed nothing yet"),
     (lesson13.check_read_at, lambda r, s, u, w: torch.exp(r * w) * (s + u), "as a tap would"),

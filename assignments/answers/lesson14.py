@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 14: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 14: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -55,7 +57,10 @@ RIGHT = [
     (lesson14.check_fewest_steps, fewest),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, limits=lesson14.STABLE_UP_TO)),
     (lesson14.check_fewest_steps, lambda *a: float(fewest(*a))),
-    (lesson14.check_fewest_steps, lambda *a: fewest(*a, limits={"euler": 1.999, "midpoint": 2.001, "rk4": 2.786})),
+    (
+        lesson14.check_fewest_steps,
+        lambda *a: fewest(*a, limits={"euler": 1.999, "midpoint": 2.001, "rk4": 2.786}),
+    ),
     (lesson14.check_states_at, states),
 ]
 WRONG = [
@@ -68,7 +73,11 @@ WRONG = [
     (lesson14.check_heun_step, lambda *a: heun(*a, ahead=0.5), "half-way only"),
     (lesson14.check_heun_step, lambda *a: heun(*a, weights=(1, 1)), "were added"),
     (lesson14.check_heun_step, lambda *a: heun(*a, weights=(0, 1)), "only the slope at the end"),
-    (lesson14.check_heun_step, lambda f, t, z, h: z + (heun(f, t, z, h) - z) / h, "without the length"),
+    (
+        lesson14.check_heun_step,
+        lambda f, t, z, h: z + (heun(f, t, z, h) - z) / h,
+        "without the length",
+    ),
     (lesson14.check_heun_step, lambda f, t, z, h: heun(f, t, z, h) + h * f(t, z), "begin at z"),
     (lesson14.check_heun_step, lambda *a: heun(*a, weights=(1 / 3, 2 / 3)), "not Heun's step"),
     (lesson14.check_heun_step, careless_heun, "asked 3 times"),
@@ -84,26 +93,64 @@ WRONG = [
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, seconds=1), "taken as hours"),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, seconds=60), "taken as minutes"),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, which=min), "slowest part decided"),
-    (lesson14.check_fewest_steps, lambda *a: fewest(*a, which=lambda r: sum(r) / len(r)), "mean of the rates"),
+    (
+        lesson14.check_fewest_steps,
+        lambda *a: fewest(*a, which=lambda r: sum(r) / len(r)),
+        "mean of the rates",
+    ),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, which=sum), "rates were added"),
-    (lesson14.check_fewest_steps, lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2)), "Euler's limit was used"),
-    (lesson14.check_fewest_steps, lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2.785)), "RK4's limit was used"),
-    (lesson14.check_fewest_steps, lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 1)), "kept below 1"),
+    (
+        lesson14.check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2)),
+        "Euler's limit was used",
+    ),
+    (
+        lesson14.check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2.785)),
+        "RK4's limit was used",
+    ),
+    (
+        lesson14.check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 1)),
+        "kept below 1",
+    ),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a, rounding=math.floor), "rounded down"),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a) + 1, "are the fewest"),
     (lesson14.check_fewest_steps, lambda *a: fewest(*a) if a[1] else 0, "at least one step"),
     (lesson14.check_fewest_steps, lambda r, g, m: max(r) * g / 3600 / LIMITS[m], "whole number"),
-    (lesson14.check_states_at, lambda f, z, t, n: states(f, z, t, n, gaps=t), "taken as gaps: the state"),
-    (lesson14.check_states_at, lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False), "and the clock began at 0"),
+    (
+        lesson14.check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t),
+        "taken as gaps: the state",
+    ),
+    (
+        lesson14.check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False),
+        "and the clock began at 0",
+    ),
     (lesson14.check_states_at, lambda *a: states(*a, clock=False), "saw the clock begin at 0"),
     (lesson14.check_states_at, late_clock, "clock of its end"),
-    (lesson14.check_states_at, lambda f, z, t, n: states(lambda s, x: f(s + 0.1, x), z, t, n), "not the states"),
-    (lesson14.check_states_at, lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False, carry=False), "grow with the query"),
-    (lesson14.check_states_at, lambda *a: states(*a, carry=False), "began at the first state again"),
+    (
+        lesson14.check_states_at,
+        lambda f, z, t, n: states(lambda s, x: f(s + 0.1, x), z, t, n),
+        "not the states",
+    ),
+    (
+        lesson14.check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False, carry=False),
+        "grow with the query",
+    ),
+    (
+        lesson14.check_states_at,
+        lambda *a: states(*a, carry=False),
+        "began at the first state again",
+    ),
     (lesson14.check_states_at, lambda *a: states(*a, own=False), "mean gap"),
     (
         lesson14.check_states_at,
-        lambda f, z, t, n: states(f, z, t, n, gaps=t.diff(dim=1, prepend=0 * t[:, :1])[:1].expand_as(t)),
+        lambda f, z, t, n: states(
+            f, z, t, n, gaps=t.diff(dim=1, prepend=0 * t[:, :1])[:1].expand_as(t)
+        ),
         "gaps of the first row",
     ),
     (lesson14.check_states_at, lambda *a: states(*a, method="euler"), "Euler steps"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 16: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 16: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import torch
 
@@ -59,7 +61,10 @@ def rough(times, i):
 def read_at(model, state, moments):
     rows = len(moments)
     slow = None if state.slow is None else state.slow.expand(rows, -1)
-    return model.read(state._replace(fast=state.fast.expand(rows, -1), slow=slow, times=state.times.expand(rows)), moments)
+    return model.read(
+        state._replace(fast=state.fast.expand(rows, -1), slow=slow, times=state.times.expand(rows)),
+        moments,
+    )
 
 
 def one_by_one(model, state, moments):
@@ -78,7 +83,9 @@ def chained(model, state, moments):
 
 
 def with_a_pad(model, state, moments):
-    return torch.cat([model.read(model.step(state, torch.tensor([0]), moment[None])) for moment in moments])
+    return torch.cat(
+        [model.read(model.step(state, torch.tensor([0]), moment[None])) for moment in moments]
+    )
 
 
 def spoils(model, state, moments):
@@ -91,7 +98,9 @@ def wrong_start(model, state, moments):
     rows = len(moments)
     slow = None if state.slow is None else state.slow.expand(rows, -1)
     zeros = torch.zeros(rows, state.fast.shape[1])
-    return model.read(state._replace(fast=zeros, slow=slow, times=state.times.expand(rows)), moments)
+    return model.read(
+        state._replace(fast=zeros, slow=slow, times=state.times.expand(rows)), moments
+    )
 
 
 RIGHT = [
@@ -102,13 +111,23 @@ RIGHT = [
     (lesson16.check_sentences, ["A", "C", "F"]),
 ]
 WRONG = [
-    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(lambda z, hours: z, j, x, t), "nothing flows"),
+    (
+        lesson16.check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(lambda z, hours: z, j, x, t),
+        "nothing flows",
+    ),
     (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, unit=1), "in seconds"),
-    (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, gap=lambda t, i: (t[i] - t[0]).item()), "first event;"),
+    (
+        lesson16.check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(f, j, x, t, gap=lambda t, i: (t[i] - t[0]).item()),
+        "first event;",
+    ),
     (lesson16.check_ode_rnn, jump_then_flow, "jumps first"),
     (
         lesson16.check_ode_rnn,
-        lambda f, j, x, t: ode_rnn(f, j, x, t, first=True, gap=lambda t, i: (t[(i + 1) % 5] - t[i]).item() * (i < 4)),
+        lambda f, j, x, t: ode_rnn(
+            f, j, x, t, first=True, gap=lambda t, i: (t[(i + 1) % 5] - t[i]).item() * (i < 4)
+        ),
         "from the future",
     ),
     (lesson16.check_ode_rnn, flow_to_the_next, "right after the jump"),
@@ -118,12 +137,18 @@ WRONG = [
     (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, cut=slice(1, None)), "shape"),
     (
         lesson16.check_ode_rnn,
-        lambda f, j, x, t: ode_rnn(f, j, x, t, first=True, gap=lambda t, i: (t[i] - (t[i - 1] if i else 0)).item()),
+        lambda f, j, x, t: ode_rnn(
+            f, j, x, t, first=True, gap=lambda t, i: (t[i] - (t[i - 1] if i else 0)).item()
+        ),
         "first state is wrong",
     ),
     (lesson16.check_ode_rnn, no_jump_at_first, "first state is wrong"),
     (lesson16.check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, unit=60), "it differs from"),
-    (lesson16.check_read_at, lambda m, s, t: m.read(s).expand(len(t), -1), "all moments give the same"),
+    (
+        lesson16.check_read_at,
+        lambda m, s, t: m.read(s).expand(len(t), -1),
+        "all moments give the same",
+    ),
     (lesson16.check_read_at, with_a_pad, "model.step stores an event"),
     (lesson16.check_read_at, spoils, "stored state was changed"),
     (lesson16.check_read_at, lambda m, s, t: read_at(m, s, t.flip(0)), "reverse order"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 17: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 17: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -54,21 +56,53 @@ RIGHT = [
 WRONG = [
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=1), "one unit"),
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=60), "divides by 60"),
-    (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, base=math.e), "leaves 1/e"),
+    (
+        lesson17.check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, h, base=math.e),
+        "leaves 1/e",
+    ),
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, 0 * g, s, h), "fades to 0"),
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(g, z, s, h), "changed roles"),
     (lesson17.check_attractor_step, euler, "Euler step"),
-    (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h[:1]), "half-life of its own"),
-    (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, 1 / h, base=math.e), "used as a rate"),
+    (
+        lesson17.check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, h[:1]),
+        "half-life of its own",
+    ),
+    (
+        lesson17.check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, 1 / h, base=math.e),
+        "used as a rate",
+    ),
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, 0 * g, s, h) + g, "must not fade"),
-    (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, base=10), "the state must be"),
-    (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h) * math.nan, "the state must be"),
+    (
+        lesson17.check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, h, base=10),
+        "the state must be",
+    ),
+    (
+        lesson17.check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, h) * math.nan,
+        "the state must be",
+    ),
     (lesson17.check_attractor_step, lambda z, g, s, h: relax(z, g, s, h)[0], "shape"),
-    (lesson17.check_live_parameters, lambda m, f: sum(p.numel() for p in m.parameters()), "idle and frozen"),
-    (lesson17.check_live_parameters, lambda m, f: sum(p.numel() for p in m.parameters() if p.requires_grad), "may learn"),
+    (
+        lesson17.check_live_parameters,
+        lambda m, f: sum(p.numel() for p in m.parameters()),
+        "idle and frozen",
+    ),
+    (
+        lesson17.check_live_parameters,
+        lambda m, f: sum(p.numel() for p in m.parameters() if p.requires_grad),
+        "may learn",
+    ),
     (lesson17.check_live_parameters, lambda m, f: live(m, f, clear=False), "earlier call"),
     (lesson17.check_live_parameters, lambda m, f: live(m, f, zero_counts=True), "teaches nothing"),
-    (lesson17.check_live_parameters, lambda m, f: live(m, f, clear=False, zero_counts=True), "earlier call"),
+    (
+        lesson17.check_live_parameters,
+        lambda m, f: live(m, f, clear=False, zero_counts=True),
+        "earlier call",
+    ),
     (lesson17.check_live_parameters, lambda m, f: live(m, f, entries=True), "live as a whole"),
     (lesson17.check_live_parameters, tensors, "counts tensors"),
     (lesson17.check_live_parameters, lambda m, f: 7, "yours is 7"),

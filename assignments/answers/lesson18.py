@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 18: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 18: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -9,7 +11,10 @@ from tutorial_lib.exercises.lesson18 import _expected_maximum as c
 
 
 def refuse(trials):
-    tried = {model: set(zip(rows["learning_rate"], rows["seed"], strict=True)) for model, rows in trials.groupby("model")}
+    tried = {
+        model: set(zip(rows["learning_rate"], rows["seed"], strict=True))
+        for model, rows in trials.groupby("model")
+    }
     if any(pairs != next(iter(tried.values())) for pairs in tried.values()):
         raise ValueError("unequal")
 
@@ -41,7 +46,10 @@ def as_many(trials):
 
 
 def as_many_rates(trials):
-    if trials.groupby("model")["learning_rate"].agg(lambda rates: tuple(sorted(rates))).nunique() > 1:
+    if (
+        trials.groupby("model")["learning_rate"].agg(lambda rates: tuple(sorted(rates))).nunique()
+        > 1
+    ):
         raise ValueError("unequal")
     return choose(trials, fair=False)
 
@@ -85,7 +93,10 @@ def probe(tables, scale=1.0, collapse=False, number=True, place=True):
                 tests[1][rng.integers(5)] *= 0.1
             results = [script(valid, test) for test in tests]
             moved = results[0][:2] != results[1][:2]
-            false = any(reported != test[setting, epoch] for test, (setting, epoch, reported) in zip(tests, results, strict=True))
+            false = any(
+                reported != test[setting, epoch]
+                for test, (setting, epoch, reported) in zip(tests, results, strict=True)
+            )
             if (place and moved) or (number and false):
                 found.add(letter)
     return found
@@ -108,7 +119,11 @@ WRONG = [
     (lesson18.check_choose, first_row_of_equals, "of equals take the lower"),
     (lesson18.check_choose, same_for_all, "each model chooses for itself"),
     (lesson18.check_choose, lambda t: choose(t.assign(valid=-t["valid"])), "worst rate"),
-    (lesson18.check_choose, lambda t: choose(t, fair=False), "has tried fewer rates, and it chooses"),
+    (
+        lesson18.check_choose,
+        lambda t: choose(t, fair=False),
+        "has tried fewer rates, and it chooses",
+    ),
     (lesson18.check_choose, as_many, "at another rate"),
     (lesson18.check_choose, as_many_rates, "with another seed"),
     (lesson18.check_choose, refuses_with_assert, "raised AssertionError"),
@@ -119,8 +134,16 @@ WRONG = [
     (lesson18.check_optimism, lambda k, s, n, m: c(k) * total(s, n / m**0.5), "whole lift"),
     (lesson18.check_optimism, lambda k, s, n, m: c(k) * s**2 / total(s, n / m**0.5), "true gain"),
     (lesson18.check_optimism, lambda k, s, n, m: c(k) * n / m**0.5, "spread does not enter"),
-    (lesson18.check_optimism, lambda k, s, n, m: c(k) * n**2 / m / (s + n / m**0.5), "add their squares"),
-    (lesson18.check_optimism, lambda k, s, n, m: c(k) * n**2 / m / total(s, n / m**0.5) ** 2, "root of the sum"),
+    (
+        lesson18.check_optimism,
+        lambda k, s, n, m: c(k) * n**2 / m / (s + n / m**0.5),
+        "add their squares",
+    ),
+    (
+        lesson18.check_optimism,
+        lambda k, s, n, m: c(k) * n**2 / m / total(s, n / m**0.5) ** 2,
+        "root of the sum",
+    ),
     (lesson18.check_optimism, lambda k, s, n, m: optimism(k * m, s, n, 1), "no further trials"),
     (lesson18.check_optimism, lambda k, s, n, m: 0.0, "yours is 0.000000"),
     (lesson18.check_leaking, {"B"}, "look at C"),

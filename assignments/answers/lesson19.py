@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 19: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 19: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -82,26 +84,50 @@ RIGHT = [
 ]
 WRONG = [
     (lesson19.check_jitter_times, lambda t, f: jittered(t, f, start=0), "starts at 0"),
-    (lesson19.check_jitter_times, lambda t, f: np.append(t[0], np.rint(t[1:] * f)).astype(np.int64), "multiply the gaps"),
+    (
+        lesson19.check_jitter_times,
+        lambda t, f: np.append(t[0], np.rint(t[1:] * f)).astype(np.int64),
+        "multiply the gaps",
+    ),
     (lesson19.check_jitter_times, own_gap_only, "by its own gap alone"),
-    (lesson19.check_jitter_times, lambda t, f: jittered(t, f, rounding=np.trunc), "cuts the fraction off"),
+    (
+        lesson19.check_jitter_times,
+        lambda t, f: jittered(t, f, rounding=np.trunc),
+        "cuts the fraction off",
+    ),
     (lesson19.check_jitter_times, round_sums, "not the sums"),
     (lesson19.check_jitter_times, float_clock, "dtype float64"),
     (lesson19.check_jitter_times, in_place, "next model"),
     (lesson19.check_jitter_times, lambda t, f: jittered(t, f)[1:], "shape"),
-    (lesson19.check_jitter_times, lambda t, f: np.append(t[0], np.rint(np.diff(t) * f)).astype(np.int64), "these are gaps"),
+    (
+        lesson19.check_jitter_times,
+        lambda t, f: np.append(t[0], np.rint(np.diff(t) * f)).astype(np.int64),
+        "these are gaps",
+    ),
     (lesson19.check_jitter_times, lambda t, f: jittered(t, 1 / f), "wanted"),
     (lesson19.check_lose_events, zero_in_place, "has changed what it was given"),
     (lesson19.check_lose_events, zero_a_copy, "fifty years"),
     (lesson19.check_lose_events, lambda i, t, p, s: lose(i, t, p, s, rng=UNSEEDED), "same seed"),
-    (lesson19.check_lose_events, lambda i, t, p, s: lose(i, t, p, s, last=False), "last event is lost"),
-    (lesson19.check_lose_events, lambda i, t, p, s: lose(i, t, p, s, swap=True), "keeps the others"),
+    (
+        lesson19.check_lose_events,
+        lambda i, t, p, s: lose(i, t, p, s, last=False),
+        "last event is lost",
+    ),
+    (
+        lesson19.check_lose_events,
+        lambda i, t, p, s: lose(i, t, p, s, swap=True),
+        "keeps the others",
+    ),
     (lesson19.check_lose_events, items_only, "its item and its time"),
     (lesson19.check_lose_events, close_the_gaps, "sum of their gaps"),
     (lesson19.check_lose_events, lambda i, t, p, s: lose(i, t, p, s)[0], "two arrays"),
     (lesson19.check_lose_events, lambda i, t, p, s: lose(i, t, p, s + 1), "drawn with the seed"),
     (lesson19.check_bound_after, lambda *a: bound(*a, duration=max), "shorter one lasts"),
-    (lesson19.check_bound_after, lambda *a: bound(*a, duration=lambda one, other: one), "true duration"),
+    (
+        lesson19.check_bound_after,
+        lambda *a: bound(*a, duration=lambda one, other: one),
+        "true duration",
+    ),
     (lesson19.check_bound_after, lambda *a: bound(*a, factor=lambda x: 1 + x), "exp(L m)"),
     (lesson19.check_bound_after, lambda *a: bound(*a, factor=lambda x: x), "yours by L m"),
     (lesson19.check_bound_after, lambda *a: bound(*a, sign=lambda x: x), "absolute value"),

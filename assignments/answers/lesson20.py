@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 20: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 20: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import itertools
 
@@ -77,31 +79,77 @@ WRONG = [
     (lesson20.check_holm_adjust, lambda p: step_down(p, running=False), "the one before it"),
     (lesson20.check_holm_adjust, lambda p: step_down(p, cap=False), "cannot exceed 1"),
     (lesson20.check_holm_adjust, lambda p: step_down(p, back=False), "order of the tests"),
-    (lesson20.check_holm_adjust, lambda p: step_down(p, factors=lambda m: np.arange(1, m + 1)), "other way round"),
-    (lesson20.check_holm_adjust, lambda p: step_down(p, ordered=False, running=False), "sort the values first"),
+    (
+        lesson20.check_holm_adjust,
+        lambda p: step_down(p, factors=lambda m: np.arange(1, m + 1)),
+        "other way round",
+    ),
+    (
+        lesson20.check_holm_adjust,
+        lambda p: step_down(p, ordered=False, running=False),
+        "sort the values first",
+    ),
     (lesson20.check_holm_adjust, benjamini_hochberg, "Benjamini"),
     (lesson20.check_holm_adjust, lambda p: p, "that came in"),
     (lesson20.check_holm_adjust, lambda p: holm(p).max(), "one for each test"),
     (lesson20.check_holm_adjust, lambda p: holm(p) * np.nan, "yours is nan"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c, sign=-1), "sign is turned"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, 0 * t, c), "twin is missing"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m[:1], t[:1], c), "average over the seeds"),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, sign=-1),
+        "sign is turned",
+    ),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, 0 * t, c),
+        "twin is missing",
+    ),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m[:1], t[:1], c),
+        "average over the seeds",
+    ),
     (lesson20.check_irregular_minus_regular, in_percent, "in percent"),
     (
         lesson20.check_irregular_minus_regular,
-        lambda m, t, c: outer_thirds(m, t, c, low=lambda cv, g: cv <= np.nanmedian(cv), high=lambda cv, g: cv > np.nanmedian(cv)),
+        lambda m, t, c: outer_thirds(
+            m,
+            t,
+            c,
+            low=lambda cv, g: cv <= np.nanmedian(cv),
+            high=lambda cv, g: cv > np.nanmedian(cv),
+        ),
         "halves",
     ),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c, low=lambda cv, g: g < 2), "all others"),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, low=lambda cv, g: g < 2),
+        "all others",
+    ),
     (
         lesson20.check_irregular_minus_regular,
         lambda m, t, c: outer_thirds(m, t, c, low=lambda cv, g: g <= 0),
         "belong to no group",
     ),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c, test="top alone"), "signs are flipped"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c, test="signs"), "signs are flipped"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c, test="all"), "two groups only"),
-    (lesson20.check_irregular_minus_regular, lambda m, t, c: outer_thirds(m, t, c)[0], "two numbers"),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, test="top alone"),
+        "signs are flipped",
+    ),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, test="signs"),
+        "signs are flipped",
+    ),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, test="all"),
+        "two groups only",
+    ),
+    (
+        lesson20.check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c)[0],
+        "two numbers",
+    ),
     (lesson20.check_supported_reports, {"A", "D", "F"}, "look at A"),
     (lesson20.check_supported_reports, {"B", "D", "F"}, "look at B"),
     (lesson20.check_supported_reports, {"C", "D", "F"}, "look at C"),

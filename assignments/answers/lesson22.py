@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 22: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 22: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 import math
 
@@ -34,7 +36,9 @@ def blocks(values, user, rng, tear=False, turn=False, move_single=False, across=
     groups = [values] if across else [values[user == u] for u in np.unique(user)]
     for own in groups:
         even = len(own) // 2 * 2
-        pairs = own[1 : even + 1].reshape(-1, 2) if tear and len(own) % 2 else own[:even].reshape(-1, 2)
+        pairs = (
+            own[1 : even + 1].reshape(-1, 2) if tear and len(own) % 2 else own[:even].reshape(-1, 2)
+        )
         pairs = pairs[keys.permutation(len(pairs))]
         single = own[:1] if tear and len(own) % 2 else own[even:]
         pairs = pairs[:, ::-1] if turn else pairs
@@ -57,7 +61,18 @@ def rolled(values, user, rng):
     return np.concatenate(out)
 
 
-def growth(step, noise, starts, letter, base=math.e, by=-1, ratio=True, annealed=False, late=False, last=False):
+def growth(
+    step,
+    noise,
+    starts,
+    letter,
+    base=math.e,
+    by=-1,
+    ratio=True,
+    annealed=False,
+    late=False,
+    last=False,
+):
     counts = []
     for realisation in noise:
         x, letters = starts, []
@@ -88,7 +103,12 @@ RIGHT = [
     (lesson22.check_markov_rate, rate),
     (lesson22.check_shuffled_blocks, blocks),
     (lesson22.check_fibre_growth, growth),
-    (lesson22.check_fibre_growth, lambda step, noise, starts, letter: fibre_entropy(step, noise, starts, letter, first=1).mean()),
+    (
+        lesson22.check_fibre_growth,
+        lambda step, noise, starts, letter: fibre_entropy(
+            step, noise, starts, letter, first=1
+        ).mean(),
+    ),
     (lesson22.check_true_statements, {"C", "D", "E"}),
     (lesson22.check_true_statements, "CDE"),
 ]
@@ -105,16 +125,40 @@ WRONG = [
     (lesson22.check_markov_rate, lambda p: [0.5, 0.5], "one number"),
     (lesson22.check_shuffled_blocks, shuffled, "torn apart"),
     (lesson22.check_shuffled_blocks, lambda v, u, rng: rng.permutation(v), "one user to another"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng, across=True), "one user to another"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng, turn=True), "turned round"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng, move_single=True), "single value"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng, tear=True), "single value"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng, same=True), "nothing is shuffled"),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: blocks(v, u, rng, across=True),
+        "one user to another",
+    ),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: blocks(v, u, rng, turn=True),
+        "turned round",
+    ),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: blocks(v, u, rng, move_single=True),
+        "single value",
+    ),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: blocks(v, u, rng, tear=True),
+        "single value",
+    ),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: blocks(v, u, rng, same=True),
+        "nothing is shuffled",
+    ),
     (lesson22.check_shuffled_blocks, lambda v, u, rng: v.copy(), "nothing is shuffled"),
     (lesson22.check_shuffled_blocks, rolled, "never occur"),
     (lesson22.check_shuffled_blocks, in_place, "changes the array"),
     (lesson22.check_shuffled_blocks, lambda v, u, rng: v[:-1], "shape"),
-    (lesson22.check_shuffled_blocks, lambda v, u, rng: rng.choice(v, len(v)), "lost or occur twice"),
+    (
+        lesson22.check_shuffled_blocks,
+        lambda v, u, rng: rng.choice(v, len(v)),
+        "lost or occur twice",
+    ),
     (lesson22.check_fibre_growth, lambda *a: growth(*a, base=2), "bits"),
     (lesson22.check_fibre_growth, lambda *a: growth(*a, by=0), "divide by n - 1"),
     (lesson22.check_fibre_growth, lambda *a: growth(*a, by=0, ratio=False), "number of pieces"),

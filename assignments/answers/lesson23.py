@@ -1,4 +1,6 @@
-"""Answers to the exercises of lesson 23: right ones, and wrong ones with words of the reason that the student must be given."""
+"""Answers to the exercises of lesson 23: right ones, and wrong ones with words of the reason that
+the student must be given.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,13 @@ def rule(rows, adjust=holm, above=lambda low, high: low > 0, most=all, empty=NON
     if not rows:
         return empty
     small = np.asarray(adjust([p for _, _, p in rows])) < 0.05
-    return YES if most([above(low, high) and bool(s) for (low, high, _), s in zip(rows, small, strict=True)]) else NO
+    return (
+        YES
+        if most(
+            [above(low, high) and bool(s) for (low, high, _), s in zip(rows, small, strict=True)]
+        )
+        else NO
+    )
 
 
 def loss_is(low, high, margin):

@@ -96,34 +96,67 @@ PUZZLE, RIDDLE = "Two people saw the same three films.", "两个人看了同样�
 NO_FAULT = [
     (
         "number of a paper",
-        [(PUZZLE, "A paper reports 0.182.<!-- literature -->"), (RIDDLE, "有论文报告 0.182。<!-- literature -->")],
+        [
+            (PUZZLE, "A paper reports 0.182.<!-- literature -->"),
+            (RIDDLE, "有论文报告 0.182。<!-- literature -->"),
+        ],
     ),
     ("number of a section", [(PUZZLE, "See section 3.2."), (RIDDLE, "见第 3.2 节。")]),
-    ("number of an exercise", [("**Exercise 1.** Halve", "**4.1 Halve.** Halve"), ("**练习 1。** 求", "**4.1 减半。** 求")]),
+    (
+        "number of an exercise",
+        [
+            ("**Exercise 1.** Halve", "**4.1 Halve.** Halve"),
+            ("**练习 1。** 求", "**4.1 减半。** 求"),
+        ],
+    ),
     ("a share as a percentage", [("below 0.75?", "below 75 %?"), ("比 0.75 大", "比 75% 大")]),
     ("a rounded number", [("mean = (0.5 + 1.0) / 2", "mean = (0.5 + 1.0) / 2 + 0 * 0.7461")]),
-    ("words in a formula", [("$d$ needs", "$d_{\\text{last}}$ needs"), ("为 $d$ 的", "为 $d_{\\text{最后}}$ 的")]),
+    (
+        "words in a formula",
+        [("$d$ needs", "$d_{\\text{last}}$ needs"), ("为 $d$ 的", "为 $d_{\\text{最后}}$ 的")],
+    ),
     ("plural of a term", [("a causal mask", "causal masks")]),
     (
         "link to the twin",
-        [("(02_second.ipynb) and", "(../zh/02_second.ipynb) and"), ("(02_second.ipynb)和", "(../en/02_second.ipynb)和")],
+        [
+            ("(02_second.ipynb) and", "(../zh/02_second.ipynb) and"),
+            ("(02_second.ipynb)和", "(../en/02_second.ipynb)和"),
+        ],
     ),
     ("bold run-in heading", [(PUZZLE, "**A start.** " + PUZZLE), (RIDDLE, "**开头。** " + RIDDLE)]),
     (
         "code in a block",
-        [("# A line that", "# ```\n# f(x,您)$\n# ```\n#\n# A line that"), ("# 一条", "# ```\n# f(x,您)$\n# ```\n#\n# 一条")],
+        [
+            ("# A line that", "# ```\n# f(x,您)$\n# ```\n#\n# A line that"),
+            ("# 一条", "# ```\n# f(x,您)$\n# ```\n#\n# 一条"),
+        ],
     ),
     ("Chinese in quotes and dashes", [(RIDDLE, "“两个人”——看了《电影》……")]),
 ]
 
 ADDRESS, STREAM = "<Model at 0x7f3a5c1d2e80>", {"output_type": "stream", "name": "stdout"}
 IN_OUTPUTS = [
-    ("error", "setup", {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}, "ended in an error"),
-    ("warning", "setup", STREAM | {"name": "stderr", "text": "UserWarning: old"}, "prints to stderr"),
+    (
+        "error",
+        "setup",
+        {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []},
+        "ended in an error",
+    ),
+    (
+        "warning",
+        "setup",
+        STREAM | {"name": "stderr", "text": "UserWarning: old"},
+        "prints to stderr",
+    ),
     (
         "address",
         "setup",
-        {"output_type": "execute_result", "data": {"text/plain": ADDRESS}, "metadata": {}, "execution_count": 1},
+        {
+            "output_type": "execute_result",
+            "data": {"text/plain": ADDRESS},
+            "metadata": {},
+            "execution_count": 1,
+        },
         "object address",
     ),
     ("home", "setup", STREAM | {"text": "saved in /home/ann/course/runs"}, "absolute path"),
@@ -135,5 +168,10 @@ IN_OUTPUTS = [
         {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}, "metadata": {}},
         "picture without alt text",
     ),
-    ("picture lost", "drawing", STREAM | {"text": "a picture"}, 'tagged "picture" but its output has none'),
+    (
+        "picture lost",
+        "drawing",
+        STREAM | {"text": "a picture"},
+        'tagged "picture" but its output has none',
+    ),
 ]

@@ -34,7 +34,9 @@ def clean_course() -> Path:
     shutil.copy(ROOT / "notebooks" / "glossary.csv", root / "notebooks")
     shutil.copy(ROOT / "jupytext.toml", root)
     for name in ("README.md", "README.zh-CN.md"):
-        (root / name).write_text("# Course\n\n<!-- lessons:begin -->\n<!-- lessons:end -->\n", encoding="utf-8")
+        (root / name).write_text(
+            "# Course\n\n<!-- lessons:begin -->\n<!-- lessons:end -->\n", encoding="utf-8"
+        )
     with pytest.MonkeyPatch.context() as patch:
         for key in ("TUTORIAL_DATASET", "TUTORIAL_USERS", "TUTORIAL_DATA_DIR"):
             patch.setenv(key, "other")
@@ -56,7 +58,9 @@ def poisoned_kernel(folder: Path) -> Path:
     return folder
 
 
-def run(root: Path, capsys: pytest.CaptureFixture[str], *command: str) -> tuple[int, list[str], list[str]]:
+def run(
+    root: Path, capsys: pytest.CaptureFixture[str], *command: str
+) -> tuple[int, list[str], list[str]]:
     """Exit status and the lines of both streams of one command."""
     status = build.main([*command, "--root", str(root)])
     out, err = capsys.readouterr()
@@ -65,7 +69,9 @@ def run(root: Path, capsys: pytest.CaptureFixture[str], *command: str) -> tuple[
 
 def edit(root: Path, file: str, old: str, new: str) -> None:
     text = (root / file).read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times, so the fault would not be planted as meant"
+    assert text.count(old) == 1, (
+        f"{old!r} occurs {text.count(old)} times, so the fault would not be planted as meant"
+    )
     (root / file).write_text(text.replace(old, new), encoding="utf-8")
 
 

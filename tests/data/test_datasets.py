@@ -1,4 +1,6 @@
-"""Data sets by name: file formats, where they are looked for, the command line, and the real files where they are at hand."""
+"""Data sets by name: file formats, where they are looked for, the command line, and the real files
+where they are at hand.
+"""
 
 import gzip
 import os
@@ -16,10 +18,20 @@ from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
 
 REAL = os.environ.get("TUTORIAL_DATA_DIR")
-EVENTS = [(7, 40, 5, 300), (7, 30, 3, 100), (9, 40, 4, 50), (7, 20, 1, 300), (9, 20, 2, 50), (9, 30, 5, 60)]
-IN_ORDER = [(7, 30), (7, 40), (7, 20), (9, 40), (9, 20), (9, 30)]  # sorted by time, ties as in the file
+EVENTS = [
+    (7, 40, 5, 300),
+    (7, 30, 3, 100),
+    (9, 40, 4, 50),
+    (7, 20, 1, 300),
+    (9, 20, 2, 50),
+    (9, 30, 5, 60),
+]
+# sorted by time, ties as in the file
+IN_ORDER = [(7, 30), (7, 40), (7, 20), (9, 40), (9, 20), (9, 30)]
 DAYS = {100: "2012-01-01", 300: "2014-01-01", 50: "2011-06-01", 60: "2011-06-02"}
-STEAM_LINE = "{{u'username': u'{u}', u'text': u\"it's\", u'product_id': u'{i}', u'date': u'{day}'}}\n"
+STEAM_LINE = (
+    "{{u'username': u'{u}', u'text': u\"it's\", u'product_id': u'{i}', u'date': u'{day}'}}\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +53,39 @@ def lines(form: str, header: str = "") -> str:
 
 
 def originals(dataset: Dataset) -> list[tuple]:
-    return list(zip(dataset.user_ids[dataset.events["user"]], dataset.item_ids[dataset.events["item"] - 1], strict=True))
+    return list(
+        zip(
+            dataset.user_ids[dataset.events["user"]],
+            dataset.item_ids[dataset.events["item"] - 1],
+            strict=True,
+        )
+    )
 
 
 FORMATS = {
     "ml-100k": ("ml-100k/u.data", lines("{u}\t{i}\t{r}\t{t}\n")),
     "ml-1m": ("ml-1m/ratings.dat", lines("{u}::{i}::{r}::{t}\n")),
-    "ml-25m": ("ml-25m/ratings.csv", lines("{u},{i},{r}.5,{t}\n", "userId,movieId,rating,timestamp\n")),
-    "amazon-books": ("amazon-books/ratings_Books.csv", lines("{u},{i},{r}.0,{t}\n") + "9,30,1.0,60\n"),
-    "amazon-video-games": ("amazon-video-games/Video_Games.csv", lines("{i},{u},{r}.0,{t}\n") + "30,9,1.0,60\n"),
-    "amazon-grocery": ("amazon-grocery/train.csv.gz", lines("{u}\t{i}\t{t}\n", "user_id\titem_id\ttime\n")),
+    "ml-25m": (
+        "ml-25m/ratings.csv",
+        lines("{u},{i},{r}.5,{t}\n", "userId,movieId,rating,timestamp\n"),
+    ),
+    "amazon-books": (
+        "amazon-books/ratings_Books.csv",
+        lines("{u},{i},{r}.0,{t}\n") + "9,30,1.0,60\n",
+    ),
+    "amazon-video-games": (
+        "amazon-video-games/Video_Games.csv",
+        lines("{i},{u},{r}.0,{t}\n") + "30,9,1.0,60\n",
+    ),
+    "amazon-grocery": (
+        "amazon-grocery/train.csv.gz",
+        lines("{u}\t{i}\t{t}\n", "user_id\titem_id\ttime\n"),
+    ),
     "kuairand": (
         "kuairand/data/log_standard_4_22_to_5_08_pure.csv",
-        lines("{u},{i},20220422,1200,{t}999,1\n", "user_id,video_id,date,hourmin,time_ms,is_click\n")
+        lines(
+            "{u},{i},20220422,1200,{t}999,1\n", "user_id,video_id,date,hourmin,time_ms,is_click\n"
+        )
         + "7,20,20220422,1200,1000,0\n",
     ),
     "steam": (
@@ -65,14 +97,23 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_format_is_read_in_order_of_time_with_ties_as_in_the_file(name: str, tmp_path: Path) -> None:
+def test_each_format_is_read_in_order_of_time_with_ties_as_in_the_file(
+    name: str, tmp_path: Path
+) -> None:
     put(tmp_path, *FORMATS[name])
     dataset = load_dataset(name, data_dir=tmp_path)
     assert [(int(user), int(item)) for user, item in originals(dataset)] == IN_ORDER
     assert dataset.has_times and dataset.name == name
     if name == "steam":
         days = pd.to_datetime(dataset.events["timestamp"], unit="s").astype(str).tolist()
-        assert days == ["2012-01-01", "2014-01-01", "2014-01-01", "2011-06-01", "2011-06-01", "2011-06-02"]
+        assert days == [
+            "2012-01-01",
+            "2014-01-01",
+            "2014-01-01",
+            "2011-06-01",
+            "2011-06-01",
+            "2011-06-02",
+        ]
     else:
         assert dataset.events["timestamp"].tolist() == [100, 300, 300, 50, 50, 60]
 
@@ -97,7 +138,14 @@ def test_own_tables_with_usual_column_names(tmp_path: Path) -> None:
         dataset = load_dataset(f"csv:{put(tmp_path, file, text)}")
         assert originals(dataset) == [(f"x{user}", item) for user, item in IN_ORDER]
         assert dataset.events["timestamp"].tolist() == [100, 300, 300, 50, 50, 60]
-    assert load_dataset(f"csv:{tmp_path / 'b.csv.gz'}").events["rating"].tolist() == [3, 5, 1, 4, 2, 5]
+    assert load_dataset(f"csv:{tmp_path / 'b.csv.gz'}").events["rating"].tolist() == [
+        3,
+        5,
+        1,
+        4,
+        2,
+        5,
+    ]
     for file, text in (("o.txt", "a 1\nb 2\na 3\na 2\n"), ("o.txt.gz", "a\t1\nb\t2\na\t3\na\t2\n")):
         ordered = load_dataset(f"txt:{put(tmp_path, file, text)}")
         assert originals(ordered) == [("a", 1), ("a", 3), ("a", 2)] and not ordered.has_times
@@ -106,7 +154,11 @@ def test_own_tables_with_usual_column_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("x.csv", "user,when,item\n1,2,3\n", r"\['user', 'when', 'item'\] but lacks \['timestamp'\]"),
+        (
+            "x.csv",
+            "user,when,item\n1,2,3\n",
+            r"\['user', 'when', 'item'\] but lacks \['timestamp'\]",
+        ),
         ("x.csv", "user,item,time\n1,2,1500000000000\n", "Row 0 .*milliseconds"),
         ("x.csv", "user,item,time\n1,2,3\n1,2,3\n", "Row 1 .*repeats"),
         ("x.csv", "user,item,time\n", "empty"),
@@ -115,7 +167,9 @@ def test_own_tables_with_usual_column_names(tmp_path: Path) -> None:
         ("x.csv", "user,item,time\n1,2,3\n1,2,3,4,5\n", "Cannot read .*x.csv"),
     ],
 )
-def test_unusable_tables_are_refused(file: str, content: str | bytes, message: str, tmp_path: Path) -> None:
+def test_unusable_tables_are_refused(
+    file: str, content: str | bytes, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(TutorialError, match=message) as caught:
         load_dataset(f"csv:{put(tmp_path, file, content)}")
     assert "\n" not in str(caught.value)
@@ -132,8 +186,13 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         load_dataset("steam", data_dir=tmp_path)
 
 
-def test_unknown_and_absent_data_sets_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TutorialError, match="Unknown data set 'ml-2m': choose one of sample, control, ml-100k, .*csv:PATH"):
+def test_unknown_and_absent_data_sets_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        TutorialError,
+        match="Unknown data set 'ml-2m': choose one of sample, control, ml-100k, .*csv:PATH",
+    ):
         load_dataset("ml-2m")
     monkeypatch.setenv("TUTORIAL_DATA_DIR", str(tmp_path / "env"))
     with pytest.raises(TutorialError) as caught:
@@ -164,7 +223,9 @@ def test_places_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_users_draws_a_reproducible_subset(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"user": rng.integers(0, 50, 900), "item": rng.integers(0, 99, 900), "time": range(900)})
+    table = pd.DataFrame(
+        {"user": rng.integers(0, 50, 900), "item": rng.integers(0, 99, 900), "time": range(900)}
+    )
     table.to_csv(tmp_path / "t.csv", index=False)
     name = f"csv:{tmp_path / 't.csv'}"
     one, same, other = (load_dataset(name, users=9, seed=seed) for seed in (0, 0, 1))
@@ -174,7 +235,9 @@ def test_users_draws_a_reproducible_subset(tmp_path: Path) -> None:
         load_dataset(name, users=51)
 
 
-def test_download_on_request_fetches_unpacks_and_tidies_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_on_request_fetches_unpacks_and_tidies_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
 
     def fake(url: str, destination: Path, md5: str | None, progress: bool) -> Path:
@@ -187,14 +250,21 @@ def test_download_on_request_fetches_unpacks_and_tidies_up(tmp_path: Path, monke
     monkeypatch.setattr(datasets, "fetch_file", fake)
     for _ in range(2):
         assert len(load_dataset("ml-100k", download=True).events) == 6
-    assert calls == [(SOURCES["ml-100k"].url, "0e33842e24a9c977be4e0107933c0723")]  # the second call finds it
+    # the second call finds it
+    assert calls == [(SOURCES["ml-100k"].url, "0e33842e24a9c977be4e0107933c0723")]
     assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["ml-100k"]
     with pytest.raises(TutorialError, match="holds no ratings.dat"):
         load_dataset("ml-1m", download=True, data_dir=tmp_path / "other")
 
 
-def test_an_unverified_damaged_archive_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets, "fetch_file", lambda url, destination, md5, progress: put(tmp_path, destination.name, "junk"))
+def test_an_unverified_damaged_archive_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        datasets,
+        "fetch_file",
+        lambda url, destination, md5, progress: put(tmp_path, destination.name, "junk"),
+    )
     with pytest.raises(TutorialError, match="damaged"):
         load_dataset("kuairand", data_dir=tmp_path, download=True)
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +279,10 @@ def test_official_addresses_and_checksums() -> None:
         "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
         "ml-25m": "6b51fb2759a8657d3bfcbfc42b592ada",
     }
-    assert all(SOURCES[name].url == f"https://files.grouplens.org/datasets/movielens/{name}.zip" for name in md5)
+    assert all(
+        SOURCES[name].url == f"https://files.grouplens.org/datasets/movielens/{name}.zip"
+        for name in md5
+    )
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,12 +292,22 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert list(listed) == list(SOURCES) and listed["ml-100k"] == "here" and listed["ml-25m"] == "-"
     assert main(["info", "ml-100k"]) == 0
     told = capsys.readouterr().out
-    for line in ("users         2", "items         3", "events        6", "zero gaps     50.0%", "median gap    5 s"):
+    for line in (
+        "users         2",
+        "items         3",
+        "events        6",
+        "zero gaps     50.0%",
+        "median gap    5 s",
+    ):
         assert line + "\n" in told
     assert f"fingerprint   {load_dataset('ml-100k').fingerprint}\n" in told
     assert main(["info", "ml-1m"]) == 2
     told = capsys.readouterr()
-    assert told.out == "" and told.err.endswith("python -m tutorial_lib.data download ml-1m\n") and told.err.count("\n") == 1
+    assert (
+        told.out == ""
+        and told.err.endswith("python -m tutorial_lib.data download ml-1m\n")
+        and told.err.count("\n") == 1
+    )
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0 and "download" in capsys.readouterr().out
@@ -252,6 +335,10 @@ def test_real_movielens_100k() -> None:
 def test_real_movielens_1m() -> None:
     dataset = real("ml-1m")
     if dataset.has_times:
-        assert (dataset.num_users, dataset.num_items, len(dataset.events)) == (6040, 3706, 1_000_209)
+        assert (dataset.num_users, dataset.num_items, len(dataset.events)) == (
+            6040,
+            3706,
+            1_000_209,
+        )
     else:
         assert (dataset.num_users, dataset.num_items, len(dataset.events)) == (6040, 3416, 999_611)

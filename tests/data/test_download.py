@@ -75,7 +75,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield server
         server.shutdown()
@@ -85,7 +87,10 @@ def server() -> Iterator[Server]:
 def interrupted(server: Server, target: Path, size: int = 1_200_000) -> None:
     """Leave the first `size` bytes behind, as a broken transfer does."""
     server.cut_after = size
-    with pytest.raises(TutorialError, match="broke off after 1,200,000 of 3,000,000 bytes: run the same command again"):
+    with pytest.raises(
+        TutorialError,
+        match="broke off after 1,200,000 of 3,000,000 bytes: run the same command again",
+    ):
         download(server.url, target, MD5, progress=False)
     server.cut_after = None
     assert not target.exists() and target.with_name(target.name + ".part").stat().st_size == size
@@ -97,14 +102,22 @@ def names(folder: Path) -> list[str]:
 
 def test_a_whole_file_arrives_and_is_not_fetched_twice(server: Server, tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "data.bin"
-    assert all(download(server.url, target, md5, progress=False) == target for md5 in (MD5, MD5, None))
-    assert target.read_bytes() == BODY and names(target.parent) == ["data.bin"] and server.asked == [None]
+    assert all(
+        download(server.url, target, md5, progress=False) == target for md5 in (MD5, MD5, None)
+    )
+    assert (
+        target.read_bytes() == BODY
+        and names(target.parent) == ["data.bin"]
+        and server.asked == [None]
+    )
     target.write_bytes(b"spoilt")
     download(server.url, target, MD5, progress=False)
     assert target.read_bytes() == BODY
 
 
-def test_progress_goes_to_stderr_only_on_request(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_goes_to_stderr_only_on_request(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     download(server.url, tmp_path / "quiet.bin", progress=False)
     assert capfd.readouterr() == ("", "")
     download(server.url, tmp_path / "loud.bin")
@@ -122,11 +135,14 @@ def test_a_broken_transfer_resumes_where_it_stopped(server: Server, tmp_path: Pa
 def test_a_file_that_changed_meanwhile_is_fetched_anew(server: Server, tmp_path: Path) -> None:
     interrupted(server, tmp_path / "data.bin")
     server.body, server.tag = OTHER, '"v2"'
-    download(server.url, tmp_path / "data.bin", progress=False)  # without a checksum only the tag can tell
+    # without a checksum only the tag can tell
+    download(server.url, tmp_path / "data.bin", progress=False)
     assert (tmp_path / "data.bin").read_bytes() == OTHER
 
 
-@pytest.mark.parametrize("fault", ["no ranges", "wrong range", "shorter file", "part already complete"])
+@pytest.mark.parametrize(
+    "fault", ["no ranges", "wrong range", "shorter file", "part already complete"]
+)
 def test_servers_that_cannot_resume(server: Server, tmp_path: Path, fault: str) -> None:
     interrupted(server, tmp_path / "data.bin")
     expected, server.tag = BODY, None
@@ -151,7 +167,9 @@ def test_a_transfer_without_announced_size(server: Server, tmp_path: Path) -> No
 
 def test_a_wrong_checksum_removes_the_file(server: Server, tmp_path: Path) -> None:
     server.body = OTHER
-    with pytest.raises(TutorialError, match=f"{hashlib.md5(OTHER).hexdigest()} instead of {MD5} and was removed"):
+    with pytest.raises(
+        TutorialError, match=f"{hashlib.md5(OTHER).hexdigest()} instead of {MD5} and was removed"
+    ):
         download(server.url, tmp_path / "data.bin", MD5, progress=False)
     assert names(tmp_path) == []
 
@@ -161,14 +179,18 @@ def test_refusals_of_the_network(server: Server, tmp_path: Path) -> None:
         download(server.url.replace("data.bin", "other.bin"), tmp_path / "data.bin")
     server.shutdown()
     server.server_close()
-    with pytest.raises(TutorialError, match="No connection for http://127.0.0.1.*refused.*check the network"):
+    with pytest.raises(
+        TutorialError, match="No connection for http://127.0.0.1.*refused.*check the network"
+    ):
         download(server.url, tmp_path / "data.bin")
     with pytest.raises(TutorialError, match="must start with https"):
         download("file:///etc/hostname", tmp_path / "data.bin")
     assert names(tmp_path) == []
 
 
-def test_a_full_disk_keeps_what_has_arrived(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_what_has_arrived(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class FullDisk(io.FileIO):
         def write(self, data: bytes) -> int:
             if self.tell() >= 2 * module.CHUNK:
@@ -177,9 +199,16 @@ def test_a_full_disk_keeps_what_has_arrived(server: Server, tmp_path: Path, monk
 
     opened = Path.open
     monkeypatch.setattr(
-        Path, "open", lambda self, mode="r", **k: FullDisk(self, mode) if "b" in mode else opened(self, mode, **k)
+        Path,
+        "open",
+        lambda self, mode="r", **k: (
+            FullDisk(self, mode) if "b" in mode else opened(self, mode, **k)
+        ),
     )
-    with pytest.raises(TutorialError, match="Cannot write .*data.bin.part .No space left on device.: free some space"):
+    with pytest.raises(
+        TutorialError,
+        match="Cannot write .*data.bin.part .No space left on device.: free some space",
+    ):
         download(server.url, tmp_path / "data.bin", progress=False)
     monkeypatch.undo()
     assert not (tmp_path / "data.bin").exists()
@@ -187,7 +216,9 @@ def test_a_full_disk_keeps_what_has_arrived(server: Server, tmp_path: Path, monk
     assert server.asked == [None, f"bytes={2 * module.CHUNK}-"]
 
 
-def test_a_read_only_folder(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(self: Path, *_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
@@ -208,7 +239,9 @@ def zip_of(folder: Path, files: dict[str, bytes], name: str = "x.zip") -> Path:
     return folder / name
 
 
-def tar_of(folder: Path, members: list[tuple[str, bytes, str, bytes]], name: str = "x.tar.gz") -> Path:
+def tar_of(
+    folder: Path, members: list[tuple[str, bytes, str, bytes]], name: str = "x.tar.gz"
+) -> Path:
     """Members are (name, type, link target, content)."""
     with tarfile.open(folder / name, "w:gz" if name.endswith("gz") else "w") as archive:
         for path, kind, link, content in members:
@@ -244,14 +277,24 @@ def test_each_kind_of_archive_is_unpacked(tmp_path: Path) -> None:
     for index, archive in enumerate(
         (
             zip_of(tmp_path, files | {"ml/": b""}),
-            tar_of(tmp_path, [(path, tarfile.REGTYPE, "", content) for path, content in files.items()]),
-            tar_of(tmp_path, [("./" + path, tarfile.REGTYPE, "", content) for path, content in files.items()], "x.tar"),
+            tar_of(
+                tmp_path, [(path, tarfile.REGTYPE, "", content) for path, content in files.items()]
+            ),
+            tar_of(
+                tmp_path,
+                [("./" + path, tarfile.REGTYPE, "", content) for path, content in files.items()],
+                "x.tar",
+            ),
         )
     ):
         folder = extract(archive, tmp_path / f"out{index}")
-        assert (folder / "a.txt").read_bytes() == b"one" and (folder / "sub" / "b.txt").read_bytes() == b"two"
+        assert (folder / "a.txt").read_bytes() == b"one" and (
+            folder / "sub" / "b.txt"
+        ).read_bytes() == b"two"
     (tmp_path / "table.csv.gz").write_bytes(gzip.compress(b"three"))
-    assert (extract(tmp_path / "table.csv.gz", tmp_path / "out3") / "table.csv").read_bytes() == b"three"
+    assert (
+        extract(tmp_path / "table.csv.gz", tmp_path / "out3") / "table.csv"
+    ).read_bytes() == b"three"
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
@@ -265,22 +308,46 @@ def test_unpacking_into_a_folder_keeps_what_is_there(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "zip traversal": (lambda d: zip_of(d, {"ok": b"", "ml/../../evil": b"x"}), "holds 'ml/../../evil'"),
+    "zip traversal": (
+        lambda d: zip_of(d, {"ok": b"", "ml/../../evil": b"x"}),
+        "holds 'ml/../../evil'",
+    ),
     "zip absolute": (lambda d: zip_of(d, {f"{d.parent}/evil": b"x"}), "holds '/.*/evil'"),
     "zip backslash": (lambda d: zip_of(d, {"..\\evil": b"x"}), "holds '..\\\\\\\\evil'"),
     "zip drive": (lambda d: zip_of(d, {"C:evil": b"x"}), "holds 'C:evil'"),
     "zip link": (zip_link, "holds 'ml/link', which is a link"),
-    "tar traversal": (lambda d: tar_of(d, [("../evil", tarfile.REGTYPE, "", b"x")]), "holds '../evil'"),
-    "tar absolute": (lambda d: tar_of(d, [(f"{d.parent}/evil", tarfile.REGTYPE, "", b"x")]), "holds '/.*/evil'"),
-    "tar symlink": (lambda d: tar_of(d, [("l", tarfile.SYMTYPE, "..", b""), ("l/evil", b"0", "", b"x")]), "holds 'l', which"),
-    "tar hard link": (lambda d: tar_of(d, [("l", tarfile.LNKTYPE, "/etc/hostname", b"")]), "holds 'l', which is a link"),
-    "tar device": (lambda d: tar_of(d, [("n", tarfile.CHRTYPE, "", b"")]), "holds 'n', which is a link, a device"),
-    "too large": (lambda d: zip_of(d, {"ok": b"", "zeros": bytes(5_000_000)}), "more than 4,000,000 bytes"),
+    "tar traversal": (
+        lambda d: tar_of(d, [("../evil", tarfile.REGTYPE, "", b"x")]),
+        "holds '../evil'",
+    ),
+    "tar absolute": (
+        lambda d: tar_of(d, [(f"{d.parent}/evil", tarfile.REGTYPE, "", b"x")]),
+        "holds '/.*/evil'",
+    ),
+    "tar symlink": (
+        lambda d: tar_of(d, [("l", tarfile.SYMTYPE, "..", b""), ("l/evil", b"0", "", b"x")]),
+        "holds 'l', which",
+    ),
+    "tar hard link": (
+        lambda d: tar_of(d, [("l", tarfile.LNKTYPE, "/etc/hostname", b"")]),
+        "holds 'l', which is a link",
+    ),
+    "tar device": (
+        lambda d: tar_of(d, [("n", tarfile.CHRTYPE, "", b"")]),
+        "holds 'n', which is a link, a device",
+    ),
+    "too large": (
+        lambda d: zip_of(d, {"ok": b"", "zeros": bytes(5_000_000)}),
+        "more than 4,000,000 bytes",
+    ),
     "damaged zip": (damaged_zip, "damaged"),
     "no zip": (lambda d: (d / "x.zip").write_bytes(BODY) and d / "x.zip", "damaged"),
     "cut zip": (lambda d: cut(zip_of(d, {"a": BODY})), "damaged"),
     "cut tar": (lambda d: cut(tar_of(d, [("a", tarfile.REGTYPE, "", BODY)])), "damaged"),
-    "cut gz": (lambda d: (d / "x.gz").write_bytes(gzip.compress(BODY)) and cut(d / "x.gz"), "damaged"),
+    "cut gz": (
+        lambda d: (d / "x.gz").write_bytes(gzip.compress(BODY)) and cut(d / "x.gz"),
+        "damaged",
+    ),
     "no gz": (lambda d: (d / "x.gz").write_bytes(b"text") and d / "x.gz", "damaged"),
     "unknown": (lambda d: (d / "x.rar").write_bytes(b"text") and d / "x.rar", "known are .zip"),
     "absent": (lambda d: d / "absent.zip", "There is no archive"),
@@ -288,7 +355,9 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_dangerous_and_damaged_archives_are_refused_and_leave_nothing(tmp_path: Path, fault: str) -> None:
+def test_dangerous_and_damaged_archives_are_refused_and_leave_nothing(
+    tmp_path: Path, fault: str
+) -> None:
     (inside := tmp_path / "inside").mkdir()
     make, message = REFUSED[fault]
     archive = make(inside)

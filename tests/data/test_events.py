@@ -22,8 +22,12 @@ def good_table() -> pd.DataFrame:
 def random_table(seed: int, rows: int = 400) -> pd.DataFrame:
     """Unsorted, full of simultaneous events, without duplicates."""
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"user": rng.integers(0, 12, rows) * 7, "item": rng.integers(0, 90, rows) * 3})
-    return table.assign(timestamp=START + rng.integers(0, 15, rows)).drop_duplicates(ignore_index=True)
+    table = pd.DataFrame(
+        {"user": rng.integers(0, 12, rows) * 7, "item": rng.integers(0, 90, rows) * 3}
+    )
+    return table.assign(timestamp=START + rng.integers(0, 15, rows)).drop_duplicates(
+        ignore_index=True
+    )
 
 
 def planted(column: str, value: object, row: int = 5) -> pd.DataFrame:
@@ -37,19 +41,37 @@ FAULTS = {
     "not a number": (planted("item", float("nan")), "Row 5 .*missing value"),
     "half id": (planted("user", 1.5), "Row 5 .*user=1.5.*no 64-bit whole number.*factorize"),
     "string id": (planted("item", "B00X"), "Row 5 .*item=B00X.*no 64-bit whole number"),
-    "infinite time": (planted("timestamp", float("inf")), "Row 5 .*timestamp=inf.*whole number.*seconds"),
+    "infinite time": (
+        planted("timestamp", float("inf")),
+        "Row 5 .*timestamp=inf.*whole number.*seconds",
+    ),
     "id beyond int64": (planted("item", 2.0**63), "Row 5 .*64-bit"),
     "negative item": (planted("item", -3), "Row 5 .*item=-3.*negative item"),
     "negative user": (planted("user", -1), "Row 5 .*user=-1.*negative user"),
     "negative time": (planted("timestamp", -1), "Row 5 .*timestamp=-1.*negative timestamp"),
-    "milliseconds": (planted("timestamp", START * 1000), f"Row 5 .*timestamp={START * 1000}.*milliseconds.*divide.* by 1000"),
+    "milliseconds": (
+        planted("timestamp", START * 1000),
+        f"Row 5 .*timestamp={START * 1000}.*milliseconds.*divide.* by 1000",
+    ),
     "time going back": (planted("timestamp", START - 1), "Row 5 .*order.*sort_events"),
-    "users mixed": (good_table().iloc[[0, 1, 2, 4, 3, 5, 6, 7]], "Row 4 .*user=0, item=3.*order.*sort_events"),
-    "duplicate": (good_table().iloc[[0, 1, 2, 3, 4, 5, 5, 6]], "Row 6 .*user=1, item=5.*repeats an earlier row.*drop_duplicates"),
+    "users mixed": (
+        good_table().iloc[[0, 1, 2, 4, 3, 5, 6, 7]],
+        "Row 4 .*user=0, item=3.*order.*sort_events",
+    ),
+    "duplicate": (
+        good_table().iloc[[0, 1, 2, 3, 4, 5, 5, 6]],
+        "Row 6 .*user=1, item=5.*repeats an earlier row.*drop_duplicates",
+    ),
     "short user": (good_table().iloc[:6], "Row 4 .*user=1.*fewer than 3 events.*drop_short_users"),
     "no rows": (good_table().iloc[:0], "empty"),
-    "no time": (good_table().drop(columns="timestamp"), r"\['user', 'item'\] but lacks \['timestamp'\]"),
-    "dates": (good_table().assign(timestamp=pd.Timestamp("2020-01-01")), "dates, not unix seconds.*astype"),
+    "no time": (
+        good_table().drop(columns="timestamp"),
+        r"\['user', 'item'\] but lacks \['timestamp'\]",
+    ),
+    "dates": (
+        good_table().assign(timestamp=pd.Timestamp("2020-01-01")),
+        "dates, not unix seconds.*astype",
+    ),
 }
 
 
@@ -64,18 +86,29 @@ def test_each_fault_is_refused_with_its_own_sentence(fault: str) -> None:
 
 
 def test_a_good_table_passes_with_canonical_types_and_is_not_touched() -> None:
-    table = good_table().astype({"user": "int32", "item": "float64", "timestamp": "Int64"}).assign(rating=[4, 5] * 6)
+    table = (
+        good_table()
+        .astype({"user": "int32", "item": "float64", "timestamp": "Int64"})
+        .assign(rating=[4, 5] * 6)
+    )
     before = table.copy()
     checked = validate(table)
-    assert checked.dtypes.astype(str).to_dict() == {"user": "int64", "item": "int64", "timestamp": "int64", "rating": "float32"}
+    assert checked.dtypes.astype(str).to_dict() == {
+        "user": "int64",
+        "item": "int64",
+        "timestamp": "int64",
+        "rating": "float32",
+    }
     pd.testing.assert_frame_equal(checked[["user", "item", "timestamp"]], good_table())
     pd.testing.assert_frame_equal(table, before)
 
 
 def test_milliseconds_are_told_from_seconds_at_the_boundary() -> None:
-    seconds = good_table().assign(timestamp=lambda t: t["timestamp"] - START + 4_000_000_000)  # the year 2096
+    # the year 2096
+    seconds = good_table().assign(timestamp=lambda t: t["timestamp"] - START + 4_000_000_000)
     assert len(validate(seconds)) == 12
-    oldest = good_table().assign(timestamp=lambda t: (t["timestamp"] - START + 800_000_000) * 1000)  # 1995 in milliseconds
+    # 1995 in milliseconds
+    oldest = good_table().assign(timestamp=lambda t: (t["timestamp"] - START + 800_000_000) * 1000)
     with pytest.raises(TutorialError, match="milliseconds"):
         validate(oldest)
 
@@ -91,17 +124,23 @@ def test_short_users_can_be_dropped_but_not_all_of_them() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_sorting_keeps_simultaneous_events_in_the_order_of_the_file(seed: int) -> None:
     table = random_table(seed)
-    rows = sorted(table.itertuples(index=False), key=lambda row: (row.user, row.timestamp))  # Python's sort is stable
+    # Python's sort is stable
+    rows = sorted(table.itertuples(index=False), key=lambda row: (row.user, row.timestamp))
     expected = pd.DataFrame(rows, columns=table.columns)
     pd.testing.assert_frame_equal(sort_events(table), expected)
     ties = expected.duplicated(["user", "timestamp"])
-    assert ties.mean() > 0.3 and not expected.equals(expected.sort_values(["user", "timestamp", "item"], ignore_index=True))
+    assert ties.mean() > 0.3 and not expected.equals(
+        expected.sort_values(["user", "timestamp", "item"], ignore_index=True)
+    )
 
 
 def test_ids_become_dense_and_lead_back_to_the_original_table() -> None:
     table = random_table(3)
     dataset = make_dataset("random", table)
-    back = dataset.events.assign(user=dataset.user_ids[dataset.events["user"]], item=dataset.item_ids[dataset.events["item"] - 1])
+    back = dataset.events.assign(
+        user=dataset.user_ids[dataset.events["user"]],
+        item=dataset.item_ids[dataset.events["item"] - 1],
+    )
     pd.testing.assert_frame_equal(back, sort_events(table))
     assert dataset.events["item"].min() == 1 and dataset.events["item"].max() == dataset.num_items
     assert (np.diff(dataset.user_ids) > 0).all() and (np.diff(dataset.item_ids) > 0).all()
@@ -117,7 +156,10 @@ def test_string_ids_are_kept_and_quoted_in_errors() -> None:
     assert dataset.user_ids.tolist() == ["u0", "u1", "u2"]
     assert dataset.item_ids[dataset.events["item"] - 1][:4].tolist() == ["i0", "i1", "i2", "i3"]
     table.loc[7, "timestamp"] = START * 1000
-    with pytest.raises(TutorialError, match=rf"Row 7 \(user={table['user'][7]}, item={table['item'][7]}, .*milliseconds"):
+    with pytest.raises(
+        TutorialError,
+        match=rf"Row 7 \(user={table['user'][7]}, item={table['item'][7]}, .*milliseconds",
+    ):
         make_dataset("strings", table)
     with pytest.raises(TutorialError, match="Row 2 .*missing value"):
         make_dataset("strings", table.assign(user=table["user"].where(table.index != 2)))
@@ -127,10 +169,15 @@ def test_string_ids_are_kept_and_quoted_in_errors() -> None:
 def test_new_item_numbers_change_nothing_but_the_numbers(seed: int) -> None:
     table = random_table(seed)
     renamed = np.random.default_rng(seed + 100).permutation(300)
-    one, other = make_dataset("one", table), make_dataset("other", table.assign(item=renamed[table["item"]]))
+    one, other = (
+        make_dataset("one", table),
+        make_dataset("other", table.assign(item=renamed[table["item"]])),
+    )
     originals = one.item_ids[one.events["item"] - 1]
     assert (other.item_ids[other.events["item"] - 1] == renamed[originals]).all()
-    pd.testing.assert_frame_equal(one.events[["user", "timestamp"]], other.events[["user", "timestamp"]])
+    pd.testing.assert_frame_equal(
+        one.events[["user", "timestamp"]], other.events[["user", "timestamp"]]
+    )
 
 
 def test_fingerprint_is_the_documented_hash_and_sees_one_second() -> None:

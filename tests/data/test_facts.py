@@ -1,4 +1,6 @@
-"""The facts of lesson 01: right on hand-made tables, and the committed file is what the command makes."""
+"""The facts of lesson 01: right on hand-made tables, and the committed file is what the command
+makes.
+"""
 
 import math
 
@@ -9,7 +11,15 @@ import pytest
 from tutorial_lib.data import facts as module
 from tutorial_lib.data.datasets import find, load_dataset
 from tutorial_lib.data.events import make_dataset
-from tutorial_lib.data.facts import NAMES, gap_facts, gaps, irregularity, later_share, read_facts, write_facts
+from tutorial_lib.data.facts import (
+    NAMES,
+    gap_facts,
+    gaps,
+    irregularity,
+    later_share,
+    read_facts,
+    write_facts,
+)
 from tutorial_lib.data.splits import leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
 
@@ -27,14 +37,17 @@ def test_gaps_stay_within_a_user():
 
 def test_irregularity_by_hand():
     cv = irregularity(table([0, 10, 20, 30], [0, 0, 0, 90], [5, 5, 5], [1, 4], [0, 2, 8]))
-    assert cv[:2].tolist() == pytest.approx([0, math.sqrt(2)])  # a metronome; one gap of three holds everything: sqrt(n - 1)
+    # a metronome; one gap of three holds everything: sqrt(n - 1)
+    assert cv[:2].tolist() == pytest.approx([0, math.sqrt(2)])
     assert np.isnan(cv[2]) and np.isnan(cv[3])  # all gaps 0; a single gap
     assert cv[4] == pytest.approx(0.5)  # gaps 2 and 6: mean 4, standard deviation 2
 
 
 def test_irregularity_ignores_the_unit_and_the_start():
     times = np.cumsum(np.random.default_rng(0).integers(0, 1000, 50))
-    assert irregularity(table(times))[0] == pytest.approx(irregularity(table(7 * times + 10**9))[0], rel=1e-12)
+    assert irregularity(table(times))[0] == pytest.approx(
+        irregularity(table(7 * times + 10**9))[0], rel=1e-12
+    )
 
 
 def test_later_share_by_hand():
@@ -43,16 +56,21 @@ def test_later_share_by_hand():
     assert later_share(leave_last_out(dataset)).tolist() == [0.6, 0.0]
     assert later_share(temporal_split(dataset, valid=0.2, test=0.2)).max() == 0
     simultaneous = make_dataset("hand", table([10, 20, 30, 50], [50, 50, 50, 80, 90]))
-    assert later_share(leave_last_out(simultaneous)).tolist() == [0.0, 0.0]  # the same second is not later
+    # the same second is not later
+    assert later_share(leave_last_out(simultaneous)).tolist() == [0.0, 0.0]
 
 
 def test_gap_facts_by_hand():
     day = 86400
-    dataset = make_dataset("hand", table([0, 0, day, day, day], [day, day + 60, 3 * day, 9 * day, 9 * day + 1]))
+    dataset = make_dataset(
+        "hand", table([0, 0, day, day, day], [day, day + 60, 3 * day, 9 * day, 9 * day + 1])
+    )
     facts = gap_facts(dataset)
     assert (facts["users"], facts["items"], facts["events"]) == (2, 10, 10)
     assert facts["zero_gaps"] == 3 / 8 and facts["gaps_below_hour"] == 5 / 8
-    assert facts["gap_q50"] == pytest.approx((1 + 60) / 2) and facts["mean_gap"] == pytest.approx((day + 8 * day + 1) / 8)
+    assert facts["gap_q50"] == pytest.approx((1 + 60) / 2) and facts["mean_gap"] == pytest.approx(
+        (day + 8 * day + 1) / 8
+    )
     assert facts["tied_events"] == 0.5 and facts["last_event_tied"] == 0.5
     assert facts["one_sitting_users"] == 0 and facts["midnight_events"] == 0.8
     assert facts["cv_q50"] == pytest.approx((math.sqrt(3) + irregularity(dataset.events)[1]) / 2)
@@ -76,13 +94,20 @@ def test_rows_of_absent_data_sets_are_kept(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(module, "NAMES", ("control", "ml-1m"))
     path = tmp_path / "facts" / "gap_facts.csv"
     write_facts(path, data_dir=tmp_path)
-    assert list(read_facts(path).index) == ["control"] and "It gets no row." in capsys.readouterr().out
+    assert (
+        list(read_facts(path).index) == ["control"] and "It gets no row." in capsys.readouterr().out
+    )
     text = path.read_text()
     values = text.splitlines()[1].split(",")
     path.write_text(text + ",".join(["ml-1m", "abc", "0.500000", *values[3:]]) + "\n")
     write_facts(path, data_dir=tmp_path)
-    assert path.read_text().splitlines()[2].startswith("ml-1m,abc,0.500000,") and "stays as it was" in capsys.readouterr().out
-    assert path.read_text().splitlines()[:2] == text.splitlines() and sorted(tmp_path.glob("facts/*")) == [path]
+    assert (
+        path.read_text().splitlines()[2].startswith("ml-1m,abc,0.500000,")
+        and "stays as it was" in capsys.readouterr().out
+    )
+    assert path.read_text().splitlines()[:2] == text.splitlines() and sorted(
+        tmp_path.glob("facts/*")
+    ) == [path]
 
 
 def test_a_missing_table_and_a_folder_that_cannot_be_written(monkeypatch, tmp_path):

@@ -1,4 +1,6 @@
-"""The committed sample: valid, as informative as promised, and described truthfully by the data card."""
+"""The committed sample: valid, as informative as promised, and described truthfully by the data
+card.
+"""
 
 from dataclasses import fields
 
@@ -9,7 +11,14 @@ import pytest
 from tutorial_lib.data import simulate as module
 from tutorial_lib.data.datasets import SOURCES, load_dataset
 from tutorial_lib.data.events import make_dataset, validate
-from tutorial_lib.data.simulate import SAMPLE_DIR, SITTING, WORLDS, World, ceiling_ranks, load_ceiling
+from tutorial_lib.data.simulate import (
+    SAMPLE_DIR,
+    SITTING,
+    WORLDS,
+    World,
+    ceiling_ranks,
+    load_ceiling,
+)
 from tutorial_lib.data.splits import temporal_split
 from tutorial_lib.errors import TutorialError
 
@@ -39,7 +48,9 @@ def irregularity(events):
 
 
 def popularity_ranks(split):
-    """Ranks of the test targets by training counts, seen items left out, ties half; slow and plain on purpose."""
+    """Ranks of the test targets by training counts, seen items left out, ties half; slow and plain
+    on purpose.
+    """
     items = split.dataset.events["item"].to_numpy()
     counts = np.bincount(split.train["item"], minlength=split.dataset.num_items + 1)
     ranks = []
@@ -66,7 +77,12 @@ def test_people_differ_in_irregularity_and_time_has_ties(splits):
     events = splits["sample"].dataset.events
     gap = gaps_of(events)
     spread = irregularity(events)
-    assert spread.min() < 0.6 and np.quantile(spread, 0.25) < 1.3 and np.quantile(spread, 0.75) > 2.5 and spread.max() > 5
+    assert (
+        spread.min() < 0.6
+        and np.quantile(spread, 0.25) < 1.3
+        and np.quantile(spread, 0.75) > 2.5
+        and spread.max() > 5
+    )
     within = gap[(gap >= 0) & (gap < SITTING)]
     assert 0.02 < (within == 0).mean() < 0.05
     assert 0.55 < len(within) / (gap >= 0).sum() < 0.65
@@ -89,7 +105,10 @@ def test_time_is_worth_something_in_sample_and_nothing_in_control(splits):
     means = [gain[rng.integers(0, len(gain), len(gain))].mean() for _ in range(1000)]
     assert np.quantile(means, 0.005) > 0.02
     control = ceiling_ranks(splits["control"].dataset, splits["control"].test.row)
-    assert control["rank_with_clock"].equals(control["rank_without_clock"]) and control["rank_with_clock"].notna().all()
+    assert (
+        control["rank_with_clock"].equals(control["rank_without_clock"])
+        and control["rank_with_clock"].notna().all()
+    )
 
 
 def test_popularity_says_little_but_something(splits):
@@ -101,10 +120,14 @@ def test_popularity_says_little_but_something(splits):
 
 def test_ceiling_ranks_finds_its_rows_among_fewer_users():
     full, few = load_dataset("sample"), load_dataset("sample", users=300, seed=3)
-    table = full.events.assign(rank=load_ceiling("sample")["rank_with_clock"].to_numpy()).set_index(["user", "item"])["rank"]
+    table = full.events.assign(rank=load_ceiling("sample")["rank_with_clock"].to_numpy()).set_index(
+        ["user", "item"]
+    )["rank"]
     rows = temporal_split(few).test.row
     chosen = few.events.iloc[rows]
-    wanted = table.loc[list(zip(few.user_ids[chosen["user"]], few.item_ids[chosen["item"] - 1], strict=True))]
+    wanted = table.loc[
+        list(zip(few.user_ids[chosen["user"]], few.item_ids[chosen["item"] - 1], strict=True))
+    ]
     np.testing.assert_array_equal(ceiling_ranks(few, rows)["rank_with_clock"], wanted)
     assert wanted.notna().all() and wanted.nunique() > 50
 
@@ -127,7 +150,11 @@ def card_tables():
     parts = text.split("<!-- 中文 -->")
     assert len(parts) == 2
     return [
-        [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
+        [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in part.splitlines()
+            if line.startswith("|")
+        ]
         for part in parts
     ]
 
@@ -138,7 +165,11 @@ def test_data_card_states_the_parameters():
         for field in fields(World):
             value = getattr(World(), field.name)
             shown = (
-                f"{value[0]:g} … {value[1]:g}" if isinstance(value, tuple) else f"{value:g}" if field.name != "clock" else None
+                f"{value[0]:g} … {value[1]:g}"
+                if isinstance(value, tuple)
+                else f"{value:g}"
+                if field.name != "clock"
+                else None
             )
             assert stated[field.name].replace(",", "") == (shown or "real / fixed"), field.name
 
@@ -151,7 +182,9 @@ def test_data_card_states_the_measured_facts(splits):
         gap, pause = gap[gap >= 0], gap[gap >= SITTING] / 3600
         value = {column: ndcg(ranks[column].to_numpy()).mean() for column in RANKS}
         quartiles = np.quantile(irregularity(events), [0.05, 0.25, 0.5, 0.75, 0.95])
-        when = pd.to_datetime([np.quantile(events["timestamp"], 0.01), split.cut_valid, split.cut_test], unit="s")
+        when = pd.to_datetime(
+            [np.quantile(events["timestamp"], 0.01), split.cut_valid, split.cut_test], unit="s"
+        )
         expected.append(
             [
                 f"{split.dataset.num_users:,}",
@@ -173,8 +206,13 @@ def test_data_card_states_the_measured_facts(splits):
             ]
         )
     for rows in card_tables():
-        start = next(index for index, row in enumerate(rows) if row[1:] == ["`sample`", "`control`"]) + 2
-        assert [row[1:] for row in rows[start : start + len(expected[0])]] == [list(pair) for pair in zip(*expected, strict=True)]
+        start = (
+            next(index for index, row in enumerate(rows) if row[1:] == ["`sample`", "`control`"])
+            + 2
+        )
+        assert [row[1:] for row in rows[start : start + len(expected[0])]] == [
+            list(pair) for pair in zip(*expected, strict=True)
+        ]
 
 
 def test_data_card_names_every_data_set():

@@ -1,4 +1,6 @@
-"""The simulated worlds: what is true in them by construction, and what their two clairvoyant observers know."""
+"""The simulated worlds: what is true in them by construction, and what their two clairvoyant
+observers know.
+"""
 
 from dataclasses import replace
 
@@ -52,12 +54,18 @@ def test_committed_files_are_what_the_code_makes(drawn):
 
 
 def test_same_seed_same_bits_other_seed_other_world():
-    first, again, other = simulate(SMALL), simulate(SMALL), simulate(replace(SMALL, seed=SMALL.seed + 1))
+    first, again, other = (
+        simulate(SMALL),
+        simulate(SMALL),
+        simulate(replace(SMALL, seed=SMALL.seed + 1)),
+    )
     pd.testing.assert_frame_equal(first.events, again.events)
     for column in RANKS:
         np.testing.assert_array_equal(getattr(first, column), getattr(again, column))
     assert not np.array_equal(first.events["item"][:200], other.events["item"][:200])
-    assert not np.array_equal(first.tastes, other.tastes) and not np.array_equal(first.embeddings, other.embeddings)
+    assert not np.array_equal(first.tastes, other.tastes) and not np.array_equal(
+        first.embeddings, other.embeddings
+    )
 
 
 def test_nothing_is_seen_twice_and_no_cluster_runs_dry(drawn):
@@ -68,12 +76,15 @@ def test_nothing_is_seen_twice_and_no_cluster_runs_dry(drawn):
         cluster = simulation.clusters[simulation.events["item"] - 1]
         used = np.zeros((WORLDS[name].users, len(sizes)), int)
         np.add.at(used, (simulation.events["user"], cluster), 1)
-        assert (used / sizes).max() < 0.8  # the most faithful user still has a fifth of the cluster to choose from
+        # the most faithful user still has a fifth of the cluster to choose from
+        assert (used / sizes).max() < 0.8
 
 
 def test_control_shares_everything_with_sample_but_the_choices(drawn):
     sample, control = drawn["sample"], drawn["control"]
-    pd.testing.assert_frame_equal(sample.events[["user", "timestamp"]], control.events[["user", "timestamp"]])
+    pd.testing.assert_frame_equal(
+        sample.events[["user", "timestamp"]], control.events[["user", "timestamp"]]
+    )
     np.testing.assert_array_equal(sample.embeddings, control.embeddings)
     np.testing.assert_array_equal(sample.tastes, control.tastes)
     assert (sample.events["item"] != control.events["item"]).mean() > 0.5
@@ -89,18 +100,25 @@ def test_mood_halves_its_distance_in_a_half_life_and_solves_the_ode():
 
     np.testing.assert_allclose(after(0.0), mood, atol=1e-14)
     for hours in (6.0, 12.0, 30.0):
-        distance = np.linalg.norm(after(hours) - taste, axis=1) / np.linalg.norm(mood - taste, axis=1)
+        distance = np.linalg.norm(after(hours) - taste, axis=1) / np.linalg.norm(
+            mood - taste, axis=1
+        )
         np.testing.assert_allclose(distance, 0.5 ** (hours / 6.0), rtol=1e-12)
     np.testing.assert_allclose(after(7.0), after(4.0, after(3.0)), rtol=1e-12)  # two gaps are one
-    half_turn = drift(mood, taste, np.full(5, 24.0), world) - taste  # half a period: the opposite direction
+    # half a period: the opposite direction
+    half_turn = drift(mood, taste, np.full(5, 24.0), world) - taste
     np.testing.assert_allclose(half_turn, -(0.5**4) * (mood - taste), atol=1e-12)
-    generator = np.kron(np.eye(world.dim // 2), 2 * np.pi / 48.0 * np.array([[0.0, -1.0], [1.0, 0.0]]))
+    generator = np.kron(
+        np.eye(world.dim // 2), 2 * np.pi / 48.0 * np.array([[0.0, -1.0], [1.0, 0.0]])
+    )
     velocity = (mood - taste) @ (generator - np.log(2) / 6.0 * np.eye(world.dim)).T
     np.testing.assert_allclose((after(1e-4) - after(-1e-4)) / 2e-4, velocity, rtol=1e-6)
 
 
 def test_a_clock_that_moves_nothing_is_worth_nothing():
-    """Where a real clock changes neither mood nor leaps, both observers know the same, so the gain is no artefact of the code."""
+    """Where a real clock changes neither mood nor leaps, both observers know the same, so the gain
+    is no artefact of the code.
+    """
     still = simulate(replace(SMALL, half_life=1e18, period=1e18, leap=0.0), scores=True)
     np.testing.assert_allclose(still.scores_with_clock, still.scores_without_clock, atol=1e-12)
     np.testing.assert_array_equal(still.rank_with_clock, still.rank_without_clock)
@@ -108,13 +126,23 @@ def test_a_clock_that_moves_nothing_is_worth_nothing():
 
 def test_control_never_looks_at_a_gap():
     fixed = replace(SMALL, clock="fixed")
-    other_times = {"minutes": 20.0, "ties": 0.2, "active_days": 7.0, "pause_sigma": (0.1, 0.5), "end_days": 99.0}
+    other_times = {
+        "minutes": 20.0,
+        "ties": 0.2,
+        "active_days": 7.0,
+        "pause_sigma": (0.1, 0.5),
+        "end_days": 99.0,
+    }
     base, changed = simulate(fixed), simulate(replace(fixed, **other_times))
     assert (base.events["timestamp"] != changed.events["timestamp"]).mean() > 0.9
     np.testing.assert_array_equal(base.events["item"], changed.events["item"])
     np.testing.assert_array_equal(base.rank_with_clock, changed.rank_with_clock)
-    real, moved = simulate(replace(SMALL, clock="real")), simulate(replace(SMALL, clock="real", **other_times))
-    assert (real.events["item"] != moved.events["item"]).mean() > 0.2  # the same change does tell in the real clock's world
+    real, moved = (
+        simulate(replace(SMALL, clock="real")),
+        simulate(replace(SMALL, clock="real", **other_times)),
+    )
+    # the same change does tell in the real clock's world
+    assert (real.events["item"] != moved.events["item"]).mean() > 0.2
 
 
 def test_cluster_changes_follow_pauses_in_sample_only(drawn):
@@ -142,16 +170,22 @@ def test_probabilities_are_proper_and_give_the_ranks(small):
         by_sorting = 1 + np.argmax(order == chosen[:, None], axis=1)
         np.testing.assert_array_equal(by_sorting[~first], ranks[~first])
         for row in np.flatnonzero(~first)[::97]:
-            seen = chosen[:row][(small.events["user"][:row] == small.events["user"][row]).to_numpy()]
+            seen = chosen[:row][
+                (small.events["user"][:row] == small.events["user"][row]).to_numpy()
+            ]
             assert (scores[row, seen] == 0).all() and (scores[row] == 0).sum() == len(seen)
 
 
 def space_of(world):
-    return module._space(world, np.random.default_rng(np.random.SeedSequence(world.seed).spawn(4)[0]))
+    return module._space(
+        world, np.random.default_rng(np.random.SeedSequence(world.seed).spawn(4)[0])
+    )
 
 
 def test_probabilities_with_clock_are_the_closed_form(small):
-    """A second event soon after the first: the mood is known but for the first event's leap, of which one choice must fit."""
+    """A second event soon after the first: the mood is known but for the first event's leap, of
+    which one choice must fit.
+    """
     space, leapt = space_of(SMALL), []
     items, gap = small.events["item"].to_numpy() - 1, gaps_of(small.events)
     for row in np.flatnonzero(gap < 0) + 1:
@@ -162,14 +196,18 @@ def test_probabilities_with_clock_are_the_closed_form(small):
             mood = drift(mood, taste, np.full(len(mood), gap[row] / 3600), SMALL)
             weights = np.exp(SMALL.beta * mood @ space.items.T + space.bias)
             weights[:, items[row - 1]] = 0
-            errors = np.abs(weights / weights.sum(1, keepdims=True) - small.scores_with_clock[row]).max(1)
+            errors = np.abs(
+                weights / weights.sum(1, keepdims=True) - small.scores_with_clock[row]
+            ).max(1)
             assert errors.min() < 1e-9
             leapt.append(errors.argmin() > 0)
     assert abs(np.mean(leapt) - SMALL.leap) < 4 * np.sqrt(0.24 / len(leapt)) and len(leapt) > 50
 
 
 def surprise(scores, chosen):
-    """z-value of the mean of log p(chosen) - E_p log p: near 0 for an observer whose probabilities are the true ones."""
+    """z-value of the mean of log p(chosen) - E_p log p: near 0 for an observer whose probabilities
+    are the true ones.
+    """
     logs = np.log(np.where(scores > 0, scores, 1.0))
     difference = logs[np.arange(len(chosen)), chosen] - (scores * logs).sum(1)
     return difference.mean() / (difference.std() / np.sqrt(len(difference)))
@@ -180,37 +218,51 @@ def test_clairvoyants_are_calibrated_and_better_than_popularity(small):
     for part in (gap >= 0, gap >= SITTING, (gap >= 0) & (gap < SITTING)):
         assert abs(surprise(small.scores_with_clock[part], chosen[part])) < 4
     assert abs(surprise(small.scores_without_clock[gap >= 0], chosen[gap >= 0])) < 4
-    blind_after_pauses = surprise(small.scores_without_clock[gap >= SITTING], chosen[gap >= SITTING])
-    assert blind_after_pauses < -8  # it cannot know that these come after pauses: the check does find an ignorant observer
-    counts = np.bincount(chosen, minlength=SMALL.items) + 1.0  # from these very events: flatters popularity
+    blind_after_pauses = surprise(
+        small.scores_without_clock[gap >= SITTING], chosen[gap >= SITTING]
+    )
+    # it cannot know that these come after pauses: the check does find an ignorant observer
+    assert blind_after_pauses < -8
+    # from these very events: flatters popularity
+    counts = np.bincount(chosen, minlength=SMALL.items) + 1.0
     popular = counts * (small.scores_with_clock > 0)
     popular /= popular.sum(1, keepdims=True)
     rows = np.flatnonzero(gap >= 0)
-    log = [np.log(scores[rows, chosen[rows]]) for scores in (small.scores_with_clock, small.scores_without_clock, popular)]
+    log = [
+        np.log(scores[rows, chosen[rows]])
+        for scores in (small.scores_with_clock, small.scores_without_clock, popular)
+    ]
     for better, worse in ((log[0], log[1]), (log[1], log[2])):
         gain = better - worse
         assert gain.mean() > 6 * gain.std() / np.sqrt(len(gain)) and gain.mean() > 0.1
 
 
 def test_observer_without_clock_is_close_to_the_exact_posterior(small):
-    """The fourth event, predicted by enumerating every course of the mood since the first, 12 pauses to each gap."""
+    """The fourth event, predicted by enumerating every course of the mood since the first, 12
+    pauses to each gap.
+    """
     space = space_of(SMALL)
     centre_weights = space.leaps
     exact, told, blind = [], [], []
     nodes, module.NODES = module.NODES, 12
     try:
-        hours, weight, _ = module._calendar(SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[2]))[3]
+        hours, weight, _ = module._calendar(
+            SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[2])
+        )[3]
     finally:
         module.NODES = nodes
     for user in range(20):
         rows = np.flatnonzero(small.events["user"] == user)[:4]
         taste, chosen = small.tastes[user], small.events["item"].to_numpy()[rows] - 1
-        moods, belief = taste[None], np.ones(1)  # hypotheses about the mood after the event, and their probabilities
+        # hypotheses about the mood after the event, and their probabilities
+        moods, belief = taste[None], np.ones(1)
         unseen = np.ones(SMALL.items)
         for step, item in enumerate(chosen):
             view = (hours[user], weight[user]) if step else (np.zeros(1), np.ones(1))
             leap = np.where(view[0] >= 1, SMALL.leap, 0.0) if step else np.array([SMALL.leap])
-            drifted = drift(moods[:, None], taste, np.broadcast_to(view[0], (len(moods), len(view[0]))), SMALL)
+            drifted = drift(
+                moods[:, None], taste, np.broadcast_to(view[0], (len(moods), len(view[0]))), SMALL
+            )
             scores = np.exp(SMALL.beta * drifted @ space.items.T + space.bias) * unseen  # [H, Q, V]
             scores *= (belief[:, None] * view[1] * (1 - leap) / scores.sum(2))[:, :, None]
             leapt = centre_weights * unseen
@@ -232,7 +284,9 @@ def test_observer_without_clock_is_close_to_the_exact_posterior(small):
     assert np.abs(exact - told).sum(1).mean() / 2 > 20 * distance
 
 
-@pytest.mark.parametrize("fault", [{"clock": "none"}, {"dim": 7}, {"longest": 63}, {"shortest": 2}, {"shortest": 61}])
+@pytest.mark.parametrize(
+    "fault", [{"clock": "none"}, {"dim": 7}, {"longest": 63}, {"shortest": 2}, {"shortest": 61}]
+)
 def test_impossible_worlds_are_refused(fault):
     with pytest.raises(TutorialError, match="cannot be simulated: use clock 'real' or 'fixed'"):
         World(**fault)
@@ -243,13 +297,18 @@ def test_scores_of_a_large_world_are_refused():
         simulate(World(), scores=True)
 
 
-def test_writing_gives_the_same_bytes_and_leaves_nothing_half_written(monkeypatch, tmp_path, capsys):
+def test_writing_gives_the_same_bytes_and_leaves_nothing_half_written(
+    monkeypatch, tmp_path, capsys
+):
     monkeypatch.setattr(module, "WORLDS", {"sample": replace(SMALL, users=10)})
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
         write_sample(folder)
-    assert sorted(file.name for file in folders[0].iterdir()) == ["sample.csv.gz", "sample_ceiling.csv.gz"]
+    assert sorted(file.name for file in folders[0].iterdir()) == [
+        "sample.csv.gz",
+        "sample_ceiling.csv.gz",
+    ]
     for file in folders[0].iterdir():
         content = file.read_bytes()
         assert content == (folders[1] / file.name).read_bytes()

@@ -1,4 +1,6 @@
-"""Ratings: the running biases by hand, nothing looks at its own star, a head that learns, and intervals over users."""
+"""Ratings: the running biases by hand, nothing looks at its own star, a head that learns, and
+intervals over users.
+"""
 
 import numpy as np
 import pandas as pd
@@ -27,13 +29,21 @@ DAY = 86_400
 
 
 def log_of(users=40, each=30, seed=0, liked=0.0):
-    """Stars around 3; after an item from the lower half of the catalogue the next one is `liked` higher, else lower."""
+    """Stars around 3; after an item from the lower half of the catalogue the next one is `liked`
+    higher, else lower.
+    """
     rng = np.random.default_rng(seed)
     items = np.array([rng.permutation(60)[:each] + 1 for _ in range(users)])
-    before = np.concatenate([np.zeros((users, 1)), np.where(items[:, :-1] <= 30, liked, -liked)], axis=1)
+    before = np.concatenate(
+        [np.zeros((users, 1)), np.where(items[:, :-1] <= 30, liked, -liked)], axis=1
+    )
     stars = 3 + before + 0.1 * rng.normal(size=items.shape)
     times = 1_600_000_000 + np.arange(each) * DAY + rng.integers(0, DAY // 2, (users, 1))
-    table = {"user": np.repeat(np.arange(users), each), "item": items.ravel(), "timestamp": times.ravel()}
+    table = {
+        "user": np.repeat(np.arange(users), each),
+        "item": items.ravel(),
+        "timestamp": times.ravel(),
+    }
     return make_dataset("hand", pd.DataFrame(table | {"rating": stars.ravel().astype(np.float32)}))
 
 
@@ -57,7 +67,11 @@ def test_running_biases_equal_a_loop():
         bias[item] = sum(given) / (len(given) + 2)
     want = []
     for row in rows:
-        past = [one.rating - mean - bias[one.item] for one in rows if one.user == row.user and one.Index < row.Index]
+        past = [
+            one.rating - mean - bias[one.item]
+            for one in rows
+            if one.user == row.user and one.Index < row.Index
+        ]
         want.append(mean + bias[row.item] + sum(past) / (len(past) + 2))
     np.testing.assert_allclose(running_biases(split, shrink=2.0), want, atol=1e-6)
 
@@ -67,7 +81,8 @@ def test_no_prediction_looks_at_its_own_star_or_later_ones():
     split = split_of(dataset)
     row = int(split.test.row[3])
     changed = dataset.events.copy()
-    own = (changed["user"] == changed["user"][row]) & (changed.index >= row)  # all behind the cut: no bias is fitted on them
+    # all behind the cut: no bias is fitted on them
+    own = (changed["user"] == changed["user"][row]) & (changed.index >= row)
     changed.loc[own, "rating"] = np.float32(1)
     moved = np.abs(running_biases(split_of(make_dataset("hand", changed))) - running_biases(split))
     assert moved[: row + 1].max() < 1e-6 and moved[row + 1] > 0.01
@@ -76,10 +91,16 @@ def test_no_prediction_looks_at_its_own_star_or_later_ones():
 def test_batches_of_rows_know_the_event_and_its_star():
     split = split_of(log_of(users=8))
     rows, events = of_rows(split), split.dataset.events
-    for kind, plain in zip(*(training_batches(s, max_len=10, batch_size=4, seed=0, epoch=1) for s in (rows, split)), strict=True):
+    for kind, plain in zip(
+        *(training_batches(s, max_len=10, batch_size=4, seed=0, epoch=1) for s in (rows, split)),
+        strict=True,
+    ):
         item_of = np.concatenate([[0], events["item"]])
-        assert np.array_equal(item_of[kind.items], plain.items) and np.array_equal(item_of[kind.targets], plain.targets)
-        assert int(kind.targets.max()) - 1 in set(split.train.index)  # never a star from after the cut
+        assert np.array_equal(item_of[kind.items], plain.items) and np.array_equal(
+            item_of[kind.targets], plain.targets
+        )
+        # never a star from after the cut
+        assert int(kind.targets.max()) - 1 in set(split.train.index)
 
 
 def test_a_head_learns_what_the_last_item_says(monkeypatch):
@@ -87,7 +108,8 @@ def test_a_head_learns_what_the_last_item_says(monkeypatch):
     split = split_of(log_of(users=50, liked=0.8))
     best, predicted = train_head(data_of(split), 0.01, 0.0, seed=0)
     truth = split.dataset.events["rating"].to_numpy()[split.test.row]
-    assert truth.std() > 0.75 and best < 0.5 and root(predicted() - truth) < 0.5  # noise alone is 0.1
+    # noise alone is 0.1
+    assert truth.std() > 0.75 and best < 0.5 and root(predicted() - truth) < 0.5
     biases = train_pairs("mf", data_of(split), 0.01, 0.1, 0, frozen=True)[1]()
     assert root(biases - truth) > 0.7  # no bias can know it
 
@@ -96,7 +118,11 @@ def test_frozen_tables_leave_only_the_biases():
     split = split_of(log_of(users=20))
     predicted = train_pairs("mf", data_of(split), 0.01, 0.1, 0, frozen=True)[1]()
     table = pd.DataFrame(
-        {"user": split.test.user, "item": split.dataset.events["item"].to_numpy()[split.test.row], "p": predicted}
+        {
+            "user": split.test.user,
+            "item": split.dataset.events["item"].to_numpy()[split.test.row],
+            "p": predicted,
+        }
     )
     means = table["p"] - table.groupby("user")["p"].transform("mean")
     free = train_pairs("mf", data_of(split), 0.01, 0.1, 0)[1]()
@@ -114,29 +140,56 @@ def test_the_base_is_what_is_predicted_when_the_rest_is_silent():
     model = RatingHead(data_of(split, base), dropout=0.0, seed=0)
     with torch.no_grad():
         model.scale.zero_()
-    np.testing.assert_allclose(predict_rows(model, of_rows(split), "test"), base[split.test.row], atol=1e-6)
+    np.testing.assert_allclose(
+        predict_rows(model, of_rows(split), "test"), base[split.test.row], atol=1e-6
+    )
 
 
 def test_resampling_draws_users_and_not_ratings():
     user = np.repeat(np.arange(30), 200)
-    own = np.random.default_rng(0).normal(1, 0.3, 30)[user]  # all errors of a user are alike: 30 users, not 6,000 ratings
+    # all errors of a user are alike: 30 users, not 6,000 ratings
+    own = np.random.default_rng(0).normal(1, 0.3, 30)[user]
     draws = resampled({"a": own[None], "b": 2 * own[None]}, user, draws=500)
     np.testing.assert_allclose(draws["b"], 2 * draws["a"])  # the same draws for both
     assert draws["a"].mean() == pytest.approx(root(own), rel=0.02)
-    assert draws["a"].std() == pytest.approx((own[::200] ** 2).std() / 30**0.5 / 2 / root(own), rel=0.2)
+    assert draws["a"].std() == pytest.approx(
+        (own[::200] ** 2).std() / 30**0.5 / 2 / root(own), rel=0.2
+    )
 
 
 def test_the_command_on_a_small_log(tmp_path, monkeypatch, capsys):
     events = log_of(users=30, each=15).events
     events.to_csv(tmp_path / "log.csv", index=False)
-    monkeypatch.setattr(rating_claim, "GRID", {"mf": ((0.01, 0.1),), "neumf": ((0.01, 0.1),), "ss4rec": ((0.003, 0.1),)})
+    monkeypatch.setattr(
+        rating_claim,
+        "GRID",
+        {"mf": ((0.01, 0.1),), "neumf": ((0.01, 0.1),), "ss4rec": ((0.003, 0.1),)},
+    )
     monkeypatch.setattr(rating_claim, "EPOCHS", {"mf": 1, "neumf": 1, "ss4rec": 2})
-    call = ["--dataset", f"csv:{tmp_path / 'log.csv'}", "--seeds", "2", "--table", str(tmp_path / "t.csv")]
+    call = [
+        "--dataset",
+        f"csv:{tmp_path / 'log.csv'}",
+        "--seeds",
+        "2",
+        "--table",
+        str(tmp_path / "t.csv"),
+    ]
     assert main(call) == 0
     table = pd.read_csv(tmp_path / "t.csv")
     means = table[table["seed"] == "mean"].set_index("model")
-    assert list(means.index) == ["mean", "running biases", "biases", "mf", "neumf", "ss4rec", "ss4rec, running"]
-    assert means.loc["neumf", "below_neumf"] == 0 and ((means["low"] < means["rmse"]) & (means["rmse"] < means["high"])).all()
+    assert list(means.index) == [
+        "mean",
+        "running biases",
+        "biases",
+        "mf",
+        "neumf",
+        "ss4rec",
+        "ss4rec, running",
+    ]
+    assert (
+        means.loc["neumf", "below_neumf"] == 0
+        and ((means["low"] < means["rmse"]) & (means["rmse"] < means["high"])).all()
+    )
     assert len(table) == 7 + 2 + 5 * 2
     assert "s of CPU a run" in capsys.readouterr().out
     assert main(["--dataset", "sample"]) == 2 and "has no ratings" in capsys.readouterr().err
@@ -145,7 +198,10 @@ def test_the_command_on_a_small_log(tmp_path, monkeypatch, capsys):
 
 def test_the_committed_table_is_whole():
     table = pd.read_csv(TABLE)
-    means, single = table[table["seed"] == "mean"].set_index("model"), table[table["seed"] != "mean"]
+    means, single = (
+        table[table["seed"] == "mean"].set_index("model"),
+        table[table["seed"] != "mean"],
+    )
     assert set(single.groupby("model").size()[["mf", "neumf", "ss4rec", "ss4rec, running"]]) == {5}
     for model, rows in single.groupby("model"):  # the mean over seeds is one of squared errors
         assert means.loc[model, "rmse"] == pytest.approx(root(rows["rmse"].to_numpy()), abs=1e-5)

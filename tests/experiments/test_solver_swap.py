@@ -1,4 +1,6 @@
-"""Exchanging the solver of trained weights: the weights stay, the own solver loses nothing, the counts are those of the field."""
+"""Exchanging the solver of trained weights: the weights stay, the own solver loses nothing, the
+counts are those of the field.
+"""
 
 import pandas as pd
 import pytest
@@ -7,7 +9,15 @@ import torch
 from tutorial_lib.data.sequences import evaluation_batches
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import read_suite, suite_names
-from tutorial_lib.experiments.solver_swap import EVALUATIONS, LABELS, TABLE, WAYS, finished_runs, main, swapped
+from tutorial_lib.experiments.solver_swap import (
+    EVALUATIONS,
+    LABELS,
+    TABLE,
+    WAYS,
+    finished_runs,
+    main,
+    swapped,
+)
 from tutorial_lib.experiments.stages.lineup import select
 from tutorial_lib.experiments.stages.work import load_model
 from tutorial_lib.experiments.suite import Suite, run_suite
@@ -32,11 +42,18 @@ def test_the_table_of_a_tiny_suite(suite, tmp_path, capsys):
     assert len(own) == 6 and (own[["difference", "low", "high"]] == 0).all().all()
     results = suite.table("stability", "runs").set_index(["label", "seed"])["ndcg@10"]
     for row in own[own["seed"] != "mean"].to_dict("records"):  # the suite's own result comes back
-        assert row["ndcg@10"] == pytest.approx(results[row["trained_with"], int(row["seed"])], abs=1e-6)
-    means = table[table["seed"] != "mean"].groupby(["trained_with", "solver", "steps"])["ndcg@10"].mean()
+        assert row["ndcg@10"] == pytest.approx(
+            results[row["trained_with"], int(row["seed"])], abs=1e-6
+        )
+    means = (
+        table[table["seed"] != "mean"]
+        .groupby(["trained_with", "solver", "steps"])["ndcg@10"]
+        .mean()
+    )
     again = table[table["seed"] == "mean"].set_index(["trained_with", "solver", "steps"])["ndcg@10"]
     pd.testing.assert_series_equal(means, again.sort_index(), check_names=False, atol=1e-5)
-    assert (table["evaluations_window"] == table["evaluations_event"] * 11).all()  # windows of 12 events have 11 gaps
+    # windows of 12 events have 11 gaps
+    assert (table["evaluations_window"] == table["evaluations_event"] * 11).all()
     assert (table.filter(like="_ms") > 0).all().all() and "rk4" in capsys.readouterr().out
 
 
@@ -55,7 +72,9 @@ def test_only_the_solver_changes_and_the_field_is_called_as_often_as_said(suite,
     states = {}
     for solver, steps in WAYS:
         other = swapped(model, run, solver, steps)
-        assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True)
+        )
         calls.clear()
         with torch.no_grad():
             states[solver, steps] = other(batch.items, batch.times, batch.query_times)
@@ -74,7 +93,14 @@ def test_more_steps_bring_euler_nearer_to_rk4(suite):
         best = swapped(model, run, "rk4", 4)(batch.items, batch.times, batch.query_times)
         errors = []
         for steps in (1, 2, 4):
-            errors.append((swapped(model, run, "euler", steps)(batch.items, batch.times, batch.query_times) - best).abs().mean())
+            errors.append(
+                (
+                    swapped(model, run, "euler", steps)(batch.items, batch.times, batch.query_times)
+                    - best
+                )
+                .abs()
+                .mean()
+            )
     assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2] > 0
 
 
@@ -87,7 +113,8 @@ def test_what_is_missing_is_said(suite, tmp_path, capsys):
     with pytest.raises(TutorialError, match="has no deepm3-euler"):
         finished_runs(tmp_path)
     table.to_csv(tmp_path / "stability" / "runs.csv", index=False)
-    with pytest.raises(TutorialError, match="holds no checkpoint"):  # a published copy has tables and ranks, no models
+    # a published copy has tables and ranks, no models
+    with pytest.raises(TutorialError, match="holds no checkpoint"):
         finished_runs(tmp_path)
 
 
@@ -99,6 +126,12 @@ def test_the_committed_table_is_whole():
     assert ((table["low"] <= table["difference"]) & (table["difference"] <= table["high"])).all()
     if "sample" in suite_names():
         trained = read_suite("sample", "stability", "runs").set_index(["label", "seed"])["ndcg@10"]
-        own = table[(table["steps"] == 1) & (table["trained_with"] == "deepm3-" + table["solver"]) & (table["seed"] != "mean")]
+        own = table[
+            (table["steps"] == 1)
+            & (table["trained_with"] == "deepm3-" + table["solver"])
+            & (table["seed"] != "mean")
+        ]
         for row in own.to_dict("records"):
-            assert row["ndcg@10"] == pytest.approx(trained[row["trained_with"], int(row["seed"])], abs=1e-5)
+            assert row["ndcg@10"] == pytest.approx(
+                trained[row["trained_with"], int(row["seed"])], abs=1e-5
+            )

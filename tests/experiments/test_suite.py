@@ -1,4 +1,6 @@
-"""The suite from a data file to the report: skipped where nothing changed, made again where it did, the same after a kill."""
+"""The suite from a data file to the report: skipped where nothing changed, made again where it did,
+the same after a kill.
+"""
 
 import json
 import shutil
@@ -48,7 +50,9 @@ def quick():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than training here, and `whole` has drawn each picture once."""
-    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(b"picture"))
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, file, **options: Path(file).write_bytes(b"picture")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +60,28 @@ def data(tmp_path_factory) -> str:
     """70 users, 30 items, 11 events each; gaps from minutes to days."""
     rng, rows = np.random.default_rng(0), []
     for user in range(70):
-        times = 1_600_000_000 + rng.integers(0, 10**5) + np.cumsum(np.exp(rng.normal(9, 2, 11))).astype(int)
-        rows += [(user, item, time) for item, time in zip(rng.permutation(30)[:11], times, strict=True)]
+        times = (
+            1_600_000_000
+            + rng.integers(0, 10**5)
+            + np.cumsum(np.exp(rng.normal(9, 2, 11))).astype(int)
+        )
+        rows += [
+            (user, item, time) for item, time in zip(rng.permutation(30)[:11], times, strict=True)
+        ]
     path = tmp_path_factory.mktemp("data") / "tiny.csv"
     pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(path, index=False)
     return f"csv:{path}"
 
 
 def suite_of(data: str, out: Path, **changes) -> Suite:
-    sizes = {"seeds": 2, "rates": (0.01,), "epochs": 1, "max_len": 8, "dim": 8, "split": "leave_last_out"}
+    sizes = {
+        "seeds": 2,
+        "rates": (0.01,),
+        "epochs": 1,
+        "max_len": 8,
+        "dim": 8,
+        "split": "leave_last_out",
+    }
     return Suite(out, data, entries=MODELS_HERE, progress=False, **sizes | changes)
 
 
@@ -82,16 +99,31 @@ def copy(whole, tmp_path) -> Path:
 
 
 def tables(out: Path) -> dict[str, bytes]:
-    return {file.relative_to(out).as_posix(): file.read_bytes() for file in out.glob("*/*.csv") if file.name not in TIMED}
+    return {
+        file.relative_to(out).as_posix(): file.read_bytes()
+        for file in out.glob("*/*.csv")
+        if file.name not in TIMED
+    }
 
 
 class TestWhole:
     def test_every_stage_leaves_tables_pictures_and_provenance(self, whole, data):
         for stage in STAGES:
             provenance = json.loads((whole / stage / "provenance.json").read_text())
-            assert set(provenance["outputs"]) == {file.name for file in (whole / stage).iterdir()} - {"provenance.json"}
-            assert provenance["settings"]["data"] == load_dataset(data).fingerprint and provenance["settings"]["seeds"] == 2
-            assert provenance["inputs"] and {"code_version", "torch", "threads", "wall_seconds", "device"} <= set(provenance)
+            assert set(provenance["outputs"]) == {
+                file.name for file in (whole / stage).iterdir()
+            } - {"provenance.json"}
+            assert (
+                provenance["settings"]["data"] == load_dataset(data).fingerprint
+                and provenance["settings"]["seeds"] == 2
+            )
+            assert provenance["inputs"] and {
+                "code_version",
+                "torch",
+                "threads",
+                "wall_seconds",
+                "device",
+            } <= set(provenance)
             assert stage == "report" or any(name.endswith(".png") for name in provenance["outputs"])
         assert not list(whole.rglob("*.part"))
 
@@ -101,25 +133,33 @@ class TestWhole:
         assert "Out of date" not in report and "has not been run" not in report
         for name in ("tune/grid.png", "robustness/clock.png", "stability/seeds.png"):
             assert f"](../{name})" in report and (whole / name).stat().st_size > 2000
-        (gain,) = pd.read_csv(whole / "significance" / "gains.csv").query("model == 'tisasrec'")["gain"]
+        (gain,) = pd.read_csv(whole / "significance" / "gains.csv").query("model == 'tisasrec'")[
+            "gain"
+        ]
         assert f"| tisasrec | gru4rec | 70 | {gain:.4g} |" in report
         with zipfile.ZipFile(whole / "report" / "archive.zip") as archive:
             names = archive.namelist()
             assert archive.read("tune/chosen.csv") == (whole / "tune" / "chosen.csv").read_bytes()
         assert {"report/report.md", "stability/provenance.json"} <= set(names)
-        assert sum(name.endswith("ranks.csv.gz") for name in names) == 5  # popularity, two models with two seeds each
+        # popularity, two models with two seeds each
+        assert sum(name.endswith("ranks.csv.gz") for name in names) == 5
 
     def test_published_suite_reads_back(self, whole, data, tmp_path):
         with pytest.raises(TutorialError, match="run all stages"):
             publish(tmp_path, tmp_path / "published")
         publish(whole, tmp_path / "published" / "tiny")
         assert suite_names(tmp_path / "published") == ["tiny"]
-        assert read_suite("tiny", "tune", "chosen", tmp_path / "published").equals(pd.read_csv(whole / "tune" / "chosen.csv"))
+        assert read_suite("tiny", "tune", "chosen", tmp_path / "published").equals(
+            pd.read_csv(whole / "tune" / "chosen.csv")
+        )
         assert (tmp_path / "published" / "tiny" / "stability" / "seeds.png").stat().st_size > 2000
         values, suite = suite_values("tiny", tmp_path / "published"), suite_of(data, whole)
         assert np.array_equal(values["tisasrec"], suite.values(suite.entry("tisasrec")))
         assert values["popularity"].shape == (1, 70)
-        for name, wanted in (("huge", "in published/ are tiny"), ("tiny", "in tune/ are chosen, grid")):
+        for name, wanted in (
+            ("huge", "in published/ are tiny"),
+            ("tiny", "in tune/ are chosen, grid"),
+        ):
             with pytest.raises(TutorialError, match=wanted):
                 read_suite(name, "tune", "chosn", tmp_path / "published")
 
@@ -131,9 +171,16 @@ class TestWhole:
         assert models["tisasrec"] == pytest.approx(mean, rel=1e-4)
         assert models["blind"] == models["gru4rec"]
         gains = pd.read_csv(whole / "significance" / "gains.csv").set_index("model")["gain"]
-        assert gains["tisasrec"] == pytest.approx(models["tisasrec"] - models["gru4rec"], abs=1e-5) and gains["blind"] == 0
+        assert (
+            gains["tisasrec"] == pytest.approx(models["tisasrec"] - models["gru4rec"], abs=1e-5)
+            and gains["blind"] == 0
+        )
         pairs = pd.read_csv(whole / "significance" / "pairs.csv")
-        assert len(pairs) == 6 and (pairs["users"] == 70).all() and (pairs["p_holm"] >= pairs["p"]).all()
+        assert (
+            len(pairs) == 6
+            and (pairs["users"] == 70).all()
+            and (pairs["p_holm"] >= pairs["p"]).all()
+        )
 
     def test_each_model_is_trained_once(self, whole):
         (folder,) = (whole / "runs").iterdir()
@@ -142,38 +189,66 @@ class TestWhole:
     def test_blind_model_is_unmasked(self, whole):
         table = pd.read_csv(whole / "robustness" / "robustness.csv")
         blind = table[table["model"] == "blind"]
-        assert len(blind) == 7 and not blind["uses_time"].any() and set(blind["verdict"]) == {"does not use time: proves nothing"}
+        assert (
+            len(blind) == 7
+            and not blind["uses_time"].any()
+            and set(blind["verdict"]) == {"does not use time: proves nothing"}
+        )
         clock = blind[~blind["corruption"].str.startswith("dropped")]
         assert (clock["delta"] == 0).all()  # the "robustness" by which it would have won
         assert "prove nothing for them: " in (whole / "report" / "report.md").read_text()
-        sensitive = pd.read_csv(whole / "sensitivity" / "sensitivity.csv").set_index(["model", "condition"])["delta"]
-        assert sensitive["gru4rec", "gaps shuffled"] == 0 and sensitive["tisasrec", "gaps shuffled"] != 0
-        assert sensitive["gru4rec", "order shuffled"] != 0 and sensitive["popularity", "order shuffled"] == 0
+        sensitive = pd.read_csv(whole / "sensitivity" / "sensitivity.csv").set_index(
+            ["model", "condition"]
+        )["delta"]
+        assert (
+            sensitive["gru4rec", "gaps shuffled"] == 0
+            and sensitive["tisasrec", "gaps shuffled"] != 0
+        )
+        assert (
+            sensitive["gru4rec", "order shuffled"] != 0
+            and sensitive["popularity", "order shuffled"] == 0
+        )
 
     def test_efficiency(self, whole):
         table = pd.read_csv(whole / "efficiency" / "efficiency.csv").set_index("model")
-        assert (table["live_parameters"] <= table["parameters"]).all() and table["live_parameters"]["popularity"] == 0
-        assert table["live_parameters"]["gru4rec"] == 31 * 8 + 2 * (3 * 8 * 8 + 3 * 8) + 9 * 8  # items, GRU, output
+        assert (table["live_parameters"] <= table["parameters"]).all() and table["live_parameters"][
+            "popularity"
+        ] == 0
+        # items, GRU, output
+        assert table["live_parameters"]["gru4rec"] == 31 * 8 + 2 * (3 * 8 * 8 + 3 * 8) + 9 * 8
         assert (table.filter(like="_ms") > 0).all().all()
 
 
 class TestAgain:
     def test_nothing_is_done_twice(self, copy, data, monkeypatch):
-        monkeypatch.setattr(work, "perform", lambda tasks, *rest: pytest.fail("worked again") if tasks else None)
+        monkeypatch.setattr(
+            work, "perform", lambda tasks, *rest: pytest.fail("worked again") if tasks else None
+        )
         before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
         assert set(run_suite(suite_of(data, copy)).values()) == {"skipped"}
-        assert {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()} == before
+        assert {
+            path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()
+        } == before
 
     def test_changed_ranks_make_again_who_read_them(self, copy, data, capsys, no_pictures):
         file = next(copy.glob("runs/*/*tisasrec*seed1*/ranks.csv.gz"))
         ranks = Ranks.read_csv(file)
-        replace(ranks, greater=0 * ranks.greater, equal=0 * ranks.equal).to_csv(file)  # as if it had been perfect
+        # as if it had been perfect
+        replace(ranks, greater=0 * ranks.greater, equal=0 * ranks.equal).to_csv(file)
         old = pd.read_csv(copy / "significance" / "gains.csv")["gain"][0]
-        outcome = run_suite(suite_of(data, copy), ["tune", "significance", "irregularity", "report"])
-        assert outcome == {"tune": "skipped", "significance": "done", "irregularity": "done", "report": "done"}
+        outcome = run_suite(
+            suite_of(data, copy), ["tune", "significance", "irregularity", "report"]
+        )
+        assert outcome == {
+            "tune": "skipped",
+            "significance": "done",
+            "irregularity": "done",
+            "report": "done",
+        }
         assert "ranks.csv.gz of its inputs is missing or has changed" in capsys.readouterr().out
         assert pd.read_csv(copy / "significance" / "gains.csv")["gain"][0] > old + 0.3
-        assert "**Out of date**" in (copy / "report" / "report.md").read_text()  # stability has not been run again
+        # stability has not been run again
+        assert "**Out of date**" in (copy / "report" / "report.md").read_text()
 
     def test_reasons(self, copy, data, monkeypatch):
         suite = suite_of(data, copy)
@@ -184,18 +259,27 @@ class TestAgain:
         (copy / "significance" / "provenance.json").write_text("{")
         assert "cannot be read" in why(suite.settings, copy, "significance")
         assert why(suite.settings, copy.parent, "tune") == "not yet done"
-        monkeypatch.setattr("tutorial_lib.experiments.stages.fresh.sources", lambda stage: [Path(__file__)])
+        monkeypatch.setattr(
+            "tutorial_lib.experiments.stages.fresh.sources", lambda stage: [Path(__file__)]
+        )
         assert why(suite.settings, copy, "irregularity") == "its code has changed"
 
     def test_digest_does_not_see_the_time_of_packing(self, tmp_path):
         for name, time in (("a.csv.gz", 1), ("b.csv.gz", 2)):
-            pd.DataFrame({"x": [1]}).to_csv(tmp_path / name, compression={"method": "gzip", "mtime": time})
+            pd.DataFrame({"x": [1]}).to_csv(
+                tmp_path / name, compression={"method": "gzip", "mtime": time}
+            )
         assert digest(tmp_path / "a.csv.gz") == digest(tmp_path / "b.csv.gz")
         assert (tmp_path / "a.csv.gz").read_bytes() != (tmp_path / "b.csv.gz").read_bytes()
 
-    def test_killed_three_times_and_the_same_bytes(self, whole, data, tmp_path, monkeypatch, no_pictures):
+    def test_killed_three_times_and_the_same_bytes(
+        self, whole, data, tmp_path, monkeypatch, no_pictures
+    ):
         """In the third training, while histories are corrupted, and inside a stage that computes."""
-        out, stages = tmp_path / "cut", [stage for stage in STAGES if stage not in ("efficiency", "report")]
+        out, stages = (
+            tmp_path / "cut",
+            [stage for stage in STAGES if stage not in ("efficiency", "report")],
+        )
 
         def dies_at(place: str, name: str, call: int):
             module, calls = {"train": loop, "work": work, "significance": significance}[place], 0
@@ -221,14 +305,21 @@ class TestAgain:
         assert not (out / "significance" / "provenance.json").exists()
         outcome = run_suite(suite_of(data, out), stages)
         assert outcome["robustness"] == "skipped" and outcome["significance"] == "done"
-        assert tables(out) == {name: text for name, text in tables(whole).items() if not name.startswith("report/")}
+        assert tables(out) == {
+            name: text for name, text in tables(whole).items() if not name.startswith("report/")
+        }
 
 
 class TestAlone:
     def test_one_stage_brings_only_the_tuning(self, whole, data, tmp_path, no_pictures):
-        assert run_suite(suite_of(data, tmp_path), ["stability"]) == {"tune": "done", "stability": "done"}
+        assert run_suite(suite_of(data, tmp_path), ["stability"]) == {
+            "tune": "done",
+            "stability": "done",
+        }
         assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "stability", "tune"]
-        assert (tmp_path / "stability" / "models.csv").read_bytes() == (whole / "stability" / "models.csv").read_bytes()
+        assert (tmp_path / "stability" / "models.csv").read_bytes() == (
+            whole / "stability" / "models.csv"
+        ).read_bytes()
 
     def test_order_only_data_leave_out_who_needs_times(self, tmp_path, no_pictures):
         rng = np.random.default_rng(0)
@@ -238,29 +329,62 @@ class TestAlone:
         run_suite(suite)
         report = (tmp_path / "out" / "report" / "report.md").read_text()
         assert "knows the order of events but no times: tisasrec, blind." in report
-        assert report.count("No model that uses time took part") == 3  # robustness, significance, irregularity
-        assert set(pd.read_csv(tmp_path / "out" / "sensitivity" / "sensitivity.csv")["condition"]) == {"order shuffled"}
+        # robustness, significance, irregularity
+        assert report.count("No model that uses time took part") == 3
+        assert set(
+            pd.read_csv(tmp_path / "out" / "sensitivity" / "sensitivity.csv")["condition"]
+        ) == {"order shuffled"}
 
     def test_processes_give_the_same_and_errors_come_back(self, whole, data, tmp_path):
         suite = suite_of(data, tmp_path)
         good = suite.run(MODELS_HERE[1], 0, 0.01)
         bad = replace(good, dataset="csv:nowhere.csv")
         ticks = []
-        with pytest.raises(TutorialError, match="training csv-nowhere.csv_.*There is no file") as caught:
-            work.perform([partial(work.train_run, run, tmp_path, "cpu") for run in (good, bad)], 2, lambda: ticks.append(1))
+        with pytest.raises(
+            TutorialError, match="training csv-nowhere.csv_.*There is no file"
+        ) as caught:
+            work.perform(
+                [partial(work.train_run, run, tmp_path, "cpu") for run in (good, bad)],
+                2,
+                lambda: ticks.append(1),
+            )
         assert "\n" not in str(caught.value)
         (here,) = tmp_path.glob("*/ranks.csv.gz")
-        assert digest(here) == digest(next(whole.glob(f"runs/*/{good.name}/ranks.csv.gz"))) and len(ticks) <= 1
+        assert (
+            digest(here) == digest(next(whole.glob(f"runs/*/{good.name}/ranks.csv.gz")))
+            and len(ticks) <= 1
+        )
 
 
 class TestCommand:
     def test_flags_reach_the_suite(self, data, tmp_path, monkeypatch, capsys):
         seen = {}
-        monkeypatch.setattr("tutorial_lib.experiments.__main__.run_suite", lambda suite, stages: seen.update(s=suite, n=stages))
-        call = ["suite", "--dataset", data, "--out", str(tmp_path), "--models", "deepm3-euler,gru4rec", "--stages", "tune"]
-        assert main([*call, "--seeds", "3", "--rates", "0.01,0.001", "--batch-size", "8", "--quiet"]) == 0
+        monkeypatch.setattr(
+            "tutorial_lib.experiments.__main__.run_suite",
+            lambda suite, stages: seen.update(s=suite, n=stages),
+        )
+        call = [
+            "suite",
+            "--dataset",
+            data,
+            "--out",
+            str(tmp_path),
+            "--models",
+            "deepm3-euler,gru4rec",
+            "--stages",
+            "tune",
+        ]
+        assert (
+            main([*call, "--seeds", "3", "--rates", "0.01,0.001", "--batch-size", "8", "--quiet"])
+            == 0
+        )
         suite = seen["s"]
-        assert [entry.label for entry in suite.entries] == ["gru4rec", "deepm3-none", "deepm3-euler"]  # the twin comes along
+        # the twin comes along
+        assert [entry.label for entry in suite.entries] == [
+            "gru4rec",
+            "deepm3-none",
+            "deepm3-euler",
+        ]
         assert (suite.seeds, suite.rates, suite.batch_size, suite.users) == (
             3,
             (0.001, 0.01),
@@ -270,7 +394,11 @@ class TestCommand:
         assert seen["n"] == ["tune"] and not suite.progress
         assert main([*call, "--dataset", "sample"]) == 0
         assert {name: getattr(seen["s"], name) for name in SCALES["quick"]} == SCALES["quick"]
-        assert main([*call, "--scale", "full"]) == 0 and seen["s"].users is None and seen["s"].seeds == 5
+        assert (
+            main([*call, "--scale", "full"]) == 0
+            and seen["s"].users is None
+            and seen["s"].seeds == 5
+        )
 
     @pytest.mark.parametrize(
         ("flags", "words"),
@@ -291,7 +419,9 @@ class TestCommand:
         with pytest.raises(SystemExit) as caught:
             main(["suite", "--help"])
         text = capsys.readouterr().out
-        assert caught.value.code == 0 and all(word in text for word in (*STAGES, "deepm3-attractor", "--jobs"))
+        assert caught.value.code == 0 and all(
+            word in text for word in (*STAGES, "deepm3-attractor", "--jobs")
+        )
 
 
 class TestLineup:
@@ -300,13 +430,16 @@ class TestLineup:
         by_label = {entry.label: entry for entry in ENTRIES}
         assert len(by_label) == len(ENTRIES)
         for entry in ENTRIES:
-            assert entry.uses_time == (entry.twin is not None)  # who reads times is held against one who does not
+            # who reads times is held against one who does not
+            assert entry.uses_time == (entry.twin is not None)
             assert entry.twin is None or not by_label[entry.twin].uses_time
 
     def test_choice(self):
         assert select(None) == ENTRIES
         assert [entry.label for entry in select(["tim4rec"])] == ["mamba4rec", "tim4rec"]
-        assert {entry.model for entry in select(["deepm3"])} == {"deepm3"} and len(select(["deepm3"])) == 7
+        assert {entry.model for entry in select(["deepm3"])} == {"deepm3"} and len(
+            select(["deepm3"])
+        ) == 7
         with pytest.raises(TutorialError, match="named as a twin"):
             select(None, [Entry("a", "sasrec", twin="b")])
 

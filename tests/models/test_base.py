@@ -18,7 +18,8 @@ class TestDropout:
     def test_share_and_scale(self, p):
         out = dropped(p)
         kept = out[out != 0]
-        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=2e-4, atol=0)  # p is rounded to 1/65,536
+        # p is rounded to 1/65,536
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=2e-4, atol=0)
         share = 1 - len(kept) / out.numel()
         assert abs(share - p) < 4 * (p * (1 - p) / out.numel()) ** 0.5 + 1 / 65536
 
@@ -38,7 +39,9 @@ class TestDropout:
         torch.testing.assert_close(out, x * x.grad)
 
     def test_seed_decides(self):
-        assert torch.equal(dropped(0.2), dropped(0.2)) and not torch.equal(dropped(0.2), dropped(0.2, seed=1))
+        assert torch.equal(dropped(0.2), dropped(0.2)) and not torch.equal(
+            dropped(0.2), dropped(0.2, seed=1)
+        )
 
     def test_nothing_happens_outside_training_or_at_zero(self):
         x = torch.randn(5)
@@ -70,5 +73,7 @@ def test_a_model_that_cannot_be(settings, message):
 
 def test_history_longer_than_the_table_of_positions():
     model = build_model("sasrec", num_items=5, max_len=4, dim=8)
-    with pytest.raises(TutorialError, match="got histories of 5 events, the model has positions for max_len=4"):
+    with pytest.raises(
+        TutorialError, match="got histories of 5 events, the model has positions for max_len=4"
+    ):
         model(torch.ones(1, 5, dtype=torch.long))

@@ -23,7 +23,8 @@ def test_markov_by_hand():
     after_one = (torch.tensor([0.0, 2, 0, 0]) + 2 * popularity) / 4
     torch.testing.assert_close(scores[0, 0, 1:], after_two)
     torch.testing.assert_close(scores[0, 1, 1:], after_one)
-    torch.testing.assert_close(scores[0, 2, 1:], popularity)  # item 3 ends a history: popularity is all there is
+    # item 3 ends a history: popularity is all there is
+    torch.testing.assert_close(scores[0, 2, 1:], popularity)
 
 
 def test_markov_equals_a_dense_count_matrix():

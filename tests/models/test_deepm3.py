@@ -1,4 +1,6 @@
-"""Every variant of deepm3: what it may see, what it must see, no idle parameter, and a stream that equals a window."""
+"""Every variant of deepm3: what it may see, what it must see, no idle parameter, and a stream that
+equals a window.
+"""
 
 import pytest
 import torch
@@ -18,7 +20,9 @@ CLOCKED = [{"flow": flow} for flow in FLOWS] + [
     {"flow": "attractor", "size": "light"},
     {"flow": "published", "solver": "euler", "size": "light"},
 ]
-VARIANTS = [{"solver": "none"}] + [option | {"query_time": query} for option in CLOCKED for query in (False, True)]
+VARIANTS = [{"solver": "none"}] + [
+    option | {"query_time": query} for option in CLOCKED for query in (False, True)
+]
 
 
 def name(options):
@@ -31,7 +35,9 @@ every_clocked = pytest.mark.parametrize("options", CLOCKED, ids=name)
 
 def make(dim=12, scale=8.0, **options):
     """With larger weights than at the start, so that a leak would show."""
-    model = build_model("deepm3", num_items=NUM_ITEMS, max_len=LENGTH + 5, dim=dim, seed=1, **options).eval()
+    model = build_model(
+        "deepm3", num_items=NUM_ITEMS, max_len=LENGTH + 5, dim=dim, seed=1, **options
+    ).eval()
     with torch.no_grad():
         for label, parameter in model.named_parameters():
             if "log_rate" not in label:
@@ -42,7 +48,8 @@ def make(dim=12, scale=8.0, **options):
 def histories(batch=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     items = torch.randint(1, NUM_ITEMS + 1, (batch, LENGTH), generator=generator)
-    gaps = (60 * 10 ** (4 * torch.rand(batch, LENGTH + 1, generator=generator))).long()  # a minute to a week
+    # a minute to a week
+    gaps = (60 * 10 ** (4 * torch.rand(batch, LENGTH + 1, generator=generator))).long()
     times = 1_700_000_000 + gaps.cumsum(1)
     return items, times[:, :-1], times[:, 1:]
 
@@ -64,7 +71,9 @@ def test_no_position_sees_what_comes_later(options):
 
 @every_variant
 def test_times_count_exactly_where_the_variant_says(options):
-    """Move one event's time, then one query's: who may notice does, by more than rounding, and nobody else."""
+    """Move one event's time, then one query's: who may notice does, by more than rounding, and
+    nobody else.
+    """
     model = make(**options)
     items, times, queries = histories()
     before = model(items, times, queries)
@@ -86,14 +95,19 @@ def test_pads_and_batch_mates_change_nothing(options):
     model = make(**options)
     items, times, queries = histories()
     alone = model(items[:1, :6], times[:1, :6], queries[:1, :6])[0]
-    padded = [torch.cat([part, part[:, -1:].repeat(1, 5)], dim=1) for part in (items, times, queries)]
+    padded = [
+        torch.cat([part, part[:, -1:].repeat(1, 5)], dim=1) for part in (items, times, queries)
+    ]
     padded[0][:, LENGTH:] = 0
     padded[0][0, 6:] = 0
     padded[1][0, 6:] = padded[2][0, 6:] = times[0, 5]
     together = model(*padded)
-    tolerance = 1e-4 if options.get("solver") == "adaptive" else 1e-5  # its steps follow the worst row of the batch
+    # its steps follow the worst row of the batch
+    tolerance = 1e-4 if options.get("solver") == "adaptive" else 1e-5
     torch.testing.assert_close(together[0, :6], alone, atol=tolerance, rtol=tolerance)
-    torch.testing.assert_close(together[1:, :LENGTH], model(items, times, queries)[1:], atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(
+        together[1:, :LENGTH], model(items, times, queries)[1:], atol=tolerance, rtol=tolerance
+    )
 
 
 @every_variant
@@ -104,7 +118,9 @@ def test_a_stream_gives_what_the_full_pass_gives(options):
     state = None
     for i in range(LENGTH):
         state = model.step(state, items[:, i], times[:, i])
-        torch.testing.assert_close(model.read(state, queries[:, i]), whole[:, i], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            model.read(state, queries[:, i]), whole[:, i], atol=1e-5, rtol=1e-5
+        )
     assert state.fast.shape == (5, model.width)
     torch.testing.assert_close(model.read(state), model(items, times)[:, -1], atol=1e-5, rtol=1e-5)
 
@@ -113,10 +129,18 @@ def test_a_stream_gives_what_the_full_pass_gives(options):
 def test_no_parameter_is_idle(options):
     model = make(**options)
     items, times, queries = histories()
-    targets = torch.randint(1, NUM_ITEMS + 1, items.shape, generator=torch.Generator().manual_seed(1))
-    full_softmax(model(items, times, queries).flatten(0, 1), model.item_embedding.weight, targets.flatten()).backward()
+    targets = torch.randint(
+        1, NUM_ITEMS + 1, items.shape, generator=torch.Generator().manual_seed(1)
+    )
+    full_softmax(
+        model(items, times, queries).flatten(0, 1), model.item_embedding.weight, targets.flatten()
+    ).backward()
     for label, parameter in model.named_parameters():
-        assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, label
+        assert (
+            parameter.grad is not None
+            and parameter.grad.isfinite().all()
+            and parameter.grad.abs().sum() > 0
+        ), label
     assert model.item_embedding.weight.grad[0].abs().sum() == 0
 
 
@@ -132,13 +156,17 @@ def test_a_blind_twin_is_a_plain_gru():
 
 @every_clocked
 def test_no_time_no_evolution(options):
-    """A gap of 0 is the identity: to the bit, but for the adaptive solver's interpolation and for lerp's rounding."""
+    """A gap of 0 is the identity: to the bit, but for the adaptive solver's interpolation and for
+    lerp's rounding.
+    """
     model = make(**options)
     items, times, _ = histories()
     if model.flow is not None:
         state, goal = torch.randn(2, 5, model.width, generator=torch.Generator().manual_seed(0))
         exact = options.get("solver") != "adaptive" and options.get("flow") != "attractor"
-        torch.testing.assert_close(model.flow(state, torch.zeros(5), goal), state, atol=0 if exact else 5e-6, rtol=0)
+        torch.testing.assert_close(
+            model.flow(state, torch.zeros(5), goal), state, atol=0 if exact else 5e-6, rtol=0
+        )
         assert (model.flow(state, torch.full((5,), 5.0), goal) - state).abs().amax() > 1e-2
         together = times[:, :1].expand_as(times)
         blind = make(solver="none", size=options.get("size", "base"))
@@ -171,7 +199,9 @@ def count(dim, **options):
 
 
 def test_parameter_counts():
-    """Items, GRU, read-out; then what each flow adds. No copy of the GRU lies idle, as one of 99,072 does in the public code."""
+    """Items, GRU, read-out; then what each flow adds. No copy of the GRU lies idle, as one of
+    99,072 does in the public code.
+    """
     d = 128
     gru, read_out, items = 6 * d * d + 6 * d, d * d + d, 3953 * d
     assert gru == 99_072 and items == 505_984
@@ -188,7 +218,10 @@ def test_parameter_counts():
     }
     assert count(d, solver="none") == plain
     half = d // 2
-    assert count(d, size="light", solver="none") == items + 3 * half * (d + half) + 6 * half + half * d + d
+    assert (
+        count(d, size="light", solver="none")
+        == items + 3 * half * (d + half) + 6 * half + half * d + d
+    )
 
 
 @pytest.mark.parametrize(

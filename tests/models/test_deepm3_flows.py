@@ -1,4 +1,6 @@
-"""Every flow of deepm3 is the flow it claims to be: its equation, its parts and wholes, its unit of time, its bounds."""
+"""Every flow of deepm3 is the flow it claims to be: its equation, its parts and wholes, its unit of
+time, its bounds.
+"""
 
 import math
 
@@ -26,7 +28,11 @@ def test_two_parts_of_a_gap_make_the_whole_for_a_flow_and_only_for_a_flow(flow):
     def context(time):
         return part.context(torch.expm1(time) if flow in NEURAL else time, goal)
 
-    gap = (evolve(evolve(state, *context(a)), *context(b)) - evolve(state, *context(a + b))).abs().max()
+    gap = (
+        (evolve(evolve(state, *context(a)), *context(b)) - evolve(state, *context(a + b)))
+        .abs()
+        .max()
+    )
     if flow in ("autonomous", "decay", "attractor"):
         assert gap < 1e-4
     else:  # since_event starts its clock again at 0; published is no flow at all
@@ -46,8 +52,11 @@ def test_closed_forms_solve_their_equation():
         return -flow.log_rate.exp() * (z - goal)
 
     hours = torch.full((12,), 3.0)
-    torch.testing.assert_close(integrate(field, state, hours, steps=40), flow(state, hours, goal), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(flow(state, torch.full((12,), 1e6), goal), goal)  # a century: all of it forgotten
+    torch.testing.assert_close(
+        integrate(field, state, hours, steps=40), flow(state, hours, goal), atol=1e-5, rtol=1e-5
+    )
+    # a century: all of it forgotten
+    torch.testing.assert_close(flow(state, torch.full((12,), 1e6), goal), goal)
     faded = make(flow="decay").flow(state, hours)
     torch.testing.assert_close(faded, flow(state, hours, torch.zeros_like(goal)))
 
@@ -57,14 +66,21 @@ class TestLipschitz:
         flow = make(dim=8, scale=40.0, **options).flow.double()
 
         def speed(z, h=1e-5):  # (z(h) - z) / h, out of the model itself
-            return (flow.bind()(z, *flow.context(torch.expm1(torch.full((len(z),), h, dtype=torch.double)))) - z) / h
+            return (
+                flow.bind()(
+                    z, *flow.context(torch.expm1(torch.full((len(z),), h, dtype=torch.double)))
+                )
+                - z
+            ) / h
 
         return flow, speed
 
     @pytest.mark.parametrize("flow", NEURAL)
     @pytest.mark.parametrize("limit", [0.0, 0.7, 3.0])
     def test_the_stated_bound_holds(self, flow, limit):
-        """The largest singular value of the Jacobian, at many states, never exceeds the bound; at one it comes near."""
+        """The largest singular value of the Jacobian, at many states, never exceeds the bound; at
+        one it comes near.
+        """
         flow, speed = self.field(flow=flow, lipschitz=limit)
         bound = flow.lipschitz_bound()
         if limit:
@@ -72,18 +88,29 @@ class TestLipschitz:
             assert bound > 0.99 * limit  # the weights were larger, so the limit binds
         else:
             assert bound > 3.5
-        states = torch.cat([torch.zeros(1, 8), torch.randn(30, 8, generator=torch.Generator().manual_seed(0))]).double()
-        steepest = [torch.linalg.matrix_norm(torch.autograd.functional.jacobian(speed, z[None]).view(8, 8), 2) for z in states]
+        states = torch.cat(
+            [torch.zeros(1, 8), torch.randn(30, 8, generator=torch.Generator().manual_seed(0))]
+        ).double()
+        steepest = [
+            torch.linalg.matrix_norm(
+                torch.autograd.functional.jacobian(speed, z[None]).view(8, 8), 2
+            )
+            for z in states
+        ]
         assert max(steepest) <= bound * (1 + 1e-4)  # h is not 0
         assert max(steepest) > 0.05 * bound
 
     def test_weights_within_the_limit_are_left_alone(self):
         flow, _ = self.field(lipschitz=1e6)
-        assert torch.equal(flow.weights()[0], flow.inner.weight) and torch.equal(flow.weights()[1], flow.outer.weight)
+        assert torch.equal(flow.weights()[0], flow.inner.weight) and torch.equal(
+            flow.weights()[1], flow.outer.weight
+        )
 
     @pytest.mark.parametrize("limit", [0.0, 1.0])
     def test_groenwall(self, limit):
-        """Two states part and meet at most exponentially: exp(-K s) <= |z1(s) - z2(s)| / |z1(0) - z2(0)| <= exp(K s)."""
+        """Two states part and meet at most exponentially: exp(-K s) <= |z1(s) - z2(s)| / |z1(0) -
+        z2(0)| <= exp(K s).
+        """
         flow, _ = self.field(lipschitz=limit, steps=64)
         bound, evolve = flow.lipschitz_bound(), flow.bind()
         generator = torch.Generator().manual_seed(0)
@@ -91,7 +118,9 @@ class TestLipschitz:
         for duration in (0.1, 1.0, 3.0):
             gap = torch.full((200,), duration, dtype=torch.double)
             ratio = (evolve(one, gap) - evolve(two, gap)).norm(dim=1) / (one - two).norm(dim=1)
-            assert ratio.max() <= math.exp(bound * duration) and ratio.min() >= math.exp(-bound * duration)
+            assert ratio.max() <= math.exp(bound * duration) and ratio.min() >= math.exp(
+                -bound * duration
+            )
             assert (ratio - 1).abs().max() > 0.02 * duration  # and it does move
 
 
@@ -119,7 +148,9 @@ def test_the_unit_of_time_comes_from_the_training_part():
     stats = fit_gap_statistics(split)
     model = make()
     model.fit_time(split)
-    assert model.flow.context(torch.tensor([0.0, math.e - 1]))[0].tolist() == pytest.approx([0, 1 / stats.std])
+    assert model.flow.context(torch.tensor([0.0, math.e - 1]))[0].tolist() == pytest.approx(
+        [0, 1 / stats.std]
+    )
     assert "flow.clock.std" in model.state_dict()
     control = make(flow="gap_feature")
     control.fit_time(split)

@@ -4,10 +4,13 @@ from tutorial_lib.models import build_model
 
 
 def test_equals_the_equations_written_out():
-    """Cho et al. 2014: reset and update gates, candidate state, convex mixture; one event after the other."""
+    """Cho et al. 2014: reset and update gates, candidate state, convex mixture; one event after the
+    other.
+    """
     model = build_model("gru4rec", num_items=20, max_len=8, dim=6, seed=2).double().eval()
     items = torch.tensor([[3, 17, 5, 5, 11]])
-    w_in, w_state = model.gru.weight_ih_l0.chunk(3), model.gru.weight_hh_l0.chunk(3)  # reset, update, candidate
+    # reset, update, candidate
+    w_in, w_state = model.gru.weight_ih_l0.chunk(3), model.gru.weight_hh_l0.chunk(3)
     b_in, b_state = model.gru.bias_ih_l0.chunk(3), model.gru.bias_hh_l0.chunk(3)
     state, expected = torch.zeros(6, dtype=torch.double), []
     for x in model.item_embedding(items[0]) * 6**0.5:

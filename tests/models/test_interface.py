@@ -1,6 +1,8 @@
-"""What every sequence model must satisfy: causality, padding invariance, independence, no dead parameters, overfitting.
+"""What every sequence model must satisfy: causality, padding invariance, independence, no dead
+parameters, overfitting.
 
-Models that know users and read no history (mf, neumf) have no order and no padding to test: see test_mf.py.
+Models that know users and read no history (mf, neumf) have no order and no padding to test: see
+test_mf.py.
 """
 
 import pytest
@@ -72,7 +74,9 @@ class TestEveryModel:
         torch.testing.assert_close(model.score(together), model.score(alone), atol=1e-5, rtol=1e-5)
         order = torch.tensor([3, 0, 5, 1, 2, 4])
         full = model(items, times, query_times)
-        torch.testing.assert_close(model(items[order], times[order], query_times[order]), full[order], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            model(items[order], times[order], query_times[order]), full[order], atol=1e-5, rtol=1e-5
+        )
 
     def test_pad_never_scores_and_scores_are_deterministic(self, name):
         model = make(name)
@@ -84,7 +88,10 @@ class TestEveryModel:
 
     def test_seed_decides_the_weights(self, name):
         first, again = (build_model(name, num_items=9, max_len=5, dim=4, seed=3) for _ in range(2))
-        assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(first.state_dict().values(), again.state_dict().values(), strict=True)
+        )
         if name in TRAINED:
             other = build_model(name, num_items=9, max_len=5, dim=4, seed=4)
             assert not torch.equal(first.item_embedding.weight, other.item_embedding.weight)
@@ -110,14 +117,21 @@ class TestTrainedModels:
         assert model.item_embedding.weight[0].abs().sum() == 0
 
     def test_overfits_eight_sequences(self, name):
-        model = build_model(name, num_items=NUM_ITEMS, max_len=LENGTH, dim=32, seed=0, dropout=0.0).train()
+        model = build_model(
+            name, num_items=NUM_ITEMS, max_len=LENGTH, dim=32, seed=0, dropout=0.0
+        ).train()
         items, times, query_times = histories(batch=8, seed=5)
         targets = items.roll(-1, dims=1)[:, :-1]
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
         for _ in range(150):
             states = model(items[:, :-1], times[:, :-1], query_times[:, :-1])
-            # The first position cannot tell the eight sequences apart when two start alike, so it is left out.
-            loss = full_softmax(states[:, 1:].reshape(-1, 32), model.item_embedding.weight, targets[:, 1:].reshape(-1))
+            # The first position cannot tell the eight sequences apart when two start alike, so it
+            # is left out.
+            loss = full_softmax(
+                states[:, 1:].reshape(-1, 32),
+                model.item_embedding.weight,
+                targets[:, 1:].reshape(-1),
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -128,7 +142,12 @@ class TestTrainedModels:
         states = model(*histories())[:, -1]
         chosen = torch.tensor([[1, 7, NUM_ITEMS]]).repeat(6, 1)
         for some in (chosen, chosen[:, 1:2]):
-            torch.testing.assert_close(model.score_items(states, some), model.score(states).gather(1, some), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                model.score_items(states, some),
+                model.score(states).gather(1, some),
+                atol=1e-5,
+                rtol=1e-5,
+            )
 
 
 def test_unknown_model_lists_the_known():

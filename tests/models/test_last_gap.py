@@ -1,4 +1,6 @@
-"""Who can see the clock? In the last-gap task only the time up to the query tells the answer, and half of the answers are 1."""
+"""Who can see the clock? In the last-gap task only the time up to the query tells the answer, and
+half of the answers are 1.
+"""
 
 import pytest
 import torch
@@ -23,7 +25,9 @@ class PeekingGRU(SequenceModel):
         return self.out(self.gru(torch.cat([self.item_embedding(items), gap], dim=-1))[0])
 
 
-def right(model: SequenceModel, items: Tensor, times: Tensor, query_times: Tensor, answer: Tensor) -> Tensor:
+def right(
+    model: SequenceModel, items: Tensor, times: Tensor, query_times: Tensor, answer: Tensor
+) -> Tensor:
     """Which sequences get the right answer? bool [N]."""
     with torch.inference_mode():
         states = model(items, times, query_times)[torch.arange(len(items)), (items > 0).sum(1) - 1]
@@ -47,7 +51,11 @@ def accuracies(model: SequenceModel, gap: str = "query") -> tuple[float, float]:
     return tuple(right(model, *sequences).double().mean().item() for sequences in (task, unseen))
 
 
-BLIND = [name for name, cls in MODELS.items() if cls.trains_by_gradient and not (cls.uses_time or cls.uses_users)]
+BLIND = [
+    name
+    for name, cls in MODELS.items()
+    if cls.trains_by_gradient and not (cls.uses_time or cls.uses_users)
+]
 
 
 @pytest.mark.parametrize("name", BLIND)
@@ -69,10 +77,14 @@ def test_one_that_sees_the_clock_knows():
 @pytest.mark.parametrize("name", ["tisasrec", "tisasrec_mhc"])
 @pytest.mark.parametrize(("gap", "query_time"), [("query", True), ("past", False)])
 def test_time_aware_attention_knows(name, gap, query_time):
-    model = build_model(name, num_items=12, max_len=LENGTH, dim=16, dropout=0.0, query_time=query_time)
+    model = build_model(
+        name, num_items=12, max_len=LENGTH, dim=16, dropout=0.0, query_time=query_time
+    )
     assert min(accuracies(model, gap)) >= 0.95
 
 
 def test_attention_that_is_not_told_the_query_time_guesses():
-    _, unseen = accuracies(build_model("tisasrec", num_items=12, max_len=LENGTH, dim=16, dropout=0.0))
+    _, unseen = accuracies(
+        build_model("tisasrec", num_items=12, max_len=LENGTH, dim=16, dropout=0.0)
+    )
     assert abs(unseen - 0.5) < 4 * (0.25 / TESTED) ** 0.5

@@ -1,4 +1,6 @@
-"""The linear recurrent unit: loop, halving and scan are one; the ring at the start; what lambda^gap adds."""
+"""The linear recurrent unit: loop, halving and scan are one; the ring at the start; what lambda^gap
+adds.
+"""
 
 import math
 
@@ -33,7 +35,12 @@ def learned(model, gap="query", steps=250):
         optimizer.step()
     *inputs, answer = unseen
     with torch.inference_mode():
-        return (model.eval().score(last_states(*inputs)).argmax(dim=1) == answer).double().mean().item()
+        return (
+            (model.eval().score(last_states(*inputs)).argmax(dim=1) == answer)
+            .double()
+            .mean()
+            .item()
+        )
 
 
 def small(cls, dim=16, seed=0, **options):
@@ -49,7 +56,9 @@ def lru(seed=0, dim=6, width=5):
 def histories(batch=3, length=8):
     generator = torch.Generator().manual_seed(0)
     items = torch.randint(1, 13, (batch, length), generator=generator)
-    instants = 1_700_000_000 + torch.randint(0, 100_000, (batch, length + 1), generator=generator).cumsum(1)
+    instants = 1_700_000_000 + torch.randint(
+        0, 100_000, (batch, length + 1), generator=generator
+    ).cumsum(1)
     return items, instants[:, :-1], instants[:, 1:]
 
 
@@ -68,7 +77,8 @@ class TestHalving:
         decay = lru().decay(torch.rand(2, 13, dtype=torch.float64)).detach().requires_grad_()
         inputs = torch.randn(2, 13, 5, dtype=torch.complex128, requires_grad=True)
         ours, loop = (
-            torch.autograd.grad(view(decay, inputs).abs().sum(), (decay, inputs)) for view in (recursive_halving, recurrence)
+            torch.autograd.grad(view(decay, inputs).abs().sum(), (decay, inputs))
+            for view in (recursive_halving, recurrence)
         )
         assert_close(ours, loop, atol=1e-11, rtol=1e-11)
 
@@ -90,11 +100,14 @@ class TestLRU:
         noise = unit.gamma.exp() * torch.randn(40, 600, 200, dtype=torch.complex64)
         last = scan(unit.decay(), noise)[:, 500:].abs().square().mean(dim=(0, 1))
         assert last.min() > 0.7 and last.max() < 1.4
-        assert (last / unit.gamma.exp() ** 2).max() > 20  # without gamma the long ones would be far larger
+        # without gamma the long ones would be far larger
+        assert (last / unit.gamma.exp() ** 2).max() > 20
 
     def test_powers_of_lambda(self):
         unit, (one, two) = lru(), torch.tensor([0.3, 2.5], dtype=torch.float64)
-        assert_close(unit.decay(one) * unit.decay(two), unit.decay(one + two), atol=1e-12, rtol=1e-12)
+        assert_close(
+            unit.decay(one) * unit.decay(two), unit.decay(one + two), atol=1e-12, rtol=1e-12
+        )
         assert_close(unit.decay(torch.tensor(3.0)), unit.decay() ** 3, atol=1e-12, rtol=1e-12)
         assert torch.equal(unit.decay(0.0), torch.ones(5, dtype=torch.complex128))
 
@@ -111,7 +124,9 @@ class TestLRU:
         steps, ahead = torch.rand(2, 2, 9, dtype=torch.float64)
         state, outputs = torch.zeros(2, 5, dtype=torch.complex128), []
         for i in range(9):
-            state = unit.decay(steps[:, i]) * state + unit.gamma.exp() * torch.view_as_complex(unit.B(x[:, i]).view(2, 5, 2))
+            state = unit.decay(steps[:, i]) * state + unit.gamma.exp() * torch.view_as_complex(
+                unit.B(x[:, i]).view(2, 5, 2)
+            )
             outputs.append(unit.C(torch.view_as_real(unit.decay(ahead[:, i]) * state).flatten(1)))
         assert_close(torch.stack(outputs, dim=1), unit(x, steps, ahead), atol=1e-12, rtol=1e-12)
 
@@ -126,7 +141,10 @@ class TestLRURec:
 
     def test_what_each_option_sees(self):
         items, times, queries = histories()
-        past, query = small(LRURec, time_aware=True), small(LRURec, time_aware=True, query_time=True)
+        past, query = (
+            small(LRURec, time_aware=True),
+            small(LRURec, time_aware=True, query_time=True),
+        )
         assert torch.equal(past(items, times, queries), past(items, times))
         assert_close(query(items, times, times), past(items, times))
         assert torch.equal(query(items, times), query(items, times, times))

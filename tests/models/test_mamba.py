@@ -27,7 +27,13 @@ TIGHT = {"atol": 1e-11, "rtol": 1e-9}  # float64
 def ssd_operands(length=23, batch=2, heads=3, width=4, state=5, seed=0):
     """x, delta, A, B, C, float64."""
     torch.manual_seed(seed)
-    shapes = (batch, length, heads, width), (batch, length, heads), (heads,), (batch, length, state), (batch, length, state)
+    shapes = (
+        (batch, length, heads, width),
+        (batch, length, heads),
+        (heads,),
+        (batch, length, state),
+        (batch, length, state),
+    )
     x, delta, A, B, C = (torch.randn(*shape, dtype=torch.double) for shape in shapes)
     return [tensor.requires_grad_() for tensor in (x, F.softplus(delta), -F.softplus(A), B, C)]
 
@@ -51,9 +57,14 @@ class TestLinearScan:
 
     def test_gradients_against_finite_differences(self):
         torch.manual_seed(0)
-        inputs = [torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in ((6, 2, 3), (6, 2, 3), (2, 3))]
+        inputs = [
+            torch.randn(*shape, dtype=torch.double, requires_grad=True)
+            for shape in ((6, 2, 3), (6, 2, 3), (2, 3))
+        ]
         assert torch.autograd.gradcheck(linear_scan, inputs)
-        assert torch.autograd.gradcheck(linear_scan, [tensor[:1] if tensor.dim() == 3 else tensor for tensor in inputs])
+        assert torch.autograd.gradcheck(
+            linear_scan, [tensor[:1] if tensor.dim() == 3 else tensor for tensor in inputs]
+        )
 
 
 class TestSelectiveScan:
@@ -81,7 +92,10 @@ class TestSelectiveScan:
         wanted = value_and_gradients(self.loop, operands)
         for chunk in (1, 5, 13, 64):
             assert_same(
-                value_and_gradients(lambda *tensors, chunk=chunk: selective_scan(*tensors, chunk=chunk), operands), wanted
+                value_and_gradients(
+                    lambda *tensors, chunk=chunk: selective_scan(*tensors, chunk=chunk), operands
+                ),
+                wanted,
             )
 
     def test_keeps_less_for_the_gradient_than_the_states_would_take(self):
@@ -98,30 +112,39 @@ class TestSelectiveScan:
         assert kept < whole
         kept = 0
         with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-            selective_scan(*operands, chunk=160)  # one chunk keeps its states: the count does see them
+            # one chunk keeps its states: the count does see them
+            selective_scan(*operands, chunk=160)
         assert kept > whole
 
 
 class TestSSD:
     def test_matrix_is_masked_attention(self):
-        """Entry (i, j) is C_i . B_j times what every step after j left over, and nothing above the diagonal."""
+        """Entry (i, j) is C_i . B_j times what every step after j left over, and nothing above the
+        diagonal.
+        """
         x, delta, A, B, C = (tensor.detach() for tensor in ssd_operands(length=7, batch=1, heads=2))
         for head in range(2):
             weights = torch.zeros(7, 7, dtype=torch.double)
             for i in range(7):
                 for j in range(i + 1):
-                    kept = math.prod(math.exp(delta[0, k, head] * A[head]) for k in range(j + 1, i + 1))
+                    kept = math.prod(
+                        math.exp(delta[0, k, head] * A[head]) for k in range(j + 1, i + 1)
+                    )
                     weights[i, j] = kept * (C[0, i] @ B[0, j])
             wanted = weights @ (delta[0, :, head, None] * x[0, :, head])
             torch.testing.assert_close(ssd_matrix(x, delta, A, B, C)[0, :, head], wanted, **TIGHT)
-            torch.testing.assert_close(ssd_recurrence(x, delta, A, B, C)[0, :, head], wanted, **TIGHT)
+            torch.testing.assert_close(
+                ssd_recurrence(x, delta, A, B, C)[0, :, head], wanted, **TIGHT
+            )
 
     def test_recurrence_by_hand(self):
         """A step of log 2 with A = -1 halves the state: 1, then 1/2 + 3, each times log 2."""
         one = torch.ones(1, 2, 1, dtype=torch.double)
         x = torch.tensor([1.0, 3.0], dtype=torch.double).view(1, 2, 1, 1)
         y = ssd_recurrence(x, one * math.log(2), -one[0, 0], one, one)
-        torch.testing.assert_close(y.flatten(), math.log(2) * torch.tensor([1.0, 3.5], dtype=torch.double), **TIGHT)
+        torch.testing.assert_close(
+            y.flatten(), math.log(2) * torch.tensor([1.0, 3.5], dtype=torch.double), **TIGHT
+        )
 
     @pytest.mark.parametrize("length", [1, 2, 16, 23])
     @pytest.mark.parametrize("chunk", [1, 2, 5, 8, 64])
@@ -129,9 +152,14 @@ class TestSSD:
         operands = ssd_operands(length)
         wanted = value_and_gradients(ssd_recurrence, operands)
         assert_same(value_and_gradients(ssd_matrix, operands), wanted)
-        assert_same(value_and_gradients(lambda *tensors: ssd_chunked(*tensors, chunk=chunk), operands), wanted)
+        assert_same(
+            value_and_gradients(lambda *tensors: ssd_chunked(*tensors, chunk=chunk), operands),
+            wanted,
+        )
 
-    @pytest.mark.parametrize("form", [ssd_recurrence, ssd_matrix, lambda *tensors: ssd_chunked(*tensors, chunk=4)])
+    @pytest.mark.parametrize(
+        "form", [ssd_recurrence, ssd_matrix, lambda *tensors: ssd_chunked(*tensors, chunk=4)]
+    )
     def test_a_step_of_size_zero_is_no_event(self, form):
         """It adds nothing and forgets nothing: all others see the same as without it."""
         x, delta, A, B, C = (tensor.detach().clone() for tensor in ssd_operands(length=11))
@@ -152,7 +180,9 @@ class TestSSD:
             assert torch.equal(form(*operands)[:, :13], form(*changed)[:, :13])
 
     def test_segsum_keeps_small_sums_behind_large_ones(self):
-        """float32: after steps that sum to -1e5, the difference of two cumulative sums knows later sums to 1/128 only."""
+        """float32: after steps that sum to -1e5, the difference of two cumulative sums knows later
+        sums to 1/128 only.
+        """
         a = -torch.cat([torch.full((100,), 1e3), torch.linspace(0.01, 0.02, 28)])
         exact, ours = segsum(a.double())[100:, 100:], segsum(a)[100:, 100:].double()
         total = a.cumsum(0)
@@ -167,7 +197,9 @@ class TestSSD:
         with torch.no_grad():
             operands[2].fill_(-1e4)
         for chunk in (5, 64):
-            for tensor in value_and_gradients(lambda *tensors, chunk=chunk: ssd_chunked(*tensors, chunk=chunk), operands):
+            for tensor in value_and_gradients(
+                lambda *tensors, chunk=chunk: ssd_chunked(*tensors, chunk=chunk), operands
+            ):
                 assert tensor.isfinite().all()
 
 
@@ -184,15 +216,22 @@ def torch_conv(conv, x):
 
 
 def test_the_ssd_block_is_the_published_one():
-    """Gate on the step before its bias, skip, RMSNorm after the gate: rebuilt from the equations, with torch's own operators."""
+    """Gate on the step before its bias, skip, RMSNorm after the gate: rebuilt from the equations,
+    with torch's own operators.
+    """
     torch.manual_seed(0)
-    block, x = SSDBlock(6, state=3, heads=2, chunk=4).double(), torch.randn(2, 9, 6, dtype=torch.double)
+    block, x = (
+        SSDBlock(6, state=3, heads=2, chunk=4).double(),
+        torch.randn(2, 9, 6, dtype=torch.double),
+    )
     torch.nn.init.normal_(block.D), torch.nn.init.normal_(block.norm.weight)
     gate, projected = 2 * torch.rand(2, 9, 2, dtype=torch.double), x @ block.in_proj.weight.T
     z, dt = projected[..., :12], projected[..., 30:]
     inputs, B, C = F.silu(torch_conv(block.conv, projected[..., 12:30])).split((12, 3, 3), dim=-1)
     inputs = inputs.reshape(2, 9, 2, 6)
-    y = ssd_recurrence(inputs, torch.log1p(torch.exp(dt * gate + block.step_bias)), -torch.exp(block.A_log), B, C)
+    y = ssd_recurrence(
+        inputs, torch.log1p(torch.exp(dt * gate + block.step_bias)), -torch.exp(block.A_log), B, C
+    )
     y = (y + block.D[None, None, :, None] * inputs).reshape(2, 9, 12) * z * torch.sigmoid(z)
     y = y / (y.square().mean(-1, keepdim=True) + 1e-5).sqrt() * block.norm.weight
     torch.testing.assert_close(block(x, gate), y @ block.out_proj.weight.T, **TIGHT)
@@ -204,23 +243,31 @@ def test_the_s6_block_is_the_published_one():
     torch.nn.init.normal_(block.D)
     projected = x @ block.in_proj.weight.T
     inputs, z = F.silu(torch_conv(block.conv, projected[..., :40])), projected[..., 40:]
-    low_rank, B, C = (inputs @ block.x_proj.weight.T).split((2, 3, 3), dim=-1)  # rank: 20 / 16, rounded up
+    # rank: 20 / 16, rounded up
+    low_rank, B, C = (inputs @ block.x_proj.weight.T).split((2, 3, 3), dim=-1)
     delta = torch.log1p(torch.exp(low_rank @ block.step_weight.T + block.step_bias))
     y = TestSelectiveScan.loop(inputs, delta, -torch.exp(block.A_log), B, C) + block.D * inputs
-    torch.testing.assert_close(block(x), (y * z * torch.sigmoid(z)) @ block.out_proj.weight.T, **TIGHT)
+    torch.testing.assert_close(
+        block(x), (y * z * torch.sigmoid(z)) @ block.out_proj.weight.T, **TIGHT
+    )
 
 
 @pytest.mark.parametrize("gated", [False, True])
 def test_streaming_equals_the_full_pass(gated):
     torch.manual_seed(0)
-    block, x = SSDBlock(8, state=5, heads=2, conv=4, chunk=3).double(), torch.randn(3, 10, 8, dtype=torch.double)
+    block, x = (
+        SSDBlock(8, state=5, heads=2, conv=4, chunk=3).double(),
+        torch.randn(3, 10, 8, dtype=torch.double),
+    )
     gate = 2 * torch.rand(3, 10, 2, dtype=torch.double) if gated else None
     full, memory = block(x, gate), None
     for t in range(10):
         y, memory = block.step(x[:, t], memory, None if gate is None else gate[:, t])
         torch.testing.assert_close(y, full[:, t], **TIGHT)
     assert memory[0].shape == (3, 3, 26) and memory[1].shape == (3, 2, 8, 5)
-    without_buffer, _ = block.step(x[:, 9], (torch.zeros_like(memory[0]), memory[1]), None if gate is None else gate[:, 9])
+    without_buffer, _ = block.step(
+        x[:, 9], (torch.zeros_like(memory[0]), memory[1]), None if gate is None else gate[:, 9]
+    )
     assert not torch.allclose(without_buffer, full[:, 9])
 
 
@@ -239,20 +286,30 @@ class TestInitialisation:
         torch.manual_seed(0)
         delta = F.softplus(mamba.initial_step_bias(4000))
         assert 1e-3 * 0.999 < delta.min() < 1.1e-3 and 0.09 < delta.max() < 0.1 * 1.001
-        assert abs(delta.log().mean() - math.log(1e-2)) < 0.1  # log-uniform: the middle is the geometric mean; 4.5 sigma
+        # log-uniform: the middle is the geometric mean; 4.5 sigma
+        assert abs(delta.log().mean() - math.log(1e-2)) < 0.1
 
     @pytest.mark.parametrize("kind", ["ssd", "s6"])
     def test_survives_the_initialisation_of_the_model(self, kind):
-        """A plain `nn.Linear` with that bias does not: after `apply(initialise)` its steps are softplus(0) = 0.69."""
+        """A plain `nn.Linear` with that bias does not: after `apply(initialise)` its steps are
+        softplus(0) = 0.69.
+        """
         torch.manual_seed(0)
         model = Mamba4Rec(20, 10, 32, kind=kind)
         for layer in model.layers:
             delta = F.softplus(layer.mixer.step_bias)
-            assert (delta > 0.999e-3).all() and (delta < 0.1001).all() and len(delta.unique()) == len(delta)
+            assert (
+                (delta > 0.999e-3).all()
+                and (delta < 0.1001).all()
+                and len(delta.unique()) == len(delta)
+            )
             assert (layer.mixer.D == 1).all()
             if kind == "s6":
-                assert torch.equal(layer.mixer.A_log.exp().round(), torch.arange(1.0, 33).repeat(64, 1))
-                assert layer.mixer.step_weight.std() > 0.3  # uniform in +-1 / sqrt(2): 0.41, and 0.02 if overwritten
+                assert torch.equal(
+                    layer.mixer.A_log.exp().round(), torch.arange(1.0, 33).repeat(64, 1)
+                )
+                # uniform in +-1 / sqrt(2): 0.41, and 0.02 if overwritten
+                assert layer.mixer.step_weight.std() > 0.3
             else:
                 assert (layer.mixer.A_log >= 0).all() and (layer.mixer.A_log <= math.log(16)).all()
         lost = torch.nn.Linear(2, 64)
@@ -265,14 +322,19 @@ class TestInitialisation:
         mixer, x = block(12), torch.randn(2, 20, 12)
         later = torch.cat([x[:, :13], x[:, 13:] + 1], dim=1)
         assert mixer(x).shape == (2, 20, 12)
-        assert torch.equal(mixer(later)[:, :13], mixer(x)[:, :13]) and not torch.equal(mixer(later)[:, 13], mixer(x)[:, 13])
+        assert torch.equal(mixer(later)[:, :13], mixer(x)[:, :13]) and not torch.equal(
+            mixer(later)[:, 13], mixer(x)[:, 13]
+        )
 
 
 class TestMamba4Rec:
     @pytest.mark.parametrize("kind", ["ssd", "s6"])
     def test_overfits(self, kind):
         torch.manual_seed(0)
-        model, items = Mamba4Rec(9, 6, 16, kind=kind, state=4, dropout=0.0), torch.randint(1, 10, (6, 7))
+        model, items = (
+            Mamba4Rec(9, 6, 16, kind=kind, state=4, dropout=0.0),
+            torch.randint(1, 10, (6, 7)),
+        )
         optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
         for _ in range(80):
             scores = model.score(model(items[:, :-1]))[:, 2:, 1:]
@@ -281,7 +343,9 @@ class TestMamba4Rec:
         assert loss < 0.1
 
     def test_number_of_parameters(self):
-        """d = 64: table, norm; in each block in_proj 324, conv 5 x 192, 3 x 4 heads, norm 128, out_proj, 2 norms, FFN."""
+        """d = 64: table, norm; in each block in_proj 324, conv 5 x 192, 3 x 4 heads, norm 128,
+        out_proj, 2 norms, FFN.
+        """
         block = 64 * 324 + 5 * 192 + 12 + 128 + 128 * 64 + 4 * 64 + 64 * 256 + 256 + 256 * 64 + 64
         assert sum(p.numel() for p in Mamba4Rec(100, 50).parameters()) == 101 * 64 + 128 + 2 * block
 
@@ -289,7 +353,10 @@ class TestMamba4Rec:
         assert [layer.residual for layer in Mamba4Rec(9, 6, 8, blocks=1).layers] == [False]
         assert [layer.residual for layer in Mamba4Rec(9, 6, 8, blocks=2).layers] == [True, True]
 
-    @pytest.mark.parametrize("options", [{"kind": "s4"}, {"heads": 5}, {"chunk": 0}, {"state": 0}, {"conv": 0}, {"heads": 0}])
+    @pytest.mark.parametrize(
+        "options",
+        [{"kind": "s4"}, {"heads": 5}, {"chunk": 0}, {"state": 0}, {"conv": 0}, {"heads": 0}],
+    )
     def test_refuses(self, options):
         with pytest.raises(TutorialError):
             Mamba4Rec(9, 6, 8, **options)

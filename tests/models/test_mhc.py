@@ -1,4 +1,6 @@
-"""mHC: doubly stochastic to the tolerance that 20 iterations allow, plain residual where it must be, alive where it must not."""
+"""mHC: doubly stochastic to the tolerance that 20 iterations allow, plain residual where it must
+be, alive where it must not.
+"""
 
 import math
 
@@ -18,7 +20,8 @@ def normal(*shape, seed=0, dtype=torch.float64):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-@pytest.mark.parametrize(("spread", "columns"), [(1, 1e-6), (2, 1e-3), (4, 5e-2)])  # worst cases known after 20 iterations
+# worst cases known after 20 iterations
+@pytest.mark.parametrize(("spread", "columns"), [(1, 1e-6), (2, 1e-3), (4, 5e-2)])
 def test_rows_and_columns_sum_to_one(spread, columns):
     logits = (2 * torch.rand(5000, 4, 4, generator=torch.Generator().manual_seed(0)) - 1) * spread
     matrix = sinkhorn(logits)
@@ -31,7 +34,12 @@ def test_rows_and_columns_sum_to_one(spread, columns):
 def test_sinkhorn_is_the_plain_loop(n):
     logits = 2 * normal(50, n, n)
     for iterations in (1, 2, 20):
-        torch.testing.assert_close(sinkhorn(logits, iterations), unrolled_sinkhorn(logits, iterations), atol=1e-13, rtol=1e-12)
+        torch.testing.assert_close(
+            sinkhorn(logits, iterations),
+            unrolled_sinkhorn(logits, iterations),
+            atol=1e-13,
+            rtol=1e-12,
+        )
 
 
 def test_sinkhorn_survives_huge_logits():
@@ -45,23 +53,35 @@ def test_the_implicit_gradient_is_that_of_the_limit():
     logits = normal(5, 4, 4).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: sinkhorn(x, 300), logits, atol=1e-6)
     weights = normal(5, 4, 4, seed=1)
-    ours, theirs = (torch.autograd.grad((f(logits) * weights).sum(), logits)[0] for f in (sinkhorn, unrolled_sinkhorn))
-    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-3)  # 20 iterations are near enough to the limit here
+    ours, theirs = (
+        torch.autograd.grad((f(logits) * weights).sum(), logits)[0]
+        for f in (sinkhorn, unrolled_sinkhorn)
+    )
+    # 20 iterations are near enough to the limit here
+    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=2e-3)
 
 
 def test_the_hand_written_gradients():
-    streams, phi, bias, pre, post = normal(5, 3, 4), normal(12, 15), normal(15), normal(3, 5), normal(3, 5, seed=2)
+    streams, phi, bias, pre, post = (
+        normal(5, 3, 4),
+        normal(12, 15),
+        normal(15),
+        normal(3, 5),
+        normal(3, 5, seed=2),
+    )
     res, output = normal(3, 3, 5), normal(5, 4)
     for tensor in (streams, phi, bias, pre, post, res, output):
         tensor.requires_grad_()
     check = torch.autograd.gradcheck
     assert check(Project.apply, (streams.detach().flatten(1).requires_grad_(), phi, bias))
     assert check(Gather.apply, (streams, pre))
-    assert check(lambda *given: [part.sum(1) for part in Gather.apply(*given)], (streams, pre))  # one gradient for all streams
+    # one gradient for all streams
+    assert check(lambda *given: [part.sum(1) for part in Gather.apply(*given)], (streams, pre))
     assert check(Carry.apply, (streams, res, post, output))
     assert check(lambda *given: Carry.apply(*given).sum(1), (streams, res, post, output))
     one = streams.detach()[:, :1].clone().requires_grad_()
-    assert check(lambda x, *given: Carry.apply(x, None, *given), (one, post, output))  # stands for three copies
+    # stands for three copies
+    assert check(lambda x, *given: Carry.apply(x, None, *given), (one, post, output))
 
 
 def test_a_gradient_that_is_the_same_for_all_rows_is_zero_by_the_long_way_too():
@@ -74,27 +94,44 @@ def test_a_gradient_that_is_the_same_for_all_rows_is_zero_by_the_long_way_too():
 
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_one_stream_stands_for_copies(dynamic):
-    one, x, weight = connection(dynamic=dynamic), normal(2, 5, 8).requires_grad_(), normal(2, 5, 4, 8, seed=1)
+    one, x, weight = (
+        connection(dynamic=dynamic),
+        normal(2, 5, 8).requires_grad_(),
+        normal(2, 5, 4, 8, seed=1),
+    )
     with torch.no_grad():
         one.bias += normal(24)
     results = []
     for streams in (x[:, :, None], x[:, :, None].repeat(1, 1, 4, 1)):
         output = one(streams, torch.tanh)
-        results.append([output, *torch.autograd.grad((output * weight).sum(), [x, *one.parameters()])])
+        results.append(
+            [output, *torch.autograd.grad((output * weight).sum(), [x, *one.parameters()])]
+        )
     for cheap, plain in zip(*results, strict=True):
         torch.testing.assert_close(cheap, plain, atol=1e-12, rtol=1e-9)
 
 
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_the_mean_needs_no_mixing(dynamic, monkeypatch):
-    """H_res is left out where only the mean of the streams counts: the same where Sinkhorn has come to its end."""
+    """H_res is left out where only the mean of the streams counts: the same where Sinkhorn has come
+    to its end.
+    """
     monkeypatch.setattr("tutorial_lib.models.mhc.ITERATIONS", 300)
-    one, streams, weight = connection(dynamic=dynamic), normal(2, 5, 4, 8).requires_grad_(), normal(2, 5, 1, 8, seed=1)
+    one, streams, weight = (
+        connection(dynamic=dynamic),
+        normal(2, 5, 4, 8).requires_grad_(),
+        normal(2, 5, 1, 8, seed=1),
+    )
     with torch.no_grad():
         one.bias += normal(24)
     results = []
-    for output in (one(streams, torch.tanh, mean=True), one(streams, torch.tanh).mean(2, keepdim=True)):
-        results.append([output, *torch.autograd.grad((output * weight).sum(), [streams, *one.parameters()])])
+    for output in (
+        one(streams, torch.tanh, mean=True),
+        one(streams, torch.tanh).mean(2, keepdim=True),
+    ):
+        results.append(
+            [output, *torch.autograd.grad((output * weight).sum(), [streams, *one.parameters()])]
+        )
     for cheap, plain in zip(*results, strict=True):
         torch.testing.assert_close(cheap, plain, atol=1e-9, rtol=1e-9)
     with torch.no_grad():
@@ -115,14 +152,16 @@ def test_the_network_equals_the_formula_with_gradients(streams):
     with torch.no_grad():
         torch.testing.assert_close(ours(items), theirs(items), atol=1e-12, rtol=1e-10)
     results = [model(items) for model in (ours, theirs)]
-    torch.testing.assert_close(*results, atol=1e-6, rtol=0)  # in training, without the last H_res: its columns nearly sum to 1
+    # in training, without the last H_res: its columns nearly sum to 1
+    torch.testing.assert_close(*results, atol=1e-6, rtol=0)
     for result in results:
         (result * normal(*result.shape)).sum().backward()
     wanted = dict(theirs.named_parameters())
     for name, got in ours.named_parameters():
         want, scale = wanted[name].grad, wanted[name].grad.abs().max()
         assert scale > 0, name
-        torch.testing.assert_close(got.grad / scale, want / scale, atol=1e-3, rtol=0, msg=name)  # limit against 20 steps
+        # limit against 20 steps
+        torch.testing.assert_close(got.grad / scale, want / scale, atol=1e-3, rtol=0, msg=name)
 
 
 def connection(streams=4, dim=8, seed=0, **options):
@@ -136,7 +175,9 @@ def gain(matrix):
 
 
 def composite(kind, layers=50, spread=1.0, seed=0):
-    """Gain of the product of the H_res of `layers` connections whose biases were moved at random, as training moves them."""
+    """Gain of the product of the H_res of `layers` connections whose biases were moved at random,
+    as training moves them.
+    """
     total = torch.eye(4, dtype=torch.float64)
     for layer in range(layers):
         one = connection(seed=layer + 1000 * seed, kind=kind)
@@ -154,12 +195,20 @@ def test_after_fifty_layers_the_gain_of_mhc_is_bounded_and_that_of_hc_is_not(see
 
 
 def test_at_the_start_the_mean_of_the_streams_is_the_plain_network():
-    """Exactly for alpha = 0, whatever doubly stochastic matrices stand in the biases: rows sum to 1."""
+    """Exactly for alpha = 0, whatever doubly stochastic matrices stand in the biases: rows sum to
+    1.
+    """
     for kind in ("mhc", "hc"):
-        hyper = build_model("sasrec_mhc", num_items=20, max_len=8, dim=8, blocks=3, dropout=0.0, kind=kind).double()
+        hyper = build_model(
+            "sasrec_mhc", num_items=20, max_len=8, dim=8, blocks=3, dropout=0.0, kind=kind
+        ).double()
         plain = SASRec(20, 8, 8, blocks=3, dropout=0.0).double()
         plain.load_state_dict(
-            {name.replace(".block.", "."): value for name, value in hyper.state_dict().items() if ".around_" not in name}
+            {
+                name.replace(".block.", "."): value
+                for name, value in hyper.state_dict().items()
+                if ".around_" not in name
+            }
         )
         items = torch.randint(1, 21, (4, 8), generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
@@ -173,19 +222,24 @@ def test_at_the_start_the_mean_of_the_streams_is_the_plain_network():
             for name, parameter in hyper.named_parameters():
                 if name.endswith("alpha"):
                     parameter.fill_(1.0)
-        assert (hyper(items) - plain(items)).abs().max() > 1e-3  # and it is not the plain network for ever
+        # and it is not the plain network for ever
+        assert (hyper(items) - plain(items)).abs().max() > 1e-3
 
 
 def test_one_stream_is_the_plain_residual():
     one = build_model("sasrec_mhc", num_items=20, max_len=8, dim=8, streams=1, dropout=0.0)
     plain = SASRec(20, 8, 8, dropout=0.0)
-    plain.load_state_dict({name.replace(".block.", "."): value for name, value in one.state_dict().items()})
+    plain.load_state_dict(
+        {name.replace(".block.", "."): value for name, value in one.state_dict().items()}
+    )
     items = torch.randint(1, 21, (4, 8), generator=torch.Generator().manual_seed(0))
     assert torch.equal(one(items), plain(items))
 
 
 class Collapsing(nn.Module):
-    """The birth defect of a public implementation: streams copied at the door of every sub-layer and summed at its exit."""
+    """The birth defect of a public implementation: streams copied at the door of every sub-layer
+    and summed at its exit.
+    """
 
     def __init__(self, inner: HyperConnection):
         super().__init__()
@@ -215,13 +269,18 @@ def test_persistent_streams_give_the_residual_matrix_a_gradient_and_collapsing_o
     assert res_gradient(persistent) > 1e-2
     assert res_gradient(lambda one: Collapsing(one)(x, function)) < 1e-10
     one = connection()
-    pre, post, _ = one.mappings(one.logits(x[:, :, None].expand(-1, -1, 4, -1).reshape(-1, 32), 24)[0])
+    pre, post, _ = one.mappings(
+        one.logits(x[:, :, None].expand(-1, -1, 4, -1).reshape(-1, 32), 24)[0]
+    )
     gathered, total = pre.sum(0).view(2, 5, 1), post.sum(0).view(2, 5, 1)
-    torch.testing.assert_close(Collapsing(one)(x, function), 4 * x + total * function(gathered * x))  # n x + g f: no H_res
+    # n x + g f: no H_res
+    torch.testing.assert_close(Collapsing(one)(x, function), 4 * x + total * function(gathered * x))
 
 
 def trained_streams(phi_scale):
-    """Streams of a network after a few steps, and the gradient that H_res of its second connection gets."""
+    """Streams of a network after a few steps, and the gradient that H_res of its second connection
+    gets.
+    """
     model = build_model("sasrec_mhc", num_items=20, max_len=8, dim=8, blocks=2, dropout=0.0)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -231,12 +290,16 @@ def trained_streams(phi_scale):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(30):
         states = model(items[:, :-1])
-        loss = full_softmax(states.flatten(0, 1), model.item_embedding.weight, items[:, 1:].flatten())
+        loss = full_softmax(
+            states.flatten(0, 1), model.item_embedding.weight, items[:, 1:].flatten()
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     kept = []
-    hook = model.blocks[-1].register_forward_hook(lambda block, given, streams: kept.append(streams))
+    hook = model.blocks[-1].register_forward_hook(
+        lambda block, given, streams: kept.append(streams)
+    )
     with torch.no_grad():  # where all streams are kept to the end
         model(items[:, :-1])
     hook.remove()
@@ -247,7 +310,8 @@ def trained_streams(phi_scale):
 def test_streams_diverge_unless_born_alike():
     distance, gradient = trained_streams(1.0)
     assert distance > 1e-3 and gradient > 1e-7
-    alike, _ = trained_streams(0.0)  # equal biases and no dynamic part: the streams have no reason to differ
+    # equal biases and no dynamic part: the streams have no reason to differ
+    alike, _ = trained_streams(0.0)
     assert alike < 1e-5
 
 
@@ -263,7 +327,9 @@ def test_renaming_the_streams_changes_nothing():
         renamed.alpha.copy_(one.alpha), renamed.bias.copy_(one.bias[places])
         renamed.phi.copy_(one.phi.view(4, 8, 24)[order].reshape(32, 24)[:, places])
     before = one(streams, torch.tanh)
-    torch.testing.assert_close(renamed(streams[:, :, order], torch.tanh), before[:, :, order], atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(
+        renamed(streams[:, :, order], torch.tanh), before[:, :, order], atol=1e-9, rtol=1e-9
+    )
     assert not torch.allclose(one(streams[:, :, order], torch.tanh), before[:, :, order])
 
 
@@ -273,7 +339,10 @@ def test_the_mappings_start_as_stated():
     torch.testing.assert_close(pre, torch.full_like(pre, 0.25))
     torch.testing.assert_close(post, torch.ones_like(post))
     diagonal = 1 / (1 + 3 * math.exp(-3))
-    torch.testing.assert_close(res[..., 0].diagonal(), torch.full((4,), diagonal, dtype=torch.float64))  # 0.87
+    # 0.87
+    torch.testing.assert_close(
+        res[..., 0].diagonal(), torch.full((4,), diagonal, dtype=torch.float64)
+    )
 
 
 @pytest.mark.parametrize("name", ["sasrec_mhc", "tisasrec_mhc"])

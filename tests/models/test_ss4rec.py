@@ -42,7 +42,9 @@ def test_a_clock_that_stands_still_is_the_blind_twin():
         model = ss4rec(query_time=query_time)
         assert_close(model(items, still, still), twin(items))
         model = sharpened(model)
-        assert (model(items, times, queries) - sharpened(ss4rec(clock="none"))(items)).abs().max() > 1e-2
+        assert (
+            model(items, times, queries) - sharpened(ss4rec(clock="none"))(items)
+        ).abs().max() > 1e-2
     assert torch.equal(twin(items, times, queries), twin(items))
 
 
@@ -56,14 +58,19 @@ def test_what_each_option_sees():
     later[:, 5:] += 50_000  # gaps of the past count without query times, too
     for model in (past, query):
         before, after = model(items, times), model(items, later)
-        assert torch.equal(after[:, :5], before[:, :5]) and (after[:, 5:] != before[:, 5:]).any(-1).all()
+        assert (
+            torch.equal(after[:, :5], before[:, :5])
+            and (after[:, 5:] != before[:, 5:]).any(-1).all()
+        )
         shifted = (items, times + 999_999, queries + 999_999)
         assert torch.equal(model(*shifted), model(items, times, queries))
 
 
 @pytest.mark.parametrize("query_time", [True, False])
 def test_an_event_at_the_same_second_is_stored(query_time):
-    """With steps of raw gaps the middle event would get the weight 0: nothing of it would reach the state."""
+    """With steps of raw gaps the middle event would get the weight 0: nothing of it would reach the
+    state.
+    """
     model, (items, times, queries) = sharpened(ss4rec(query_time=query_time)), histories()
     times[:, 4], queries[:, 3], queries[:, 4] = times[:, 3], times[:, 3], times[:, 3]
     s5 = model.blocks[0].time_aware
@@ -77,7 +84,9 @@ def test_an_event_at_the_same_second_is_stored(query_time):
     assert (difference[:, 0] > 1e-3).all() and (difference[:, 1] > 1e-4).all()
     swapped = items.clone()
     swapped[:, 4] = items[:, 4] % 12 + 1
-    assert ((model(swapped, times, queries) - model(items, times, queries)).abs()[:, 5].amax(-1) > 1e-3).all()
+    assert (
+        (model(swapped, times, queries) - model(items, times, queries)).abs()[:, 5].amax(-1) > 1e-3
+    ).all()
 
 
 def test_says_what_it_needs():

@@ -1,4 +1,6 @@
-"""Discretisation against matrix exponentials, three views of one recurrence, irregular steps, the S5 layer."""
+"""Discretisation against matrix exponentials, three views of one recurrence, irregular steps, the
+S5 layer.
+"""
 
 import math
 
@@ -26,7 +28,8 @@ from tutorial_lib.models.ssm import (
 )
 
 EXACT = {"atol": 1e-12, "rtol": 1e-12}
-SPRING = torch.tensor([[0.0, 1.0], [-4.0, -0.6]], dtype=torch.float64)  # position and speed of a damped spring
+# position and speed of a damped spring
+SPRING = torch.tensor([[0.0, 1.0], [-4.0, -0.6]], dtype=torch.float64)
 PUSH = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
 
 
@@ -63,7 +66,8 @@ class TestDiscretise:
             assert_close(B_bar, torch.linalg.solve(SPRING, (A_bar - torch.eye(2)) @ PUSH), **EXACT)
 
     def test_zoh_needs_no_inverse(self):
-        free = torch.tensor([[0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)  # no spring at all: x = t^2 / 2
+        # no spring at all: x = t^2 / 2
+        free = torch.tensor([[0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
         A_bar, B_bar = discretise(free, PUSH, 3.0)
         assert_close(A_bar, torch.tensor([[1.0, 3.0], [0.0, 1.0]], dtype=torch.float64), **EXACT)
         assert_close(B_bar, torch.tensor([[4.5], [3.0]], dtype=torch.float64), **EXACT)
@@ -71,7 +75,9 @@ class TestDiscretise:
     @pytest.mark.parametrize(("method", "order"), [("euler", 2), ("bilinear", 3)])
     def test_order_of_the_error_of_one_step(self, method, order):
         def error(step):
-            pairs = zip(discretise(SPRING, PUSH, step, method), discretise(SPRING, PUSH, step), strict=True)
+            pairs = zip(
+                discretise(SPRING, PUSH, step, method), discretise(SPRING, PUSH, step), strict=True
+            )
             return [(one - exact).norm().item() for one, exact in pairs]
 
         for coarse, fine in zip(error(0.02), error(0.01), strict=True):
@@ -81,31 +87,44 @@ class TestDiscretise:
     def test_diagonal_is_the_full_matrix_with_a_diagonal(self, method):
         values, steps = eigenvalues(), torch.tensor([0.0, 0.3, 2.0], dtype=torch.float64)
         decay, weight = discretise_diagonal(values, steps[:, None], method)
-        A_bar, B_bar = discretise(torch.diag(values), torch.eye(5, dtype=values.dtype), steps, method)
+        A_bar, B_bar = discretise(
+            torch.diag(values), torch.eye(5, dtype=values.dtype), steps, method
+        )
         assert_close(torch.diag_embed(decay), A_bar, **EXACT)
         assert_close(torch.diag_embed(weight), B_bar, **EXACT)
         assert_close(discretise_diagonal(values, 0.3, method)[1], weight[1], **EXACT)
-        assert torch.equal(decay[0], torch.ones(5, dtype=values.dtype)) and (weight[0] == 0).all()  # step 0: nothing happens
+        # step 0: nothing happens
+        assert torch.equal(decay[0], torch.ones(5, dtype=values.dtype)) and (weight[0] == 0).all()
 
     def test_two_half_steps_with_held_input_are_one(self):
         (a, b), (a2, b2) = discretise(SPRING, PUSH, 0.8), discretise(SPRING, PUSH, 0.4)
         assert_close(torch.stack([a2 @ a2]), torch.stack([a]), **EXACT)
         assert_close(a2 @ b2 + b2, b, **EXACT)
         step = torch.tensor(0.8, dtype=torch.float64)
-        (a, b), (a2, b2) = discretise_diagonal(eigenvalues(), step), discretise_diagonal(eigenvalues(), step / 2)
+        (a, b), (a2, b2) = (
+            discretise_diagonal(eigenvalues(), step),
+            discretise_diagonal(eigenvalues(), step / 2),
+        )
         assert_close(a2 * a2, a, **EXACT)
         assert_close(a2 * b2 + b2, b, **EXACT)
 
     def test_unknown_method(self):
-        for call in (lambda: discretise(SPRING, PUSH, 1.0, "rk4"), lambda: discretise_diagonal(eigenvalues(), PUSH, "rk4")):
+        for call in (
+            lambda: discretise(SPRING, PUSH, 1.0, "rk4"),
+            lambda: discretise_diagonal(eigenvalues(), PUSH, "rk4"),
+        ):
             with pytest.raises(TutorialError, match="zoh, bilinear, euler"):
                 call()
 
     def test_expm1_where_the_exponential_rounds_to_one(self):
-        z = torch.complex(torch.tensor([-1e-9, -1e-4, -2.0, -90.0, 0.0]), torch.tensor([3e-9, -1e-5, 40.0, 1.0, 0.0]))
+        z = torch.complex(
+            torch.tensor([-1e-9, -1e-4, -2.0, -90.0, 0.0]),
+            torch.tensor([3e-9, -1e-5, 40.0, 1.0, 0.0]),
+        )
         exact = torch.expm1(z.to(torch.complex128))
         assert_close(expm1(z), exact.to(torch.complex64), atol=0.0, rtol=1e-6)
-        assert (z.exp() - 1 - exact)[0].abs() > 0.1 * exact[0].abs()  # and the obvious formula fails here
+        # and the obvious formula fails here
+        assert (z.exp() - 1 - exact)[0].abs() > 0.1 * exact[0].abs()
         assert torch.autograd.gradcheck(expm1, z.to(torch.complex128).requires_grad_())
         assert_close(expm1(z.real), torch.expm1(z.real))
 
@@ -145,12 +164,16 @@ class TestThreeViews:
         before, changed = scan(decay, inputs), inputs.clone()
         changed[:, 20:] += 1
         after = scan(decay, changed)
-        assert torch.equal(after[:, :20], before[:, :20]) and (after[:, 20:] != before[:, 20:]).all()
+        assert (
+            torch.equal(after[:, :20], before[:, :20]) and (after[:, 20:] != before[:, 20:]).all()
+        )
 
 
 class TestIrregularSteps:
     def test_a_spring_against_one_matrix_exponential_per_step(self):
-        """Diagonal in complex numbers, [2, 2] in real ones: the same positions at the same irregular times."""
+        """Diagonal in complex numbers, [2, 2] in real ones: the same positions at the same
+        irregular times.
+        """
         values, vectors = torch.linalg.eig(SPRING)
         u, steps = events(dim=1)
         decay, weight = discretise_diagonal(values, steps[..., None])
@@ -168,13 +191,16 @@ class TestIrregularSteps:
         u, steps = events()
         steps[:, 4] = 0.0
         x = layer().states(u, steps)
-        assert torch.equal(x[:, 4], x[:, 3])  # the event adds nothing either: why event_steps starts at 1
+        # the event adds nothing either: why event_steps starts at 1
+        assert torch.equal(x[:, 4], x[:, 3])
 
     def test_a_gap_split_in_two_without_input(self):
         u, steps = events()
         u[:, 5] = 0
         whole = layer().states(u, steps)
-        split = torch.cat([steps[:, :5], 0.3 * steps[:, 5:6], 0.7 * steps[:, 5:6], steps[:, 6:]], dim=1)
+        split = torch.cat(
+            [steps[:, :5], 0.3 * steps[:, 5:6], 0.7 * steps[:, 5:6], steps[:, 6:]], dim=1
+        )
         halves = layer().states(torch.cat([u[:, :6], u[:, 5:]], dim=1), split)
         assert_close(halves[:, 6:], whole[:, 5:], **EXACT)
         assert (halves[:, 5] - whole[:, 5]).abs().min() > 1e-6  # on the way it stands elsewhere
@@ -194,8 +220,11 @@ class TestIrregularSteps:
             decay, _ = noisy.weights(10 * steps)
             assert (noisy.eigenvalues().real < 0).all() and (decay.abs() <= 1 + 1e-15).all()
             states = noisy.states(u, 10 * steps).abs()
-            # Held at its largest value for ever, the input brings no state beyond |B u| / |Re eigenvalue|.
-            bound = (noisy.project(u) / noisy.log_step.exp()).abs().amax(dim=(0, 1)) / -noisy.eigenvalues().real
+            # Held at its largest value for ever, the input brings no state beyond |B u| / |Re
+            # eigenvalue|.
+            bound = (noisy.project(u) / noisy.log_step.exp()).abs().amax(
+                dim=(0, 1)
+            ) / -noisy.eigenvalues().real
             assert (states <= bound * (1 + 1e-9)).all()
 
 
@@ -218,8 +247,12 @@ class TestInitialisation:
         assert torch.equal(ours.real, torch.full((8,), -0.5)) and (ours.imag > 0).all()
         upper = all_of_them[all_of_them.imag > 0]
         assert_close(ours.imag.double(), upper.imag.sort().values, atol=1e-5, rtol=1e-5)
-        assert_close(all_of_them.real, torch.full((16,), -0.5, dtype=torch.float64), atol=1e-10, rtol=0)
-        assert initial_eigenvalues(3, "s4d-lin").tolist() == pytest.approx([-0.5, -0.5 + math.pi * 1j, -0.5 + 2j * math.pi])
+        assert_close(
+            all_of_them.real, torch.full((16,), -0.5, dtype=torch.float64), atol=1e-10, rtol=0
+        )
+        assert initial_eigenvalues(3, "s4d-lin").tolist() == pytest.approx(
+            [-0.5, -0.5 + math.pi * 1j, -0.5 + 2j * math.pi]
+        )
         assert initial_eigenvalues(3, "s4d-real").tolist() == [-1, -2, -3]
         with pytest.raises(TutorialError, match="s4d-lin"):
             initial_eigenvalues(3, "s6")
@@ -239,7 +272,10 @@ class TestS5:
     def materialised(self, s5, u, steps):
         """y with the whole B_bar [B, L, P, H], one event after another."""
         scale = s5.log_step.exp()
-        B, C = torch.view_as_complex(s5.B.transpose(1, 2).contiguous()), torch.view_as_complex(s5.C).conj()
+        B, C = (
+            torch.view_as_complex(s5.B.transpose(1, 2).contiguous()),
+            torch.view_as_complex(s5.C).conj(),
+        )
         z = s5.eigenvalues() * scale * steps[..., None]
         B_bar = ((z.exp() - 1) / s5.eigenvalues())[..., None] * B
         state, outputs = torch.zeros(len(u), len(scale), dtype=z.dtype), []
@@ -287,7 +323,8 @@ class TestS5:
 
 
 def test_event_steps():
-    times = 1_700_000_000 + torch.tensor([[5, 5, 6, 6 + 3600]])  # float32 could not tell these seconds apart
+    # float32 could not tell these seconds apart
+    times = 1_700_000_000 + torch.tensor([[5, 5, 6, 6 + 3600]])
     steps, ahead = event_steps(times, times + 7200)
     assert_close(steps, 1 + torch.tensor([[0, 0, math.log1p(1 / 3600), math.log(2)]]))
     assert_close(ahead, torch.full((1, 4), 1 + math.log(3)))

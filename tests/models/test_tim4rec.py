@@ -1,4 +1,6 @@
-"""TiM4Rec starts as the model without a clock, then learns to read it; and what is wrong with the published version."""
+"""TiM4Rec starts as the model without a clock, then learns to read it; and what is wrong with the
+published version.
+"""
 
 import pytest
 import torch
@@ -38,7 +40,9 @@ def histories(batch=5, length=9):
 class TestCausal:
     @pytest.mark.parametrize("query_time", [False, True])
     def test_starts_as_the_model_without_a_clock(self, query_time):
-        """Bit by bit, built from the same seed; and again when only the gates' last map is put back to 0."""
+        """Bit by bit, built from the same seed; and again when only the gates' last map is put back
+        to 0.
+        """
         items, times, query_times = histories()
         blind = build(Mamba4Rec)
         assert torch.equal(build(query_time=query_time)(items, times, query_times), blind(items))
@@ -64,7 +68,9 @@ class TestCausal:
             later_times[:, cut:] += 5 * DAY
             later_queries[:, cut:] += 5 * DAY
             after = model(items, later_times, later_queries)
-            assert torch.equal(after[:, :cut], before[:, :cut]) and not torch.equal(after[:, cut], before[:, cut])
+            assert torch.equal(after[:, :cut], before[:, :cut]) and not torch.equal(
+                after[:, cut], before[:, cut]
+            )
 
     def test_query_times_count_only_where_asked_for(self):
         items, times, query_times = histories()
@@ -74,18 +80,25 @@ class TestCausal:
         assert torch.equal(model(items, times, query_times), model(items, times, later))
         assert torch.equal(model(items, times), model(items, times, later))
         model = awake(query_time=True)
-        changed = (model(items, times, query_times) - model(items, times, later)).abs().amax(dim=(0, 2)) > 0
+        changed = (model(items, times, query_times) - model(items, times, later)).abs().amax(
+            dim=(0, 2)
+        ) > 0
         assert changed.tolist()[:5] == [False] * 4 + [True]
-        assert torch.equal(model(items, times), model(items, times, times))  # without query: a gap of 0
+        # without query: a gap of 0
+        assert torch.equal(model(items, times), model(items, times, times))
 
     def test_shifted_clocks_change_nothing(self):
         model, (items, times, query_times) = awake(query_time=True), histories()
-        assert torch.equal(model(items, times, query_times), model(items, times + 10**8, query_times + 10**8))
+        assert torch.equal(
+            model(items, times, query_times), model(items, times + 10**8, query_times + 10**8)
+        )
 
     def test_padding_changes_nothing(self):
         model, (items, times, _) = awake(), histories()
         items[:, 5:], times[:, 5:] = 0, times[:, 4:5]
-        torch.testing.assert_close(model(items, times)[:, :5], model(items[:, :5], times[:, :5]), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            model(items, times)[:, :5], model(items[:, :5], times[:, :5]), atol=1e-5, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +132,9 @@ def test_last_gap(cls, options, gap, sees):
 
 class TestLiteral:
     def test_time_path_against_its_equations(self):
-        """gate = act(conv(act(conv(signal * MLP(signal))))), next signal = LN(keep * signal + (1 - keep) * gate); heads alone."""
+        """gate = act(conv(act(conv(signal * MLP(signal))))), next signal = LN(keep * signal + (1 -
+        keep) * gate); heads alone.
+        """
         torch.manual_seed(0)
         path, signal = PublishedTimePath(6, 2, 4, 0.0, last=False), torch.randn(3, 2, 6)
         torch.nn.init.normal_(path.mix[1].weight), torch.nn.init.normal_(path.mix[3].weight)
@@ -128,7 +143,12 @@ class TestLiteral:
             return x * (x + 3).clamp(0, 6) / 6
 
         def conv(layer, x):  # x [L], one head
-            return torch.stack([sum(layer.weight[3 - k, head] * x[t - k] for k in range(4) if t >= k) for t in range(6)])
+            return torch.stack(
+                [
+                    sum(layer.weight[3 - k, head] * x[t - k] for k in range(4) if t >= k)
+                    for t in range(6)
+                ]
+            )
 
         gate, following = path(signal)
         for head in range(2):
@@ -145,13 +165,16 @@ class TestLiteral:
     def test_reads_the_clock_and_keeps_every_parameter_alive(self):
         model, (items, times, _) = awake(literal=True), histories()
         assert not torch.allclose(
-            model(items, times), model(items, times + 7 * torch.randn(5, 9).mul(DAY).long().abs().cumsum(1))
+            model(items, times),
+            model(items, times + 7 * torch.randn(5, 9).mul(DAY).long().abs().cumsum(1)),
         )
         (model(items, times) * torch.randn(5, 9, 16)).sum().backward()
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
     def test_a_window_of_one_prefix_reads_nothing_after_it(self):
-        """Why its authors may train it as they do: cut off after the target's history, the future is not there to be read."""
+        """Why its authors may train it as they do: cut off after the target's history, the future
+        is not there to be read.
+        """
         model, (items, times, query_times) = awake(literal=True), histories()
         shorter = model(items[:, :5], times[:, :5], query_times[:, :5])
         items, times = items.clone(), times.clone()
@@ -159,22 +182,32 @@ class TestLiteral:
         torch.testing.assert_close(model(items, times)[:, :5], shorter, atol=1e-5, rtol=1e-5)
 
     @pytest.mark.xfail(
-        strict=True, raises=AssertionError, reason="mixes all gaps: every position reads the times of later events"
+        strict=True,
+        raises=AssertionError,
+        reason="mixes all gaps: every position reads the times of later events",
     )
     @pytest.mark.parametrize("mask_pads", [False, True])
     def test_no_later_time_counts(self, mask_pads):
         model, (items, times, _) = awake(literal=True, mask_pads=mask_pads), histories()
         later = times.clone()
         later[:, 5:] += 50 * DAY
-        torch.testing.assert_close(model(items, later)[:, :5], model(items, times)[:, :5], atol=1e-3, rtol=0)
+        torch.testing.assert_close(
+            model(items, later)[:, :5], model(items, times)[:, :5], atol=1e-3, rtol=0
+        )
 
     @staticmethod
     def spread(length, mask_pads):
-        """Standard deviation of the time signal over the 5 real events of a window of `length`: at full length it is about 1."""
+        """Standard deviation of the time signal over the 5 real events of a window of `length`: at
+        full length it is about 1.
+        """
         items, times, _ = histories(length=5)
         return PublishedClock(length, 0.0, mask_pads)(items, times)[:, :5].std(dim=1).min().item()
 
-    @pytest.mark.xfail(strict=True, raises=AssertionError, reason="a pad's gap of -1.7e9 s makes all real ones alike")
+    @pytest.mark.xfail(
+        strict=True,
+        raises=AssertionError,
+        reason="a pad's gap of -1.7e9 s makes all real ones alike",
+    )
     def test_padding_leaves_the_time_signal(self):
         assert self.spread(9, mask_pads=False) > 0.1
 
@@ -194,6 +227,11 @@ def test_refuses():
         build()(items)
     with pytest.raises(TutorialError, match="int64"):
         build()(items, times.float())
-    for options in ({"literal": True, "query_time": True}, {"mask_pads": True}, {"time_hidden": 0}, {"heads": 3}):
+    for options in (
+        {"literal": True, "query_time": True},
+        {"mask_pads": True},
+        {"time_hidden": 0},
+        {"heads": 3},
+    ):
         with pytest.raises(TutorialError):
             build(**options)

@@ -1,4 +1,6 @@
-"""TiSASRec against the slow and obvious version, its buckets by hand, and what time shifts may and may not change."""
+"""TiSASRec against the slow and obvious version, its buckets by hand, and what time shifts may and
+may not change.
+"""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,13 @@ from tutorial_lib.data.splits import leave_last_out
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import attention, causal_mask
-from tutorial_lib.models.tisasrec import Intervals, interval_attention, linear_buckets, log_buckets, personal_units
+from tutorial_lib.models.tisasrec import (
+    Intervals,
+    interval_attention,
+    linear_buckets,
+    log_buckets,
+    personal_units,
+)
 
 DAY = 86_400
 
@@ -34,8 +42,12 @@ def test_the_fast_form_equals_the_four_dimensional_one_with_gradients(heads, las
     *tensors, buckets = operands(heads, last=last)
     fast, naive = (f(*tensors, buckets) for f in (interval_attention, naive_interval_attention))
     torch.testing.assert_close(fast, naive, atol=1e-12, rtol=1e-12)
-    weights = torch.randn(fast.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    ours, theirs = (torch.autograd.grad((result * weights).sum(), tensors) for result in (fast, naive))
+    weights = torch.randn(
+        fast.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
+    ours, theirs = (
+        torch.autograd.grad((result * weights).sum(), tensors) for result in (fast, naive)
+    )
     for got, want in zip(ours, theirs, strict=True):
         assert want.abs().max() > 0
         torch.testing.assert_close(got, want, atol=1e-12, rtol=1e-12)
@@ -61,12 +73,16 @@ def test_linear_buckets_and_personal_units_by_hand():
     users = torch.tensor([0, 0, 0, 0, 1, 1, 3, 3])
     times = torch.tensor([100, 100, 130, 150, 7, 7, 50, 110])
     units = personal_units(users, times, 4)
-    assert units.tolist() == [20, 0, 0, 60]  # ties do not count; user 1 has only a tie, user 2 nothing
+    # ties do not count; user 1 has only a tie, user 2 nothing
+    assert units.tolist() == [20, 0, 0, 60]
     history = times[:4]
     gaps = (history[:, None] - history).abs()[None]
-    expected = [[0, 0, 1, 2], [0, 0, 1, 2], [1, 1, 0, 1], [2, 2, 1, 0]]  # 30 // 20 = 1, 50 // 20 = 2
+    # 30 // 20 = 1, 50 // 20 = 2
+    expected = [[0, 0, 1, 2], [0, 0, 1, 2], [1, 1, 0, 1], [2, 2, 1, 0]]
     assert linear_buckets(gaps, torch.tensor(20), 100)[0].tolist() == expected
-    assert linear_buckets(gaps, torch.tensor(20), 1)[0].tolist() == [[min(b, 1) for b in row] for row in expected]
+    assert linear_buckets(gaps, torch.tensor(20), 1)[0].tolist() == [
+        [min(b, 1) for b in row] for row in expected
+    ]
 
 
 def test_log_buckets_by_hand():
@@ -77,11 +93,15 @@ def test_log_buckets_by_hand():
 
 
 def tiny_split():
-    """User 0 trains on 4 events, user 1 on 2 that are tied, user 2 on 3; validation and test events have far smaller gaps."""
+    """User 0 trains on 4 events, user 1 on 2 that are tied, user 2 on 3; validation and test events
+    have far smaller gaps.
+    """
     times = [0, 100, 100, 400, 401, 402, 0, 0, 1, 2, 0, 700, 1000, 1001, 1002]
     users = [0] * 6 + [1] * 4 + [2] * 5
     items = np.arange(len(times)) % 7
-    return leave_last_out(make_dataset("tiny", pd.DataFrame({"user": users, "item": items, "timestamp": times})))
+    return leave_last_out(
+        make_dataset("tiny", pd.DataFrame({"user": users, "item": items, "timestamp": times}))
+    )
 
 
 def test_units_and_horizon_come_from_the_training_part_alone():
@@ -91,7 +111,8 @@ def test_units_and_horizon_come_from_the_training_part_alone():
     assert intervals.median_unit == 100 and intervals.horizon == 1000
     times = torch.tensor([[0, 250], [0, 250], [0, 250]])
     by_user = intervals(times, times, torch.tensor([0, 1, 2]))
-    assert by_user[:, 1, 0].tolist() == [2, 2, 0]  # 250 // 100, the median unit for who has none, 250 // 300
+    # 250 // 100, the median unit for who has none, 250 // 300
+    assert by_user[:, 1, 0].tolist() == [2, 2, 0]
     assert intervals(times, times, None)[:, 1, 0].tolist() == [2, 2, 2]
 
 
@@ -109,7 +130,9 @@ def test_horizon_counts_users_without_training_events_correctly():
 
 @pytest.fixture(params=["log", "linear"])
 def model(request):
-    model = build_model("tisasrec", num_items=20, num_users=3, max_len=8, dim=8, heads=2, bucketing=request.param)
+    model = build_model(
+        "tisasrec", num_items=20, num_users=3, max_len=8, dim=8, heads=2, bucketing=request.param
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(10)
@@ -130,11 +153,15 @@ def test_only_differences_of_time_count(model):
     before = model(items, times, queries, users=users)
     for shift in (1, 12_345, -1_600_000_000):
         assert torch.equal(model(items, times + shift, queries + shift, users=users), before)
-    assert not torch.equal(model(items, times + torch.arange(8) * DAY, queries, users=users), before)
+    assert not torch.equal(
+        model(items, times + torch.arange(8) * DAY, queries, users=users), before
+    )
 
 
 def test_personal_units_make_time_scale_free():
-    model = build_model("tisasrec", num_items=20, num_users=3, max_len=8, dim=8, bucketing="linear", buckets=10**4).eval()
+    model = build_model(
+        "tisasrec", num_items=20, num_users=3, max_len=8, dim=8, bucketing="linear", buckets=10**4
+    ).eval()
     items, times, _, users = sequences()
     model.intervals.unit.copy_(torch.tensor([60, 600, 6000]))
     before = model(items, times, users=users)
@@ -151,7 +178,8 @@ def test_query_time_is_read_on_request_only():
             model.interval_value.weight.mul_(50)
         same = torch.equal(model(items, times, queries), model(items, times, queries + DAY))
         assert same is not asked
-        assert torch.equal(model(items, times), model(items, times, times))  # without a query time: the event's own time
+        # without a query time: the event's own time
+        assert torch.equal(model(items, times), model(items, times, times))
 
 
 def test_no_bucket_but_the_first_when_there_is_only_one():

@@ -1,1 +1,3 @@
-"""Events, data sets, splits, sequences: everything between a file of interactions and a batch of tensors."""
+"""Events, data sets, splits, sequences: everything between a file of interactions and a batch of
+tensors.
+"""

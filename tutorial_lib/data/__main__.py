@@ -22,7 +22,10 @@ def describe(dataset: Dataset) -> str:
     if dataset.has_times:
         users, times = dataset.events["user"].to_numpy(), dataset.events["timestamp"].to_numpy()
         gaps = np.diff(times)[np.diff(users) == 0]
-        lines += [f"zero gaps     {(gaps == 0).mean():.1%}", f"median gap    {np.median(gaps):,.0f} s"]
+        lines += [
+            f"zero gaps     {(gaps == 0).mean():.1%}",
+            f"median gap    {np.median(gaps):,.0f} s",
+        ]
     else:
         lines += ["zero gaps     unknown (order only)", "median gap    unknown (order only)"]
     return "\n".join([*lines, f"fingerprint   {dataset.fingerprint}"])
@@ -38,8 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         ("info", "users, items, events, gaps and fingerprint of a data set"),
     ):
         subparser = commands.add_parser(command, help=text, description=text)
-        subparser.add_argument("name", help="a name from `list`; info also takes csv:PATH and txt:PATH")
-        subparser.add_argument("--data-dir", type=Path, help="folder of the data sets (default: data/downloads)")
+        subparser.add_argument(
+            "name", help="a name from `list`; info also takes csv:PATH and txt:PATH"
+        )
+        subparser.add_argument(
+            "--data-dir", type=Path, help="folder of the data sets (default: data/downloads)"
+        )
     options = parser.parse_args(arguments)
     try:
         if options.command == "list":

@@ -1,4 +1,6 @@
-"""Fetching and unpacking public archives so that a half file is never mistaken for a whole one. Nothing is ever unpickled."""
+"""Fetching and unpacking public archives so that a half file is never mistaken for a whole one.
+Nothing is ever unpickled.
+"""
 
 import gzip
 import hashlib
@@ -30,13 +32,16 @@ MAX_UNPACKED = 20 << 30  # bytes; the largest data set of the course unpacks to 
 def download(url: str, destination: Path, md5: str | None = None, progress: bool = True) -> Path:
     """Fetch `url` into the file `destination`; returns it.
 
-    The bytes go to `destination.part`, which survives an interruption and is resumed by the next call; only a complete file
-    with the right checksum is renamed to `destination`. An existing `destination` with the right checksum is kept.
-    Raises TutorialError, one sentence each: no network, a refusal of the server, a broken transfer (run again to resume),
-    a wrong checksum (the bad file is removed), a disk that is full or read-only.
+    The bytes go to `destination.part`, which survives an interruption and is resumed by the next
+    call; only a complete file with the right checksum is renamed to `destination`. An existing
+    `destination` with the right checksum is kept. Raises TutorialError, one sentence each: no
+    network, a refusal of the server, a broken transfer (run again to resume), a wrong checksum (the
+    bad file is removed), a disk that is full or read-only.
     """
     if not url.startswith(("http://", "https://")):
-        raise TutorialError(f"Cannot download {url!r}: the address must start with https:// or http://.")
+        raise TutorialError(
+            f"Cannot download {url!r}: the address must start with https:// or http://."
+        )
     with _disk(destination):
         if destination.exists() and (md5 is None or _md5(destination) == md5):
             return destination
@@ -46,14 +51,16 @@ def download(url: str, destination: Path, md5: str | None = None, progress: bool
         received, total = _copy(response, url, part, progress)
     if total is not None and received != total:
         raise TutorialError(
-            f"The transfer of {url} broke off after {received:,} of {total:,} bytes: run the same command again and it resumes."
+            f"The transfer of {url} broke off after {received:,} of {total:,} bytes: run the same"
+            " command again and it resumes."
         )
     with _disk(destination):
         if md5 is not None and (found := _md5(part)) != md5:
             _forget(part)
             raise TutorialError(
-                f"The file from {url} has the MD5 checksum {found} instead of {md5} and was removed: download it again, "
-                "and if that does not help, the file at that address has changed."
+                f"The file from {url} has the MD5 checksum {found} instead of {md5} and was"
+                " removed: download it again, and if that does not help, the file at that address"
+                " has changed."
             )
         os.replace(part, destination)
         _forget(part)
@@ -61,12 +68,15 @@ def download(url: str, destination: Path, md5: str | None = None, progress: bool
 
 
 def extract(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED) -> Path:
-    """Unpack a .zip, .tar, .tar.gz (.tgz, .tar.bz2, .tar.xz) or .gz file into `folder`; returns `folder`.
+    """Unpack a .zip, .tar, .tar.gz (.tgz, .tar.bz2, .tar.xz) or .gz file into `folder`; returns
+    `folder`.
 
-    A single folder at the top of the archive is stripped (ml-1m/ratings.dat becomes folder/ratings.dat). Everything is
-    unpacked into a temporary folder beside `folder` and then moved, so that `folder` never holds half a file; files already there
-    stay unless the archive holds one of the same name. Raises TutorialError for names that point outside, links and devices,
-    more than `max_bytes` of content, a damaged archive and a disk that is full or read-only; nothing is left behind then.
+    A single folder at the top of the archive is stripped (ml-1m/ratings.dat becomes
+    folder/ratings.dat). Everything is unpacked into a temporary folder beside `folder` and then
+    moved, so that `folder` never holds half a file; files already there stay unless the archive
+    holds one of the same name. Raises TutorialError for names that point outside, links and
+    devices, more than `max_bytes` of content, a damaged archive and a disk that is full or
+    read-only; nothing is left behind then.
     """
     if not archive.is_file():
         raise TutorialError(f"There is no archive {archive} to unpack: download it first.")
@@ -93,7 +103,9 @@ def extract(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED) -> Pa
 
 
 def _open_rest(url: str, part: Path) -> HTTPResponse:
-    """Ask for what `part` lacks. The tag file beside it makes sure that the rest comes from the same version of the file."""
+    """Ask for what `part` lacks. The tag file beside it makes sure that the rest comes from the
+    same version of the file.
+    """
     tag = _tag_file(part)
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "tutorial-lib", "Accept-Encoding": "identity"}
@@ -102,12 +114,16 @@ def _open_rest(url: str, part: Path) -> HTTPResponse:
         if tag.exists():
             headers["If-Range"] = tag.read_text()
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        response = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=TIMEOUT
+        )
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
         error.close()
-        _forget(part)  # the server has no byte after ours: a different file, or one that was complete; fetch it anew
+        # the server has no byte after ours: a different file, or one that was complete; fetch it
+        # anew
+        _forget(part)
         return _open_rest(url, part)
     if have and response.status == 206 and _content_range(response)[0] != have:
         response.close()
@@ -117,11 +133,20 @@ def _open_rest(url: str, part: Path) -> HTTPResponse:
 
 
 def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple[int, int | None]:
-    """Append the answer to `part`, or start `part` anew if the server sent the whole file; (size now, size announced)."""
+    """Append the answer to `part`, or start `part` anew if the server sent the whole file; (size
+    now, size announced).
+    """
     if response.status == 206:
         received, total = _content_range(response)
     else:
-        received, total = 0, int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
+        received, total = (
+            0,
+            (
+                int(response.headers["Content-Length"])
+                if response.headers["Content-Length"]
+                else None
+            ),
+        )
     with _disk(part), part.open("ab" if received else "wb") as file:
         validators = (response.headers["ETag"], response.headers["Last-Modified"])
         strong = [
@@ -129,7 +154,14 @@ def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple
         ]  # a weak tag does not promise equal bytes
         _tag_file(part).write_text(strong[0]) if strong else _tag_file(part).unlink(missing_ok=True)
         name = part.name.removesuffix(".part")
-        with tqdm(total=total, initial=received, unit="B", unit_scale=True, desc=name, disable=not progress) as bar:
+        with tqdm(
+            total=total,
+            initial=received,
+            unit="B",
+            unit_scale=True,
+            desc=name,
+            disable=not progress,
+        ) as bar:
             while True:
                 with _network(url):
                     chunk = response.read(CHUNK)
@@ -171,7 +203,8 @@ def _unpack(archive: Path, content: Path, max_bytes: int) -> None:
             target = content / _safe_name(archive, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             with stream, target.open("wb") as file:
-                while chunk := stream.read(CHUNK):  # what counts is what comes out, not what the archive announces
+                # what counts is what comes out, not what the archive announces
+                while chunk := stream.read(CHUNK):
                     room -= len(chunk)
                     if room < 0:
                         raise TutorialError(
@@ -179,10 +212,21 @@ def _unpack(archive: Path, content: Path, max_bytes: int) -> None:
                             "unpack it by hand if you trust it."
                         )
                     file.write(chunk)
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise TutorialError(f"{archive} is damaged or no archive ({error}): download it again.") from error
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        gzip.BadGzipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+    ) as error:
+        raise TutorialError(
+            f"{archive} is damaged or no archive ({error}): download it again."
+        ) from error
     except RuntimeError as error:  # unknown compression, password
-        raise TutorialError(f"{archive} cannot be unpacked here ({error}): unpack it by hand.") from error
+        raise TutorialError(
+            f"{archive} cannot be unpacked here ({error}): unpack it by hand."
+        ) from error
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -204,20 +248,28 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
     elif suffixes.endswith(".gz"):
         yield archive.name[: -len(".gz")], gzip.GzipFile(archive)
     else:
-        raise TutorialError(f"Cannot unpack {archive}: known are .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz and .gz.")
+        raise TutorialError(
+            f"Cannot unpack {archive}: known are .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz and"
+            " .gz."
+        )
 
 
 def _refuse_unless(harmless: bool, archive: Path, name: str) -> None:
     if not harmless:
         raise TutorialError(
-            f"{archive} holds {name!r}, which is a link, a device or points outside the folder, and was refused: "
-            "get the archive from its official address."
+            f"{archive} holds {name!r}, which is a link, a device or points outside the folder, and"
+            " was refused: get the archive from its official address."
         )
 
 
 def _safe_name(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    harmless = bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not set("\\:\0") & set(name)
+    harmless = (
+        bool(path.parts)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and not set("\\:\0") & set(name)
+    )
     _refuse_unless(harmless, archive, name)
     return path
 
@@ -229,12 +281,14 @@ def _network(url: str) -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         raise TutorialError(
-            f"The server answered {error.code} {error.reason} for {url}: check the address, or try again later."
+            f"The server answered {error.code} {error.reason} for {url}: check the address, or try"
+            " again later."
         ) from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise TutorialError(
-            f"No connection for {url} ({reason}): check the network and run the same command again; what has arrived is kept."
+            f"No connection for {url} ({reason}): check the network and run the same command again;"
+            " what has arrived is kept."
         ) from error
 
 
@@ -245,5 +299,6 @@ def _disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TutorialError(
-            f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder that you may write to."
+            f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder"
+            " that you may write to."
         ) from error

@@ -1,4 +1,5 @@
-"""The event table: one row per (user, item, timestamp), and the door that bad tables do not pass."""
+"""The event table: one row per (user, item, timestamp), and the door that bad tables do not
+pass."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -17,10 +18,11 @@ LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
 class Dataset:
     """Events with dense ids. Taught in lesson 01.
 
-    `events` has the columns user int64 (0..num_users-1), item int64 (1..num_items; 0 is kept for padding), timestamp int64
-    (unix seconds) and optionally rating float32. Rows are sorted by (user, timestamp, original row order).
-    `user_ids[u]` is the original id of user u, `item_ids[i - 1]` that of item i.
-    With `has_times = False` only the order is known, and timestamp merely counts 0, 1, 2, ... within each user.
+    `events` has the columns user int64 (0..num_users-1), item int64 (1..num_items; 0 is kept for
+    padding), timestamp int64 (unix seconds) and optionally rating float32. Rows are sorted by
+    (user, timestamp, original row order). `user_ids[u]` is the original id of user u, `item_ids[i -
+    1]` that of item i. With `has_times = False` only the order is known, and timestamp merely
+    counts 0, 1, 2, ... within each user.
     """
 
     name: str
@@ -39,13 +41,17 @@ class Dataset:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """Row range of each user, int64 [num_users + 1]: the rows of user u are offsets[u] .. offsets[u + 1] - 1."""
+        """Row range of each user, int64 [num_users + 1]: the rows of user u are offsets[u] ..
+        offsets[u + 1] - 1.
+        """
         counts = np.bincount(self.events["user"].to_numpy(), minlength=self.num_users)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
     @cached_property
     def fingerprint(self) -> str:
-        """First 16 hex digits of SHA-256 over the three columns as little-endian int64, one column after the other."""
+        """First 16 hex digits of SHA-256 over the three columns as little-endian int64, one column
+        after the other.
+        """
         digest = hashlib.sha256()
         for column in KEYS:
             digest.update(np.ascontiguousarray(self.events[column].to_numpy(), dtype="<i8"))
@@ -53,39 +59,58 @@ class Dataset:
 
 
 def sort_events(events: pd.DataFrame) -> pd.DataFrame:
-    """Stable sort by (user, timestamp), new RangeIndex. Simultaneous events keep the order in which they came.
+    """Stable sort by (user, timestamp), new RangeIndex. Simultaneous events keep the order in which
+    they came.
 
-    The item id never decides: any fixed order of the items, meaningful or not, plants a pattern into every tie, and sequence
-    models then "discover" it. Taught in lessons 01 and 03.
+    The item id never decides: any fixed order of the items, meaningful or not, plants a pattern
+    into every tie, and sequence models then "discover" it. Taught in lessons 01 and 03.
     """
     _require_columns(events)
-    order = np.lexsort((events["timestamp"].to_numpy(), events["user"].to_numpy()))  # lexsort is stable
+    # lexsort is stable
+    order = np.lexsort((events["timestamp"].to_numpy(), events["user"].to_numpy()))
     return events.take(order).reset_index(drop=True)
 
 
-def validate(events: pd.DataFrame, *, min_events: int = 3, drop_short_users: bool = False) -> pd.DataFrame:
-    """The table with canonical types (int64; rating float32), or a TutorialError that names the first bad row.
+def validate(
+    events: pd.DataFrame, *, min_events: int = 3, drop_short_users: bool = False
+) -> pd.DataFrame:
+    """The table with canonical types (int64; rating float32), or a TutorialError that names the
+    first bad row.
 
-    Checks in this order: columns, emptiness, missing values, whole numbers, signs, seconds (not milliseconds), duplicate
-    rows, order, users with fewer than `min_events` events (`drop_short_users` removes these instead). Rows are counted from 0.
+    Checks in this order: columns, emptiness, missing values, whole numbers, signs, seconds (not
+    milliseconds), duplicate rows, order, users with fewer than `min_events` events
+    (`drop_short_users` removes these instead). Rows are counted from 0.
     """
     return _check_sequences(_check_values(events), min_events, drop_short_users)
 
 
 def make_dataset(
-    name: str, events: pd.DataFrame, *, has_times: bool = True, drop_short_users: bool = True, min_events: int = 3
+    name: str,
+    events: pd.DataFrame,
+    *,
+    has_times: bool = True,
+    drop_short_users: bool = True,
+    min_events: int = 3,
 ) -> Dataset:
-    """Check, sort and re-index a raw table; ids may be integers or strings. Dense ids follow the order of the original ids.
+    """Check, sort and re-index a raw table; ids may be integers or strings. Dense ids follow the
+    order of the original ids.
 
-    Raises TutorialError as `validate` does; row numbers are those of the table as given, before sorting.
+    Raises TutorialError as `validate` does; row numbers are those of the table as given, before
+    sorting.
     """
     _require_columns(events)
-    coded, original = events[[*KEYS, *(["rating"] if "rating" in events.columns else [])]].copy(deep=False), {}
+    coded, original = (
+        events[[*KEYS, *(["rating"] if "rating" in events.columns else [])]].copy(deep=False),
+        {},
+    )
     for column in ("user", "item"):
         if not pd.api.types.is_numeric_dtype(events[column]) and not events[column].isna().any():
             coded[column], names = pd.factorize(events[column].astype(str), sort=True)
-            original[column] = names.to_numpy().astype(str)  # fixed-width text: can be saved without pickle
-    table = _check_sequences(sort_events(_check_values(coded, shown=events)), min_events, drop_short_users)
+            # fixed-width text: can be saved without pickle
+            original[column] = names.to_numpy().astype(str)
+    table = _check_sequences(
+        sort_events(_check_values(coded, shown=events)), min_events, drop_short_users
+    )
     ids = {}
     for column, first in (("user", 0), ("item", 1)):
         ids[column], dense = np.unique(table[column].to_numpy(), return_inverse=True)
@@ -96,17 +121,23 @@ def make_dataset(
 
 
 def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
-    """A random subset of `users` users with all their events, re-indexed; the same seed draws the same users."""
+    """A random subset of `users` users with all their events, re-indexed; the same seed draws the
+    same users.
+    """
     if not 1 <= users <= dataset.num_users:
         raise TutorialError(
-            f"Cannot draw users={users} from {dataset.name}, which has {dataset.num_users} users with enough events: "
-            f"ask for 1 to {dataset.num_users}, or for None to take all."
+            f"Cannot draw users={users} from {dataset.name}, which has {dataset.num_users} users"
+            f" with enough events: ask for 1 to {dataset.num_users}, or for None to take all."
         )
     chosen = np.zeros(dataset.num_users, dtype=bool)
     chosen[np.random.default_rng(seed).choice(dataset.num_users, users, replace=False)] = True
     events = dataset.events[chosen[dataset.events["user"].to_numpy()]]
     subset = make_dataset(dataset.name, events, has_times=dataset.has_times, min_events=1)
-    return replace(subset, user_ids=dataset.user_ids[subset.user_ids], item_ids=dataset.item_ids[subset.item_ids - 1])
+    return replace(
+        subset,
+        user_ids=dataset.user_ids[subset.user_ids],
+        item_ids=dataset.item_ids[subset.item_ids - 1],
+    )
 
 
 def _require_columns(events: pd.DataFrame) -> None:
@@ -127,14 +158,19 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Everything that can be judged before sorting, so that row numbers are the caller's; messages quote from `shown`."""
+    """Everything that can be judged before sorting, so that row numbers are the caller's; messages
+    quote from `shown`.
+    """
     _require_columns(events)
     shown = events if shown is None else shown
     if len(events) == 0:
-        raise TutorialError("The event table is empty: it needs at least one row of user, item and timestamp.")
+        raise TutorialError(
+            "The event table is empty: it needs at least one row of user, item and timestamp."
+        )
     if pd.api.types.is_datetime64_any_dtype(events["timestamp"]):
         raise TutorialError(
-            "The timestamp column holds dates, not unix seconds: convert it with .astype('datetime64[s]').astype('int64')."
+            "The timestamp column holds dates, not unix seconds: convert it with"
+            " .astype('datetime64[s]').astype('int64')."
         )
     events = events.reset_index(drop=True)
     _refuse(
@@ -147,17 +183,33 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
         numbers = pd.to_numeric(events[column], errors="coerce")
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         if column == "timestamp":
-            whole, positive = "use whole unix seconds", "times count from 1970, so look for a marker of a missing time"
+            whole, positive = (
+                "use whole unix seconds",
+                "times count from 1970, so look for a marker of a missing time",
+            )
         else:
-            whole, positive = "map ids to 0, 1, 2, ..., for example with pandas.factorize", "number ids from 0"
+            whole, positive = (
+                "map ids to 0, 1, 2, ..., for example with pandas.factorize",
+                "number ids from 0",
+            )
         fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**63))
         _refuse(shown, fractional, f"has a {column} that is no 64-bit whole number", whole)
         _refuse(shown, values < 0, f"has a negative {column}", positive)
         events[column] = numbers.astype(np.int64)
     late = events["timestamp"].to_numpy() > LATEST_SECOND
-    _refuse(shown, late, "has a timestamp that looks like milliseconds, not seconds", "divide the timestamps by 1000")
+    _refuse(
+        shown,
+        late,
+        "has a timestamp that looks like milliseconds, not seconds",
+        "divide the timestamps by 1000",
+    )
     duplicated = events.duplicated(KEYS).to_numpy()
-    _refuse(shown, duplicated, "repeats an earlier row", "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])")
+    _refuse(
+        shown,
+        duplicated,
+        "repeats an earlier row",
+        "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])",
+    )
     if "rating" in events.columns:
         events["rating"] = pd.to_numeric(events["rating"], errors="coerce").astype(np.float32)
     return events

@@ -1,7 +1,9 @@
-"""What the clocks of the data sets say: gaps, ties, irregularity, and what a split makes of them. Taught in lesson 01.
+"""What the clocks of the data sets say: gaps, ties, irregularity, and what a split makes of them.
+Taught in lesson 01.
 
-Real data may not be shipped with the project, but aggregates may: data/facts/gap_facts.csv holds one row per data set, and
-`python -m tutorial_lib.data.facts --write` computes it again from the data sets that are on this machine.
+Real data may not be shipped with the project, but aggregates may: data/facts/gap_facts.csv holds
+one row per data set, and `python -m tutorial_lib.data.facts --write` computes it again from the
+data sets that are on this machine.
 """
 
 import argparse
@@ -23,9 +25,11 @@ NAMES = ("sample", "control", "ml-100k", "amazon-grocery")
 
 
 def gaps(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds between consecutive events of the same user, and whose they are; both int64 [events - users].
+    """Seconds between consecutive events of the same user, and whose they are; both int64 [events -
+    users].
 
-    `events` must be sorted by (user, timestamp). The step from one user's last event to the next user's first is no gap.
+    `events` must be sorted by (user, timestamp). The step from one user's last event to the next
+    user's first is no gap.
     """
     users, times = events["user"].to_numpy(), events["timestamp"].to_numpy()
     same = np.diff(users) == 0
@@ -33,10 +37,12 @@ def gaps(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def irregularity(events: pd.DataFrame) -> np.ndarray:
-    """Coefficient of variation (CV) of each user's gaps, standard deviation over mean: float64 [users], without unit.
+    """Coefficient of variation (CV) of each user's gaps, standard deviation over mean: float64
+    [users], without unit.
 
-    0 = as regular as a metronome, about 1 = by chance alone, more = bursts. NaN where it is not defined: fewer than two gaps,
-    or all gaps 0. With n gaps it cannot exceed sqrt(n - 1), so short histories have small values.
+    0 = as regular as a metronome, about 1 = by chance alone, more = bursts. NaN where it is not
+    defined: fewer than two gaps, or all gaps 0. With n gaps it cannot exceed sqrt(n - 1), so short
+    histories have small values.
     """
     seconds, user = gaps(events)
     size = int(events["user"].max()) + 1
@@ -48,14 +54,18 @@ def irregularity(events: pd.DataFrame) -> np.ndarray:
 
 
 def later_share(split: Split) -> np.ndarray:
-    """For each test target: share of the training events, of whatever user, that are later than it. float64 [N]."""
+    """For each test target: share of the training events, of whatever user, that are later than it.
+    float64 [N].
+    """
     times = split.dataset.events["timestamp"].to_numpy()
     learned = np.sort(split.train["timestamp"].to_numpy())
     return 1 - np.searchsorted(learned, times[split.test.row], side="right") / len(learned)
 
 
 def gap_facts(dataset: Dataset) -> dict[str, str | float]:
-    """Aggregates of one data set: sizes, quantiles of gaps (s) and of CV, shares between 0 and 1, correlations."""
+    """Aggregates of one data set: sizes, quantiles of gaps (s) and of CV, shares between 0 and 1,
+    correlations.
+    """
     events, last = dataset.events, dataset.offsets[1:] - 1
     seconds, user = gaps(events)
     times, cv = events["timestamp"].to_numpy(), irregularity(events)
@@ -77,32 +87,47 @@ def gap_facts(dataset: Dataset) -> dict[str, str | float]:
         **{f"gap_q{q:02d}": np.quantile(seconds, q / 100) for q in (*range(5, 100, 5), 99)},
         **{f"cv_q{q:02d}": np.quantile(cv[defined], q / 100) for q in (5, 25, 50, 75, 95)},
         "cv_undefined_users": 1 - defined.mean(),
-        "cv_length_correlation": pd.Series(cv[defined]).rank().corr(pd.Series(count).rank()),  # Spearman's
+        # Spearman's
+        "cv_length_correlation": pd.Series(cv[defined]).rank().corr(pd.Series(count).rank()),
         "one_sitting_users": (pauses == 0).mean(),
         "midnight_events": (times % 86400 == 0).mean(),
-        "tied_events": (np.append(tied, False) | np.append(False, tied)).mean(),  # share their second with a neighbour
-        "last_event_tied": (times[last] == times[last - 1]).mean(),  # users whose last event is last by row order alone
+        # share their second with a neighbour
+        "tied_events": (np.append(tied, False) | np.append(False, tied)).mean(),
+        # users whose last event is last by row order alone
+        "last_event_tied": (times[last] == times[last - 1]).mean(),
         "leave_last_out_later": later_share(leave_last_out(dataset)).mean(),
         "temporal_test_users": len(by_time.test),
-        "temporal_test_unknown": 1 - known[by_time.test.user].mean(),  # test users without a training event
+        # test users without a training event
+        "temporal_test_unknown": 1 - known[by_time.test.user].mean(),
     }
 
 
 def read_facts(path: Path = FACTS) -> pd.DataFrame:
     """The committed table, indexed by data set."""
     if not path.exists():
-        raise TutorialError(f"{path} is missing: make it with python -m tutorial_lib.data.facts --write.")
+        raise TutorialError(
+            f"{path} is missing: make it with python -m tutorial_lib.data.facts --write."
+        )
     return pd.read_csv(path, index_col="dataset")
 
 
 def write_facts(path: Path = FACTS, data_dir: Path | None = None) -> None:
     """Compute the rows of all data sets that are here; rows of the others stay as they were."""
-    kept = pd.read_csv(path, dtype=str).set_index("dataset", drop=False) if path.exists() else pd.DataFrame()
+    kept = (
+        pd.read_csv(path, dtype=str).set_index("dataset", drop=False)
+        if path.exists()
+        else pd.DataFrame()
+    )
     rows = []
     for name in NAMES:
         try:
             facts = gap_facts(load_dataset(name, data_dir=data_dir))
-            rows.append({key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in facts.items()})
+            rows.append(
+                {
+                    key: f"{value:.6g}" if isinstance(value, float) else str(value)
+                    for key, value in facts.items()
+                }
+            )
         except TutorialError as error:
             print(error, "Its row stays as it was." if name in kept.index else "It gets no row.")
             rows += [kept.loc[name].to_dict()] if name in kept.index else []
@@ -114,13 +139,19 @@ def write_facts(path: Path = FACTS, data_dir: Path | None = None) -> None:
     except OSError as error:
         if part.exists():
             part.unlink()
-        raise TutorialError(f"{path} could not be written ({error}): choose a writable folder with space.") from error
+        raise TutorialError(
+            f"{path} could not be written ({error}): choose a writable folder with space."
+        ) from error
 
 
 def main() -> None:
     """Command line: python -m tutorial_lib.data.facts --write."""
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.data.facts", description="Recompute data/facts.")
-    parser.add_argument("--write", action="store_true", required=True, help="write data/facts/gap_facts.csv again")
+    parser = argparse.ArgumentParser(
+        prog="python -m tutorial_lib.data.facts", description="Recompute data/facts."
+    )
+    parser.add_argument(
+        "--write", action="store_true", required=True, help="write data/facts/gap_facts.csv again"
+    )
     parser.parse_args()
     try:
         write_facts()

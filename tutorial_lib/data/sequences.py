@@ -1,4 +1,5 @@
-"""From a split to tensors: windows, batches and gap features. Everything is padded on the right, and only here.
+"""From a split to tensors: windows, batches and gap features. Everything is padded on the right,
+and only here.
 
 Taught in lesson 01.
 """
@@ -22,10 +23,11 @@ WINDOWS = ("last", "all", "prefixes")
 class Batch:
     """B sequences of at most L events, padded on the right; all int64.
 
-    items [B, L]: 0 = padding. times [B, L]: unix seconds; pads repeat the last real time, so that differences there are 0.
-    query_times [B, L]: time of the event that position i must predict; equal to times at pads.
-    targets [B, L]: the item to predict at position i, 0 = none. Training: one at every real position; evaluation, and training
-    on prefixes: only at the last real one. users [B]. lengths [B]: number of real events.
+    items [B, L]: 0 = padding. times [B, L]: unix seconds; pads repeat the last real time, so that
+    differences there are 0. query_times [B, L]: time of the event that position i must predict;
+    equal to times at pads. targets [B, L]: the item to predict at position i, 0 = none. Training:
+    one at every real position; evaluation, and training on prefixes: only at the last real one.
+    users [B]. lengths [B]: number of real events.
     """
 
     items: Tensor
@@ -37,12 +39,16 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
-        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+        return Batch(
+            *(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self))
+        )
 
 
 @dataclass(frozen=True)
 class GapStatistics:
-    """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training events."""
+    """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training
+    events.
+    """
 
     mean: float
     std: float
@@ -51,29 +57,42 @@ class GapStatistics:
 def gather_windows(
     items: np.ndarray, times: np.ndarray, start: np.ndarray, end: np.ndarray, max_len: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The last `max_len` rows of each range [start, end), padded on the right to the longest window: the one place that pads.
+    """The last `max_len` rows of each range [start, end), padded on the right to the longest
+    window: the one place that pads.
 
-    Returns items int64 [B, L] (pads 0), times int64 [B, L] (pads repeat the last real time) and lengths int64 [B].
+    Returns items int64 [B, L] (pads 0), times int64 [B, L] (pads repeat the last real time) and
+    lengths int64 [B].
     """
     _require_positive(max_len=max_len, shortest_range=int((end - start).min(initial=1)))
     begin = np.maximum(start, end - max_len)
     lengths = end - begin
     steps = np.arange(lengths.max(initial=0))
-    rows = np.minimum(begin[:, None] + steps, end[:, None] - 1)  # [B, L]; pads point at the last real row
+    # [B, L]; pads point at the last real row
+    rows = np.minimum(begin[:, None] + steps, end[:, None] - 1)
     return np.where(steps < lengths[:, None], items[rows], 0), times[rows], lengths
 
 
 def training_batches(
-    split: Split, *, max_len: int, batch_size: int, seed: int, epoch: int, windows: str = "last", bucket: bool = True
+    split: Split,
+    *,
+    max_len: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    windows: str = "last",
+    bucket: bool = True,
 ) -> Iterator[Batch]:
-    """One epoch of training windows in random order; the order depends on (seed, epoch) alone, so any epoch can be redone.
+    """One epoch of training windows in random order; the order depends on (seed, epoch) alone, so
+    any epoch can be redone.
 
-    `windows="last"`: the last `max_len` targets of each user's training part. "all": the whole training part in consecutive
-    windows counted from its end, so that every training event but a user's first is a target exactly once. "prefixes": the
-    same targets, each with a window of its own (the last `max_len` events before it) and none else in it. That costs up to
-    `max_len` times as much; it is for models in which a position sees the times of later ones (see `SequenceModel`).
-    Users with fewer than 2 training events have no target and yield nothing. `bucket` puts windows of similar length into
-    the same batch (sorted inside pools of 16 batches, batches then shuffled); each batch is as long as its longest window.
+    `windows="last"`: the last `max_len` targets of each user's training part. "all": the whole
+    training part in consecutive windows counted from its end, so that every training event but a
+    user's first is a target exactly once. "prefixes": the same targets, each with a window of its
+    own (the last `max_len` events before it) and none else in it. That costs up to `max_len` times
+    as much; it is for models in which a position sees the times of later ones (see
+    `SequenceModel`). Users with fewer than 2 training events have no target and yield nothing.
+    `bucket` puts windows of similar length into the same batch (sorted inside pools of 16 batches,
+    batches then shuffled); each batch is as long as its longest window.
     """
     _require_positive(batch_size=batch_size)
     start, end = _training_windows(split, max_len, windows)
@@ -89,16 +108,22 @@ def training_batches(
         yield _only_last(batch) if windows == "prefixes" else batch
 
 
-def num_training_batches(split: Split, *, max_len: int, batch_size: int, windows: str = "last") -> int:
+def num_training_batches(
+    split: Split, *, max_len: int, batch_size: int, windows: str = "last"
+) -> int:
     """Number of batches that `training_batches` yields in one epoch."""
     _require_positive(batch_size=batch_size)
     return -(-len(_training_windows(split, max_len, windows)[0]) // batch_size)
 
 
-def evaluation_batches(split: Split, part: str = "valid", *, max_len: int, batch_size: int) -> Iterator[tuple[Batch, Tensor]]:
-    """The last `max_len` events before each target of `part` ("valid" or "test"), longest histories first.
+def evaluation_batches(
+    split: Split, part: str = "valid", *, max_len: int, batch_size: int
+) -> Iterator[tuple[Batch, Tensor]]:
+    """The last `max_len` events before each target of `part` ("valid" or "test"), longest histories
+    first.
 
-    Yields (batch, index): row b of the batch belongs to target index[b] of `split.valid` or `split.test`.
+    Yields (batch, index): row b of the batch belongs to target index[b] of `split.valid` or
+    `split.test`.
     """
     if part not in ("valid", "test"):
         raise TutorialError(f"Unknown part {part!r}: choose 'valid' or 'test'.")
@@ -111,8 +136,12 @@ def evaluation_batches(split: Split, part: str = "valid", *, max_len: int, batch
         yield _only_last(batch), torch.from_numpy(index)
 
 
-def seen_items(split: Split, targets: Targets, index: np.ndarray | Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """All items in the full history of the targets at `index`, as pairs (row of the batch, item), both int64 [M]."""
+def seen_items(
+    split: Split, targets: Targets, index: np.ndarray | Tensor
+) -> tuple[np.ndarray, np.ndarray]:
+    """All items in the full history of the targets at `index`, as pairs (row of the batch, item),
+    both int64 [M].
+    """
     index = np.asarray(index)
     start, counts = targets.start[index], (targets.row - targets.start)[index]
     batch_row = np.repeat(np.arange(len(index)), counts)
@@ -121,10 +150,13 @@ def seen_items(split: Split, targets: Targets, index: np.ndarray | Tensor) -> tu
 
 
 def fit_gap_statistics(split: Split) -> GapStatistics:
-    """Statistics of the gap feature from gaps inside the training part; validation and test are never looked at."""
+    """Statistics of the gap feature from gaps inside the training part; validation and test are
+    never looked at.
+    """
     if not split.dataset.has_times:
         raise TutorialError(
-            f"{split.dataset.name} knows the order of events but not their times, so it has no gaps: use a model without time."
+            f"{split.dataset.name} knows the order of events but not their times, so it has no"
+            " gaps: use a model without time."
         )
     users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
     gaps = np.log1p(np.diff(times)[np.diff(users) == 0] / HOUR)
@@ -133,14 +165,20 @@ def fit_gap_statistics(split: Split) -> GapStatistics:
     return GapStatistics(float(gaps.mean()), float(gaps.std()))
 
 
-def gap_feature(times: Tensor, query_times: Tensor | None = None, *, stats: GapStatistics) -> tuple[Tensor, Tensor | None]:
-    """Standardised log1p(gap / 1 h), float32 [B, L]: backward (since the previous event) and forward (until the query).
+def gap_feature(
+    times: Tensor, query_times: Tensor | None = None, *, stats: GapStatistics
+) -> tuple[Tensor, Tensor | None]:
+    """Standardised log1p(gap / 1 h), float32 [B, L]: backward (since the previous event) and
+    forward (until the query).
 
-    backward[:, 0] is the feature of gap 0; forward is None without `query_times`. Differences are taken in int64, because
-    float32 holds today's unix seconds only to the nearest 128. Negative gaps count as 0.
+    backward[:, 0] is the feature of gap 0; forward is None without `query_times`. Differences are
+    taken in int64, because float32 holds today's unix seconds only to the nearest 128. Negative
+    gaps count as 0.
     """
     if times.dtype != torch.int64 or (query_times is not None and query_times.dtype != torch.int64):
-        raise TutorialError(f"Times must be int64 unix seconds, not {times.dtype}: other types lose the short gaps.")
+        raise TutorialError(
+            f"Times must be int64 unix seconds, not {times.dtype}: other types lose the short gaps."
+        )
 
     def feature(gaps: Tensor) -> Tensor:
         return ((torch.log1p(gaps.clamp(min=0).double() / HOUR) - stats.mean) / stats.std).float()
@@ -150,14 +188,19 @@ def gap_feature(times: Tensor, query_times: Tensor | None = None, *, stats: GapS
 
 
 def _training_windows(split: Split, max_len: int, windows: str) -> tuple[np.ndarray, np.ndarray]:
-    """Input ranges [start, end) int64 [W] in rows of the event table; the targets are the same ranges one row later."""
+    """Input ranges [start, end) int64 [W] in rows of the event table; the targets are the same
+    ranges one row later.
+    """
     _require_positive(max_len=max_len)
     if windows not in WINDOWS:
         raise TutorialError(f"Unknown windows={windows!r}: choose one of {', '.join(WINDOWS)}.")
     first, last = split.dataset.offsets[:-1], split.train_end - 1
     keep = last > first
     if not keep.any():
-        raise TutorialError(f"No user of {split.dataset.name} has 2 training events: train on more data or cut later.")
+        raise TutorialError(
+            f"No user of {split.dataset.name} has 2 training events: train on more data or cut"
+            " later."
+        )
     first, last = first[keep], last[keep]
     if windows == "last":
         return np.maximum(first, last - max_len), last

@@ -17,7 +17,8 @@ from tutorial_lib.errors import TutorialError
 class Targets:
     """Events to be predicted, one row each; all int64 [N].
 
-    The history of target n is the rows [start[n], row[n]) of `dataset.events`: ALL earlier events of that user.
+    The history of target n is the rows [start[n], row[n]) of `dataset.events`: ALL earlier events
+    of that user.
     """
 
     user: np.ndarray
@@ -32,8 +33,9 @@ class Targets:
 class Split:
     """A data set cut into training, validation and test.
 
-    `train_end` int64 [num_users]: the training rows of user u are [offsets[u], train_end[u]), a prefix that may be empty.
-    `cut_valid`, `cut_test`: first second of the validation and of the test period (temporal split only, else None).
+    `train_end` int64 [num_users]: the training rows of user u are [offsets[u], train_end[u]), a
+    prefix that may be empty. `cut_valid`, `cut_test`: first second of the validation and of the
+    test period (temporal split only, else None).
     """
 
     dataset: Dataset
@@ -58,29 +60,41 @@ class Split:
         return seen
 
 
-def temporal_split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, targets: str = "last") -> Split:
+def temporal_split(
+    dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, targets: str = "last"
+) -> Split:
     """Global time cut-offs: nobody's future is learned from. The primary split of the course.
 
-    `valid` and `test` are fractions of the EVENTS; the cuts are the matching quantiles of event time, and since a cut is a
-    second, simultaneous events always fall on the same side. Training: t < cut_valid. Validation targets: events in
-    [cut_valid, cut_test). Test targets: t >= cut_test. `targets="last"` takes each user's last event of the period,
-    "successive" every one; an event needs at least one earlier event of its user to be a target. The history of a
-    target reaches right up to it, so that of a test target includes validation events.
-    Raises TutorialError for order-only data, fractions out of range and parts that would be empty.
+    `valid` and `test` are fractions of the EVENTS; the cuts are the matching quantiles of event
+    time, and since a cut is a second, simultaneous events always fall on the same side. Training: t
+    < cut_valid. Validation targets: events in [cut_valid, cut_test). Test targets: t >= cut_test.
+    `targets="last"` takes each user's last event of the period, "successive" every one; an event
+    needs at least one earlier event of its user to be a target. The history of a target reaches
+    right up to it, so that of a test target includes validation events. Raises TutorialError for
+    order-only data, fractions out of range and parts that would be empty.
     """
     if not dataset.has_times:
         raise TutorialError(
-            f"{dataset.name} knows the order of events but not their times, so it has no cut-off: use leave_last_out."
+            f"{dataset.name} knows the order of events but not their times, so it has no cut-off:"
+            " use leave_last_out."
         )
     if not (valid > 0 and test > 0 and valid + test < 1):
-        raise TutorialError(f"Got valid={valid} and test={test}: both must be positive shares of the events with a sum below 1.")
+        raise TutorialError(
+            f"Got valid={valid} and test={test}: both must be positive shares of the events with a"
+            " sum below 1."
+        )
     if targets not in ("last", "successive"):
         raise TutorialError(f"Unknown targets={targets!r}: choose 'last' or 'successive'.")
     offsets, times = dataset.offsets, dataset.events["timestamp"].to_numpy()
     ordered = np.sort(times)
     last = len(times) - 1
-    cut_valid, cut_test = (int(ordered[min(round(len(times) * before), last)]) for before in (1 - valid - test, 1 - test))
-    first_valid, first_test = (offsets[:-1] + _count_before(dataset, times < cut) for cut in (cut_valid, cut_test))
+    cut_valid, cut_test = (
+        int(ordered[min(round(len(times) * before), last)])
+        for before in (1 - valid - test, 1 - test)
+    )
+    first_valid, first_test = (
+        offsets[:-1] + _count_before(dataset, times < cut) for cut in (cut_valid, cut_test)
+    )
     split = Split(
         dataset,
         "temporal",
@@ -94,17 +108,25 @@ def temporal_split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, t
 
 
 def leave_last_out(dataset: Dataset) -> Split:
-    """Per user: test = last event, validation = last but one, training = all before; for comparison with papers.
+    """Per user: test = last event, validation = last but one, training = all before; for comparison
+    with papers.
 
-    The test history includes the validation event. Users with fewer than 3 events only train. This split lets training
-    see other users' future (Ji et al., "A critical study on data leakage in recommender system offline evaluation").
+    The test history includes the validation event. Users with fewer than 3 events only train. This
+    split lets training see other users' future (Ji et al., "A critical study on data leakage in
+    recommender system offline evaluation").
     """
     offsets = dataset.offsets
     users = np.flatnonzero(np.diff(offsets) >= 3)
     start, last = offsets[users], offsets[users + 1] - 1
     train_end = offsets[1:].copy()
     train_end[users] -= 2
-    split = Split(dataset, "leave_last_out", train_end, Targets(users, start, last - 1), Targets(users, start, last))
+    split = Split(
+        dataset,
+        "leave_last_out",
+        train_end,
+        Targets(users, start, last - 1),
+        Targets(users, start, last),
+    )
     return _refuse_empty(split, "leave_last_out")
 
 
@@ -115,17 +137,25 @@ def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
         raise TutorialError(f"Unknown split {kind!r}: choose one of {', '.join(known)}.")
     unknown = [option for option in options if option not in known[kind]]
     if unknown:
-        raise TutorialError(f"The split {kind!r} has no option {unknown[0]!r}: it knows {', '.join(known[kind]) or 'none'}.")
+        raise TutorialError(
+            f"The split {kind!r} has no option {unknown[0]!r}: it knows"
+            f" {', '.join(known[kind]) or 'none'}."
+        )
     return temporal_split(dataset, **options) if kind == "temporal" else leave_last_out(dataset)
 
 
 def _count_before(dataset: Dataset, before: np.ndarray) -> np.ndarray:
     """Number of marked rows of each user, int64 [num_users]."""
-    return np.bincount(dataset.events["user"].to_numpy()[before], minlength=dataset.num_users).astype(np.int64)
+    return np.bincount(
+        dataset.events["user"].to_numpy()[before], minlength=dataset.num_users
+    ).astype(np.int64)
 
 
-def _period_targets(offsets: np.ndarray, begin: np.ndarray, end: np.ndarray, targets: str) -> Targets:
-    """Targets among the rows [begin[u], end[u]) of each user, without anybody's very first event."""
+def _period_targets(
+    offsets: np.ndarray, begin: np.ndarray, end: np.ndarray, targets: str
+) -> Targets:
+    """Targets among the rows [begin[u], end[u]) of each user, without anybody's very first
+    event."""
     begin = np.maximum(begin, offsets[:-1] + 1)
     counts = np.maximum(end - begin, 0)
     if targets == "last":
@@ -146,7 +176,7 @@ def _refuse_empty(split: Split, options: str) -> Split:
     empty = [part for part, size in sizes.items() if size == 0]
     if empty:
         raise TutorialError(
-            f"The {split.kind} split of {split.dataset.name} ({options}) leaves the {empty[0]} part without events to use: "
-            "take more data, other fractions or the other kind of split."
+            f"The {split.kind} split of {split.dataset.name} ({options}) leaves the {empty[0]} part"
+            " without events to use: take more data, other fractions or the other kind of split."
         )
     return split

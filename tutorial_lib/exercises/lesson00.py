@@ -13,7 +13,9 @@ def check_top_list(answer) -> None:
         given = dict(scores), set(seen)
         got = answer(*given, k)
         if given != (scores, seen):
-            raise Wrong("it changes the scores or the seen items that it was given: leave them as they are")
+            raise Wrong(
+                "it changes the scores or the seen items that it was given: leave them as they are"
+            )
         if not isinstance(got, list | tuple):
             raise Wrong(f"a list of items is wanted, not a {type(got).__name__}")
         got, want = list(got), [item for item in best if item not in seen][:k]
@@ -25,7 +27,10 @@ def check_top_list(answer) -> None:
         if not set(got) <= set(scores):
             raise Wrong(f"{about} it returns {got[0]!r}; items are wanted, not their scores")
         if len(got) != k:
-            raise Wrong(f"{about} the list has {len(got)} items, wanted {k}: leave out the seen ones before you cut")
+            raise Wrong(
+                f"{about} the list has {len(got)} items, wanted {k}: leave out the seen ones before"
+                " you cut"
+            )
         if got == [item for item in reversed(best) if item not in seen][:k]:
             raise Wrong("these are the worst items: sort by score, the highest first")
         if sorted(got) == sorted(want):
@@ -36,7 +41,13 @@ def check_top_list(answer) -> None:
 @exercise
 def check_shortest_list(answer) -> None:
     """0.2: smallest list length that hits at least a share of the people."""
-    for places, share in (([7, 1, 3, 50], 0.5), ([7, 1, 3, 50], 1), ([2, 2, 9], 0.34), ([4, 1, 1, 6, 30], 0.6), ([5], 0.1)):
+    for places, share in (
+        ([7, 1, 3, 50], 0.5),
+        ([7, 1, 3, 50], 1),
+        ([2, 2, 9], 0.34),
+        ([4, 1, 1, 6, 30], 0.6),
+        ([5], 0.1),
+    ):
         got = answer(list(places), share)
         if isinstance(got, bool) or not hasattr(got, "__int__") or int(got) != got:
             raise Wrong(f"a whole number is wanted, got {got!r}")
@@ -46,7 +57,9 @@ def check_shortest_list(answer) -> None:
             continue
         about = f"for the places {places} and the share {share}"
         if got == want - 1 and got >= 0:
-            raise Wrong(f"{about} it is too short by 1: a place equal to the length is still in the list")
+            raise Wrong(
+                f"{about} it is too short by 1: a place equal to the length is still in the list"
+            )
         if got == next((k for k, reached in enumerate(hit) if reached > share), None):
             raise Wrong(f"{about} exactly the share is enough: use >=, not >")
         if 0 <= got <= max(places) and hit[int(got)] >= share:
@@ -73,9 +86,14 @@ def check_needed_before(answer) -> None:
         if set(got) == set(want):
             raise Wrong(f"{about}: the right lessons; return them as a list in ascending order")
         if want and set(got) == set(before[lesson]):
-            raise Wrong(f"{about}: these are only the direct ones; a needed lesson needs lessons too")
+            raise Wrong(
+                f"{about}: these are only the direct ones; a needed lesson needs lessons too"
+            )
         if set(got) < set(want):
-            raise Wrong(f"{about}: {min(set(want) - set(got))} is missing; go back until nothing new is found")
+            raise Wrong(
+                f"{about}: {min(set(want) - set(got))} is missing; go back until nothing new is"
+                " found"
+            )
         if set(got) == set(range(lesson)):
             raise Wrong(f"{about}: not every earlier lesson is needed, follow the map")
         raise Wrong(f"{about} needs {want}, yours is {list(got)}")
@@ -85,7 +103,10 @@ def check_needed_before(answer) -> None:
 def check_follows(answer) -> None:
     """0.4: what follows from what was seen."""
     hints = {
-        "A": "both lists were counted on the same people; what did the interval of the difference say?",
+        "A": (
+            "both lists were counted on the same people; what did the interval of the difference"
+            " say?"
+        ),
         "B": "who are the people of the sample?",
         "C": "how many people is that?",
         "D": "can somebody be among the first ten but not among the first twenty?",

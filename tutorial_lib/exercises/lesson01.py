@@ -16,7 +16,9 @@ def _table(*histories: list[int]) -> pd.DataFrame:
 
 
 def _random_table(users: int = 40, pause: int = 1000) -> pd.DataFrame:
-    """Histories of 1 to 12 events; users begin where they like, gaps around the pause, some exactly as long, some 0."""
+    """Histories of 1 to 12 events; users begin where they like, gaps around the pause, some exactly
+    as long, some 0.
+    """
     rng = np.random.default_rng(5)
     histories = []
     for _ in range(users):
@@ -39,7 +41,10 @@ def _sittings(users: np.ndarray, times: np.ndarray, pause: int, begins: Callable
 @exercise
 def check_sittings(answer) -> None:
     """1.1: number of each event's sitting, from 0 within each user."""
-    for table, pause in ((_table([0, 50, 5000, 5100], [4000, 9000], [100, 3700]), 3600), (_random_table(), 1000)):
+    for table, pause in (
+        (_table([0, 50, 5000, 5100], [4000, 9000], [100, 3700]), 3600),
+        (_random_table(), 1000),
+    ):
         users, times = table["user"].to_numpy(), table["timestamp"].to_numpy()
         got = np.asarray(answer(users, times, pause))
         if got.shape != users.shape:
@@ -54,7 +59,8 @@ def check_sittings(answer) -> None:
             raise Wrong("the numbers are too large by 1: the first sitting has the number 0")
         if (got[first] != 0).any():
             raise Wrong(
-                "the count must start again at 0 with every user: subtract what was counted before that user's first event"
+                "the count must start again at 0 with every user: subtract what was counted before"
+                " that user's first event"
             )
         if got.tolist() == _sittings(users, times, pause, lambda gap, pause: gap > pause):
             raise Wrong("a gap of exactly `pause` seconds begins a new sitting too: use >=")
@@ -62,15 +68,25 @@ def check_sittings(answer) -> None:
             raise Wrong("within a user the number must never fall")
         row = int(np.argmax(got != np.array(want)))
         raise Wrong(
-            f"with pause {pause}, user {users[row]} at time {times[row]} is in sitting {want[row]}, yours says {got[row]}"
+            f"with pause {pause}, user {users[row]} at time {times[row]} is in sitting {want[row]},"
+            f" yours says {got[row]}"
         )
 
 
 @exercise
 def check_pauses(answer) -> None:
     """1.2: CV of the pauses alone."""
-    table = pd.concat([_table([0, 100, 5100, 5200, 20200], [0, 10, 20], [0, 5000, 5001], [0, 1000, 3000, 3000]), _random_table()])
-    table["user"] = np.repeat(np.arange(44), np.r_[5, 3, 3, 4, np.bincount(_random_table()["user"])])
+    table = pd.concat(
+        [
+            _table(
+                [0, 100, 5100, 5200, 20200], [0, 10, 20], [0, 5000, 5001], [0, 1000, 3000, 3000]
+            ),
+            _random_table(),
+        ]
+    )
+    table["user"] = np.repeat(
+        np.arange(44), np.r_[5, 3, 3, 4, np.bincount(_random_table()["user"])]
+    )
     for pause in (1000, 1):
         got = np.asarray(answer(table, pause), dtype=float)
         want, longer = np.full((2, 44), np.nan)
@@ -85,17 +101,30 @@ def check_pauses(answer) -> None:
         if np.allclose(got, want, rtol=1e-9, equal_nan=True):
             continue
         if np.allclose(got, irregularity(table), equal_nan=True):
-            raise Wrong("this is the CV of all gaps: leave out those shorter than `pause`, in the seconds and in the users alike")
+            raise Wrong(
+                "this is the CV of all gaps: leave out those shorter than `pause`, in the seconds"
+                " and in the users alike"
+            )
         if np.allclose(got, longer, equal_nan=True):
             raise Wrong("a gap of exactly `pause` seconds is a pause too: use >=")
         defined = np.isfinite(want)
         if np.isnan(got[defined]).any():
-            raise Wrong("a user with two pauses or more has no value: leave short gaps out rather than marking them as missing")
+            raise Wrong(
+                "a user with two pauses or more has no value: leave short gaps out rather than"
+                " marking them as missing"
+            )
         if np.isfinite(got[~defined]).any():
-            raise Wrong("a user with fewer than two pauses has a value: one pause alone cannot vary, so NaN is wanted")
+            raise Wrong(
+                "a user with fewer than two pauses has a value: one pause alone cannot vary, so NaN"
+                " is wanted"
+            )
         if np.allclose(got[defined], want[defined] ** 2):
-            raise Wrong("this is the square of the CV: take the root of the variance before dividing")
-        many = np.array([((user == person) & (seconds >= pause)).sum() for person in range(44)])[defined]
+            raise Wrong(
+                "this is the square of the CV: take the root of the variance before dividing"
+            )
+        many = np.array([((user == person) & (seconds >= pause)).sum() for person in range(44)])[
+            defined
+        ]
         if np.allclose(got[defined], want[defined] * np.sqrt(many / (many - 1))):
             raise Wrong("it divides by n - 1 (ddof=1); the lesson's CV divides by n")
         if pause == 1000 and np.isclose(got[0], np.std([0, 5000, 0, 15000]) / 5000):
@@ -108,13 +137,16 @@ def check_pauses(answer) -> None:
 @exercise
 def check_zero_share(answer) -> None:
     """1.3: share of zero gaps on a coarse clock."""
-    hand = _table([0, 50, 70, 130], [59, 60, 61], [10, 10])  # grid 60: minutes 0 0 1 2 | 0 1 1 | 0 0
+    # grid 60: minutes 0 0 1 2 | 0 1 1 | 0 0
+    hand = _table([0, 50, 70, 130], [59, 60, 61], [10, 10])
     random = _random_table()
     for table, grid in ((hand, 60), (hand, 1), (random, 700), (random, 4)):
         before = table["timestamp"].copy()
         got = float(answer(table, grid))
         if not table["timestamp"].equals(before):
-            raise Wrong("it changes the table that it was given: work on a copy, for example with assign()")
+            raise Wrong(
+                "it changes the table that it was given: work on a copy, for example with assign()"
+            )
         clock = table["timestamp"].to_numpy() // grid
         users, exact = table["user"].to_numpy(), np.diff(table["timestamp"].to_numpy())
         same = np.diff(users) == 0
@@ -126,13 +158,19 @@ def check_zero_share(answer) -> None:
                 (exact[same] < grid).mean()
             ),
             "the steps from one user to the next count as gaps": (np.diff(clock) == 0).mean(),
-            "the zero gaps are divided by the number of events, not of gaps": (np.diff(clock)[same] == 0).sum() / len(table),
+            "the zero gaps are divided by the number of events, not of gaps": (
+                (np.diff(clock)[same] == 0).sum() / len(table)
+            ),
             "this is the share of gaps that are NOT 0": 1 - want,
             "it rounds to the nearest multiple; the clock shows the last full unit, so round down": (
-                np.diff(np.round(table["timestamp"].to_numpy() / grid))[same] == 0
-            ).mean(),
-            "the clock was not made coarser: the share is that of the exact gaps": (exact[same] == 0).mean(),
-            "this is a number of gaps; divide by how many there are": (np.diff(clock)[same] == 0).sum(),
+                (np.diff(np.round(table["timestamp"].to_numpy() / grid))[same] == 0).mean()
+            ),
+            "the clock was not made coarser: the share is that of the exact gaps": (
+                (exact[same] == 0).mean()
+            ),
+            "this is a number of gaps; divide by how many there are": (
+                (np.diff(clock)[same] == 0).sum()
+            ),
         }
         for reason, value in known.items():
             if np.isclose(got, value):
@@ -148,7 +186,9 @@ def check_future(answer) -> None:
         "B": "whose events, and of which dates, does the training part of leave-last-out hold?",
         "C": "can an event after the first cut be in that training part?",
         "D": "are these events earlier or later than the test event, and whose are they?",
-        "E": "which gaps are in the whole history, the one that ends with the test event among them?",
+        "E": (
+            "which gaps are in the whole history, the one that ends with the test event among them?"
+        ),
         "F": "does the validation part lie before or after 1 March?",
     }
     compare_letters(answer, {"A", "B", "E"}, hints)

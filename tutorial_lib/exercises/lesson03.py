@@ -20,8 +20,20 @@ def _table(rows: list[tuple[int, int, int]]) -> pd.DataFrame:
 @exercise
 def check_ascending_ties(answer) -> None:
     """3.1: the share of ties in which the item number goes up."""
-    # ties: 7 -> 2, 2 -> 5 (user 0, second 10), 4 -> 9 (user 1), 3 -> 8 and 8 -> 6 (user 2); 5 -> 4 crosses the users
-    rows = [(0, 1, 5), (0, 7, 10), (0, 2, 10), (0, 5, 10), (1, 4, 10), (1, 9, 10), (1, 10, 12), (2, 3, 7), (2, 8, 7), (2, 6, 7)]
+    # ties: 7 -> 2, 2 -> 5 (user 0, second 10), 4 -> 9 (user 1), 3 -> 8 and 8 -> 6 (user 2); 5 -> 4
+    # crosses the users
+    rows = [
+        (0, 1, 5),
+        (0, 7, 10),
+        (0, 2, 10),
+        (0, 5, 10),
+        (1, 4, 10),
+        (1, 9, 10),
+        (1, 10, 12),
+        (2, 3, 7),
+        (2, 8, 7),
+        (2, 6, 7),
+    ]
     table = _table(rows)
     got = float(answer(table.copy()))
     up, same_time = np.diff(table["item"]) > 0, np.diff(table["timestamp"]) == 0
@@ -29,27 +41,43 @@ def check_ascending_ties(answer) -> None:
     if math.isclose(got, 3 / 5):
         crossing = _table([(0, 3, 1), (0, 1, 1), (1, 9, 1), (1, 2, 1)])
         if not math.isclose(float(answer(crossing)), 0):
-            raise Wrong("a step from one user's last row to the next user's first is no tie, even within the same second")
+            raise Wrong(
+                "a step from one user's last row to the next user's first is no tie, even within"
+                " the same second"
+            )
         return
     known = {
-        "a step from one user to the next is counted as a tie: ask for the same user as well": up[same_time].mean(),
-        "all neighbouring rows are counted; only those with the same timestamp are ties": up[same_user].mean(),
+        "a step from one user to the next is counted as a tie: ask for the same user as well": (
+            up[same_time].mean()
+        ),
+        "all neighbouring rows are counted; only those with the same timestamp are ties": (
+            up[same_user].mean()
+        ),
         "all steps are counted, from user to user and from one second to the next": up.mean(),
-        "the rising ties are divided by all steps; divide by the number of ties": (up & same_user & same_time).sum() / len(up),
-        "this is a number of ties; divide it by the number of all ties": (up & same_user & same_time).sum(),
+        "the rising ties are divided by all steps; divide by the number of ties": (
+            (up & same_user & same_time).sum() / len(up)
+        ),
+        "this is a number of ties; divide it by the number of all ties": (
+            (up & same_user & same_time).sum()
+        ),
         "this is the share that goes down": 2 / 5,
     }
     for reason, value in known.items():
         if math.isclose(got, value):
             raise Wrong(reason)
-    raise Wrong(f"the test table has 5 ties, of which 3 go up, so the answer is 0.6; yours is {got:.4g}")
+    raise Wrong(
+        f"the test table has 5 ties, of which 3 go up, so the answer is 0.6; yours is {got:.4g}"
+    )
 
 
 def _split(seed: int = 0, rows: int = 900) -> Split:
-    """A temporal split in which whole file and training part count differently, and some items are new in the test part."""
+    """A temporal split in which whole file and training part count differently, and some items are
+    new in the test part.
+    """
     rng = np.random.default_rng(seed)
     time = np.sort(rng.integers(0, 100_000, rows))
-    item = (rng.random(rows) ** 2 * 20).astype(np.int64) + time // 2500  # item numbers grow with time
+    # item numbers grow with time
+    item = (rng.random(rows) ** 2 * 20).astype(np.int64) + time // 2500
     table = pd.DataFrame({"user": rng.integers(0, 30, rows), "item": item, "timestamp": time})
     return temporal_split(make_dataset("exercise", table.drop_duplicates()))
 
@@ -59,18 +87,24 @@ def check_frequent_items(answer) -> None:
     """3.2: an item filter that reads the training part alone."""
     split = _split()
     size = split.dataset.num_items + 1
-    train, everything = (np.bincount(rows["item"], minlength=size) for rows in (split.train, split.dataset.events))
+    train, everything = (
+        np.bincount(rows["item"], minlength=size) for rows in (split.train, split.dataset.events)
+    )
     for least in (5, 12, 1):
         got = answer(split, least)
         got = got.numpy() if isinstance(got, torch.Tensor) else np.asarray(got)
         if got.shape != (size,) or got.dtype != bool:
             raise Wrong(
-                f"got {got.dtype} of shape {got.shape}; wanted bool of shape ({size},), one place for each item and for 0"
+                f"got {got.dtype} of shape {got.shape}; wanted bool of shape ({size},), one place"
+                " for each item and for 0"
             )
         if np.array_equal(got, train >= least):
             continue
         if np.array_equal(got, everything >= least):
-            raise Wrong("the events of the whole file are counted: take split.train instead of split.dataset.events")
+            raise Wrong(
+                "the events of the whole file are counted: take split.train instead of"
+                " split.dataset.events"
+            )
         if np.array_equal(got, train > least):
             raise Wrong("an item with exactly `least` events must be kept")
         if np.array_equal(got[:-1], (train >= least)[1:]):
@@ -81,7 +115,10 @@ def check_frequent_items(answer) -> None:
             raise Wrong("this is the complement: True means that the item is kept")
         if got[0]:
             raise Wrong("place 0 is the padding, which is no item: it must be False")
-        raise Wrong(f"with least = {least}, {int((got != (train >= least)).sum())} items are wrongly in or out")
+        raise Wrong(
+            f"with least = {least}, {int((got != (train >= least)).sum())} items are wrongly in"
+            " or out"
+        )
     if answer(split, 0)[0]:
         raise Wrong("with least = 0 the padding at place 0 is kept, and it is no item")
 
@@ -100,12 +137,21 @@ def _gap_statistics(split: Split) -> np.ndarray:
 
 def _first_seen(split: Split) -> np.ndarray:
     events = split.dataset.events
-    return events.groupby("item")["timestamp"].min().reindex(range(1, split.dataset.num_items + 1), fill_value=-1).to_numpy()
+    return (
+        events.groupby("item")["timestamp"]
+        .min()
+        .reindex(range(1, split.dataset.num_items + 1), fill_value=-1)
+        .to_numpy()
+    )
 
 
 sealed = {  # for exercise 3.3: measure them, do not read them
     "A": lambda split: np.bincount(split.train["item"], minlength=split.dataset.num_items + 1),
-    "B": lambda split: np.bincount(split.dataset.events["item"], minlength=split.dataset.num_items + 1) >= 5,
+    "B": (
+        lambda split: (
+            np.bincount(split.dataset.events["item"], minlength=split.dataset.num_items + 1) >= 5
+        )
+    ),
     "C": _gap_statistics,
     "D": lambda split: split.train.groupby("user")["item"].last().to_numpy(),
     "E": lambda split: np.nan_to_num(_shortest_gap(split), nan=-1),
@@ -145,16 +191,29 @@ def check_users_needed(answer) -> None:
         if got == math.floor(want):
             raise Wrong("round up, not down: with one user less the gain is above the limit")
         if math.isclose(got, want, rel_tol=1e-3):
-            raise Wrong(f"{got:.2f} users is close; round up to a whole number, and do not round before")
+            raise Wrong(
+                f"{got:.2f} users is close; round up to a whole number, and do not round before"
+            )
         if math.isclose(got, math.sqrt(want), rel_tol=0.05):
-            raise Wrong("the error falls with the square ROOT of the number of users: square your result")
+            raise Wrong(
+                "the error falls with the square ROOT of the number of users: square your result"
+            )
         if math.isclose(got, want / maximum**2, rel_tol=0.01):
-            raise Wrong("the number of settings does not enter: multiply sigma by expected_maximum(settings)")
+            raise Wrong(
+                "the number of settings does not enter: multiply sigma by"
+                " expected_maximum(settings)"
+            )
         if math.isclose(got, want / maximum, rel_tol=0.01):
             raise Wrong("expected_maximum must be squared too: it multiplies the standard error")
         if math.isclose(got, 2 * math.log(settings) * (sigma / limit) ** 2, rel_tol=0.01):
-            raise Wrong("sqrt(2 ln m) is only a rough bound of the expected maximum: use expected_maximum(settings)")
-        raise Wrong(f"for {settings} settings, sigma {sigma} and limit {limit} about {want:.0f} users are needed, not {got:.0f}")
+            raise Wrong(
+                "sqrt(2 ln m) is only a rough bound of the expected maximum: use"
+                " expected_maximum(settings)"
+            )
+        raise Wrong(
+            f"for {settings} settings, sigma {sigma} and limit {limit} about {want:.0f} users are"
+            f" needed, not {got:.0f}"
+        )
 
 
 @exercise

@@ -23,7 +23,10 @@ def check_weights(answer) -> None:
     query, key = _random(6, 4), _random(6, 4, seed=1)
     got, want = answer(query, key), attention_weights(query, key)
     if got.shape != want.shape:
-        raise Wrong(f"the weights have shape {tuple(got.shape)}; one row for each query and one column for each key gives (6, 6)")
+        raise Wrong(
+            f"the weights have shape {tuple(got.shape)}; one row for each query and one column for"
+            " each key gives (6, 6)"
+        )
     if not _same(got, want):
         if _same(got, (query @ key.T).softmax(-1)):
             raise Wrong("the scores are not divided by the square root of the width")
@@ -37,7 +40,9 @@ def check_weights(answer) -> None:
             raise Wrong("the rows do not sum to 1: divide by the sum of the row, with keepdim=True")
         raise Wrong("the rows sum to 1 but the weights differ from softmax(query key^T / sqrt(d))")
     if not answer(1000 * query, key).isfinite().all():
-        raise Wrong("large scores give inf or nan: subtract the largest score of each row before exp()")
+        raise Wrong(
+            "large scores give inf or nan: subtract the largest score of each row before exp()"
+        )
 
 
 @exercise
@@ -48,9 +53,15 @@ def check_temperature(answer) -> None:
         raise Wrong("temperature 1 must give plain attention, scaling by sqrt(d) included")
     hot, cold = answer(query, key, value, 1e9), answer(query, key, value, 1e-6)
     if _same(cold, value.mean(0).expand(5, 4)):
-        raise Wrong("a high temperature sharpens the weights and a low one flattens them: it is the wrong way round")
+        raise Wrong(
+            "a high temperature sharpens the weights and a low one flattens them: it is the wrong"
+            " way round"
+        )
     if not torch.allclose(hot, value.mean(0).expand(5, 4), atol=1e-6):
-        raise Wrong("at a very high temperature all weights must become equal: divide the scores, not the weights or the output")
+        raise Wrong(
+            "at a very high temperature all weights must become equal: divide the scores, not the"
+            " weights or the output"
+        )
     if not _same(cold, value[(query @ key.T).argmax(1)]):
         raise Wrong("at a very low temperature the output must be the value of the best key alone")
     if not _same(answer(query, key, value, 2.0), attention(query / 2, key, value)):
@@ -60,7 +71,9 @@ def check_temperature(answer) -> None:
 @exercise
 def check_effective_number(answer) -> None:
     """4.3: exponential of the entropy of each row."""
-    rows = torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.7, 0.1, 0.1, 0.1]])
+    rows = torch.tensor(
+        [[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.7, 0.1, 0.1, 0.1]]
+    )
     got = answer(rows)
     if got.shape != (4,):
         raise Wrong(f"the answer has shape {tuple(got.shape)}; one number for each row gives (4,)")
@@ -74,7 +87,10 @@ def check_effective_number(answer) -> None:
     if torch.allclose(got, (-entropy).exp(), atol=1e-5):
         raise Wrong("the sign of the entropy is turned round")
     if not torch.allclose(got, entropy.exp(), atol=1e-5):
-        raise Wrong(f"four equal weights must give 4, not {got[0]:.2f}; 0.7, 0.1, 0.1, 0.1 must give {math.exp(entropy[3]):.2f}")
+        raise Wrong(
+            f"four equal weights must give 4, not {got[0]:.2f}; 0.7, 0.1, 0.1, 0.1 must give"
+            f" {math.exp(entropy[3]):.2f}"
+        )
     if answer(rows.expand(2, 4, 4)).shape != (2, 4):
         raise Wrong("leading dimensions must be kept: sum over the last dimension only")
 
@@ -83,8 +99,14 @@ def check_effective_number(answer) -> None:
 def check_unchanged(answer) -> None:
     """4.4: which changes leave the weights alone."""
     hints = {
-        "A": "write out the score of q with k + c: what is added, and is it the same for every key of the row?",
-        "B": "write out the score of q + c with k: is what is added the same for every key of the row?",
+        "A": (
+            "write out the score of q with k + c: what is added, and is it the same for every key"
+            " of the row?"
+        ),
+        "B": (
+            "write out the score of q + c with k: is what is added the same for every key of the"
+            " row?"
+        ),
         "C": "what happens to the product of a doubled number and a halved one?",
         "D": "do the values take part in the weights?",
         "E": "a rotation keeps lengths and angles: what does it do to a dot product?",

@@ -17,9 +17,12 @@ def check_window_mask(answer) -> None:
     distance = torch.arange(6)[:, None] - torch.arange(6)  # query minus key
     want = (distance >= 0) & (distance < 3)
     if torch.equal(got, want):
-        if not torch.equal(answer(4, 9), causal_mask(4)) or not torch.equal(answer(5, 1), torch.eye(5, dtype=torch.bool)):
+        if not torch.equal(answer(4, 9), causal_mask(4)) or not torch.equal(
+            answer(5, 1), torch.eye(5, dtype=torch.bool)
+        ):
             raise Wrong(
-                "width 3 is right, but width 1 must leave the diagonal alone and a width beyond the length must give causal_mask"
+                "width 3 is right, but width 1 must leave the diagonal alone and a width beyond the"
+                " length must give causal_mask"
             )
         return
     if torch.equal(got, ~want):
@@ -31,7 +34,8 @@ def check_window_mask(answer) -> None:
     if got.triu(1).any():
         raise Wrong("some query may look at a later event: the upper triangle must be False")
     raise Wrong(
-        f"with width 3, position 6 may look at positions 4, 5 and 6; yours allows {(got[5].nonzero()[:, 0] + 1).tolist()}"
+        "with width 3, position 6 may look at positions 4, 5 and 6; yours allows"
+        f" {(got[5].nonzero()[:, 0] + 1).tolist()}"
     )
 
 
@@ -42,12 +46,17 @@ def check_padded_mask(answer) -> None:
     got = answer(is_real)
     want_tensor(got, (3, 5, 5), torch.bool, name="the mask")
     if not got.any(dim=2).all():
-        raise Wrong("some row allows no key at all, and its softmax is nan: let every pad look at itself")
+        raise Wrong(
+            "some row allows no key at all, and its softmax is nan: let every pad look at itself"
+        )
     if got.triu(1).any():
         raise Wrong("some query may look at a later event: keep causal_mask as well")
     pads_as_keys = got & is_real[:, :, None] & ~is_real[:, None, :]
     if pads_as_keys.any():
-        raise Wrong("a real event may look at a pad: the columns of the pads must be False, so is_real belongs on the last axis")
+        raise Wrong(
+            "a real event may look at a pad: the columns of the pads must be False, so is_real"
+            " belongs on the last axis"
+        )
     wanted = causal_mask(5) & is_real[:, None, :]
     if (wanted & ~got)[is_real].any():
         raise Wrong("a real event may not look at some real event before it")

@@ -30,31 +30,42 @@ def check_rms_norm(answer) -> None:
         "the mean was subtracted, which makes it LayerNorm without a shift: RMSNorm leaves the mean where it is": F.layer_norm(
             x, (4,), gain, None, eps
         ),
-        "the root is missing: dividing by the mean square alone leaves numbers that shrink as x grows": x / (square + eps) * gain,
+        "the root is missing: dividing by the mean square alone leaves numbers that shrink as x grows": (
+            x / (square + eps) * gain
+        ),
         "the squares are summed; their mean is wanted": x / (square * 4 + eps).sqrt() * gain,
         "the gain is missing: multiply by it at the end": F.rms_norm(x, (4,), None, eps),
-        "the mean square is taken over all positions together, so events see each other, the future included": x
-        / (x.square().mean() + eps).sqrt()
-        * gain,
-        "the mean square is taken over the positions of a history; each position has its own, over the last axis": x
-        / (x.square().mean(1, keepdim=True) + eps).sqrt()
-        * gain,
-        "this is the square root of the mean square times x; divide instead": x * (square + eps).sqrt() * gain,
+        "the mean square is taken over all positions together, so events see each other, the future included": (
+            x / (x.square().mean() + eps).sqrt() * gain
+        ),
+        "the mean square is taken over the positions of a history; each position has its own, over the last axis": (
+            x / (x.square().mean(1, keepdim=True) + eps).sqrt() * gain
+        ),
+        "this is the square root of the mean square times x; divide instead": (
+            x * (square + eps).sqrt() * gain
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
     if not torch.allclose(got, want, atol=1e-4):
-        raise Wrong("it differs from x / sqrt(mean(x^2) + eps) * gain with the mean over the last axis")
+        raise Wrong(
+            "it differs from x / sqrt(mean(x^2) + eps) * gain with the mean over the last axis"
+        )
     if not answer(torch.zeros(1, 4).double(), gain).isfinite().all():
         raise Wrong("an event of four zeros gives nan: add eps to the mean square, under the root")
     tiny = 1e-3 * _random(3, 4, seed=2)
     if not _same(answer(tiny, gain), F.rms_norm(tiny, (4,), gain, eps)):
-        raise Wrong("for very small numbers it differs: eps = 1e-5 belongs to the mean square, under the root")
+        raise Wrong(
+            "for very small numbers it differs: eps = 1e-5 belongs to the mean square, under the"
+            " root"
+        )
 
 
 def _parts() -> tuple[Callable, Callable, Callable, Callable]:
-    """Two norms, a causal mean as stand-in for attention, and a feed-forward network, all in double precision."""
+    """Two norms, a causal mean as stand-in for attention, and a feed-forward network, all in double
+    precision.
+    """
     gains, w1, w2 = _random(2, 8, seed=3), _random(8, 16, seed=4) / 3, _random(16, 8, seed=5) / 4
     counts = torch.arange(1, 7, dtype=torch.double)[:, None]
     return (
@@ -74,15 +85,26 @@ def check_parallel_block(answer) -> None:
     want_tensor(got, (6, 8))
     a = x + look_back(y)
     known = {
-        "the two parts still stand one after the other: the feed-forward network must read norm(x), not the sum": a
-        + think(norm(a)),
+        "the two parts still stand one after the other: the feed-forward network must read norm(x), not the sum": (
+            a + think(norm(a))
+        ),
         "x itself is missing: the residual carries it past both parts": look_back(y) + think(y),
-        "x is added twice, once with each part; it must be added once": 2 * x + look_back(y) + think(y),
-        "the residual carries norm(x); the un-normalised x must be added": y + look_back(y) + think(y),
+        "x is added twice, once with each part; it must be added once": (
+            2 * x + look_back(y) + think(y)
+        ),
+        "the residual carries norm(x); the un-normalised x must be added": (
+            y + look_back(y) + think(y)
+        ),
         "the parts read x; they must read norm(x)": x + look_back(x) + think(x),
-        "the norm stands at the end, as in post-norm; it belongs before the two parts": norm(x + look_back(x) + think(x)),
-        "the feed-forward network reads the output of attention; both must read norm(x)": x + think(look_back(y)),
-        "the feed-forward network reads x; it must read norm(x) like attention": x + look_back(y) + think(x),
+        "the norm stands at the end, as in post-norm; it belongs before the two parts": norm(
+            x + look_back(x) + think(x)
+        ),
+        "the feed-forward network reads the output of attention; both must read norm(x)": (
+            x + think(look_back(y))
+        ),
+        "the feed-forward network reads x; it must read norm(x) like attention": (
+            x + look_back(y) + think(x)
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
@@ -113,13 +135,22 @@ KINDS = {"A": "post-norm", "B": "no residual", "C": "pre-norm", "D": "no norm"}
 @exercise
 def check_kinds(answer) -> None:
     """6.3: which sealed part is wired how."""
-    if not isinstance(answer, dict) or set(answer) != set(KINDS) or not set(answer.values()) <= set(KINDS.values()):
-        raise Wrong(f"the answer is a dictionary from A, B, C and D to {', '.join(sorted(KINDS.values()))}")
+    if (
+        not isinstance(answer, dict)
+        or set(answer) != set(KINDS)
+        or not set(answer.values()) <= set(KINDS.values())
+    ):
+        raise Wrong(
+            f"the answer is a dictionary from A, B, C and D to {', '.join(sorted(KINDS.values()))}"
+        )
     hints = {
         "A": "what are the mean and the variance of each row of its output?",
         "B": "compare its outputs for x and for 10 x: does anything of the size of x get through?",
         "C": "compare output minus input for x and for 10 x: are the two changes the same?",
-        "D": "compare output minus input for x and for 10 x: how does the size of the change go with the size of x?",
+        "D": (
+            "compare output minus input for x and for 10 x: how does the size of the change go with"
+            " the size of x?"
+        ),
     }
     for letter, hint in hints.items():
         if answer[letter] != KINDS[letter]:
@@ -131,7 +162,9 @@ def check_unmoved(answer) -> None:
     """6.4: which changes of the input LayerNorm does not let through."""
     hints = {
         "A": "what happens to the mean of the event, and what to the deviations from it?",
-        "B": "what happens to the deviations, and what to the standard deviation that divides them?",
+        "B": (
+            "what happens to the deviations, and what to the standard deviation that divides them?"
+        ),
         "C": "are the deviations within one event all changed by the same factor?",
         "D": "a standard deviation has no sign: what is left of the -1?",
         "E": "does LayerNorm mix events, or does each event have its own mean and variance?",

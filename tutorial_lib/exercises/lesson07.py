@@ -26,19 +26,30 @@ def check_recommend(answer) -> None:
         if got == want:
             continue
         if got == [item - 1 for item in want]:
-            raise Wrong("all ids are too small by 1: column 0 of the scores is the padding, so column i is item i")
+            raise Wrong(
+                "all ids are too small by 1: column 0 of the scores is the padding, so column i is"
+                " item i"
+            )
         if 0 in got:
             raise Wrong("it recommends item 0, the padding, which stands for no item")
         if set(got) & set(history):
-            raise Wrong("it recommends an item of the history: give seen items the score -inf first")
+            raise Wrong(
+                "it recommends an item of the history: give seen items the score -inf first"
+            )
         if sorted(got) == sorted(want):
             raise Wrong("the right items in the wrong order: the best must come first")
         if len(history) > 1:
             first = model.score(states[0])
             first[history] = -torch.inf
             if got == first.topk(7).indices.tolist():
-                raise Wrong("it uses the state of the first event; the state of the last real event knows the whole history")
-        raise Wrong("these are not the best items: score the state of the last event against all items and take the k largest")
+                raise Wrong(
+                    "it uses the state of the first event; the state of the last real event knows"
+                    " the whole history"
+                )
+        raise Wrong(
+            "these are not the best items: score the state of the last event against all items and"
+            " take the k largest"
+        )
 
 
 @exercise
@@ -51,18 +62,29 @@ def check_bce(answer) -> None:
     known = {
         "the sign is turned round: a loss falls when the true item gains": -want,
         "the labels are swapped: the true item must gain, the negatives must lose": (
-            F.softplus(positive) + F.softplus(-negative).sum(1)
-        ).mean(),
-        "the negatives are averaged over k; the formula sums them": (F.softplus(-positive) + F.softplus(negative).mean(1)).mean(),
+            (F.softplus(positive) + F.softplus(-negative).sum(1)).mean()
+        ),
+        "the negatives are averaged over k; the formula sums them": (
+            (F.softplus(-positive) + F.softplus(negative).mean(1)).mean()
+        ),
         "the sum over the N positions is not divided by N": want * 6,
-        "this is BPR, the difference of the scores; BCE judges each score alone": F.softplus(negative - positive[:, None]).mean(),
+        "this is BPR, the difference of the scores; BCE judges each score alone": (
+            F.softplus(negative - positive[:, None]).mean()
+        ),
     }
     for reason, value in known.items():
-        if isinstance(got, torch.Tensor) and got.shape == () and torch.isclose(got, value, atol=1e-5):
+        if (
+            isinstance(got, torch.Tensor)
+            and got.shape == ()
+            and torch.isclose(got, value, atol=1e-5)
+        ):
             raise Wrong(reason)
     want_equal(got, want, name="the loss of the test scores")
     if not answer(torch.tensor([-1000.0]), torch.tensor([[1000.0]])).isfinite():
-        raise Wrong("scores of 1000 give inf or nan: the logarithm of a sigmoid that has become 0; use softplus")
+        raise Wrong(
+            "scores of 1000 give inf or nan: the logarithm of a sigmoid that has become 0; use"
+            " softplus"
+        )
 
 
 @exercise
@@ -80,19 +102,32 @@ def check_reach(answer) -> None:
             continue
         if got == max(curve, key=curve.get):
             raise Wrong(
-                "this is the length with the highest NDCG@10; the smallest that comes within 5 % of the longest is wanted"
+                "this is the length with the highest NDCG@10; the smallest that comes within 5 % of"
+                " the longest is wanted"
             )
         if got in curve.values():
             raise Wrong("it returns a quality; a history length is wanted")
-        raise Wrong(f"for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the value of the longest history")
+        raise Wrong(
+            f"for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the value"
+            " of the longest history"
+        )
 
 
 @exercise
 def check_count(answer) -> None:
     """7.4: the number of parameters of SASRec."""
-    for items, length, dim, hidden, blocks in ((3416, 200, 64, 256, 2), (30, 7, 8, 8, 1), (100, 20, 16, 64, 3)):
-        model = build_model("sasrec", num_items=items, max_len=length, dim=dim, hidden=hidden, blocks=blocks)
-        want, got = sum(p.numel() for p in model.parameters()), answer(items, length, dim, hidden, blocks)
+    for items, length, dim, hidden, blocks in (
+        (3416, 200, 64, 256, 2),
+        (30, 7, 8, 8, 1),
+        (100, 20, 16, 64, 3),
+    ):
+        model = build_model(
+            "sasrec", num_items=items, max_len=length, dim=dim, hidden=hidden, blocks=blocks
+        )
+        want, got = (
+            sum(p.numel() for p in model.parameters()),
+            answer(items, length, dim, hidden, blocks),
+        )
         if not isinstance(got, int):
             raise Wrong(f"a whole number is wanted, got {got!r}")
         if got == want:
@@ -107,4 +142,7 @@ def check_count(answer) -> None:
         }
         reason = missing.get(want - got)
         about = f"; the difference is that of {reason}" if reason else ""
-        raise Wrong(f"for V={items}, L={length}, d={dim}, h={hidden}, {blocks} blocks it is {want}, yours is {got}{about}")
+        raise Wrong(
+            f"for V={items}, L={length}, d={dim}, h={hidden}, {blocks} blocks it is {want}, yours"
+            f" is {got}{about}"
+        )

@@ -19,8 +19,13 @@ def check_bucket_centre(answer) -> None:
     got = float(answer(20, horizon, last))
     known = {
         math.expm1(20 * scale): "this is in minutes; seconds are wanted",
-        60 * math.exp(20 * scale): "the 1 of ln(1 + gap / 1 min) is still in it: bucket 0 must give 0 s",
-        20 / last * horizon: "this cuts the horizon into equal parts; the buckets are equal in the logarithm",
+        60
+        * math.exp(
+            20 * scale
+        ): "the 1 of ln(1 + gap / 1 min) is still in it: bucket 0 must give 0 s",
+        20 / last * horizon: (
+            "this cuts the horizon into equal parts; the buckets are equal in the logarithm"
+        ),
         60 * (10 ** (20 * scale) - 1): "a natural logarithm is undone by a power of e, not of 10",
         60 * (2 ** (20 * scale) - 1): "a natural logarithm is undone by a power of e, not of 2",
     }
@@ -30,11 +35,18 @@ def check_bucket_centre(answer) -> None:
     for bucket in range(1, last + 1):
         for limit in (horizon, 3600):  # and the given horizon counts, not one that was written in
             got = float(answer(bucket, limit, last))
-            if not math.isclose(60 * math.log1p(got / 60), 60 * bucket * math.log1p(limit / 60) / last, rel_tol=1e-6):
+            if not math.isclose(
+                60 * math.log1p(got / 60), 60 * bucket * math.log1p(limit / 60) / last, rel_tol=1e-6
+            ):
                 found = (
-                    log_buckets(torch.tensor([[[round(got)]]]), torch.tensor(limit), last).item() if 0 <= got < 1e12 else "none"
+                    log_buckets(torch.tensor([[[round(got)]]]), torch.tensor(limit), last).item()
+                    if 0 <= got < 1e12
+                    else "none"
                 )
-                raise Wrong(f"bucket {bucket} of {last} at a horizon of {limit} s: yours is {got:.6g} s, whose bucket is {found}")
+                raise Wrong(
+                    f"bucket {bucket} of {last} at a horizon of {limit} s: yours is {got:.6g} s,"
+                    f" whose bucket is {found}"
+                )
 
 
 @exercise
@@ -47,30 +59,43 @@ def check_dial_buckets(answer) -> None:
     got = answer(gaps.clone())
     want_tensor(got, tuple(gaps.shape), name="the buckets")
     if got.is_floating_point():
-        raise Wrong(f"the buckets have dtype {got.dtype}; they pick rows of a table, so they must be whole numbers: use % and //")
+        raise Wrong(
+            f"the buckets have dtype {got.dtype}; they pick rows of a table, so they must be whole"
+            " numbers: use % and //"
+        )
     whole = gaps // 3600 % 24
     known = {
-        "this is the hour modulo 24: 23 hours must give 1, because the other way round the dial is shorter": whole,
-        "hours are rounded down before the shorter way is taken: after 23.5 hours half an hour is missing, so it is bucket 0": (
-            torch.minimum(whole, 24 - whole)
+        "this is the hour modulo 24: 23 hours must give 1, because the other way round the dial is shorter": (
+            whole
+        ),
+        "hours are rounded down before the shorter way is taken: after 23.5 hours half an hour is missing, so it is bucket 0": torch.minimum(
+            whole, 24 - whole
         ),
         "a gap beyond a day must wrap round: 25 hours are 1 hour": (gaps // 3600).clamp(max=12),
-        "the dial has 24 hours, not 12: 13 hours are 11 hours apart": torch.minimum(gaps % (DAY // 2), -gaps % (DAY // 2))
-        // 3600,
+        "the dial has 24 hours, not 12: 13 hours are 11 hours apart": (
+            torch.minimum(gaps % (DAY // 2), -gaps % (DAY // 2)) // 3600
+        ),
         "these are seconds; divide by 3600": torch.minimum(since, DAY - since),
-        "count whole hours, do not round: 6.9 hours are bucket 6": (torch.minimum(since, DAY - since) / 3600).round().long(),
+        "count whole hours, do not round: 6.9 hours are bucket 6": (
+            (torch.minimum(since, DAY - since) / 3600).round().long()
+        ),
     }
     for reason, value in known.items():
         if torch.equal(got, value):
             raise Wrong(reason)
     if not torch.equal(got, want):
         place = (got != want)[0, 0].nonzero()[0, 0].item()
-        raise Wrong(f"a gap of {hours[place]} hours belongs to bucket {want[0, 0, place]}, yours is {got[0, 0, place]}")
+        raise Wrong(
+            f"a gap of {hours[place]} hours belongs to bucket {want[0, 0, place]}, yours is"
+            f" {got[0, 0, place]}"
+        )
 
 
 @exercise
 def check_saturated(answer) -> None:
-    """8.3: share of the pairs with an earlier event that lie in the last bucket; pads count for nothing."""
+    """8.3: share of the pairs with an earlier event that lie in the last bucket; pads count for
+    nothing.
+    """
     generator = torch.Generator().manual_seed(0)
     lengths, last = torch.tensor([7, 4, 2, 1]), 3
     times = torch.randint(0, 9, (4, 7), generator=generator).cumsum(1)
@@ -87,15 +112,25 @@ def check_saturated(answer) -> None:
     if math.isclose(got, share(earlier), rel_tol=1e-6):
         return
     known = {
-        share((place < place[:, None]).expand(4, 7, 7)): "it counts the pads: a pair needs two real events",
-        share((place <= place[:, None]) & both): "it counts each event with itself; only earlier events are asked for",
-        share(both): "it counts every pair twice, and each event with itself: only keys before the query are asked for",
+        share(
+            (place < place[:, None]).expand(4, 7, 7)
+        ): "it counts the pads: a pair needs two real events",
+        share(
+            (place <= place[:, None]) & both
+        ): "it counts each event with itself; only earlier events are asked for",
+        share(both): (
+            "it counts every pair twice, and each event with itself: only keys before the query are"
+            " asked for"
+        ),
         share(torch.ones_like(both)): "it counts all cells: later events and pads must stay out",
-        ((buckets == last) & earlier).sum().item() / both.numel(): "divide by the number of pairs that count, not of all cells",
+        ((buckets == last) & earlier).sum().item()
+        / both.numel(): "divide by the number of pairs that count, not of all cells",
         1 - share(earlier): "this is the share of the pairs that are not in the last bucket",
     }
     each = [(buckets == last)[user][earlier[user]].double().mean().item() for user in range(3)]
-    known[sum(each) / 3] = "it averages the shares of the histories; every pair of the batch counts alike"
+    known[sum(each) / 3] = (
+        "it averages the shares of the histories; every pair of the batch counts alike"
+    )
     for value, reason in known.items():
         if math.isclose(got, value, rel_tol=1e-6):
             raise Wrong(reason)

@@ -20,19 +20,27 @@ def _rows(matrix: Tensor) -> Tensor:
 @exercise
 def check_sinkhorn_step(answer) -> None:
     """9.1: one iteration, columns first."""
-    matrix = torch.tensor([[1.0, 8.0, 2.0, 0.5], [3.0, 1.0, 0.2, 2.0], [0.1, 4.0, 1.0, 1.0], [2.0, 2.0, 6.0, 3.0]])
+    matrix = torch.tensor(
+        [[1.0, 8.0, 2.0, 0.5], [3.0, 1.0, 0.2, 2.0], [0.1, 4.0, 1.0, 1.0], [2.0, 2.0, 6.0, 3.0]]
+    )
     given = matrix.clone()
     got = answer(given)
     want_tensor(got, (4, 4), name="the matrix")
     known = {
-        "rows before columns: the paper divides the columns first, so that the rows end exact": _columns(_rows(matrix)),
+        "rows before columns: the paper divides the columns first, so that the rows end exact": (
+            _columns(_rows(matrix))
+        ),
         "only the columns were divided; the rows must follow": _columns(matrix),
         "only the rows were divided; the columns come first": _rows(matrix),
         "the row sums were taken before the columns were divided; take them from the new matrix": (
             matrix / matrix.sum(0, keepdim=True) / matrix.sum(1, keepdim=True)
         ),
-        "the matrix is positive already: softmax would take its exponential once more": matrix.softmax(0).softmax(1),
-        "all entries were divided by one number, the total; each column needs its own": matrix / matrix.sum(),
+        "the matrix is positive already: softmax would take its exponential once more": (
+            matrix.softmax(0).softmax(1)
+        ),
+        "all entries were divided by one number, the total; each column needs its own": (
+            matrix / matrix.sum()
+        ),
     }
     for reason, value in known.items():
         if torch.allclose(got.float(), value, atol=1e-5):
@@ -61,19 +69,28 @@ def check_stream_update(answer) -> None:
     got = answer(streams.clone(), pre, post, res, function)
     if asked not in ([(5,)], [(1, 5)]):
         how = f"{len(asked)} times" if len(asked) != 1 else f"with the shape {list(asked[0])}"
-        raise Wrong(f"the sub-layer must be called once, with one event [5], the mixture that H_pre makes; yours called it {how}")
+        raise Wrong(
+            "the sub-layer must be called once, with one event [5], the mixture that H_pre makes;"
+            f" yours called it {how}"
+        )
     want_tensor(got, (3, 5), name="the new streams")
     plain = function(pre @ streams)
     known = {
-        "H_res is transposed: row m says how the new stream m is made": _update(streams, pre, post, res.T, function),
+        "H_res is transposed: row m says how the new stream m is made": _update(
+            streams, pre, post, res.T, function
+        ),
         "H_pre and H_post are swapped": _update(streams, post, pre, res, function),
         "the streams were not mixed: H_res is missing": streams + post[:, None] * plain,
         "every stream received the whole output: H_post is missing": res @ streams + plain,
-        "the old streams are gone: what the sub-layer says is added to H_res X": post[:, None] * plain,
+        "the old streams are gone: what the sub-layer says is added to H_res X": (
+            post[:, None] * plain
+        ),
         "the sub-layer read the mean of the streams; H_pre says how much of each it reads": (
             res @ streams + post[:, None] * function(streams.mean(0))
         ),
-        "the output was added before the mixing, so H_res mixed it too": res @ (streams + post[:, None] * plain),
+        "the output was added before the mixing, so H_res mixed it too": (
+            res @ (streams + post[:, None] * plain)
+        ),
     }
     for reason, value in known.items():
         if torch.allclose(got, value, atol=1e-5):
@@ -82,7 +99,13 @@ def check_stream_update(answer) -> None:
 
 
 def _network(
-    x: Tensor, mappings: Tensor, *, persistent: bool, alike: bool, transposed: bool = False, join: str = "sum"
+    x: Tensor,
+    mappings: Tensor,
+    *,
+    persistent: bool,
+    alike: bool,
+    transposed: bool = False,
+    join: str = "sum",
 ) -> Tensor:
     """x [N, d] through one sub-layer for each matrix of mappings [depth, n, n]; -> [N, d]."""
     generator = torch.Generator().manual_seed(11)
@@ -114,11 +137,23 @@ sealed = {  # for exercise 9.3: measure them, do not read them
 def check_idle(answer) -> None:
     """9.3: in which sealed networks does H_res do nothing."""
     hints = {
-        "A": "are both of your stacks doubly stochastic, with six matrices each, and is your tolerance small, such as 1e-9?",
-        "B": "do the outputs differ by more than rounding? Compare with a tolerance such as 1e-9, not with ==",
-        "C": "do the outputs differ by more than rounding? Compare with a tolerance such as 1e-9, not with ==",
+        "A": (
+            "are both of your stacks doubly stochastic, with six matrices each, and is your"
+            " tolerance small, such as 1e-9?"
+        ),
+        "B": (
+            "do the outputs differ by more than rounding? Compare with a tolerance such as 1e-9,"
+            " not with =="
+        ),
+        "C": (
+            "do the outputs differ by more than rounding? Compare with a tolerance such as 1e-9,"
+            " not with =="
+        ),
         "D": "its size stays healthy, but do the outputs differ by more than rounding?",
-        "E": "are both of your stacks doubly stochastic, with six matrices each, and is your tolerance small, such as 1e-9?",
+        "E": (
+            "are both of your stacks doubly stochastic, with six matrices each, and is your"
+            " tolerance small, such as 1e-9?"
+        ),
     }
     compare_letters(answer, {"B", "C", "D"}, hints)
 

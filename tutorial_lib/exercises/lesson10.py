@@ -19,12 +19,17 @@ def check_join(answer) -> None:
     decays, inputs = torch.rand(6, 3, generator=generator), torch.randn(6, 3, generator=generator)
 
     def stretch(start: int, end: int) -> tuple[Tensor, Tensor]:
-        return decays[start:end].prod(dim=0), recurrence(decays[None, start:end], inputs[None, start:end])[0, -1]
+        return (
+            decays[start:end].prod(dim=0),
+            recurrence(decays[None, start:end], inputs[None, start:end])[0, -1],
+        )
 
     first, second, (want_decay, want_state) = stretch(0, 2), stretch(2, 6), stretch(0, 6)
     joined = answer(first, second)
     if not isinstance(joined, tuple | list) or len(joined) != 2:
-        raise Wrong("a pair is wanted: the decay of both stretches together, and the state at their end")
+        raise Wrong(
+            "a pair is wanted: the decay of both stretches together, and the state at their end"
+        )
     decay, state = joined
     want_tensor(decay, (3,), name="the decay")
     want_tensor(state, (3,), name="the state")
@@ -33,22 +38,38 @@ def check_join(answer) -> None:
     if _same(decay, first[0] + second[0]):
         raise Wrong("decays multiply along the way, they do not add: a half of a half is a quarter")
     if not _same(decay, want_decay):
-        raise Wrong("the decay of both stretches is wrong: what is left after the first must also pass the second")
+        raise Wrong(
+            "the decay of both stretches is wrong: what is left after the first must also pass the"
+            " second"
+        )
     if _same(state, first[0] * second[1] + first[1]):
-        raise Wrong("this is the state for the other order: the first stretch is the earlier one, so its state fades further")
+        raise Wrong(
+            "this is the state for the other order: the first stretch is the earlier one, so its"
+            " state fades further"
+        )
     if _same(state, first[1] + second[1]):
-        raise Wrong("the state of the earlier stretch enters undiminished: it must fade over the later one")
+        raise Wrong(
+            "the state of the earlier stretch enters undiminished: it must fade over the later one"
+        )
     if _same(state, first[0] * first[1] + second[1]):
-        raise Wrong("the earlier state fades with the decay of its own stretch, which it has behind it already")
+        raise Wrong(
+            "the earlier state fades with the decay of its own stretch, which it has behind it"
+            " already"
+        )
     if not _same(state, want_state):
-        raise Wrong("the state at the end is wrong: what came from the first stretch, faded over the second, plus the second")
+        raise Wrong(
+            "the state at the end is wrong: what came from the first stretch, faded over the"
+            " second, plus the second"
+        )
 
 
 @exercise
 def check_impulse(answer) -> None:
     """10.2: impulse form at irregular gaps, read ahead of each event."""
     generator = torch.Generator().manual_seed(1)
-    eigenvalues = torch.complex(-torch.rand(3, generator=generator) - 0.1, 4 * torch.rand(3, generator=generator)).cdouble()
+    eigenvalues = torch.complex(
+        -torch.rand(3, generator=generator) - 0.1, 4 * torch.rand(3, generator=generator)
+    ).cdouble()
     inputs = torch.randn(7, 3, dtype=torch.cdouble, generator=generator)
     gaps, ahead = 2 * torch.rand(2, 7, dtype=torch.double, generator=generator)
     gaps[3] = 0.0
@@ -64,23 +85,34 @@ def check_impulse(answer) -> None:
     held = recurrence(decay[None], (weight * inputs)[None])[0]
     before = at_event - inputs
     known = {
-        "this is the state at each event; it must still fade and turn until the query, `ahead` seconds later": at_event,
-        "the input is held here, as in zero-order hold: an event at gap 0 adds nothing. Let each event enter whole": later * held,
-        "the input is held here, as in zero-order hold, and read at the event; an event must enter whole, read later": held,
+        "this is the state at each event; it must still fade and turn until the query, `ahead` seconds later": (
+            at_event
+        ),
+        "the input is held here, as in zero-order hold: an event at gap 0 adds nothing. Let each event enter whole": (
+            later * held
+        ),
+        "the input is held here, as in zero-order hold, and read at the event; an event must enter whole, read later": (
+            held
+        ),
         "the event itself is missing: it enters first, then the state moves ahead": later * before,
-        "the state moves ahead, but the event is added behind: it must move along": later * before + inputs,
+        "the state moves ahead, but the event is added behind: it must move along": (
+            later * before + inputs
+        ),
         "the same gap is used twice: until the query it is `ahead`": decay * at_event,
         "gaps and ahead have changed places": decay * recurrence(later[None], inputs[None])[0],
-        "the jump until the query was kept in the memory: the next event must start from the state at the event": recurrence(
-            (decay * torch.cat([torch.ones_like(later[:1]), later[:-1]]))[None], inputs[None]
-        )[0]
-        * later,
+        "the jump until the query was kept in the memory: the next event must start from the state at the event": (
+            recurrence(
+                (decay * torch.cat([torch.ones_like(later[:1]), later[:-1]]))[None], inputs[None]
+            )[0]
+            * later
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
     raise Wrong(
-        "these are not the states: multiply by exp(eigenvalue * gap), add the input, and read exp(eigenvalue * ahead) later"
+        "these are not the states: multiply by exp(eigenvalue * gap), add the input, and read"
+        " exp(eigenvalue * ahead) later"
     )
 
 
@@ -98,27 +130,46 @@ def check_largest_step(answer) -> None:
             continue
         where = f"for the eigenvalue {eigenvalue}"
         if want == 0:
-            raise Wrong(f"{where} the state grows at any step, because the real part is positive; answer 0")
+            raise Wrong(
+                f"{where} the state grows at any step, because the real part is positive; answer 0"
+            )
         if abs(got - want / 2) <= 0.001 * want:
-            raise Wrong(f"{where} your step is half the limit: |1 + eigenvalue * step| may come up to 1")
+            raise Wrong(
+                f"{where} your step is half the limit: |1 + eigenvalue * step| may come up to 1"
+            )
         if abs(got + want) <= 0.001 * want:
             raise Wrong(f"{where} your step is negative: the sign is turned round")
         if abs(got - 2 / abs(eigenvalue.real)) <= 0.001 * got:
-            raise Wrong(f"{where} yours is right only without turning: the imaginary part makes the limit smaller")
+            raise Wrong(
+                f"{where} yours is right only without turning: the imaginary part makes the limit"
+                " smaller"
+            )
         if abs(got - 2 / abs(eigenvalue)) <= 0.001 * got:
-            raise Wrong(f"{where} yours takes the size of the eigenvalue as if it were real: look at |1 + eigenvalue * step|")
+            raise Wrong(
+                f"{where} yours takes the size of the eigenvalue as if it were real: look at |1 +"
+                " eigenvalue * step|"
+            )
         factor = abs(1 + eigenvalue * got)
-        raise Wrong(f"{where} you say {got:.4g} s, where one step multiplies by {factor:.4g}; it should be 1 at the limit")
+        raise Wrong(
+            f"{where} you say {got:.4g} s, where one step multiplies by {factor:.4g}; it should be"
+            " 1 at the limit"
+        )
 
 
 @exercise
 def check_one_convolution(answer) -> None:
     """10.4: which layers are one convolution."""
     hints = {
-        "A": "does the weight of an input depend on anything but its age? Every memory may have a kernel of its own",
+        "A": (
+            "does the weight of an input depend on anything but its age? Every memory may have a"
+            " kernel of its own"
+        ),
         "B": "take two inputs that are three events old: do they have the same weight?",
         "C": "is the weight of an input of a given age the same everywhere in the history?",
-        "D": "the weight of an old input depends on the events that came after it: can one kernel know them?",
+        "D": (
+            "the weight of an old input depends on the events that came after it: can one kernel"
+            " know them?"
+        ),
         "E": "is the state still a weighted sum of the inputs?",
         "F": "does the network change the weights of the sum, or what is summed?",
     }

@@ -22,7 +22,12 @@ def _same(got: Tensor, want: Tensor) -> bool:
 @exercise
 def check_end_state(answer) -> None:
     """11.1: the state that a chunk passes on."""
-    x, B, delta, A = _random(7, 3, seed=0), _random(7, 2, seed=1), F.softplus(_random(7, seed=2)), -0.8
+    x, B, delta, A = (
+        _random(7, 3, seed=0),
+        _random(7, 2, seed=1),
+        F.softplus(_random(7, seed=2)),
+        -0.8,
+    )
     want = torch.zeros(3, 2, dtype=torch.double)
     for t in range(7):
         want = math.exp(A * delta[t]) * want + delta[t] * x[t, :, None] * B[t]
@@ -39,19 +44,30 @@ def check_end_state(answer) -> None:
 
     after = delta.sum() - delta.cumsum(0)
     known = {
-        "every event fades by its own step too: the step of an event fades only what came before it": delta
-        * torch.exp(A * (after + delta)),
-        "the step is missing in what is written: an event enters as delta * x": torch.exp(A * after),
+        "every event fades by its own step too: the step of an event fades only what came before it": (
+            delta * torch.exp(A * (after + delta))
+        ),
+        "the step is missing in what is written: an event enters as delta * x": torch.exp(
+            A * after
+        ),
         "nothing fades here: an early input must be multiplied by exp(A * steps after it)": delta,
-        "it fades from the beginning until each event; what counts is from each event until the end": delta
-        * torch.exp(A * delta.cumsum(0)),
-        "A is negative already: with another minus sign the past grows": delta * torch.exp(-A * after),
-        "it counts events instead of adding up their steps": delta * torch.exp(A * torch.arange(6, -1, -1)),
+        "it fades from the beginning until each event; what counts is from each event until the end": (
+            delta * torch.exp(A * delta.cumsum(0))
+        ),
+        "A is negative already: with another minus sign the past grows": (
+            delta * torch.exp(-A * after)
+        ),
+        "it counts events instead of adding up their steps": (
+            delta * torch.exp(A * torch.arange(6, -1, -1))
+        ),
     }
     for reason, weights in known.items():
         if _same(got, summed(weights)):
             raise Wrong(reason)
-    raise Wrong("this is not the state after the last event: sum exp(A * steps after j) * delta_j * x_j B_j^T over the events j")
+    raise Wrong(
+        "this is not the state after the last event: sum exp(A * steps after j) * delta_j * x_j"
+        " B_j^T over the events j"
+    )
 
 
 @exercise
@@ -65,19 +81,30 @@ def check_without(answer) -> None:
     got = answer(x, delta, A, B, C, skip)
     want_tensor(got, None, name="the output")
     if got.shape == want.shape and not keep.all():
-        raise Wrong("the stray events are gone from the output; keep its shape, their rows may hold anything")
+        raise Wrong(
+            "the stray events are gone from the output; keep its shape, their rows may hold"
+            " anything"
+        )
     want_tensor(got, (1, 9, 2, 3), name="the output")
     got = got[:, keep]
     if _same(got, want):
         return
     if _same(got, ssd_recurrence(x, delta, A, B, C)[:, keep]):
-        raise Wrong("the stray events still count as before: what they read does not matter, but what they write and fade does")
+        raise Wrong(
+            "the stray events still count as before: what they read does not matter, but what they"
+            " write and fade does"
+        )
     emptied = ssd_recurrence(x * keep[:, None, None], delta, A, B, C)[:, keep]
     if _same(got, emptied):
-        raise Wrong("the stray events write nothing any more, but they still fade what came before them")
+        raise Wrong(
+            "the stray events write nothing any more, but they still fade what came before them"
+        )
     if _same(got, ssd_recurrence(x, delta * skip[..., None], A, B, C)[:, keep]):
         raise Wrong("it is the other way round: skip is True at the events that must not count")
-    raise Wrong("the outputs differ from those of the history without the stray events: which single number rules both?")
+    raise Wrong(
+        "the outputs differ from those of the history without the stray events: which single number"
+        " rules both?"
+    )
 
 
 @exercise
@@ -100,12 +127,21 @@ def check_memory_length(answer) -> None:
     if got.dtype.is_floating_point and torch.allclose(got, exact.to(got.dtype), rtol=1e-3):
         raise Wrong("a whole number of events is wanted: round up, and turn it into int64")
     if not (got > 0).all():
-        raise Wrong("some lengths are not positive: the step is softplus(step_bias), and the rates are exp(A_log)")
+        raise Wrong(
+            "some lengths are not positive: the step is softplus(step_bias), and the rates are"
+            " exp(A_log)"
+        )
     rounded = got.double()
     known = {
-        "it takes the fastest number of each channel; the slowest remembers longest": events(step, rates.amax(1)),
-        "the step is softplus(step_bias), not e to the power of the bias": events(bias.exp(), rates.amin(1)),
-        "this is where a share of 1/e is left; a tenth is wanted": events(step, rates.amin(1), math.exp(-1)),
+        "it takes the fastest number of each channel; the slowest remembers longest": events(
+            step, rates.amax(1)
+        ),
+        "the step is softplus(step_bias), not e to the power of the bias": events(
+            bias.exp(), rates.amin(1)
+        ),
+        "this is where a share of 1/e is left; a tenth is wanted": events(
+            step, rates.amin(1), math.exp(-1)
+        ),
         "this is where a half is left; a tenth is wanted": events(step, rates.amin(1), 0.5),
     }
     if (rounded == torch.floor(exact).double()).all():
@@ -113,7 +149,10 @@ def check_memory_length(answer) -> None:
     for reason, value in known.items():
         if ((rounded - value.double()).abs() <= 1).all():
             raise Wrong(reason)
-    raise Wrong(f"for the step 0.693 and the rates 1, 2, 3 the answer is {int(want[4])}, yours is {got[4].item():g}")
+    raise Wrong(
+        f"for the step 0.693 and the rates 1, 2, 3 the answer is {int(want[4])}, yours is"
+        f" {got[4].item():g}"
+    )
 
 
 @exercise
@@ -122,7 +161,9 @@ def check_unchanged(answer) -> None:
     hints = {
         "A": "B and C come in only as the product C.B",
         "B": "the decays depend on A times the step; but where else does the step stand?",
-        "C": "what happens to the product of a doubled step and a halved x, and to A times the step?",
+        "C": (
+            "what happens to the product of a doubled step and a halved x, and to A times the step?"
+        ),
         "D": "the first event fades nothing, for nothing came before it; but what does it write?",
         "E": "what does a step of 0 fade, and what does it write?",
         "F": "a rotation keeps lengths and angles: what does it do to the dot products C.B?",

@@ -9,7 +9,9 @@ from tutorial_lib.exercises import compare_letters
 
 
 def _is(got: object, want: Tensor) -> bool:
-    return torch.allclose(torch.as_tensor(got, dtype=torch.double), want.double(), rtol=1e-4, atol=1e-6)
+    return torch.allclose(
+        torch.as_tensor(got, dtype=torch.double), want.double(), rtol=1e-4, atol=1e-6
+    )
 
 
 @exercise
@@ -25,10 +27,18 @@ def check_share_left(answer) -> None:
     steps = F.softplus(gate * raw + bias)
     after, whole = F.softplus(raw + bias) * gate, F.softplus(gate * (raw + bias))
     known = {
-        "all five steps were added; the step of the first event fades what came before it, not what it writes": steps.sum(),
-        "the last step is missing: the last event fades the memory before it writes": steps[1:-1].sum(),
-        "the steps of events 1 to 4 were added; those of events 2 to 5 come after the first event": steps[:-1].sum(),
-        "the gate multiplies the finished step; it belongs to the raw step, before bias and softplus": after[1:].sum(),
+        "all five steps were added; the step of the first event fades what came before it, not what it writes": (
+            steps.sum()
+        ),
+        "the last step is missing: the last event fades the memory before it writes": (
+            steps[1:-1].sum()
+        ),
+        "the steps of events 1 to 4 were added; those of events 2 to 5 come after the first event": (
+            steps[:-1].sum()
+        ),
+        "the gate multiplies the finished step; it belongs to the raw step, before bias and softplus": (
+            after[1:].sum()
+        ),
         "the gate multiplies the bias as well; it multiplies the raw step alone": whole[1:].sum(),
         "the gate is not used": F.softplus(raw + bias)[1:].sum(),
         "the bias is not used": F.softplus(gate * raw)[1:].sum(),
@@ -45,7 +55,10 @@ def check_share_left(answer) -> None:
     if _is(got, A * total):
         raise Wrong("this is the exponent; the share is e to the power of it")
     if not _is(got, torch.exp(A * total)):
-        raise Wrong("it differs: each later event multiplies what is there by e to the power of A times its step")
+        raise Wrong(
+            "it differs: each later event multiplies what is there by e to the power of A times its"
+            " step"
+        )
     if not _is(answer(raw[:1], gate[:1], bias, A), torch.tensor(1.0)):
         raise Wrong("with a single event nothing has faded yet: the answer is 1")
 
@@ -60,32 +73,48 @@ def check_masked_norm(answer) -> None:
     got = answer(dirty.clone(), is_real.clone())
     want_tensor(got, (3, 7))
     if not got.isfinite().all():
-        raise Wrong("a history of one event gives nan or inf: add 0.00001 to the variance before the root")
+        raise Wrong(
+            "a history of one event gives nan or inf: add 0.00001 to the variance before the root"
+        )
     count = is_real.sum(1, keepdim=True)
     deviation = (clean - clean.sum(1, keepdim=True) / count).masked_fill(~is_real, 0)
     spread = deviation.square().sum(1, keepdim=True)
     want = deviation / (spread / count + 1e-5).sqrt()
     everywhere = (clean - clean.sum(1, keepdim=True) / count) / (spread / count + 1e-5).sqrt()
     known = {
-        "the pads take part: their gap of minus 1.7 billion makes all real gaps alike": F.layer_norm(dirty, (7,)),
-        "the mean runs over all places, pads counted as 0; divide by the number of real events": F.layer_norm(clean, (7,)),
+        "the pads take part: their gap of minus 1.7 billion makes all real gaps alike": (
+            F.layer_norm(dirty, (7,))
+        ),
+        "the mean runs over all places, pads counted as 0; divide by the number of real events": (
+            F.layer_norm(clean, (7,))
+        ),
         "mean and variance run over the real events, but the pads do not come out as 0": everywhere,
-        "the variance is divided by the length of the window; divide by the number of real events": deviation
-        / (spread / 7 + 1e-5).sqrt(),
-        "the variance is divided by the number of real events minus 1; LayerNorm divides by the number": deviation
-        / (spread / (count - 1).clamp(min=1) + 1e-5).sqrt(),
+        "the variance is divided by the length of the window; divide by the number of real events": (
+            deviation / (spread / 7 + 1e-5).sqrt()
+        ),
+        "the variance is divided by the number of real events minus 1; LayerNorm divides by the number": (
+            deviation / (spread / (count - 1).clamp(min=1) + 1e-5).sqrt()
+        ),
         "it divides by the variance; divide by its root": deviation / (spread / count + 1e-5),
         "the mean is subtracted, but nothing divides by the spread": deviation,
     }
     for reason, value in known.items():
         for pads in (value, value.masked_fill(~is_real, 0)):
-            if torch.allclose(got, pads, rtol=1e-3, atol=1e-3) and not torch.allclose(got, want, rtol=1e-3, atol=1e-3):
+            if torch.allclose(got, pads, rtol=1e-3, atol=1e-3) and not torch.allclose(
+                got, want, rtol=1e-3, atol=1e-3
+            ):
                 raise Wrong(reason)
     if not torch.allclose(got, want, rtol=1e-3, atol=1e-3):
-        raise Wrong("it differs from (gap - mean) / sqrt(variance + 0.00001) over the real events of each history, 0 at pads")
+        raise Wrong(
+            "it differs from (gap - mean) / sqrt(variance + 0.00001) over the real events of each"
+            " history, 0 at pads"
+        )
     tiny = answer(torch.tensor([[0.0, 0.001]]), torch.tensor([[True, True]]))
     if not torch.allclose(tiny, torch.tensor([[-0.156, 0.156]]), atol=2e-3):
-        raise Wrong("gaps that hardly differ come out wrong: 0.00001 is added to the variance, under the root")
+        raise Wrong(
+            "gaps that hardly differ come out wrong: 0.00001 is added to the variance, under the"
+            " root"
+        )
 
 
 def _gaps(times: Tensor) -> Tensor:

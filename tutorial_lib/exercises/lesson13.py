@@ -21,14 +21,20 @@ def check_eigenvalue_for(answer) -> None:
         fade, turn = math.log(2) / half_life, 2 * math.pi / period
         fading = {
             "the real part is positive: the memory would grow": fade,
-            "after one half-life e^-1 is left, about 0.37; for a half the real part needs ln 2": -1 / half_life,
-            "the half-life multiplies; a longer half-life must make the rate smaller": -math.log(2) * half_life,
+            "after one half-life e^-1 is left, about 0.37; for a half the real part needs ln 2": (
+                -1 / half_life
+            ),
+            "the half-life multiplies; a longer half-life must make the rate smaller": (
+                -math.log(2) * half_life
+            ),
             "the real part is 0: nothing fades": 0.0,
         }
         turning = {
             "it turns to the right; to the left the imaginary part is positive": -turn,
             "a full turn is 2 pi, and your memory turns by 1 in a period": 1 / period,
-            "a full turn is 2 pi, and your memory turns by pi, half a turn, in a period": math.pi / period,
+            "a full turn is 2 pi, and your memory turns by pi, half a turn, in a period": (
+                math.pi / period
+            ),
             "a full turn is 2 pi, not 360: the exponential counts angles in radians": 360 / period,
             "it does not turn: the imaginary part is missing": 0.0,
         }
@@ -41,8 +47,8 @@ def check_eigenvalue_for(answer) -> None:
             left = abs(cmath.exp(got.real * half_life))
             turns = got.imag * period / math.tau
             raise Wrong(
-                f"half-life {half_life:g} h, period {period:g} h: after one half-life {left:.3g} is left and after one period "
-                f"it has turned {turns:.3g} times; wanted 0.5 and 1"
+                f"half-life {half_life:g} h, period {period:g} h: after one half-life {left:.3g} is"
+                f" left and after one period it has turned {turns:.3g} times; wanted 0.5 and 1"
             )
 
 
@@ -57,16 +63,26 @@ def check_read_at(answer) -> None:
     share = (kept - 1) / rate  # of the input
     total = torch.exp(rate * waits.cumsum(0))
     known = {
-        "the input is taken in at once; a held input has pushed nothing yet after a wait of 0": kept * start + u,
-        "the input is taken in at once and fades with the state, as a tap would; here it is held": kept * (start + u),
-        "the input pushes the wrong way: its weight is (kept - 1) / eigenvalue, and the eigenvalue is negative": kept * start
-        - share * u,
-        "the weight of the input is (kept - 1) / eigenvalue; without the division it is a plain average": kept * start
-        + (1 - kept) * u,
+        "the input is taken in at once; a held input has pushed nothing yet after a wait of 0": (
+            kept * start + u
+        ),
+        "the input is taken in at once and fades with the state, as a tap would; here it is held": (
+            kept * (start + u)
+        ),
+        "the input pushes the wrong way: its weight is (kept - 1) / eigenvalue, and the eigenvalue is negative": (
+            kept * start - share * u
+        ),
+        "the weight of the input is (kept - 1) / eigenvalue; without the division it is a plain average": (
+            kept * start + (1 - kept) * u
+        ),
         "the input is missing: the state only fades": kept * start,
         "the state does not fade: multiply it by what is kept": start + share * u,
-        "it uses the wait alone as weight of the input; that is Euler's step": kept * start + waits * u,
-        "each wait counts from the event; yours are added up": total * start + (total - 1) / rate * u,
+        "it uses the wait alone as weight of the input; that is Euler's step": (
+            kept * start + waits * u
+        ),
+        "each wait counts from the event; yours are added up": (
+            total * start + (total - 1) / rate * u
+        ),
     }
     want = kept * start + share * u
     for reason, value in known.items():
@@ -76,7 +92,10 @@ def check_read_at(answer) -> None:
         raise Wrong("it differs from: kept times state plus (kept - 1) / eigenvalue times u")
     moment = answer(rate, torch.tensor(0.0), torch.tensor(1.0), torch.tensor([1e-7]))
     if not torch.allclose(moment, torch.tensor([1e-7]), rtol=1e-3, atol=0):
-        raise Wrong("for a ten-millionth of an hour kept rounds to 1 and kept - 1 to 0: let torch.expm1 make kept - 1")
+        raise Wrong(
+            "for a ten-millionth of an hour kept rounds to 1 and kept - 1 to 0: let torch.expm1"
+            " make kept - 1"
+        )
 
 
 sealed = {  # for exercise 13.3: measure them, do not read them
@@ -93,7 +112,9 @@ sealed = {  # for exercise 13.3: measure them, do not read them
 def check_honest(answer) -> None:
     """13.3: which laws of forgetting may be cut anywhere."""
     hints = {
-        "A": "compare law(law(x, a), b) with law(x, a + b): is there any difference beyond rounding?",
+        "A": (
+            "compare law(law(x, a), b) with law(x, a + b): is there any difference beyond rounding?"
+        ),
         "B": "take two gaps of one hour: what is left, and what is left after a gap of two hours?",
         "C": "take two gaps of one hour: what is left, and what is left after a gap of two hours?",
         "D": "what does it do over a gap of 0?",

@@ -10,11 +10,13 @@ from torch import Tensor
 from tutorial_lib.checks import Wrong, exercise, want_tensor
 from tutorial_lib.models.ode import Field, euler_step, integrate, midpoint_step, rk4_step
 
-STABLE_UP_TO = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785293563405282}  # largest rate * step that does not grow
+# largest rate * step that does not grow
+STABLE_UP_TO = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785293563405282}
 
 
 class _Watched:
-    """A field that moves with the time and bends with the state, and counts how often it is asked."""
+    """A field that moves with the time and bends with the state, and counts how often it is
+    asked."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -46,23 +48,38 @@ def check_heun_step(answer) -> None:
             field, t, z, h
         ),
         "this is RK4; Heun makes do with two slopes": rk4_step(field, t, z, h),
-        "the second slope was asked at the time t; the Euler step ends at t + h": z + h / 2 * (first + field(t, ahead)),
-        "the second slope was asked at the old state; ask it where the Euler step ends": z + h / 2 * (first + field(t + h, z)),
-        "the Euler step inside went a whole hour: it must be h long": z + h / 2 * (first + field(t + h, z + first)),
-        "the Euler step inside went half-way only: Heun asks at the end of the whole step": z
-        + h / 2 * (first + field(t + h, z + h / 2 * first)),
+        "the second slope was asked at the time t; the Euler step ends at t + h": (
+            z + h / 2 * (first + field(t, ahead))
+        ),
+        "the second slope was asked at the old state; ask it where the Euler step ends": (
+            z + h / 2 * (first + field(t + h, z))
+        ),
+        "the Euler step inside went a whole hour: it must be h long": (
+            z + h / 2 * (first + field(t + h, z + first))
+        ),
+        "the Euler step inside went half-way only: Heun asks at the end of the whole step": (
+            z + h / 2 * (first + field(t + h, z + h / 2 * first))
+        ),
         "the two slopes were added; take their mean": z + h * (first + second),
         "only the slope at the end was followed; take the mean of both": z + h * second,
         "the mean slope was added without the length of the step": z + (first + second) / 2,
-        "the mean was added to the state that Euler predicted; begin at z": ahead + h / 2 * (first + second),
+        "the mean was added to the state that Euler predicted; begin at z": (
+            ahead + h / 2 * (first + second)
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
     if not _same(got, z + h / 2 * (first + second)):
-        raise Wrong("this is not Heun's step: z plus h times the mean of field(t, z) and the slope where Euler ends, at t + h")
+        raise Wrong(
+            "this is not Heun's step: z plus h times the mean of field(t, z) and the slope where"
+            " Euler ends, at t + h"
+        )
     if calls != 2:
-        raise Wrong(f"the state is right, but the field was asked {calls} times; keep the first slope, and two are enough")
+        raise Wrong(
+            f"the state is right, but the field was asked {calls} times; keep the first slope, and"
+            " two are enough"
+        )
 
 
 def _steps(step: Callable[..., Tensor], parts: int = 1) -> Callable[..., Tensor]:
@@ -107,14 +124,36 @@ sealed = {  # for exercise 14.2: measure them, do not read them
 def check_orders(answer) -> None:
     """14.2: the measured orders of the sealed solvers."""
     want = {"A": 1, "B": 4, "C": 1, "D": 2, "E": 3}
-    if not isinstance(answer, dict) or set(answer) != set(want) or not all(isinstance(x, Real) for x in answer.values()):
-        raise Wrong('the answer is a dictionary with a number for each of the five letters, such as {"A": 2, ...}')
+    if (
+        not isinstance(answer, dict)
+        or set(answer) != set(want)
+        or not all(isinstance(x, Real) for x in answer.values())
+    ):
+        raise Wrong(
+            'the answer is a dictionary with a number for each of the five letters, such as {"A":'
+            " 2, ...}"
+        )
     hints = {
-        "A": "four evaluations a step prove nothing; halve the step and look by how much the error shrinks",
-        "B": "halving the step should divide the error by the same number again and again: use float64, and stay above rounding",
-        "C": "did your field read the clock? On a field without t this solver shows another order than on one with t",
-        "D": "four evaluations a step prove nothing; halve the step and look by how much the error shrinks",
-        "E": "take smaller steps, such as 32 to 256, and measure again; an order need not be that of a solver you know",
+        "A": (
+            "four evaluations a step prove nothing; halve the step and look by how much the error"
+            " shrinks"
+        ),
+        "B": (
+            "halving the step should divide the error by the same number again and again: use"
+            " float64, and stay above rounding"
+        ),
+        "C": (
+            "did your field read the clock? On a field without t this solver shows another order"
+            " than on one with t"
+        ),
+        "D": (
+            "four evaluations a step prove nothing; halve the step and look by how much the error"
+            " shrinks"
+        ),
+        "E": (
+            "take smaller steps, such as 32 to 256, and measure again; an order need not be that of"
+            " a solver you know"
+        ),
     }
     for letter, order in want.items():
         if not abs(answer[letter] - order) <= 0.3:
@@ -144,11 +183,19 @@ def check_fewest_steps(answer) -> None:
         known = {
             "the gap was taken as hours, but it is in seconds": reach * 3600,
             "the gap was taken as minutes, but it is in seconds": reach * 60,
-            "the slowest part decided; the fastest one explodes first": reach * min(rates) / max(rates),
-            "the mean of the rates decided; the fastest one explodes first": reach * sum(rates) / len(rates) / max(rates),
-            "the rates were added; each part moves alone, and the fastest one decides": reach * sum(rates) / max(rates),
+            "the slowest part decided; the fastest one explodes first": (
+                reach * min(rates) / max(rates)
+            ),
+            "the mean of the rates decided; the fastest one explodes first": (
+                reach * sum(rates) / len(rates) / max(rates)
+            ),
+            "the rates were added; each part moves alone, and the fastest one decides": (
+                reach * sum(rates) / max(rates)
+            ),
             "Euler's limit was used; RK4 reaches further": reach * STABLE_UP_TO[method] / 2,
-            "RK4's limit was used; this solver does not reach so far": reach * STABLE_UP_TO[method] / STABLE_UP_TO["rk4"],
+            "RK4's limit was used; this solver does not reach so far": (
+                reach * STABLE_UP_TO[method] / STABLE_UP_TO["rk4"]
+            ),
             "rate times step was kept below 1, where Euler does not even overshoot; it may come up to the limit": (
                 reach * STABLE_UP_TO[method]
             ),
@@ -159,14 +206,19 @@ def check_fewest_steps(answer) -> None:
         if got < 1:
             raise Wrong(f"{where} at least one step is needed, got {got}")
         if got == math.floor(reach):
-            raise Wrong(f"{where} you rounded down: {got} steps are a little too long, and a state still grows")
+            raise Wrong(
+                f"{where} you rounded down: {got} steps are a little too long, and a state still"
+                " grows"
+            )
         raise Wrong(f"{where} {want} steps are the fewest in which nothing grows, got {got}")
 
 
 @exercise
 def check_states_at(answer) -> None:
     """14.4: the state of every row at its own query times."""
-    times = torch.tensor([[0.0, 0.4, 1.0], [0.3, 0.3, 2.0], [0.2, 1.1, 1.5], [0.7, 0.9, 1.2]], dtype=torch.double)
+    times = torch.tensor(
+        [[0.0, 0.4, 1.0], [0.3, 0.3, 2.0], [0.2, 1.1, 1.5], [0.7, 0.9, 1.2]], dtype=torch.double
+    )
     state = torch.randn(4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.double)
     field, (rows, queries), steps = _Watched(), times.shape, 3
     got = answer(field, state.clone(), times, steps)
@@ -174,36 +226,57 @@ def check_states_at(answer) -> None:
     want_tensor(got, (rows, queries, 2), name="the result")
 
     def walk(gaps: Tensor, starts: Tensor, *, carry: bool = True, method: str = "rk4") -> Tensor:
-        """Stretch after stretch over gaps [rows, queries], each with the clock at starts [rows, queries]."""
+        """Stretch after stretch over gaps [rows, queries], each with the clock at starts [rows,
+        queries].
+        """
         now, seen = state, []
         for k in range(queries):
             begin = now if carry else state
-            now = integrate(field, begin, gaps[:, k], method=method, steps=steps, start=starts[:, k : k + 1])
+            now = integrate(
+                field, begin, gaps[:, k], method=method, steps=steps, start=starts[:, k : k + 1]
+            )
             seen.append(now)
         return torch.stack(seen, dim=1)
 
     gaps = times.diff(dim=1, prepend=torch.zeros(rows, 1, dtype=torch.double))
     before = times - gaps
     known = {
-        "the query times were taken as gaps: the state has already come as far as the query before": walk(times, before),
-        "the query times were taken as gaps, and the clock began at 0 each time": walk(times, 0 * before),
-        "each stretch saw the clock begin at 0: pass the time where it begins as `start`": walk(gaps, 0 * before),
-        "each stretch saw the clock of its end: `start` is the time where it begins": walk(gaps, times),
+        "the query times were taken as gaps: the state has already come as far as the query before": walk(
+            times, before
+        ),
+        "the query times were taken as gaps, and the clock began at 0 each time": walk(
+            times, 0 * before
+        ),
+        "each stretch saw the clock begin at 0: pass the time where it begins as `start`": walk(
+            gaps, 0 * before
+        ),
+        "each stretch saw the clock of its end: `start` is the time where it begins": walk(
+            gaps, times
+        ),
         "every query was reached from the first state, in steps that grow with the query time; carry the state on": walk(
             times, 0 * before, carry=False
         ),
-        "every stretch began at the first state again; carry the state on": walk(gaps, before, carry=False),
-        "all rows took the mean gap; each row has its own": walk(gaps.mean(0).expand(rows, -1), before),
-        "all rows took the gaps of the first row; each row has its own": walk(gaps[:1].expand(rows, -1), before),
+        "every stretch began at the first state again; carry the state on": walk(
+            gaps, before, carry=False
+        ),
+        "all rows took the mean gap; each row has its own": walk(
+            gaps.mean(0).expand(rows, -1), before
+        ),
+        "all rows took the gaps of the first row; each row has its own": walk(
+            gaps[:1].expand(rows, -1), before
+        ),
         "these are Euler steps; take RK4": walk(gaps, before, method="euler"),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
     if not _same(got, walk(gaps, before)):
-        raise Wrong("these are not the states: from query to query, over each row's own gap, with the clock where it stands")
+        raise Wrong(
+            "these are not the states: from query to query, over each row's own gap, with the clock"
+            " where it stands"
+        )
     if calls > 4 * steps * queries:
         raise Wrong(
-            f"the states are right, but the field was asked {calls} times; with one call for all rows "
-            f"{4 * steps * queries} are enough"
+            f"the states are right, but the field was asked {calls} times; with one call for all"
+            f" rows {4 * steps * queries} are enough"
         )

@@ -26,7 +26,9 @@ def _slopes(z: Tensor) -> Tensor:
 
 @exercise
 def check_walk_back(answer) -> None:
-    """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same steps."""
+    """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same
+    steps.
+    """
     h, first = 0.3, torch.tensor([1.0, -0.5], dtype=torch.double, requires_grad=True)
     states = [first]
     for _ in range(4):
@@ -39,7 +41,9 @@ def check_walk_back(answer) -> None:
     if _same(got, want):
         return
 
-    def walk(order: Tensor, turned: bool = True, size: float = h, keep: float = 1.0, only: bool = False) -> Tensor:
+    def walk(
+        order: Tensor, turned: bool = True, size: float = h, keep: float = 1.0, only: bool = False
+    ) -> Tensor:
         vector = error
         for z in order:
             matrix = _slopes(z).T if turned else _slopes(z)
@@ -52,17 +56,29 @@ def check_walk_back(answer) -> None:
         "the matrix of slopes must be transposed: lambda asks how the loss, not the velocity, depends on the state": walk(
             back, turned=False
         ),
-        "these are the slopes at the end of each step; Euler used the velocity at its beginning": walk(later),
-        "the steps are taken in the order of time; the walk begins with the last one": walk(path[:-1]),
-        "the direct way is missing: a shift of a state also shifts the next one as it is": walk(back, keep=0.0),
+        "these are the slopes at the end of each step; Euler used the velocity at its beginning": (
+            walk(later)
+        ),
+        "the steps are taken in the order of time; the walk begins with the last one": walk(
+            path[:-1]
+        ),
+        "the direct way is missing: a shift of a state also shifts the next one as it is": walk(
+            back, keep=0.0
+        ),
         "the step size h is missing": walk(back, size=1.0),
-        "the sign is turned round: moving back in lambda still adds h times the slopes": walk(back, size=-h),
-        "each step must use the lambda of the step after it, not always the error at the end": walk(back, only=True),
+        "the sign is turned round: moving back in lambda still adds h times the slopes": walk(
+            back, size=-h
+        ),
+        "each step must use the lambda of the step after it, not always the error at the end": walk(
+            back, only=True
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
-    raise Wrong(f"autograd through the same four steps gives {want.tolist()}, you have {got.tolist()}")
+    raise Wrong(
+        f"autograd through the same four steps gives {want.tolist()}, you have {got.tolist()}"
+    )
 
 
 def _season(t: Tensor, z: Tensor) -> Tensor:
@@ -75,10 +91,18 @@ def check_calendar(answer) -> None:
     """15.2: two parts with a clock that runs on."""
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(6, 2, generator=generator, dtype=torch.double)
-    dates, first, second = torch.rand(3, 6, generator=generator, dtype=torch.double) * torch.tensor([[9.0], [1.0], [1.0]])
+    dates, first, second = torch.rand(3, 6, generator=generator, dtype=torch.double) * torch.tensor(
+        [[9.0], [1.0], [1.0]]
+    )
 
     def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
-        return integrate(_season, z, duration, steps=50, start=start if isinstance(start, float) else start[:, None])
+        return integrate(
+            _season,
+            z,
+            duration,
+            steps=50,
+            start=start if isinstance(start, float) else start[:, None],
+        )
 
     got = answer(_season, states, dates, first, second)
     want_tensor(got, (6, 2), name="the result")
@@ -87,21 +111,37 @@ def check_calendar(answer) -> None:
     half_way = run(states, first, dates)
     known = {
         "only the first part was walked": half_way,
-        "the clock of the second part starts at 0 again; it must run on from dates + first": run(half_way, second, 0.0),
-        "the clock starts at 0 in both parts: every state has a date of its own": run(run(states, first, 0.0), second, 0.0),
-        "the first part starts at date 0: every state has a date of its own": run(run(states, first, 0.0), second, first),
-        "the second part starts at the old date; `first` weeks have passed since": run(half_way, second, dates),
+        "the clock of the second part starts at 0 again; it must run on from dates + first": run(
+            half_way, second, 0.0
+        ),
+        "the clock starts at 0 in both parts: every state has a date of its own": run(
+            run(states, first, 0.0), second, 0.0
+        ),
+        "the first part starts at date 0: every state has a date of its own": run(
+            run(states, first, 0.0), second, first
+        ),
+        "the second part starts at the old date; `first` weeks have passed since": run(
+            half_way, second, dates
+        ),
         "the second part is too long: `second` is counted from the end of the first": run(
             half_way, first + second, dates + first
         ),
-        "the second part begins at the old state instead of where the first part ended": run(states, second, dates + first),
-        "first and second have changed places in the second part": run(half_way, first, dates + second),
-        "the second date is first alone: the date of the start is missing": run(half_way, second, first),
+        "the second part begins at the old state instead of where the first part ended": run(
+            states, second, dates + first
+        ),
+        "first and second have changed places in the second part": run(
+            half_way, first, dates + second
+        ),
+        "the second date is first alone: the date of the start is missing": run(
+            half_way, second, first
+        ),
     }
     for reason, value in known.items():
         if _same(got, value):
             raise Wrong(reason)
-    raise Wrong("two parts must lead where one call over first + second leads, each row from its own date")
+    raise Wrong(
+        "two parts must lead where one call over first + second leads, each row from its own date"
+    )
 
 
 @exercise
@@ -112,7 +152,9 @@ def check_steepest(answer) -> None:
         return _bent(z) @ torch.tensor([[1.0, 2.0], [0.0, 0.5]], dtype=torch.double) + 7
 
     states = torch.randn(12, 2, generator=torch.Generator().manual_seed(2), dtype=torch.double)
-    matrices = torch.stack([torch.autograd.functional.jacobian(lambda s: field(0, s), z) for z in states])
+    matrices = torch.stack(
+        [torch.autograd.functional.jacobian(lambda s: field(0, s), z) for z in states]
+    )
     norms = torch.linalg.matrix_norm(matrices, 2)
     want = norms.max().item()
     got = answer(field, states)
@@ -123,7 +165,9 @@ def check_steepest(answer) -> None:
     if math.isclose(got, want, rel_tol=1e-4):
         return
     known = {
-        "this is the mean over the states; a bound must hold everywhere, so take the largest": norms.mean(),
+        "this is the mean over the states; a bound must hold everywhere, so take the largest": (
+            norms.mean()
+        ),
         "this is the smallest over the states; take the largest": norms.min(),
         "this is the Frobenius norm (root of all squared entries), which is larger than the largest stretch": (
             torch.linalg.matrix_norm(matrices).max()
@@ -131,19 +175,22 @@ def check_steepest(answer) -> None:
         "this is the largest eigenvalue; a matrix that is not symmetric can stretch by more": (
             torch.linalg.eigvals(matrices).abs().max()
         ),
-        "this is the largest single entry of the matrices, not the largest stretch": matrices.abs().max(),
+        "this is the largest single entry of the matrices, not the largest stretch": (
+            matrices.abs().max()
+        ),
         "this is the speed of the field; wanted is how much its velocity differs between neighbours": (
             torch.stack([field(0, z) for z in states]).norm(dim=1).max()
         ),
-        "this is the spectral norm of the mean matrix; measure each state by itself": torch.linalg.matrix_norm(
-            matrices.mean(0), 2
+        "this is the spectral norm of the mean matrix; measure each state by itself": (
+            torch.linalg.matrix_norm(matrices.mean(0), 2)
         ),
     }
     for reason, value in known.items():
         if math.isclose(got, value.item(), rel_tol=1e-4):
             raise Wrong(reason)
     raise Wrong(
-        f"the largest stretch over the states is {want:.4f}, you have {got:.4f}: spectral norm at each state, then the largest"
+        f"the largest stretch over the states is {want:.4f}, you have {got:.4f}: spectral norm at"
+        " each state, then the largest"
     )
 
 
@@ -151,10 +198,16 @@ def check_steepest(answer) -> None:
 def check_possible(answer) -> None:
     """15.4: what a flow can do."""
     hints = {
-        "A": "is there a field on the line that carries every point away from 0, the farther the faster?",
+        "A": (
+            "is there a field on the line that carries every point away from 0, the farther the"
+            " faster?"
+        ),
         "B": "where do the paths from -1 and 1 have to be at the same moment?",
         "C": "what does a field that turns do in half a turn?",
-        "D": "three points drawn counter-clockwise: can they become clockwise while moving, without ever lying on one line?",
+        "D": (
+            "three points drawn counter-clockwise: can they become clockwise while moving, without"
+            " ever lying on one line?"
+        ),
         "E": "with a third number there is room to turn the plane over, like a page",
         "F": "where do -1 and 1 end? Can paths meet?",
     }

@@ -11,9 +11,13 @@ START = 1_700_000_000
 
 
 def _flow(z: Tensor, hours: float) -> Tensor:
-    """Turns the two numbers about a point that is not zero, and draws them in; an hour is enough to see it."""
+    """Turns the two numbers about a point that is not zero, and draws them in; an hour is enough to
+    see it.
+    """
     angle = torch.tensor(0.7 * float(hours))
-    turn = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    turn = torch.stack(
+        [torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])]
+    )
     centre = torch.tensor([0.3, -0.2])
     return centre + torch.exp(-0.05 * angle) * (turn @ (z - centre))
 
@@ -23,7 +27,9 @@ def _jump(z: Tensor, x: Tensor) -> Tensor:
 
 
 def _walk(inputs: Tensor, hours: list[float], order: str = "flow, jump") -> Tensor:
-    """States after each event, with these hours before each event (after it, for the order "jump, flow")."""
+    """States after each event, with these hours before each event (after it, for the order "jump,
+    flow").
+    """
     z, states = torch.zeros(2), []
     for x, wait in zip(inputs, hours, strict=True):
         z = _jump(_flow(z, wait), x) if order == "flow, jump" else _flow(_jump(z, x), wait)
@@ -40,7 +46,9 @@ def check_ode_rnn(answer) -> None:
     gaps = [0.0] + [(b - a) / 3600 for a, b in zip(seconds, seconds[1:], strict=False)]
     got = answer(_flow, _jump, inputs, times)
     if isinstance(got, Tensor) and got.shape == (2,):
-        raise Wrong("only the last state is returned; wanted are the states after all events, [L, w]")
+        raise Wrong(
+            "only the last state is returned; wanted are the states after all events, [L, w]"
+        )
     want_tensor(got, (5, 2))
     rough = times.float().diff(prepend=times[:1].float()).tolist()
     moves = _walk(inputs, gaps)
@@ -50,16 +58,24 @@ def check_ode_rnn(answer) -> None:
         z = state
     known = {
         "nothing flows: the gaps are not used": _walk(inputs, [0.0] * 5),
-        "the gap is passed in seconds; flow wants hours": _walk(inputs, [3600 * gap for gap in gaps]),
-        "it moves by the time since the first event; the gap since the previous event is wanted": _walk(
-            inputs, [second / 3600 for second in seconds]
+        "the gap is passed in seconds; flow wants hours": _walk(
+            inputs, [3600 * gap for gap in gaps]
         ),
-        "it jumps first and flows afterwards, over the gap BEFORE the event": _walk(inputs, gaps, "jump, flow"),
-        "event i is moved over the gap to event i + 1: a time from the future": _walk(inputs, [*gaps[1:], 0.0]),
+        "it moves by the time since the first event; the gap since the previous event is wanted": (
+            _walk(inputs, [second / 3600 for second in seconds])
+        ),
+        "it jumps first and flows afterwards, over the gap BEFORE the event": _walk(
+            inputs, gaps, "jump, flow"
+        ),
+        "event i is moved over the gap to event i + 1: a time from the future": _walk(
+            inputs, [*gaps[1:], 0.0]
+        ),
         "after each event the state already flows on to the next one; the state right after the jump is wanted": _walk(
             inputs, [*gaps[1:], 0.0], "jump, flow"
         ),
-        "the states before the jumps are returned; those after them are wanted": torch.stack(before),
+        "the states before the jumps are returned; those after them are wanted": torch.stack(
+            before
+        ),
         "float32 holds unix seconds to the nearest 128 only: subtract the integers first, then divide": _walk(
             inputs, [gap / 3600 for gap in rough]
         ),
@@ -70,13 +86,22 @@ def check_ode_rnn(answer) -> None:
         if torch.allclose(got, value, atol=1e-4):
             raise Wrong(reason)
     if not torch.allclose(got[0], moves[0], atol=1e-4):
-        raise Wrong("the first state is wrong: before the first event nothing flows; it is jump(zeros, inputs[0])")
-    raise Wrong("it differs from: z = flow(z, hours since the previous event), then z = jump(z, x), for each event")
+        raise Wrong(
+            "the first state is wrong: before the first event nothing flows; it is jump(zeros,"
+            " inputs[0])"
+        )
+    raise Wrong(
+        "it differs from: z = flow(z, hours since the previous event), then z = jump(z, x), for"
+        " each event"
+    )
 
 
 def _user(**options):
-    """A model with larger weights than at the start, and the state of one user after three events."""
-    model = build_model("deepm3", num_items=9, max_len=8, dim=4, seed=3, query_time=True, **options).eval()
+    """A model with larger weights than at the start, and the state of one user after three
+    events."""
+    model = build_model(
+        "deepm3", num_items=9, max_len=8, dim=4, seed=3, query_time=True, **options
+    ).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "log_rate" not in name:
@@ -93,7 +118,13 @@ def check_read_at(answer) -> None:
     for options in ({}, {"flow": "attractor"}):
         model, state = _user(**options)
         moments = START + 90_000 + torch.tensor([0, 3_600, 7_200, 86_400])
-        kept, calls, steps, read, step = [part.clone() for part in state if part is not None], [], [], model.read, model.step
+        kept, calls, steps, read, step = (
+            [part.clone() for part in state if part is not None],
+            [],
+            [],
+            model.read,
+            model.step,
+        )
         model.read = lambda *args, read=read, calls=calls: (calls.append(args), read(*args))[1]
         model.step = lambda *args, step=step, steps=steps: (steps.append(args), step(*args))[1]
         with torch.no_grad():
@@ -102,28 +133,49 @@ def check_read_at(answer) -> None:
             still = torch.cat([read(state)] * 4)
             later = read(state._replace(times=state.times + 90_000), moments[:1]).expand(4, -1)
         if steps:
-            raise Wrong("model.step stores an event, and nothing has happened; reading needs model.read alone")
+            raise Wrong(
+                "model.step stores an event, and nothing has happened; reading needs model.read"
+                " alone"
+            )
         want_tensor(got, (4, 4))
         if torch.allclose(got, still, atol=1e-5) or torch.allclose(got, later, atol=1e-5):
             raise Wrong("all moments give the same: pass the moments to model.read as query_times")
-        if any(not torch.equal(a, b) for a, b in zip(kept, (part for part in state if part is not None), strict=True)):
-            raise Wrong("the stored state was changed; the next event of the user would start from the wrong place")
+        if any(
+            not torch.equal(a, b)
+            for a, b in zip(kept, (part for part in state if part is not None), strict=True)
+        ):
+            raise Wrong(
+                "the stored state was changed; the next event of the user would start from the"
+                " wrong place"
+            )
         if not torch.allclose(got, want, atol=1e-4):
-            if torch.allclose(got[0], want[0], atol=1e-4) and torch.allclose(got[1], want[1], atol=1e-4):
-                raise Wrong("the moments are read one after the other from a moved state; each must start at the last event")
+            if torch.allclose(got[0], want[0], atol=1e-4) and torch.allclose(
+                got[1], want[1], atol=1e-4
+            ):
+                raise Wrong(
+                    "the moments are read one after the other from a moved state; each must start"
+                    " at the last event"
+                )
             if torch.allclose(got.flip(0), want, atol=1e-4):
                 raise Wrong("the moments come out in reverse order")
-            raise Wrong("row k must be model.read of the state as it is stored, at moment k; keep state.times, expand the rows")
+            raise Wrong(
+                "row k must be model.read of the state as it is stored, at moment k; keep"
+                " state.times, expand the rows"
+            )
         if len(calls) != 1:
             raise Wrong(
-                f"right, but with {len(calls)} calls of model.read; make {len(moments)} rows of the state and call it once"
+                f"right, but with {len(calls)} calls of model.read; make {len(moments)} rows of the"
+                " state and call it once"
             )
 
 
 def _sealed_models():
     """For exercise 16.3: measure them, do not read them."""
     options = {"num_items": 12, "max_len": 12, "dim": 4, "seed": 5}
-    plain, asked = build_model("deepm3", **options).eval(), build_model("deepm3", **options, query_time=True).eval()
+    plain, asked = (
+        build_model("deepm3", **options).eval(),
+        build_model("deepm3", **options, query_time=True).eval(),
+    )
     with torch.no_grad():
         for parameter in [*plain.parameters(), *asked.parameters()]:
             parameter.mul_(8)

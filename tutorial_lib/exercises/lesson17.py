@@ -13,7 +13,9 @@ HOUR = 3600
 
 @exercise
 def check_attractor_step(answer) -> None:
-    """17.1: states relax towards goals, gaps in seconds, one half-life in hours for each coordinate."""
+    """17.1: states relax towards goals, gaps in seconds, one half-life in hours for each
+    coordinate.
+    """
     generator = torch.Generator().manual_seed(0)
     state, goal = torch.randn(2, 5, 3, generator=generator, dtype=torch.double)
     half_life = torch.tensor([0.5, 24.0, 500.0], dtype=torch.double)
@@ -23,7 +25,9 @@ def check_attractor_step(answer) -> None:
     lives = seconds[:, None] / HOUR / half_life  # [5, 3]: half-lives that have passed
     kept, distance = 2**-lives, state - goal
     known = {
-        "the half-lives are in hours and the gaps in seconds: bring them to one unit": goal + 2 ** (-lives * HOUR) * distance,
+        "the half-lives are in hours and the gaps in seconds: bring them to one unit": (
+            goal + 2 ** (-lives * HOUR) * distance
+        ),
         "an hour has 3600 seconds; this divides by 60": goal + 2 ** (-lives * 60) * distance,
         "after one half-life half of the distance must be left; yours leaves 1/e: the rate is ln 2 / half-life": (
             goal + torch.exp(-lives) * distance
@@ -32,12 +36,16 @@ def check_attractor_step(answer) -> None:
             goal + torch.exp(-seconds[:, None] / HOUR * half_life) * distance
         ),
         "the state fades to 0; it must go to the goal": kept * state,
-        "state and goal have changed roles: after a gap of 0 the state must be where it was": state - kept * distance,
+        "state and goal have changed roles: after a gap of 0 the state must be where it was": (
+            state - kept * distance
+        ),
         "this is one Euler step: it overshoots where the gap is long; use the closed form": (
             goal + (1 - math.log(2) * lives) * distance
         ),
         "the goal itself must not fade: only the distance to it does": kept * state + goal,
-        "all coordinates fade alike; each has a half-life of its own": goal + kept[:, :1] * distance,
+        "all coordinates fade alike; each has a half-life of its own": (
+            goal + kept[:, :1] * distance
+        ),
     }
     for reason, value in known.items():
         if torch.allclose(got.double(), value, atol=1e-6, rtol=1e-6):
@@ -47,13 +55,14 @@ def check_attractor_step(answer) -> None:
     if not off.max() < 1e-6:  # NaN is wrong, too
         row, column = divmod(int(off.nan_to_num(math.inf).argmax()), 3)
         raise Wrong(
-            f"after {seconds[row]:.0f} s and with a half-life of {half_life[column]:g} h the state must be "
-            f"{want[row, column]:.4f}, yours is {got[row, column]:.4f}"
+            f"after {seconds[row]:.0f} s and with a half-life of {half_life[column]:g} h the state"
+            f" must be {want[row, column]:.4f}, yours is {got[row, column]:.4f}"
         )
 
 
 class _Patchwork(nn.Module):
-    """Parameters of every kind: used, half used, idle, frozen, multiplied by 0, and one used twice."""
+    """Parameters of every kind: used, half used, idle, frozen, multiplied by 0, and one used
+    twice."""
 
     def __init__(self):
         super().__init__()
@@ -74,25 +83,34 @@ def check_live_parameters(answer) -> None:
     """17.2: how many numbers receive a gradient that is not 0 throughout."""
     torch.manual_seed(0)
     module = _Patchwork()
-    (module() + module.idle(torch.ones(4)).sum()).backward()  # an earlier call, whose gradients are still there
+    # an earlier call, whose gradients are still there
+    (module() + module.idle(torch.ones(4)).sum()).backward()
     got = answer(module, lambda m: m())
     if isinstance(got, Tensor):
         got = got.item()
-    sizes = {name: sum(p.numel() for p in part.parameters()) for name, part in module.named_children()}
+    sizes = {
+        name: sum(p.numel() for p in part.parameters()) for name, part in module.named_children()
+    }
     want = sizes["items"] + sizes["used"]
     known = {
         sum(sizes.values()): "this counts all parameters, idle and frozen ones, too",
         sum(sizes.values()) - sizes["frozen"]: (
-            "this counts what may learn, or what an earlier call has left: clear the gradients before, and look at them after"
+            "this counts what may learn, or what an earlier call has left: clear the gradients"
+            " before, and look at them after"
+        ),
+        want + sizes["silent"]: (
+            "a gradient that is 0 everywhere teaches nothing: look at its entries, it is not enough"
+            " that it exists"
         ),
         want
-        + sizes[
-            "silent"
-        ]: "a gradient that is 0 everywhere teaches nothing: look at its entries, it is not enough that it exists",
-        want + sizes["idle"]: "gradients of an earlier call are still in the module: clear them first",
-        sizes["used"] + 2 * 4: "this counts entries of gradients; a table of which some rows occur is live as a whole",
+        + sizes["idle"]: "gradients of an earlier call are still in the module: clear them first",
+        sizes["used"] + 2 * 4: (
+            "this counts entries of gradients; a table of which some rows occur is live as a whole"
+        ),
         3: "this counts tensors; count the numbers in them",
-        sizes["used"]: "the item table is missing: it is live as a whole, even if only some rows occur",
+        sizes[
+            "used"
+        ]: "the item table is missing: it is live as a whole, even if only some rows occur",
     }
     if got in known:
         raise Wrong(known[got])
@@ -122,22 +140,42 @@ def _one_coordinate(z: Tensor, t: Tensor) -> Tensor:
 
 
 CANDIDATES = {  # name, the map, is it a flow, what to say to who errs
-    "exponential decay": (lambda z, t: z * torch.exp(-0.1 * t)[:, None], True, "its two parts make the whole exactly"),
-    "a map that leaves every state alone": (lambda z, t: z.clone(), True, "standing still is a flow, too"),
-    "dz/dt = -z^3 in closed form": (lambda z, t: z / (1 + 2 * t[:, None] * z**2).sqrt(), True, "a flow need not be linear"),
+    "exponential decay": (
+        lambda z, t: z * torch.exp(-0.1 * t)[:, None],
+        True,
+        "its two parts make the whole exactly",
+    ),
+    "a map that leaves every state alone": (
+        lambda z, t: z.clone(),
+        True,
+        "standing still is a flow, too",
+    ),
+    "dz/dt = -z^3 in closed form": (
+        lambda z, t: z / (1 + 2 * t[:, None] * z**2).sqrt(),
+        True,
+        "a flow need not be linear",
+    ),
     "a flow solved to six digits": (
         lambda z, t: z * torch.exp(-0.1 * t)[:, None] + 1e-6 * torch.sin(3 * t)[:, None],
         True,
         "a solver errs a little: your tolerance is too strict",
     ),
     "a residual network told the gap": (_residual, False, "two parts do not make the whole"),
-    "one Euler step of dz/dt = -0.01 z": (_euler, False, "two Euler steps of half the size are not one"),
+    "one Euler step of dz/dt = -0.01 z": (
+        _euler,
+        False,
+        "two Euler steps of half the size are not one",
+    ),
     "a decay that stops after 20 units": (
         lambda z, t: z * torch.exp(-0.1 * t.clamp(max=20))[:, None],
         False,
         "it behaves for short durations; try long ones",
     ),
-    "a map for which only equal halves make the whole": (_only_doubling, False, "try parts of unequal length"),
+    "a map for which only equal halves make the whole": (
+        _only_doubling,
+        False,
+        "try parts of unequal length",
+    ),
     "a map that cheats in one coordinate of few states": (
         _one_coordinate,
         False,

@@ -9,11 +9,29 @@ import torch
 from tutorial_lib.checks import Wrong, exercise
 from tutorial_lib.exercises import compare_letters
 
-SCORES = {  # model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right one
-    "P": {0.001: ((0.10, 0.10, 0.10), 0.09), 0.003: ((0.07, 0.14, 0.07), 0.10), 0.01: ((0.06, 0.06, 0.06), 0.12)},
-    "Q": {0.001: ((0.08, 0.08, 0.08), 0.11), 0.003: ((0.09, 0.09, 0.09), 0.08), 0.01: ((0.09, 0.09, 0.09), 0.07)},
-    "R": {0.001: ((0.12, 0.03, 0.03), 0.05), 0.003: ((0.06, 0.06, 0.06), 0.07), 0.01: ((0.05, 0.08, 0.08), 0.06)},
-    "S": {0.001: ((0.11, 0.11, 0.02), 0.10), 0.003: ((0.09, 0.09, 0.09), 0.11), 0.01: ((0.07, 0.07, 0.07), 0.09)},
+# model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right
+# one
+SCORES = {
+    "P": {
+        0.001: ((0.10, 0.10, 0.10), 0.09),
+        0.003: ((0.07, 0.14, 0.07), 0.10),
+        0.01: ((0.06, 0.06, 0.06), 0.12),
+    },
+    "Q": {
+        0.001: ((0.08, 0.08, 0.08), 0.11),
+        0.003: ((0.09, 0.09, 0.09), 0.08),
+        0.01: ((0.09, 0.09, 0.09), 0.07),
+    },
+    "R": {
+        0.001: ((0.12, 0.03, 0.03), 0.05),
+        0.003: ((0.06, 0.06, 0.06), 0.07),
+        0.01: ((0.05, 0.08, 0.08), 0.06),
+    },
+    "S": {
+        0.001: ((0.11, 0.11, 0.02), 0.10),
+        0.003: ((0.09, 0.09, 0.09), 0.11),
+        0.01: ((0.07, 0.07, 0.07), 0.09),
+    },
 }
 WANT = {"P": 0.001, "Q": 0.003, "R": 0.01, "S": 0.003}
 
@@ -27,7 +45,9 @@ def _trials() -> pd.DataFrame:
         for seed, valid in enumerate(scores)
     ]
     table = pd.DataFrame(rows, columns=["model", "learning_rate", "seed", "valid", "test"])
-    return table.sample(frac=1, random_state=3).sort_values("learning_rate", ascending=False, kind="stable", ignore_index=True)
+    return table.sample(frac=1, random_state=3).sort_values(
+        "learning_rate", ascending=False, kind="stable", ignore_index=True
+    )
 
 
 def _unequal() -> dict[str, pd.DataFrame]:
@@ -39,7 +59,9 @@ def _unequal() -> dict[str, pd.DataFrame]:
         "one model has tried fewer rates": table[~(of_q & (rate == 0.001))],
         "one model has fewer seeds at one rate": table[~(of_q & (rate == 0.01) & (seed == 2))],
         "one model has as many trials, but at another rate": moved,
-        "one model has as many trials, but with another seed": table.assign(seed=seed.mask(of_q & (seed == 2), 7)),
+        "one model has as many trials, but with another seed": table.assign(
+            seed=seed.mask(of_q & (seed == 2), 7)
+        ),
     }
 
 
@@ -64,14 +86,25 @@ def check_choose(answer) -> None:
     if isinstance(got, pd.Series):
         got = got.to_dict()
     if not isinstance(got, dict) or set(got) != set(WANT):
-        raise Wrong(f"it must return a dictionary with the models {', '.join(WANT)} as keys, got {str(got)[:80]}")
+        raise Wrong(
+            f"it must return a dictionary with the models {', '.join(WANT)} as keys, got"
+            f" {str(got)[:80]}"
+        )
     got = {model: float(got[model]) for model in WANT}
     tried = ["model", "learning_rate"]
     others = {
-        "the test part decides here; choose by the column valid": table.groupby(tried)["test"].mean(),
-        "the single best seed decides here; take the mean over the seeds": table.groupby(tried)["valid"].max(),
-        "seed 0 alone decides here; take the mean over the seeds": table[table["seed"] == 0].set_index(tried)["valid"],
-        "the median over the seeds decides here; take the mean": table.groupby(tried)["valid"].median(),
+        "the test part decides here; choose by the column valid": (
+            table.groupby(tried)["test"].mean()
+        ),
+        "the single best seed decides here; take the mean over the seeds": (
+            table.groupby(tried)["valid"].max()
+        ),
+        "seed 0 alone decides here; take the mean over the seeds": (
+            table[table["seed"] == 0].set_index(tried)["valid"]
+        ),
+        "the median over the seeds decides here; take the mean": (
+            table.groupby(tried)["valid"].median()
+        ),
         "this chooses the worst rate": -table.groupby(tried)["valid"].mean(),
     }
     for reason, scores in others.items():
@@ -81,10 +114,16 @@ def check_choose(answer) -> None:
     if len(set(got.values())) == 1:
         raise Wrong("all models get one and the same rate; each model chooses for itself")
     if got == WANT | {"Q": 0.01}:
-        raise Wrong("Q does equally well at 0.003 and 0.01: of equals take the lower rate, however the rows are ordered")
+        raise Wrong(
+            "Q does equally well at 0.003 and 0.01: of equals take the lower rate, however the rows"
+            " are ordered"
+        )
     for model, rate in WANT.items():
         if got[model] != rate:
-            raise Wrong(f"for {model} the best mean validation score is at {rate:g}, yours chooses {got[model]:g}")
+            raise Wrong(
+                f"for {model} the best mean validation score is at {rate:g}, yours chooses"
+                f" {got[model]:g}"
+            )
     for what, unfair in _unequal().items():
         try:
             refused = _refuses(answer, unfair.copy())
@@ -102,7 +141,12 @@ def _expected_maximum(k: float) -> float:
 @exercise
 def check_optimism(answer) -> None:
     """18.2: what the chosen score promises too much, each setting being a mean over seeds."""
-    for k, spread, noise, seeds in ((10, 0.002, 0.004, 4), (5, 0.004, 0.003, 2), (40, 0.003, 0.009, 3), (10, 0.002, 0.004, 1)):
+    for k, spread, noise, seeds in (
+        (10, 0.002, 0.004, 4),
+        (5, 0.004, 0.003, 2),
+        (40, 0.003, 0.009, 3),
+        (10, 0.002, 0.004, 1),
+    ):
         got = float(answer(k, spread, noise, seeds))
         c, left = _expected_maximum(k), noise / math.sqrt(seeds)
         total = math.hypot(spread, left)
@@ -118,9 +162,13 @@ def check_optimism(answer) -> None:
             ),
             "this is the whole lift of the chosen score; part of it is true quality": c * total,
             "this is the true gain; wanted is the part that is luck": c * spread**2 / total,
-            "the spread does not enter: where settings differ, the best score is often that of a good setting": c * left,
+            "the spread does not enter: where settings differ, the best score is often that of a good setting": (
+                c * left
+            ),
             "this adds standard deviations; add their squares": c * left**2 / (spread + left),
-            "divide by the standard deviation of the score, the root of the sum of squares": c * left**2 / total**2,
+            "divide by the standard deviation of the score, the root of the sum of squares": (
+                c * left**2 / total**2
+            ),
             "the seeds are no further trials to choose from: k settings, each with a smaller noise": (
                 _expected_maximum(k * seeds) * noise**2 / math.hypot(spread, noise)
             ),
@@ -129,7 +177,8 @@ def check_optimism(answer) -> None:
             if math.isclose(got, value, rel_tol=0.02):
                 raise Wrong(reason)
         raise Wrong(
-            f"for {k} settings with spread {spread}, noise {noise} and {seeds} seeds each it is {want:.6f}, yours is {got:.6f}"
+            f"for {k} settings with spread {spread}, noise {noise} and {seeds} seeds each it is"
+            f" {want:.6f}, yours is {got:.6f}"
         )
 
 
@@ -186,9 +235,15 @@ def check_leaking(answer) -> None:
     hints = {
         "A": "does its choice, or the place of its number, ever move when only test changes?",
         "B": "compare the whole place: setting and epoch",
-        "C": "its choice moves only where several validation scores are within 0.002 of the best: try many tables",
+        "C": (
+            "its choice moves only where several validation scores are within 0.002 of the best:"
+            " try many tables"
+        ),
         "D": "its choice is coarse, but does it move when only test changes?",
-        "E": "its choice moves only where a good run on validation has collapsed on test: multiply some rows of test by 0.1",
+        "E": (
+            "its choice moves only where a good run on validation has collapsed on test: multiply"
+            " some rows of test by 0.1"
+        ),
         "F": "is the reported number the test score at the chosen place?",
     }
     compare_letters(answer, {"B", "C", "E", "F"}, hints)

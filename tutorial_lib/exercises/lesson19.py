@@ -13,9 +13,13 @@ def _clock(got, length: int) -> np.ndarray:
         raise NotAttempted
     got = np.asarray(got)
     if got.shape != (length,):
-        raise Wrong(f"the times have shape {got.shape}, wanted ({length},): the first time stays, too")
+        raise Wrong(
+            f"the times have shape {got.shape}, wanted ({length},): the first time stays, too"
+        )
     if got.dtype.kind not in "iu":
-        raise Wrong(f"the times have dtype {got.dtype}, wanted int64: unix seconds are whole numbers")
+        raise Wrong(
+            f"the times have dtype {got.dtype}, wanted int64: unix seconds are whole numbers"
+        )
     return got.astype(np.int64)
 
 
@@ -30,25 +34,30 @@ def check_jitter_times(answer) -> None:
         handed = times.copy()
         got = answer(handed, factors.copy())
         if not np.array_equal(handed, times):
-            raise Wrong("your function has changed the times that it was given: the next model would get another history")
+            raise Wrong(
+                "your function has changed the times that it was given: the next model would get"
+                " another history"
+            )
         got = _clock(got, length)
         exact = gaps * factors
         elapsed = np.cumsum(np.rint(exact).astype(np.int64))
         want = times[0] + np.append(0, elapsed)
         known = {
             "the clock starts at 0; it must start at the first time": want - times[0],
-            "the times are multiplied; multiply the gaps, and rebuild the clock from them": np.append(
-                times[0], np.rint(times[1:] * factors)
+            "the times are multiplied; multiply the gaps, and rebuild the clock from them": (
+                np.append(times[0], np.rint(times[1:] * factors))
             ),
-            "each time is moved by its own gap alone; an event comes later if any gap before it has grown": times
-            + np.append(0, np.rint(exact).astype(np.int64) - gaps),
-            "round each gap to the nearest second; this cuts the fraction off": times[0]
-            + np.append(0, np.cumsum(exact.astype(np.int64))),
-            "round each gap, and not the sums: else two gaps of the same length can differ": np.rint(
-                times[0] + np.append(0, np.cumsum(exact))
+            "each time is moved by its own gap alone; an event comes later if any gap before it has grown": (
+                times + np.append(0, np.rint(exact).astype(np.int64) - gaps)
             ),
-            "the fractions are cut off only after the sums; round each gap": (times[0] + np.append(0, np.cumsum(exact))).astype(
-                np.int64
+            "round each gap to the nearest second; this cuts the fraction off": (
+                times[0] + np.append(0, np.cumsum(exact.astype(np.int64)))
+            ),
+            "round each gap, and not the sums: else two gaps of the same length can differ": (
+                np.rint(times[0] + np.append(0, np.cumsum(exact)))
+            ),
+            "the fractions are cut off only after the sums; round each gap": (
+                (times[0] + np.append(0, np.cumsum(exact))).astype(np.int64)
             ),
             "these are gaps; add them up to get times": np.append(times[0], np.rint(exact)),
         }
@@ -57,20 +66,31 @@ def check_jitter_times(answer) -> None:
                 raise Wrong(reason)
         if not np.array_equal(got, want):
             place = int((got != want).argmax())
-            raise Wrong(f"time {place} is {got[place]} where the first is {times[0]}; wanted {want[place]}")
+            raise Wrong(
+                f"time {place} is {got[place]} where the first is {times[0]}; wanted {want[place]}"
+            )
 
 
 @exercise
 def check_lose_events(answer) -> None:
     """19.2: events are removed, seeded, and not in place."""
     rng = np.random.default_rng(1)
-    for length, share, seed in ((8, 0.5, 3), (300, 0.3, 4), (300, 0.3, 5), (5, 0.999, 0), (20, 0.0, 1)):
+    for length, share, seed in (
+        (8, 0.5, 3),
+        (300, 0.3, 4),
+        (300, 0.3, 5),
+        (5, 0.999, 0),
+        (20, 0.0, 1),
+    ):
         items = rng.permutation(1000)[:length] + 1
         times = 1_700_000_000 + np.cumsum(rng.integers(1, 100_000, length))
         handed = items.copy(), times.copy()
         got = answer(*handed, share, seed)
         if not (np.array_equal(handed[0], items) and np.array_equal(handed[1], times)):
-            raise Wrong("your function has changed what it was given: the next model would start from fewer events")
+            raise Wrong(
+                "your function has changed what it was given: the next model would start from fewer"
+                " events"
+            )
         if got is None or got is ...:
             raise NotAttempted
         if not isinstance(got, tuple | list) or len(got) != 2:
@@ -78,10 +98,13 @@ def check_lose_events(answer) -> None:
         kept_items, kept_times = (np.asarray(part) for part in got)
         if kept_items.shape != kept_times.shape:
             raise Wrong(
-                f"{kept_items.shape} items and {kept_times.shape} times: a lost event takes both its item and its time along"
+                f"{kept_items.shape} items and {kept_times.shape} times: a lost event takes both"
+                " its item and its time along"
             )
         if (kept_times == 0).any():
-            raise Wrong("a time of 0 is not a lost event: it makes gaps of fifty years; take the event out")
+            raise Wrong(
+                "a time of 0 is not a lost event: it makes gaps of fifty years; take the event out"
+            )
         draws = np.random.default_rng(seed).random(length)
         stays = draws >= share
         stays[-1] = True
@@ -89,27 +112,42 @@ def check_lose_events(answer) -> None:
             continue
         again = answer(items.copy(), times.copy(), share, seed)
         if not np.array_equal(np.asarray(again[0]), kept_items):
-            raise Wrong("the same seed gives other events the second time: draw from np.random.default_rng(seed)")
+            raise Wrong(
+                "the same seed gives other events the second time: draw from"
+                " np.random.default_rng(seed)"
+            )
         known = {
-            "the last event is lost: it always stays, so that nobody is without a history": draws >= share,
-            "an event stays if its number is at least the share; this keeps the others": np.append(draws[:-1] < share, True),
+            "the last event is lost: it always stays, so that nobody is without a history": (
+                draws >= share
+            ),
+            "an event stays if its number is at least the share; this keeps the others": np.append(
+                draws[:-1] < share, True
+            ),
         }
         for reason, wrong in known.items():
             if np.array_equal(kept_items, items[wrong]):
                 raise Wrong(reason)
         if np.array_equal(kept_items, items[stays]):
-            raise Wrong("the right events stay, but their times have changed: a gap over lost events is the sum of their gaps")
+            raise Wrong(
+                "the right events stay, but their times have changed: a gap over lost events is the"
+                " sum of their gaps"
+            )
         raise Wrong(
-            f"of {length} events with share {share} and seed {seed} there stay {stays.sum()}, yours are {len(kept_items)}; "
-            "compare one number for each event, drawn with the seed, with the share"
+            f"of {length} events with share {share} and seed {seed} there stay {stays.sum()}, yours"
+            f" are {len(kept_items)}; compare one number for each event, drawn with the seed, with"
+            " the share"
         )
 
 
-def _bound(s, changed, lipschitz, speed, kappa, which=min, growth=math.exp, last=True, first=True) -> float:
+def _bound(
+    s, changed, lipschitz, speed, kappa, which=min, growth=math.exp, last=True, first=True
+) -> float:
     """The bound with one part or another done differently."""
     e = 0.0
     for i, (one, other) in enumerate(zip(s, changed, strict=True)):
-        e = growth(lipschitz * which(one, other)) * e + (speed * abs(one - other) if first else speed * (one - other))
+        e = growth(lipschitz * which(one, other)) * e + (
+            speed * abs(one - other) if first else speed * (one - other)
+        )
         if last or i < len(s) - 1:
             e *= kappa
     return e
@@ -124,19 +162,23 @@ def check_bound_after(answer) -> None:
         setting = {"lipschitz": 0.7, "speed": 3.0, "kappa": 0.6}
         got = answer(s.copy(), changed.copy(), *setting.values())
         if np.ndim(got) != 0:
-            raise Wrong(f"return one number, what e_n cannot exceed; got an array of shape {np.shape(got)}")
+            raise Wrong(
+                f"return one number, what e_n cannot exceed; got an array of shape {np.shape(got)}"
+            )
         want, gaps = _bound(s, changed, **setting), np.abs(s - changed)
         known = {
             "the longer duration grows the error; both move only as long as the shorter one lasts": _bound(
                 s, changed, **setting, which=max
             ),
-            "the true duration grows the error; take the shorter of the two, however they come": _bound(
-                s, changed, **setting, which=lambda one, other: one
+            "the true duration grows the error; take the shorter of the two, however they come": (
+                _bound(s, changed, **setting, which=lambda one, other: one)
             ),
-            "an error grows by the factor exp(L m), not by 1 + L m or L m: Grönwall's bound": _bound(
-                s, changed, **setting, growth=lambda x: 1 + x
+            "an error grows by the factor exp(L m), not by 1 + L m or L m: Grönwall's bound": (
+                _bound(s, changed, **setting, growth=lambda x: 1 + x)
             ),
-            "an error grows by exp(L m); yours by L m": _bound(s, changed, **setting, growth=lambda x: x),
+            "an error grows by exp(L m); yours by L m": _bound(
+                s, changed, **setting, growth=lambda x: x
+            ),
             "errors of opposite sign do not cancel in a bound: take the absolute value of the difference": _bound(
                 s, changed, **setting, first=False
             ),
@@ -147,15 +189,23 @@ def check_bound_after(answer) -> None:
             "earlier errors do not grow here: multiply what is there by exp(L m)": _bound(
                 s, changed, **(setting | {"lipschitz": 0})
             ),
-            "the jump shrinks all of the distance, the new part, too": _new_part_unshrunk(s, changed, **setting),
-            "this is the last gap alone; errors of earlier gaps are still there": 0.6 * 3.0 * gaps[-1],
+            "the jump shrinks all of the distance, the new part, too": _new_part_unshrunk(
+                s, changed, **setting
+            ),
+            "this is the last gap alone; errors of earlier gaps are still there": (
+                0.6 * 3.0 * gaps[-1]
+            ),
             "the speed is missing": _bound(s, changed, **(setting | {"speed": 1.0})),
         }
         for reason, value in known.items():
-            if math.isclose(float(got), value, rel_tol=1e-6) and not math.isclose(value, want, rel_tol=1e-6):
+            if math.isclose(float(got), value, rel_tol=1e-6) and not math.isclose(
+                value, want, rel_tol=1e-6
+            ):
                 raise Wrong(reason)
         if not math.isclose(float(got), want, rel_tol=1e-6):  # NaN is wrong, too
-            raise Wrong(f"after {n} events of the test the bound is {want:.4f}, yours is {float(got):.4f}")
+            raise Wrong(
+                f"after {n} events of the test the bound is {want:.4f}, yours is {float(got):.4f}"
+            )
 
 
 def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
@@ -167,11 +217,20 @@ def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
 
 WORDS = ("robust", "fragile", "in vain", "no battery")
 HINTS = {
-    "A": "is its lead above 0, does it react to a destroyed clock, and does the interval under jitter lie below 0?",
+    "A": (
+        "is its lead above 0, does it react to a destroyed clock, and does the interval under"
+        " jitter lie below 0?"
+    ),
     "B": "what changes at all when its clock is destroyed?",
-    "C": "its lead is large; but what happens when the clock is destroyed? Where can the lead come from, then?",
+    "C": (
+        "its lead is large; but what happens when the clock is destroyed? Where can the lead come"
+        " from, then?"
+    ),
     "D": "it reacts to a destroyed clock, so it reads it; now look at its lead",
-    "E": "its lead is above 0 and it reacts to a destroyed clock; where does the interval under jitter lie?",
+    "E": (
+        "its lead is above 0 and it reacts to a destroyed clock; where does the interval under"
+        " jitter lie?"
+    ),
 }
 
 
@@ -179,12 +238,16 @@ HINTS = {
 def check_verdicts(answer) -> None:
     """19.4: five makers, four verdicts."""
     if not isinstance(answer, dict) or set(answer) != set(HINTS):
-        raise Wrong('the answer is a dictionary with the keys "A" to "E", one verdict for each maker')
+        raise Wrong(
+            'the answer is a dictionary with the keys "A" to "E", one verdict for each maker'
+        )
     if all(value is None or value is ... for value in answer.values()):
         raise NotAttempted
     if unknown := [value for value in answer.values() if value not in WORDS]:
         raise Wrong(f"{unknown[0]!r} is no verdict; choose one of {', '.join(WORDS)}")
-    want = dict(zip("ABCDE", ("robust", "no battery", "no battery", "in vain", "fragile"), strict=True))
+    want = dict(
+        zip("ABCDE", ("robust", "no battery", "no battery", "in vain", "fragile"), strict=True)
+    )
     for letter, hint in HINTS.items():
         if answer[letter] != want[letter]:
             raise Wrong(f"look at {letter} again: {hint}")

@@ -32,15 +32,21 @@ def check_exact_p(answer) -> None:
         if abs(got - want) < 1e-9:
             continue
         known = {
-            "this looks at one side only; patterns as far from 0 on the other side count, too": (sums >= seen - 1e-9).mean(),
+            "this looks at one side only; patterns as far from 0 on the other side count, too": (
+                (sums >= seen - 1e-9).mean()
+            ),
             "this counts only patterns that are farther from 0; the observed one is as far as itself": (
-                np.abs(sums) > abs(seen) + 1e-9
-            ).mean(),
+                (np.abs(sums) > abs(seen) + 1e-9).mean()
+            ),
             "equal sums differ by rounding; allow a little slack, or the observed pattern itself may be missed": (
-                np.abs(patterns @ d) >= abs(d.mean()) * n
-            ).mean(),
-            "all patterns are looked at, the observed one among them: nothing has to be added": (far.sum() + 1) / (2**n + 1),
-            "the observed pattern is one of the 2^N; do not leave it out": (far.sum() - 1) / max(1, 2**n - 1),
+                (np.abs(patterns @ d) >= abs(d.mean()) * n).mean()
+            ),
+            "all patterns are looked at, the observed one among them: nothing has to be added": (
+                (far.sum() + 1) / (2**n + 1)
+            ),
+            "the observed pattern is one of the 2^N; do not leave it out": (
+                (far.sum() - 1) / max(1, 2**n - 1)
+            ),
             "this is the number of patterns; divide by how many there are": far.sum(),
             "this is one minus the share that is wanted": 1 - want,
         }
@@ -51,9 +57,13 @@ def check_exact_p(answer) -> None:
             raise Wrong(f"{about}: {got:g} is no probability")
         if abs(got - want) < 0.03 and got != 0:
             raise Wrong(
-                f"{about}: {got:.4f} is near {want:.4f}, yet not it: with so few users no pattern has to be drawn at random"
+                f"{about}: {got:.4f} is near {want:.4f}, yet not it: with so few users no pattern"
+                " has to be drawn at random"
             )
-        raise Wrong(f"{about}: {far.sum()} of {2**n} patterns are as far from 0, so p = {want:.4f}; yours is {got:.4f}")
+        raise Wrong(
+            f"{about}: {far.sum()} of {2**n} patterns are as far from 0, so p = {want:.4f}; yours"
+            f" is {got:.4f}"
+        )
 
 
 MANY = {
@@ -75,7 +85,9 @@ def check_holm_adjust(answer) -> None:
             raise NotAttempted
         got = np.asarray(got, dtype=np.float64)
         if got.shape != p.shape:
-            raise Wrong(f"{about}: {m} values are wanted, one for each test; yours have shape {got.shape}")
+            raise Wrong(
+                f"{about}: {m} values are wanted, one for each test; yours have shape {got.shape}"
+            )
         if np.allclose(got, want, atol=1e-9):
             continue
         order = np.argsort(p, kind="stable")
@@ -84,36 +96,48 @@ def check_holm_adjust(answer) -> None:
         stepped = np.maximum.accumulate(ascending * np.arange(m, 0, -1))
         known = {  # the narrower mistakes first
             "a probability cannot exceed 1: cut it off": stepped[place],
-            "the values are right and in rising order: bring them back to the order of the tests": np.minimum(stepped, 1),
-            "this multiplies every value by M: that is Bonferroni; only the smallest is multiplied by M, the next by M - 1": (
-                np.minimum(p * m, 1)
+            "the values are right and in rising order: bring them back to the order of the tests": (
+                np.minimum(stepped, 1)
+            ),
+            "this multiplies every value by M: that is Bonferroni; only the smallest is multiplied by M, the next by M - 1": np.minimum(
+                p * m, 1
             ),
             "none may be below the one before it: keep the largest so far while you go up": (
                 np.minimum(ascending * np.arange(m, 0, -1), 1)[place]
             ),
-            "the largest gets M and the smallest 1; it is the other way round": (
-                np.minimum(np.maximum.accumulate(ascending * np.arange(1, m + 1)), 1)[place]
+            "the largest gets M and the smallest 1; it is the other way round": np.minimum(
+                np.maximum.accumulate(ascending * np.arange(1, m + 1)), 1
+            )[place],
+            "this is the correction of Benjamini and Hochberg: it bounds the share of false discoveries, not the chance of any": np.minimum(
+                np.minimum.accumulate((ascending * m / np.arange(1, m + 1))[::-1])[::-1], 1
+            )[place],
+            "the factors follow the order of the list; sort the values first": np.minimum(
+                p * np.arange(m, 0, -1), 1
             ),
-            "this is the correction of Benjamini and Hochberg: it bounds the share of false discoveries, not the chance of any": (
-                np.minimum(np.minimum.accumulate((ascending * m / np.arange(1, m + 1))[::-1])[::-1], 1)[place]
-            ),
-            "the factors follow the order of the list; sort the values first": np.minimum(p * np.arange(m, 0, -1), 1),
             "these are the values that came in": p,
         }
         for reason, value in known.items():
             if np.allclose(got, value, atol=1e-9):
                 raise Wrong(f"{about}: {reason}")
         worst = int(np.nan_to_num(np.abs(got - want), nan=np.inf).argmax())
-        raise Wrong(f"{about}: p = {p[worst]:g} becomes {want[worst]:.4g}, yours is {got[worst]:.4g}")
+        raise Wrong(
+            f"{about}: p = {p[worst]:g} becomes {want[worst]:.4g}, yours is {got[worst]:.4g}"
+        )
 
 
-def _users(irregular_gain: float, regular_gain: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Model [5, N], twin [3, N] and CV [N]. Irregular users are the easier ones, and those without a CV gain most of all."""
+def _users(
+    irregular_gain: float, regular_gain: float, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Model [5, N], twin [3, N] and CV [N]. Irregular users are the easier ones, and those without
+    a CV gain most of all.
+    """
     rng = np.random.default_rng(seed)
     cv = rng.permutation(np.concatenate([rng.uniform(0.3, 4, 270), np.full(60, np.nan)]))
     group, ease = thirds(cv), rng.uniform(0, 0.2, 330)
     ease[group == 2] += 0.3
-    gain = np.select([group == 2, group == 0, group == 1], [irregular_gain, regular_gain, 0.15], default=0.5)
+    gain = np.select(
+        [group == 2, group == 0, group == 1], [irregular_gain, regular_gain, 0.15], default=0.5
+    )
     twin = ease + 0.05 * rng.standard_normal((3, 330))
     model = ease + gain + 0.05 * rng.standard_normal((5, 330)) + 0.05 * rng.standard_normal(330)
     return model, twin, cv
@@ -121,7 +145,9 @@ def _users(irregular_gain: float, regular_gain: float, seed: int) -> tuple[np.nd
 
 @exercise
 def check_irregular_minus_regular(answer) -> None:
-    """20.3: difference of differences between the outer thirds, and its p-value by dealing out the labels."""
+    """20.3: difference of differences between the outer thirds, and its p-value by dealing out the
+    labels.
+    """
     cases = {
         "the same gain for all": (0.02, 0.02, 0),
         "irregular users gain a little more": (0.04, 0.012, 1),
@@ -140,19 +166,28 @@ def check_irregular_minus_regular(answer) -> None:
         want, half = gain[top].mean() - gain[bottom].mean(), cv > np.nanmedian(cv)
         known = {
             "the sign is turned: irregular minus regular": -want,
-            "the twin is missing: subtract it, or you compare how easy the groups are": model.mean(0)[top].mean()
-            - model.mean(0)[bottom].mean(),
+            "the twin is missing: subtract it, or you compare how easy the groups are": (
+                model.mean(0)[top].mean() - model.mean(0)[bottom].mean()
+            ),
             "this is the gain in the top group alone": gain[top].mean(),
-            "these are halves; thirds are wanted, without the middle one": gain[half].mean()
-            - gain[cv <= np.nanmedian(cv)].mean(),
-            "this is the top third against all others; the middle and the users without a CV stay out": gain[top].mean()
-            - gain[~top].mean(),
-            "users without a CV belong to no group": gain[top].mean() - gain[bottom | (group == -1)].mean(),
-            "users without a CV belong to no group; leave them out": gain[top | (group == -1)].mean() - gain[bottom].mean(),
-            "these are gains in percent of the twin; differences of NDCG are wanted": gain[top].mean() / base[top].mean()
-            - gain[bottom].mean() / base[bottom].mean(),
-            "only the first seed is used; average over the seeds": (model[0] - twin[0])[top].mean()
-            - (model[0] - twin[0])[bottom].mean(),
+            "these are halves; thirds are wanted, without the middle one": (
+                gain[half].mean() - gain[cv <= np.nanmedian(cv)].mean()
+            ),
+            "this is the top third against all others; the middle and the users without a CV stay out": (
+                gain[top].mean() - gain[~top].mean()
+            ),
+            "users without a CV belong to no group": (
+                gain[top].mean() - gain[bottom | (group == -1)].mean()
+            ),
+            "users without a CV belong to no group; leave them out": (
+                gain[top | (group == -1)].mean() - gain[bottom].mean()
+            ),
+            "these are gains in percent of the twin; differences of NDCG are wanted": (
+                gain[top].mean() / base[top].mean() - gain[bottom].mean() / base[bottom].mean()
+            ),
+            "only the first seed is used; average over the seeds": (
+                (model[0] - twin[0])[top].mean() - (model[0] - twin[0])[bottom].mean()
+            ),
         }
         if not abs(difference - want) < 1e-9:
             for reason, value in known.items():
@@ -164,8 +199,9 @@ def check_irregular_minus_regular(answer) -> None:
         if abs(p - fair) < 0.02 + 0.1 * fair:
             continue
         raise Wrong(
-            f"{about}: p should be about {fair:.3f}, yours is {p:.3f}; deal out the labels of the two groups anew, among the "
-            "users of these two groups only, and test the gains (signs are flipped to test one group, not the difference of two)"
+            f"{about}: p should be about {fair:.3f}, yours is {p:.3f}; deal out the labels of the"
+            " two groups anew, among the users of these two groups only, and test the gains (signs"
+            " are flipped to test one group, not the difference of two)"
         )
 
 

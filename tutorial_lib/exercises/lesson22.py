@@ -40,14 +40,20 @@ def check_markov_rate(answer) -> None:
         got,
         want,
         {
-            "the states count alike here; the chain is not equally often in each of them": rows.mean(),
-            "the entropies of the states are added; wanted is their mean, weighted by how often the chain is there": rows.sum(),
+            "the states count alike here; the chain is not equally often in each of them": (
+                rows.mean()
+            ),
+            "the entropies of the states are added; wanted is their mean, weighted by how often the chain is there": (
+                rows.sum()
+            ),
             "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
             "the sign is wrong: a mean surprise is positive": -want,
             "this is the entropy of where the chain is; wanted is that of the next state, given the present one": (
                 -(share * np.log(share)).sum()
             ),
-            "the entropies of the columns are used; where the chain goes from a state stands in its row": float(share @ columns),
+            "the entropies of the columns are used; where the chain goes from a state stands in its row": float(
+                share @ columns
+            ),
             "this weighs with the start in the first state; wanted is the long run": rows[0],
         },
     )
@@ -63,11 +69,15 @@ def check_shuffled_blocks(answer) -> None:
         given = values.copy()
         got = np.asarray(answer(given, user.copy(), rng))
         if got.shape != values.shape:
-            raise Wrong(f"it returns shape {got.shape}, wanted {values.shape}: as many values as before")
+            raise Wrong(
+                f"it returns shape {got.shape}, wanted {values.shape}: as many values as before"
+            )
         if not np.array_equal(given, values):
             raise Wrong("it changes the array that it was given; return a new one")
         if not np.array_equal(np.sort(got), values):
-            raise Wrong("some values are lost or occur twice; every value must occur as often as before")
+            raise Wrong(
+                "some values are lost or occur twice; every value must occur as often as before"
+            )
         for first, end in zip(borders, borders[1:], strict=False):
             part = got[first:end]
             if not np.array_equal(np.sort(part), values[first:end]):
@@ -76,18 +86,27 @@ def check_shuffled_blocks(answer) -> None:
                 faults.add("single")
                 continue
             pairs = part[: len(part) // 2 * 2].reshape(-1, 2)
-            together = np.isin(pairs.min(axis=1), values[first:end:2]) & (np.abs(pairs[:, 1] - pairs[:, 0]) == 10)
+            together = np.isin(pairs.min(axis=1), values[first:end:2]) & (
+                np.abs(pairs[:, 1] - pairs[:, 0]) == 10
+            )
             faults.add("" if together.all() else "torn")
             faults.add("turned" if (pairs[:, 0] > pairs[:, 1]).any() else "")
         orders.add((tuple(got[:6:2]), tuple(got[6:12:2])))
     if "torn" in faults:
-        raise Wrong("a pair was torn apart; the first and second, the third and fourth value ... stay together")
+        raise Wrong(
+            "a pair was torn apart; the first and second, the third and fourth value ... stay"
+            " together"
+        )
     if "turned" in faults:
         raise Wrong("a pair was turned round; keep the order within a pair")
     if "single" in faults:
-        raise Wrong("a user with an odd number of values: the last single value must stay at the end")
+        raise Wrong(
+            "a user with an odd number of values: the last single value must stay at the end"
+        )
     if len(orders) == 1:
-        raise Wrong("nothing is shuffled: 200 calls gave the same order, although the generator went on")
+        raise Wrong(
+            "nothing is shuffled: 200 calls gave the same order, although the generator went on"
+        )
     if len({one for one, _ in orders}) < 6 or len({one for _, one in orders}) < 6:
         raise Wrong("some orders of three pairs never occur in 200 calls; all six must be possible")
     if len(orders) < 30:
@@ -104,12 +123,15 @@ def _letter(x: np.ndarray) -> np.ndarray:
 
 @exercise
 def check_fibre_growth(answer) -> None:
-    """22.3: the growth of the number of words under one realisation of the noise, averaged over realisations."""
+    """22.3: the growth of the number of words under one realisation of the noise, averaged over
+    realisations.
+    """
     noise = np.array([[2, 2, 3, 2, 3], [3, 3, 3, 2, 2], [2, 2, 2, 2, 3], [3, 2, 3, 3, 3]])
     starts = (np.arange(20_000) + 0.5) / 20_000
     got = _number(answer(_multiply, noise.copy(), starts.copy(), _letter))
     realisations, steps = noise.shape
-    factors = np.prod(noise[:, :-1], axis=1)  # 6 words of one letter, 6 times this many of n letters
+    # 6 words of one letter, 6 times this many of n letters
+    factors = np.prod(noise[:, :-1], axis=1)
     rates = np.log(factors) / (steps - 1)
     want = float(rates.mean())
     pooled = set()
@@ -123,16 +145,20 @@ def check_fibre_growth(answer) -> None:
         want,
         {
             "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
-            "from length 1 to n are n - 1 steps; divide by n - 1": float((np.log(factors) / steps).mean()),
-            "this is ln(words of n letters) / n, in which the number of pieces still counts; take the growth from length 1": (
-                float((np.log(6 * factors) / steps).mean())
+            "from length 1 to n are n - 1 steps; divide by n - 1": float(
+                (np.log(factors) / steps).mean()
             ),
-            "the words of n letters are not compared with those of 1 letter": float((np.log(6 * factors) / (steps - 1)).mean()),
-            "the number of words is averaged before the logarithm; average the rates": (
-                float(np.log(factors.mean()) / (steps - 1))
+            "this is ln(words of n letters) / n, in which the number of pieces still counts; take the growth from length 1": float(
+                (np.log(6 * factors) / steps).mean()
             ),
-            "words of all realisations are thrown together, so the noise is counted, too; count each realisation alone": (
-                float(np.log(len(pooled) / 6) / (steps - 1))
+            "the words of n letters are not compared with those of 1 letter": float(
+                (np.log(6 * factors) / (steps - 1)).mean()
+            ),
+            "the number of words is averaged before the logarithm; average the rates": float(
+                np.log(factors.mean()) / (steps - 1)
+            ),
+            "words of all realisations are thrown together, so the noise is counted, too; count each realisation alone": float(
+                np.log(len(pooled) / 6) / (steps - 1)
             ),
             "only the last letters are counted; wanted are whole words": 0.0,
             "only the first realisation is used": float(rates[0]),

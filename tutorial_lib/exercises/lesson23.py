@@ -42,11 +42,41 @@ def check_verdict(answer) -> None:
 
 
 LOSSES = [  # low, high of new minus old, margin, the word, what to say to who errs
-    (-0.003, 0.002, 0.005, "negligible", "the worst loss that the interval allows, 0.003, is below the margin"),
-    (-0.020, 0.010, 0.005, "undecided", "a loss of 0.02 is possible, a gain too: it is too wide to say anything"),
-    (-0.020, -0.008, 0.005, "not negligible", "even the smallest possible loss, 0.008, is above the margin"),
-    (-0.004, -0.001, 0.005, "negligible", "the loss is real, for 0 is excluded, and still smaller than the margin"),
-    (-0.010, -0.001, 0.005, "undecided", "it excludes 0, but the loss may lie on either side of the margin"),
+    (
+        -0.003,
+        0.002,
+        0.005,
+        "negligible",
+        "the worst loss that the interval allows, 0.003, is below the margin",
+    ),
+    (
+        -0.020,
+        0.010,
+        0.005,
+        "undecided",
+        "a loss of 0.02 is possible, a gain too: it is too wide to say anything",
+    ),
+    (
+        -0.020,
+        -0.008,
+        0.005,
+        "not negligible",
+        "even the smallest possible loss, 0.008, is above the margin",
+    ),
+    (
+        -0.004,
+        -0.001,
+        0.005,
+        "negligible",
+        "the loss is real, for 0 is excluded, and still smaller than the margin",
+    ),
+    (
+        -0.010,
+        -0.001,
+        0.005,
+        "undecided",
+        "it excludes 0, but the loss may lie on either side of the margin",
+    ),
     (0.001, 0.030, 0.005, "negligible", "this is a gain; nothing is lost"),
     (-0.006, -0.0055, 0.005, "not negligible", "all of the interval lies beyond the margin"),
 ]
@@ -58,14 +88,21 @@ def check_negligible(answer) -> None:
     for low, high, margin, want, hint in LOSSES:
         got = answer(low, high, margin)
         if got not in ("negligible", "not negligible", "undecided"):
-            raise Wrong(f"it must return 'negligible', 'not negligible' or 'undecided', got {got!r}"[:200])
+            raise Wrong(
+                f"it must return 'negligible', 'not negligible' or 'undecided', got {got!r}"[:200]
+            )
         if got != want:
-            raise Wrong(f"interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r}, wanted {want!r}; {hint}")
+            raise Wrong(
+                f"interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r}, wanted"
+                f" {want!r}; {hint}"
+            )
 
 
 @dataclass(frozen=True)
 class Study:
-    """A sealed report: NDCG@10 of a new and an old model, float64 [seeds, users], and the gain that its authors print."""
+    """A sealed report: NDCG@10 of a new and an old model, float64 [seeds, users], and the gain that
+    its authors print.
+    """
 
     new: np.ndarray
     old: np.ndarray
@@ -79,7 +116,10 @@ def _studies() -> dict[str, Study]:
         new = np.clip(old + rng.normal(0.004, 0.05, (5, 400)) + rng.normal(0, 0.008, (5, 1)), 0, 1)
         sealed[letter] = Study(new, old, float((new - old).mean()))
     best = [lambda s: (s.new - s.old).mean(axis=1).max(), lambda s: s.new.mean() / s.old.mean() - 1]
-    best += [lambda s: s.new.mean(axis=1).max() - s.old.mean(), lambda s: (s.new - s.old)[:, :100].mean()]
+    best += [
+        lambda s: s.new.mean(axis=1).max() - s.old.mean(),
+        lambda s: (s.new - s.old)[:, :100].mean(),
+    ]
     for letter, way in zip(
         "ACDF", best, strict=True
     ):  # the best seed; a ratio; the best seed against the mean; half of the users

@@ -1,13 +1,15 @@
-"""What each part of a Transformer block is worth: SASRec with one part removed at a time. Taught in lesson 06.
+"""What each part of a Transformer block is worth: SASRec with one part removed at a time. Taught in
+lesson 06.
 
     OMP_NUM_THREADS=1 python -m tutorial_lib.experiments.block_ablation
 
-makes data/facts/block_ablation.csv again, in about 20 minutes on one core. Two tasks. "sample": the next item in the simulated
-world, NDCG@10. "replay": six items and a request "number k again", share of right answers (chance is 1 in 30).
-Each repetition (seed) draws its own data (for `sample` 1,000 of the 3,000 users), initial weights, order of batches and
-dropout; within a repetition all variants share them, so that differences are paired. What is best for the whole need not be
-best for a part of it: every variant is trained with each of three learning rates, and `at_best_rate` takes the one with the
-highest mean on validation. Columns: task, variant, learning_rate, seed, valid, test.
+makes data/facts/block_ablation.csv again, in about 20 minutes on one core. Two tasks. "sample": the
+next item in the simulated world, NDCG@10. "replay": six items and a request "number k again", share
+of right answers (chance is 1 in 30). Each repetition (seed) draws its own data (for `sample` 1,000
+of the 3,000 users), initial weights, order of batches and dropout; within a repetition all variants
+share them, so that differences are paired. What is best for the whole need not be best for a part
+of it: every variant is trained with each of three learning rates, and `at_best_rate` takes the one
+with the highest mean on validation. Columns: task, variant, learning_rate, seed, valid, test.
 """
 
 import argparse
@@ -94,7 +96,9 @@ class SwitchBlock(nn.Module):
 
 
 class SwitchSASRec(SequenceModel):
-    """SASRec made of `SwitchBlock`s; with all parts in place it is SASRec. items [B, L] -> states [B, L, d]."""
+    """SASRec made of `SwitchBlock`s; with all parts in place it is SASRec. items [B, L] -> states
+    [B, L, d].
+    """
 
     def __init__(self, num_items: int, max_len: int, dim: int, switches: Switches):
         super().__init__(num_items, max_len, dim)
@@ -102,10 +106,13 @@ class SwitchSASRec(SequenceModel):
         self.position_embedding = nn.Embedding(max_len, dim)
         self.dropout = Dropout(switches.dropout)
         self.blocks = nn.ModuleList(SwitchBlock(dim, dim, switches) for _ in range(switches.blocks))
-        self.norm = nn.LayerNorm(dim) if switches.norm == "pre" else nn.Identity()  # post-norm blocks end in a norm already
+        # post-norm blocks end in a norm already
+        self.norm = nn.LayerNorm(dim) if switches.norm == "pre" else nn.Identity()
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         x = self.item_embedding(items) * self.dim**0.5
         if self.switches.position:
             x = x + self.position_embedding.weight[: items.shape[1]]  # [B, L, d]
@@ -124,15 +131,23 @@ def build(switches: Switches, num_items: int, max_len: int, seed: int) -> Switch
 
 @lru_cache(maxsize=1)
 def load_split(seed: int, dataset: str = "sample", users: int | None = USERS) -> Split:
-    """The data of one repetition: `users` users drawn with `seed`, every event of the two periods a target."""
+    """The data of one repetition: `users` users drawn with `seed`, every event of the two periods a
+    target.
+    """
     data = load_dataset(dataset, users=users, seed=seed)
-    return make_split(data, targets="successive") if data.has_times else make_split(data, "leave_last_out")
+    return (
+        make_split(data, targets="successive")
+        if data.has_times
+        else make_split(data, "leave_last_out")
+    )
 
 
 def train_sample(switches: Switches, split: Split, learning_rate: float, seed: int) -> SwitchSASRec:
     """One run on the next item; the weights are those of the best epoch on validation."""
     model = build(switches, split.dataset.num_items, MAX_LEN, seed)
-    config = TrainConfig(epochs=EPOCHS, batch_size=32, learning_rate=learning_rate, schedule="cosine", seed=seed)
+    config = TrainConfig(
+        epochs=EPOCHS, batch_size=32, learning_rate=learning_rate, schedule="cosine", seed=seed
+    )
     train(model, split, config, device="cpu", progress=False)
     return model
 
@@ -144,7 +159,9 @@ def score_sample(model: SwitchSASRec, split: Split, part: str) -> float:
 
 
 def replay_batch(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), and the answers int64 [size]."""
+    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), and the
+    answers int64 [size].
+    """
     played = torch.randint(1, REPLAY_ITEMS + 1, (size, REPLAY_EVENTS), generator=generator)
     place = torch.randint(REPLAY_EVENTS, (size, 1), generator=generator)
     return torch.cat([played, REPLAY_ITEMS + 1 + place], dim=1), played.gather(1, place)[:, 0]
@@ -171,7 +188,9 @@ def train_replay(switches: Switches, learning_rate: float, seed: int) -> SwitchS
 @torch.no_grad()
 def score_replay(model: SwitchSASRec, seed: int, part: str) -> float:
     """Share of right answers to 4,000 fresh requests."""
-    items, answers = replay_batch(4000, torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test")))
+    items, answers = replay_batch(
+        4000, torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test"))
+    )
     return (model.score(model(items)[:, -1]).argmax(dim=1) == answers).double().mean().item()
 
 
@@ -188,16 +207,24 @@ def run(task: str, name: str, learning_rate: float, seed: int) -> dict[str, obje
 
 
 def at_best_rate(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each task and variant at the learning rate with the highest mean on validation (of equals, the lowest)."""
+    """The rows of each task and variant at the learning rate with the highest mean on validation
+    (of equals, the lowest).
+    """
     keys = ["task", "variant", "learning_rate"]
     best = table.groupby(keys)["valid"].mean().groupby(keys[:2]).idxmax()
     return table[pd.MultiIndex.from_frame(table[keys]).isin(best)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.experiments.block_ablation", description="See lesson 06.")
-    parser.add_argument("--table", type=Path, default=TABLE, help="where the result goes (default: %(default)s)")
-    parser.add_argument("--tasks", nargs="+", choices=["replay", "sample"], default=["replay", "sample"])
+    parser = argparse.ArgumentParser(
+        prog="python -m tutorial_lib.experiments.block_ablation", description="See lesson 06."
+    )
+    parser.add_argument(
+        "--table", type=Path, default=TABLE, help="where the result goes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tasks", nargs="+", choices=["replay", "sample"], default=["replay", "sample"]
+    )
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     chosen, rows = parser.parse_args(arguments), []

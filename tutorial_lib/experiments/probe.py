@@ -1,4 +1,5 @@
-"""What does a trained run use? Its test NDCG@10 on histories that are cut short, or shuffled. Taught in lesson 07.
+"""What does a trained run use? Its test NDCG@10 on histories that are cut short, or shuffled.
+Taught in lesson 07.
 
 python -m tutorial_lib.experiments.probe runs/RUN --table data/facts/NAME.csv
 """
@@ -29,24 +30,35 @@ class ShuffledPast(SequenceModel):
         nn.Module.__init__(self)
         self.model, self.max_len, self.score, self.seed = model, model.max_len, model.score, seed
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
-        keys = torch.rand(items.shape, generator=torch.Generator().manual_seed(self.seed)).masked_fill(items == 0, 3.0)
-        keys.scatter_(1, (items > 0).sum(dim=1, keepdim=True) - 1, 2.0)  # behind all others, before the pads
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
+        keys = torch.rand(
+            items.shape, generator=torch.Generator().manual_seed(self.seed)
+        ).masked_fill(items == 0, 3.0)
+        # behind all others, before the pads
+        keys.scatter_(1, (items > 0).sum(dim=1, keepdim=True) - 1, 2.0)
         return self.model(items.gather(1, keys.argsort(dim=1)))
 
 
 def probe(folder: Path, lengths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 200)) -> pd.DataFrame:
-    """One row for each way of spoiling the histories of the run in `folder`: its NDCG@10, and the difference to the whole
-    history with a 95 % interval over users. Only models that read no times can be probed."""
+    """One row for each way of spoiling the histories of the run in `folder`: its NDCG@10, and the
+    difference to the whole history with a 95 % interval over users. Only models that read no times
+    can be probed.
+    """
     try:
         saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         weights = torch.load(folder / "checkpoint.pt", weights_only=True)["best"]
     except (OSError, KeyError, RuntimeError) as error:
-        raise TutorialError(f"{folder} holds no finished run ({error}); give the folder that 'train --out' wrote") from error
+        raise TutorialError(
+            f"{folder} holds no finished run ({error}); give the folder that 'train --out' wrote"
+        ) from error
     run = Run.from_configuration(saved["configuration"])
     dataset = load_dataset(run.dataset, users=run.users)
     split = make_split(dataset, run.split)
-    model = build_model(run.model, num_items=dataset.num_items, max_len=run.max_len, dim=run.dim, **run.options)
+    model = build_model(
+        run.model, num_items=dataset.num_items, max_len=run.max_len, dim=run.dim, **run.options
+    )
     model.load_state_dict(weights)
 
     def quality(model: SequenceModel, length: int):
@@ -54,9 +66,13 @@ def probe(folder: Path, lengths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 200)) -
         return per_user(ranks, ndcg(ranks))
 
     whole = quality(model, run.max_len)
-    spoiled = {f"last {length}": quality(model, length) for length in lengths if length < run.max_len}
+    spoiled = {
+        f"last {length}": quality(model, length) for length in lengths if length < run.max_len
+    }
     spoiled["past shuffled"] = quality(ShuffledPast(model), run.max_len)
-    rows = [{"history": "whole", "ndcg@10": whole.mean(), "difference": 0.0, "low": 0.0, "high": 0.0}]
+    rows = [
+        {"history": "whole", "ndcg@10": whole.mean(), "difference": 0.0, "low": 0.0, "high": 0.0}
+    ]
     for name, values in spoiled.items():
         difference = paired_bootstrap(values, whole)
         row = {"history": name, "ndcg@10": values.mean(), "difference": difference.mean}
@@ -65,8 +81,12 @@ def probe(folder: Path, lengths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 200)) -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.experiments.probe", description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a finished run, as 'train --out' wrote it")
+    parser = argparse.ArgumentParser(
+        prog="python -m tutorial_lib.experiments.probe", description=__doc__
+    )
+    parser.add_argument(
+        "run", type=Path, help="folder of a finished run, as 'train --out' wrote it"
+    )
     parser.add_argument("--table", type=Path, help="also write the rows to this CSV file")
     args = parser.parse_args(arguments)
     try:

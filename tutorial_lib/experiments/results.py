@@ -1,4 +1,6 @@
-"""Reading committed result tables and the ranks behind them, and adding those of a whole suite. Taught in lessons 07 and 18."""
+"""Reading committed result tables and the ranks behind them, and adding those of a whole suite.
+Taught in lessons 07 and 18.
+"""
 
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -12,7 +14,8 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 
 RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
-SUITES = RESULTS / "suite"  # a folder for each run of the whole suite: a folder a stage, report/report.md, ranks
+# a folder for each run of the whole suite: a folder a stage, report/report.md, ranks
+SUITES = RESULTS / "suite"
 FACTS = RESULTS.parent / "facts"  # small tables about data sets and trained models, such as probe's
 
 
@@ -21,28 +24,40 @@ def read_results(table: str, folder: Path = RESULTS) -> pd.DataFrame:
     path = folder / f"{table}.csv"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.csv"))) or "none"
-        raise TutorialError(f"there is no result table {table!r} in {folder.name}/; known are {known}")
+        raise TutorialError(
+            f"there is no result table {table!r} in {folder.name}/; known are {known}"
+        )
     return pd.read_csv(path)
 
 
 def read_ranks(run: str, folder: Path = RESULTS) -> Ranks:
-    """The ranks of one run (the column `run` of its table), one per test target, from which any metric and pairing follows."""
+    """The ranks of one run (the column `run` of its table), one per test target, from which any
+    metric and pairing follows.
+    """
     return Ranks.read_csv(folder / "ranks" / f"{run}.csv.gz")
 
 
-def read_quality(table: str, folder: Path = RESULTS, *, loss: str | None = None) -> dict[tuple[str, str, str], np.ndarray]:
-    """NDCG@10 of every test user, float64 [seeds, users], for each (model, options, clock) of a table; baselines have one row.
+def read_quality(
+    table: str, folder: Path = RESULTS, *, loss: str | None = None
+) -> dict[tuple[str, str, str], np.ndarray]:
+    """NDCG@10 of every test user, float64 [seeds, users], for each (model, options, clock) of a
+    table; baselines have one row.
 
-    `options` are those that differ from the model's defaults, "name=value name=value", without dropout, which the models of a
-    table share. `loss`: only the runs with this one; a table that compares losses must be read one by one. Rows of the same user
-    stand in the same place, so that any two entries can be compared in pairs.
+    `options` are those that differ from the model's defaults, "name=value name=value", without
+    dropout, which the models of a table share. `loss`: only the runs with this one; a table that
+    compares losses must be read one by one. Rows of the same user stand in the same place, so that
+    any two entries can be compared in pairs.
     """
     runs = read_results(table, folder)
     losses = sorted(set(runs["loss"]) - {"counts"})
     if loss is None and len(losses) > 1 or loss not in (None, "counts", *losses):
-        raise TutorialError(f"{table} holds the losses {', '.join(losses)}, got loss={loss!r}: name one of them")
+        raise TutorialError(
+            f"{table} holds the losses {', '.join(losses)}, got loss={loss!r}: name one of them"
+        )
     runs = runs[runs["loss"].isin(["counts", *losses] if loss is None else [loss])]
-    old = {name: value for name, value in {"options": "", "clock": "real"}.items() if name not in runs}
+    old = {
+        name: value for name, value in {"options": "", "clock": "real"}.items() if name not in runs
+    }
     runs = runs.assign(**old).fillna({"options": ""})
     runs["options"] = runs["options"].str.replace(r"\bdropout=\S+ ?", "", regex=True).str.strip()
 
@@ -63,16 +78,27 @@ def read_suite(name: str, stage: str, table: str, folder: Path = SUITES) -> pd.D
     """One table of one stage of a committed suite, such as ("sample", "significance", "gains")."""
     path = folder / name / stage / f"{table}.csv"
     if not path.exists():
-        place = next(part for part in (folder / name / stage, folder / name, folder) if part.exists() or part == folder)
-        known = ", ".join(sorted(file.stem for file in place.glob("*") if file.suffix in ("", ".csv"))) or "none"
-        raise TutorialError(f"there is no {name}/{stage}/{table}.csv among the suites; in {place.name}/ are {known}")
+        place = next(
+            part
+            for part in (folder / name / stage, folder / name, folder)
+            if part.exists() or part == folder
+        )
+        known = (
+            ", ".join(sorted(file.stem for file in place.glob("*") if file.suffix in ("", ".csv")))
+            or "none"
+        )
+        raise TutorialError(
+            f"there is no {name}/{stage}/{table}.csv among the suites; in {place.name}/ are {known}"
+        )
     return pd.read_csv(path)
 
 
 def suite_values(name: str, folder: Path = SUITES) -> dict[str, np.ndarray]:
-    """NDCG@10 of every test user, float64 [seeds, users], for each entry of a committed suite; one row for models that count.
+    """NDCG@10 of every test user, float64 [seeds, users], for each entry of a committed suite; one
+    row for models that count.
 
-    The same user stands in the same place everywhere, so that any two entries can be compared in pairs.
+    The same user stands in the same place everywhere, so that any two entries can be compared in
+    pairs.
     """
     runs = read_suite(name, "stability", "runs", folder).sort_values("seed")
 
@@ -80,17 +106,26 @@ def suite_values(name: str, folder: Path = SUITES) -> dict[str, np.ndarray]:
         ranks = read_ranks(run, folder / name)
         return per_user(ranks, ndcg(ranks))
 
-    return {label: np.stack([of_user(run) for run in group["run"]]) for label, group in runs.groupby("label", sort=False)}
+    return {
+        label: np.stack([of_user(run) for run in group["run"]])
+        for label, group in runs.groupby("label", sort=False)
+    }
 
 
 def publish(out: Path, folder: Path) -> None:
-    """Copies the tables, pictures, report and ranks of a finished suite from its archive to `folder`, without trained models."""
+    """Copies the tables, pictures, report and ranks of a finished suite from its archive to
+    `folder`, without trained models.
+    """
     archive = out / "report" / "archive.zip"
     if not archive.exists():
-        raise TutorialError(f"{archive} is missing: run all stages, the report last, before you publish")
+        raise TutorialError(
+            f"{archive} is missing: run all stages, the report last, before you publish"
+        )
     with zipfile.ZipFile(archive) as files:
         for name in files.namelist():
             parts = PurePosixPath(name).parts  # STAGE/FILE or runs/DATA/RUN/ranks.csv.gz
-            target = folder.joinpath(*(("ranks", f"{parts[2]}.csv.gz") if parts[0] == "runs" else parts))
+            target = folder.joinpath(
+                *(("ranks", f"{parts[2]}.csv.gz") if parts[0] == "runs" else parts)
+            )
             with replacing(target) as partial:
                 partial.write_bytes(files.read(name))

@@ -1,9 +1,11 @@
-"""Eight stages from data to report: every model, every seed, one command, resumable at any moment. Taught in lessons 18 to 23.
+"""Eight stages from data to report: every model, every seed, one command, resumable at any moment.
+Taught in lessons 18 to 23.
 
     python -m tutorial_lib.experiments suite --dataset sample --out experiments/sample
 
-Each stage writes OUT/STAGE/*.csv, pictures and provenance.json. It is skipped while its settings, its code and the files it
-read are what they were. Trained models lie in OUT/runs and are shared by all stages, each trained once.
+Each stage writes OUT/STAGE/*.csv, pictures and provenance.json. It is skipped while its settings,
+its code and the files it read are what they were. Trained models lie in OUT/runs and are shared by
+all stages, each trained once.
 """
 
 import json
@@ -33,16 +35,20 @@ from tutorial_lib.models import SequenceModel, model_options
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import TrainConfig, pick_device
 
-SCALES = {  # so few steps need the higher rate: at 0.003 the GRUs reach a third of what they reach at 0.01
+# so few steps need the higher rate: at 0.003 the GRUs reach a third of what they reach at 0.01
+SCALES = {
     "quick": {"users": 1000, "seeds": 2, "tune_seeds": 1, "epochs": 8, "rates": (0.003, 0.01)},
     "full": {"users": None, "seeds": 5, "tune_seeds": 2, "epochs": 20, "rates": (0.001, 0.003)},
 }
-NOT_SETTINGS = ("out", "device", "jobs", "progress", "reads", "made", "bar")  # they decide where and how fast, not what
+# they decide where and how fast, not what
+NOT_SETTINGS = ("out", "device", "jobs", "progress", "reads", "made", "bar")
 
 
 @dataclass
 class Suite:
-    """What is compared, on which data, with which budget, the same for every model; and access to all that has been computed."""
+    """What is compared, on which data, with which budget, the same for every model; and access to
+    all that has been computed.
+    """
 
     out: Path
     dataset: str = "sample"
@@ -61,8 +67,10 @@ class Suite:
     device: str = "auto"
     jobs: int = 1
     progress: bool = True
-    reads: dict[str, str] = field(default_factory=dict, repr=False)  # files that the running stage has read, with their digests
-    made: dict[tuple, Run] = field(default_factory=dict, repr=False)  # runs by entry, seed and rate: building one takes a while
+    # files that the running stage has read, with their digests
+    reads: dict[str, str] = field(default_factory=dict, repr=False)
+    # runs by entry, seed and rate: building one takes a while
+    made: dict[tuple, Run] = field(default_factory=dict, repr=False)
     bar: tqdm | None = field(default=None, repr=False)
 
     def __post_init__(self):
@@ -71,7 +79,9 @@ class Suite:
             if getattr(self, name) < 1:
                 raise TutorialError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.rates:
-            raise TutorialError("the grid of learning rates is empty: give at least one, such as 0.001")
+            raise TutorialError(
+                "the grid of learning rates is empty: give at least one, such as 0.001"
+            )
 
     @cached_property
     def data(self) -> Split:
@@ -80,7 +90,11 @@ class Suite:
     @cached_property
     def lineup(self) -> tuple[Entry, ...]:
         """The entries that can run on these data: without times, none that reads times."""
-        return tuple(entry for entry in self.entries if self.data.dataset.has_times or not (entry.twin or entry.uses_time))
+        return tuple(
+            entry
+            for entry in self.entries
+            if self.data.dataset.has_times or not (entry.twin or entry.uses_time)
+        )
 
     @property
     def aware(self) -> tuple[Entry, ...]:
@@ -93,17 +107,28 @@ class Suite:
     @cached_property
     def settings(self) -> dict[str, object]:
         """All that decides the numbers, as plain JSON."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in NOT_SETTINGS}
-        plain |= {"entries": [asdict(entry) for entry in self.entries], "data": self.data.dataset.fingerprint}
+        plain = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.name not in NOT_SETTINGS
+        }
+        plain |= {
+            "entries": [asdict(entry) for entry in self.entries],
+            "data": self.data.dataset.fingerprint,
+        }
         return json.loads(json.dumps(plain))
 
     @cached_property
     def runs(self) -> Path:
-        """Where trained models lie: a folder for each state of the data, so that none is taken for another's."""
+        """Where trained models lie: a folder for each state of the data, so that none is taken for
+        another's.
+        """
         return self.out / "runs" / self.data.dataset.fingerprint
 
     def run(self, entry: Entry, seed: int, rate: float | None = None) -> Run:
-        """The training run of an entry, with the learning rate that the tuning chose unless one is given."""
+        """The training run of an entry, with the learning rate that the tuning chose unless one is
+        given.
+        """
         if not entry.trained:  # counting knows no seed and no rate
             seed, rate = 0, self.rates[0]
         if (key := (entry.label, seed, rate)) in self.made:
@@ -111,10 +136,17 @@ class Suite:
         if rate is None:
             rate = self.table("tune", "chosen").set_index("model")["learning_rate"][entry.label]
         options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
-        sizes = {"epochs": self.epochs, "batch_size": self.batch_size, "windows": self.windows, "schedule": "cosine"}
+        sizes = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "windows": self.windows,
+            "schedule": "cosine",
+        }
         config = TrainConfig(**sizes, learning_rate=rate, seed=seed)
         data = self.dataset, self.split, self.users
-        self.made[key] = Run(entry.model, *data, self.max_len, self.dim, options | entry.options, config)
+        self.made[key] = Run(
+            entry.model, *data, self.max_len, self.dim, options | entry.options, config
+        )
         return self.made[key]
 
     def note(self, path: Path) -> Path:
@@ -129,13 +161,22 @@ class Suite:
 
     def result(self, run: Run) -> dict[str, object]:
         """The row of a finished run."""
-        return json.loads(self.note(self.runs / run.name / "result.json").read_text(encoding="utf-8"))
+        return json.loads(
+            self.note(self.runs / run.name / "result.json").read_text(encoding="utf-8")
+        )
 
     def values(self, entry: Entry, corruption: str = "") -> np.ndarray:
-        """NDCG@10 on the test part, float64 [seeds, users]: users in ascending order, the same for every entry."""
+        """NDCG@10 on the test part, float64 [seeds, users]: users in ascending order, the same for
+        every entry.
+        """
         folders = [self.runs / self.run(entry, seed).name for seed in range(self.seeds)]
         files = [work.ranks_file(folder, corruption, seed) for seed, folder in enumerate(folders)]
-        return np.stack([per_user(ranks, ndcg(ranks)) for ranks in (Ranks.read_csv(self.note(file)) for file in files)])
+        return np.stack(
+            [
+                per_user(ranks, ndcg(ranks))
+                for ranks in (Ranks.read_csv(self.note(file)) for file in files)
+            ]
+        )
 
     def model(self, entry: Entry, seed: int = 0) -> SequenceModel:
         """A trained model with the weights of its best epoch."""
@@ -147,20 +188,34 @@ class Suite:
     def train(self, runs: Sequence[Run]) -> None:
         """Trains those that are not finished, and counts all."""
         unique = {run.name: run for run in runs}
-        todo = [run for name, run in unique.items() if not (self.runs / name / "result.json").exists()]
+        todo = [
+            run for name, run in unique.items() if not (self.runs / name / "result.json").exists()
+        ]
         self.tick(len(unique) - len(todo))
-        work.perform([partial(work.train_run, run, self.runs, self.device) for run in todo], self.jobs, self.tick)
+        work.perform(
+            [partial(work.train_run, run, self.runs, self.device) for run in todo],
+            self.jobs,
+            self.tick,
+        )
 
     def train_all(self) -> None:
         """Every model with every seed, at its chosen learning rate."""
         self.train([self.run(entry, seed) for entry in self.lineup for seed in range(self.seeds)])
 
     def corrupt_all(self, corruptions: Sequence[str]) -> None:
-        """Ranks of every model on every corrupted test part; a corruption is drawn with the seed of the training."""
+        """Ranks of every model on every corrupted test part; a corruption is drawn with the seed of
+        the training.
+        """
         self.train_all()
         tasks = []
-        for run, seed in ((self.run(entry, seed), seed) for entry in self.lineup for seed in range(self.seeds)):
-            missing = [name for name in corruptions if not work.ranks_file(self.runs / run.name, name, seed).exists()]
+        for run, seed in (
+            (self.run(entry, seed), seed) for entry in self.lineup for seed in range(self.seeds)
+        ):
+            missing = [
+                name
+                for name in corruptions
+                if not work.ranks_file(self.runs / run.name, name, seed).exists()
+            ]
             if missing:
                 tasks.append(partial(work.evaluate_run, run, self.runs, self.device, missing, seed))
         self.tick(len(self.lineup) * self.seeds - len(tasks))
@@ -175,18 +230,31 @@ def steps(suite: Suite, stage: str) -> int:
     """How many ticks of the progress bar a stage takes."""
     models, trained = len(suite.lineup), sum(entry.trained for entry in suite.lineup)
     every = trained * suite.seeds + models - trained
-    counts = {"tune": trained * len(suite.rates) * suite.tune_seeds + models - trained, "efficiency": every + models, "report": 1}
-    return counts.get(stage, every + (models * suite.seeds if stage in ("sensitivity", "robustness") else 0))
+    counts = {
+        "tune": trained * len(suite.rates) * suite.tune_seeds + models - trained,
+        "efficiency": every + models,
+        "report": 1,
+    }
+    return counts.get(
+        stage, every + (models * suite.seeds if stage in ("sensitivity", "robustness") else 0)
+    )
 
 
 def run_stage(suite: Suite, stage: str) -> None:
     """Runs one stage and writes its tables, pictures and, last of all, its provenance."""
-    module, folder, begin = import_module(f"tutorial_lib.experiments.stages.{stage}"), suite.out / stage, time.perf_counter()
+    module, folder, begin = (
+        import_module(f"tutorial_lib.experiments.stages.{stage}"),
+        suite.out / stage,
+        time.perf_counter(),
+    )
     suite.reads.clear()
     suite.made.clear()
     tables = module.run(suite)
     for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(
+            folder / f"{name}.csv",
+            table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        )
         tables[name] = pd.read_csv(folder / f"{name}.csv")  # pictures show what the file holds
     with plt.rc_context():
         use_style()
@@ -194,7 +262,11 @@ def run_stage(suite: Suite, stage: str) -> None:
         for name, figure in figures.items():
             with replacing(folder / f"{name}.png") as partial_file:
                 figure.savefig(partial_file, format="png")
-    made = [*(f"{name}.csv" for name in tables), *(f"{name}.png" for name in figures), *getattr(module, "FILES", ())]
+    made = [
+        *(f"{name}.csv" for name in tables),
+        *(f"{name}.png" for name in figures),
+        *getattr(module, "FILES", ()),
+    ]
     provenance = {
         "stage": stage,
         "settings": suite.settings,
@@ -211,15 +283,19 @@ def run_stage(suite: Suite, stage: str) -> None:
 
 
 def run_suite(suite: Suite, stages: Sequence[str] = STAGES) -> dict[str, str]:
-    """Runs the stages that are not up to date, in their order; the tuning first of all, for every other needs its choice.
+    """Runs the stages that are not up to date, in their order; the tuning first of all, for every
+    other needs its choice.
 
-    Returns {stage: "done" or "skipped"}. Cut at any moment and started again, it goes on and finishes with the same numbers.
+    Returns {stage: "done" or "skipped"}. Cut at any moment and started again, it goes on and
+    finishes with the same numbers.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise TutorialError(f"unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}")
     wanted = [stage for stage in STAGES if stage in stages or stage == "tune"]
     outcome, before = {}, 0
-    with tqdm(total=sum(steps(suite, stage) for stage in wanted), disable=not suite.progress, unit="step") as suite.bar:
+    with tqdm(
+        total=sum(steps(suite, stage) for stage in wanted), disable=not suite.progress, unit="step"
+    ) as suite.bar:
         for stage in wanted:
             suite.bar.set_description(stage)
             reason = why(suite.settings, suite.out, stage)

@@ -38,27 +38,43 @@ MODELS: dict[str, type[SequenceModel]] = {
 
 
 def model_options(name: str) -> dict[str, object]:
-    """The further options of a model with their defaults: everything after num_items, max_len, dim and num_users."""
+    """The further options of a model with their defaults: everything after num_items, max_len, dim
+    and num_users.
+    """
     if name not in MODELS:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     parameters = inspect.signature(MODELS[name].__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "num_users"}
+    return {
+        p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "num_users"
+    }
 
 
 def build_model(
-    name: str, *, num_items: int, max_len: int, dim: int = 64, seed: int = 0, num_users: int | None = None, **options
+    name: str,
+    *,
+    num_items: int,
+    max_len: int,
+    dim: int = 64,
+    seed: int = 0,
+    num_users: int | None = None,
+    **options,
 ) -> SequenceModel:
-    """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves the global seed alone.
+    """Builds a model with reproducible initial weights: the same seed gives the same bits. Leaves
+    the global seed alone.
 
-    `num_users` is wanted by the models that know users (`uses_users`) and by those that keep something for each user, such as
-    a unit of time; the others ignore it.
+    `num_users` is wanted by the models that know users (`uses_users`) and by those that keep
+    something for each user, such as a unit of time; the others ignore it.
     """
     known = model_options(name)
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise TutorialError(f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}")
+        raise TutorialError(
+            f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}"
+        )
     sizes = {"num_items": num_items, "max_len": max_len, "dim": dim}
-    if MODELS[name].uses_users or (num_users is not None and "num_users" in inspect.signature(MODELS[name].__init__).parameters):
+    if MODELS[name].uses_users or (
+        num_users is not None and "num_users" in inspect.signature(MODELS[name].__init__).parameters
+    ):
         sizes |= {"num_users": num_users}
     for label, value in sizes.items():
         if not isinstance(value, int) or value < 1:
@@ -67,10 +83,13 @@ def build_model(
         torch.manual_seed(seed)
         try:
             return MODELS[name](**sizes, **options)
-        except (TypeError, ValueError, RuntimeError) as error:  # torch's own words on a negative size or a text for a number
+        # torch's own words on a negative size or a text for a number
+        except (TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, TutorialError):
                 raise
-            raise TutorialError(f"{name} cannot be built with dim={dim} and {options}: {error}") from error
+            raise TutorialError(
+                f"{name} cannot be built with dim={dim} and {options}: {error}"
+            ) from error
 
 
 __all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]

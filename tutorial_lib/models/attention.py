@@ -22,8 +22,9 @@ def causal_mask(length: int) -> Tensor:
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(query key^T / sqrt(d)) with forbidden pairs at exactly zero.
 
-    query [..., L, d], key [..., L, d], mask bool [L, L] or broadcastable (True = may look) -> [..., L, L], each row sums to 1.
-    Every query must be allowed at least one key; the diagonal of a causal mask sees to that.
+    query [..., L, d], key [..., L, d], mask bool [L, L] or broadcastable (True = may look) -> [...,
+    L, L], each row sums to 1. Every query must be allowed at least one key; the diagonal of a
+    causal mask sees to that.
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # [..., L, L]
     if mask is not None:
@@ -39,15 +40,19 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
 class CausalSelfAttention(nn.Module):
     """Multi-head causal self-attention, x [B, L, d] -> [B, L, d].
 
-    Pads stand to the right of the real events, so the causal mask alone hides them from every real query. Dropout acts on
-    the output, not on the weights: torch's fused kernel for CPUs has no dropout on the weights, and without the fused kernel
-    a training step at L = 200 takes about twice as long (`make bench`).
+    Pads stand to the right of the real events, so the causal mask alone hides them from every real
+    query. Dropout acts on the output, not on the weights: torch's fused kernel for CPUs has no
+    dropout on the weights, and without the fused kernel a training step at L = 200 takes about
+    twice as long (`make bench`).
     """
 
     def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):
         super().__init__()
         if heads < 1 or dim % heads:
-            raise TutorialError(f"the width {dim} cannot be split into {heads} equal heads; choose a divisor of {dim}")
+            raise TutorialError(
+                f"the width {dim} cannot be split into {heads} equal heads; choose a divisor of"
+                f" {dim}"
+            )
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
@@ -56,6 +61,10 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, length, dim = x.shape
         split = (batch, length, self.heads, dim // self.heads)
-        query, key, value = (part.view(split).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))  # each [B, H, L, d_head]
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)  # [B, H, L, d_head]
+        # each [B, H, L, d_head]
+        query, key, value = (
+            part.view(split).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)
+        )
+        # [B, H, L, d_head]
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         return self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, dim)))

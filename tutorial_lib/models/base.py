@@ -3,8 +3,8 @@
     states = model(items, times, query_times)     # [B, L, d]
     scores = model.score(states)                  # [..., num_items + 1], column 0 (PAD) is -inf
 
-`items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times` int64 [B, L], unix seconds.
-Taught in lessons 04 to 07.
+`items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times`
+int64 [B, L], unix seconds. Taught in lessons 04 to 07.
 """
 
 import torch
@@ -15,10 +15,12 @@ from tutorial_lib.errors import TutorialError
 
 
 class Dropout(nn.Module):
-    """Sets each entry to 0 with probability p while training, and scales the others by 1 / (1 - p) so that the mean stays.
+    """Sets each entry to 0 with probability p while training, and scales the others by 1 / (1 - p)
+    so that the mean stays.
 
-    The same as `nn.Dropout`, in less than half the time on a CPU, where drawing the random numbers is a fifth of a training
-    step: 16 random bits decide over an entry, so p is rounded to a multiple of 1 / 65,536.
+    The same as `nn.Dropout`, in less than half the time on a CPU, where drawing the random numbers
+    is a fifth of a training step: 16 random bits decide over an entry, so p is rounded to a
+    multiple of 1 / 65,536.
     """
 
     def __init__(self, p: float):
@@ -31,9 +33,12 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         dropped = round(self.p * 65536)  # of the 65,536 values that 16 bits can take
-        words = torch.empty(x.numel() // 4 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        words = torch.empty(x.numel() // 4 + 1, dtype=torch.int64, device=x.device).random_(
+            -(2**63), None
+        )
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)  # uniform in -32768..32767
-        keep = torch.ge(bits, dropped - 32768, out=torch.empty_like(x, requires_grad=False))  # 0 or 1
+        # 0 or 1
+        keep = torch.ge(bits, dropped - 32768, out=torch.empty_like(x, requires_grad=False))
         return x * keep.mul_(65536 / (65536 - dropped))
 
     def extra_repr(self) -> str:
@@ -49,7 +54,9 @@ class SequenceModel(nn.Module):
     uses_time = False  # does forward read times or query_times?
     uses_users = False  # does it know users instead of histories (matrix factorization)?
     takes_users = False  # does forward take users=int64 [B]?
-    sees_later_times = False  # may position i read the times of later positions? Only its last position is then good for anything
+    # may position i read the times of later positions? Only its last position is then good for
+    # anything
+    sees_later_times = False
     trains_by_gradient = True  # False: `fit` counts instead
 
     def __init__(self, num_items: int, max_len: int, dim: int):
@@ -58,9 +65,11 @@ class SequenceModel(nn.Module):
         self.item_embedding = nn.Embedding(num_items + 1, dim, padding_idx=0)
 
     def fit_time(self, split: Split) -> None:
-        """Takes units and statistics of time gaps from the training part; `train` calls it before the first epoch.
+        """Takes units and statistics of time gaps from the training part; `train` calls it before
+        the first epoch.
 
-        Parts that need them have a `fit_time` of their own and keep what they learn in buffers, so it is saved with the weights.
+        Parts that need them have a `fit_time` of their own and keep what they learn in buffers, so
+        it is saved with the weights.
         """
         for module in self.modules():
             if module is not self and hasattr(module, "fit_time"):
@@ -74,13 +83,16 @@ class SequenceModel(nn.Module):
 
     def score_items(self, states: Tensor, items: Tensor) -> Tensor:
         """Scores of chosen items only. states [..., dim], items int64 [..., k] -> [..., k]."""
-        if items.shape[-1] == 1:  # as matrix products, many products of two vectors would take twice as long
+        # as matrix products, many products of two vectors would take twice as long
+        if items.shape[-1] == 1:
             return (self.item_embedding(items[..., 0]) * states).sum(-1, keepdim=True)
         return (self.item_embedding(items) @ states.unsqueeze(-1)).squeeze(-1)
 
 
 def initialise(module: nn.Module, std: float = 0.02) -> None:
-    """Normal(0, std) for every matrix and table, zero for biases; PAD rows stay zero. Use as `model.apply(initialise)`."""
+    """Normal(0, std) for every matrix and table, zero for biases; PAD rows stay zero. Use as
+    `model.apply(initialise)`.
+    """
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear) and module.bias is not None:

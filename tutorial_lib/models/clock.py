@@ -1,7 +1,7 @@
 """What a time-aware model knows of the clock: gaps between events, as numbers of ordinary size.
 
-Differences are taken between int64 seconds, then log1p(gap / 1 h), then standardised with the gaps of the training part.
-Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
+Differences are taken between int64 seconds, then log1p(gap / 1 h), then standardised with the gaps
+of the training part. Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
 """
 
 import torch
@@ -12,9 +12,11 @@ from tutorial_lib.data.splits import Split
 
 
 class Clock(nn.Module):
-    """Standardised log gaps, float32 [B, L]. The two statistics are buffers: they are saved with the weights.
+    """Standardised log gaps, float32 [B, L]. The two statistics are buffers: they are saved with
+    the weights.
 
-    Until `fit_time` has seen a training part they are 0 and 1: the feature is then log1p(hours) itself.
+    Until `fit_time` has seen a training part they are 0 and 1: the feature is then log1p(hours)
+    itself.
     """
 
     def __init__(self):
@@ -27,6 +29,12 @@ class Clock(nn.Module):
         stats = fit_gap_statistics(split)
         self.mean.fill_(stats.mean), self.std.fill_(stats.std)
 
-    def forward(self, times: Tensor, query_times: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """(backward, forward): since the previous event (0 seconds at the first) and until the query; None without one."""
-        return gap_feature(times, query_times, stats=GapStatistics(float(self.mean), float(self.std)))
+    def forward(
+        self, times: Tensor, query_times: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(backward, forward): since the previous event (0 seconds at the first) and until the
+        query; None without one.
+        """
+        return gap_feature(
+            times, query_times, stats=GapStatistics(float(self.mean), float(self.std))
+        )

@@ -3,9 +3,10 @@
     z-(i) = evolve(z(i-1), t(i) - t(i-1))        between the events: a flow, see deepm3_flows.py
     z(i)  = GRU(z-(i), item(i))                  at an event: a jump
 
-Sources: Rubanova, Chen and Duvenaud, "Latent ODEs for irregularly-sampled time series", NeurIPS 2019 (ODE-RNN, section 3.1);
-De Brouwer et al., "GRU-ODE-Bayes", NeurIPS 2019; the field of "published" is that of the DeepM3 code. Ours differs from that
-code in that every position is trained, nothing is padded on the left and no parameter is idle. Taught in lessons 16 and 17.
+Sources: Rubanova, Chen and Duvenaud, "Latent ODEs for irregularly-sampled time series", NeurIPS
+2019 (ODE-RNN, section 3.1); De Brouwer et al., "GRU-ODE-Bayes", NeurIPS 2019; the field of
+"published" is that of the DeepM3 code. Ours differs from that code in that every position is
+trained, nothing is padded on the left and no parameter is idle. Taught in lessons 16 and 17.
 """
 
 from typing import NamedTuple
@@ -32,14 +33,21 @@ class State(NamedTuple):
 
 
 def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
-    """Hours between int64 unix seconds, float32; the difference is taken in int64, and a negative one counts as 0."""
+    """Hours between int64 unix seconds, float32; the difference is taken in int64, and a negative
+    one counts as 0.
+    """
     if start.dtype != torch.int64 or end.dtype != torch.int64:
-        raise TutorialError(f"times must be int64 unix seconds, got {start.dtype} and {end.dtype}: others lose the short gaps")
+        raise TutorialError(
+            f"times must be int64 unix seconds, got {start.dtype} and {end.dtype}: others lose the"
+            " short gaps"
+        )
     return ((end - start).clamp(min=0).double() / 3600).float()
 
 
 def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
-    """One GRU step. state [..., w]; gates [..., 3w] are what the input adds to reset gate, update gate and candidate."""
+    """One GRU step. state [..., w]; gates [..., 3w] are what the input adds to reset gate, update
+    gate and candidate.
+    """
     own = F.linear(state, cell.weight_hh, cell.bias_hh)  # [..., 3w]
     sizes = 2 * state.shape[-1], state.shape[-1]
     (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
@@ -50,11 +58,13 @@ def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
 class DeepM3(SequenceModel):
     """items, times, query_times int64 [B, L] -> states [B, L, d].
 
-    `flow`: how the state moves between events. "autonomous", "since_event": a neural field. "published": the same, told the
-    length of the gap, in one step. "decay", "attractor": closed forms. "gap_feature": not at all; the gap is one more input.
-    `solver`, `steps`: of the neural fields; closed forms need none. "none": no flow and no clock, a plain GRU, the blind twin.
-    `query_time`: move on from each event to query_times before reading out; where none are given, from times to times, that is
-    not at all. `size="light"`: a state half as wide as the items. `lipschitz` > 0: the neural field keeps to this bound.
+    `flow`: how the state moves between events. "autonomous", "since_event": a neural field.
+    "published": the same, told the length of the gap, in one step. "decay", "attractor": closed
+    forms. "gap_feature": not at all; the gap is one more input. `solver`, `steps`: of the neural
+    fields; closed forms need none. "none": no flow and no clock, a plain GRU, the blind twin.
+    `query_time`: move on from each event to query_times before reading out; where none are given,
+    from times to times, that is not at all. `size="light"`: a state half as wide as the items.
+    `lipschitz` > 0: the neural field keeps to this bound.
     """
 
     uses_time = True
@@ -74,12 +84,19 @@ class DeepM3(SequenceModel):
         dropout: float = 0.2,
     ):
         super().__init__(num_items, max_len, dim)
-        for name, value, known in (("flow", flow, FLOWS), ("solver", solver, SOLVERS), ("size", size, ("base", "light"))):
+        for name, value, known in (
+            ("flow", flow, FLOWS),
+            ("solver", solver, SOLVERS),
+            ("size", size, ("base", "light")),
+        ):
             if value not in known:
                 raise TutorialError(f"unknown {name} {value!r}; known are {', '.join(known)}")
         self.uses_time = solver != "none"
         if query_time and not self.uses_time:
-            raise TutorialError("solver='none' moves nothing, so it cannot move to the query time; set query_time=False")
+            raise TutorialError(
+                "solver='none' moves nothing, so it cannot move to the query time; set"
+                " query_time=False"
+            )
         self.width = width = dim if size == "base" else max(1, dim // 2)
         self.query_time, self.dropout = query_time, Dropout(dropout)
         self.cell = nn.GRUCell(dim, width)
@@ -96,18 +113,26 @@ class DeepM3(SequenceModel):
         if self.uses_time:
             self.flow = build_flow(flow, width, solver=solver, steps=steps, lipschitz=lipschitz)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         self._check_times(times)
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, L, d]
-        gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)  # [B, L, 3w]: the input's share for all events at once
-        goal = self.goal(self.slow(x)[0]) if self.slow is not None else None  # the slow GRU waits for no clock: one call
+        # [B, L, 3w]: the input's share for all events at once
+        gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
+        # the slow GRU waits for no clock: one call
+        goal = self.goal(self.slow(x)[0]) if self.slow is not None else None
         evolve, context = _stand_still, ()
         if self.uses_time:
             hours = elapsed_hours(times[:, :-1], times[:, 1:])  # [B, L - 1]
             if self.flow is not None:
-                evolve, context = self.flow.bind(), self.flow.context(hours, None if goal is None else goal[:, :-1])
+                evolve, context = (
+                    self.flow.bind(),
+                    self.flow.context(hours, None if goal is None else goal[:, :-1]),
+                )
             else:
-                gates = gates + self.gap_gates(self._gap(F.pad(hours, (1, 0))))  # the first event comes after a gap of 0
+                # the first event comes after a gap of 0
+                gates = gates + self.gap_gates(self._gap(F.pad(hours, (1, 0))))
         state = x.new_zeros(len(x), self.width)
         first, *others = gates.unbind(1)
         states = [gru_update(self.cell, state, first)]
@@ -116,14 +141,20 @@ class DeepM3(SequenceModel):
         return self._read(torch.stack(states, dim=1), goal, times, query_times)
 
     def step(self, state: State | None, items: Tensor, times: Tensor | None = None) -> State:
-        """The state after one more event of each of B users; None before their first. items, times int64 [B].
+        """The state after one more event of each of B users; None before their first. items, times
+        int64 [B].
 
-        One event at a time gives what the full pass gives, at a cost that does not grow with the history.
+        One event at a time gives what the full pass gives, at a cost that does not grow with the
+        history.
         """
         self._check_times(times)
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, d]
         gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
-        hours = elapsed_hours(times if state is None else state.times, times) if self.uses_time else None
+        hours = (
+            elapsed_hours(times if state is None else state.times, times)
+            if self.uses_time
+            else None
+        )
         fast = x.new_zeros(len(x), self.width) if state is None else state.fast
         if self.flow is not None and state is not None:
             fast = self.flow(fast, hours, self.goal(state.slow) if self.slow is not None else None)
@@ -136,18 +167,29 @@ class DeepM3(SequenceModel):
         return State(gru_update(self.cell, fast, gates), slow, times)
 
     def read(self, state: State, query_times: Tensor | None = None) -> Tensor:
-        """What the full pass gives for the last event of a stream, [B, d]: to be scored. query_times int64 [B]: say, now."""
+        """What the full pass gives for the last event of a stream, [B, d]: to be scored.
+        query_times int64 [B]: say, now.
+        """
         goal = self.goal(state.slow) if self.slow is not None else None
         return self._read(state.fast, goal, state.times, query_times)
 
-    def _read(self, states: Tensor, goal: Tensor | None, times: Tensor | None, query_times: Tensor | None) -> Tensor:
-        """From states [..., w] just after an event to states [..., d], at the time of the query where the model may see it."""
+    def _read(
+        self, states: Tensor, goal: Tensor | None, times: Tensor | None, query_times: Tensor | None
+    ) -> Tensor:
+        """From states [..., w] just after an event to states [..., d], at the time of the query
+        where the model may see it.
+        """
         if self.query_time:
             hours = elapsed_hours(times, times if query_times is None else query_times)
             if self.flow is not None:
                 states = self.flow(states, hours, goal)
-            else:  # each coordinate times 0 to 2: what is only added would move all users' scores alike
-                states = 2 * torch.sigmoid(self.query_gate(torch.cat([states, self._gap(hours)], dim=-1))) * states
+            # each coordinate times 0 to 2: what is only added would move all users' scores alike
+            else:
+                states = (
+                    2
+                    * torch.sigmoid(self.query_gate(torch.cat([states, self._gap(hours)], dim=-1)))
+                    * states
+                )
         return self.out(self.dropout(states))
 
     def _gap(self, hours: Tensor) -> Tensor:
@@ -156,7 +198,9 @@ class DeepM3(SequenceModel):
 
     def _check_times(self, times: Tensor | None) -> None:
         if self.uses_time and times is None:
-            raise TutorialError("deepm3 needs the times of the events; pass times, or choose solver='none'")
+            raise TutorialError(
+                "deepm3 needs the times of the events; pass times, or choose solver='none'"
+            )
 
 
 def _stand_still(state: Tensor) -> Tensor:

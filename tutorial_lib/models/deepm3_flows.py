@@ -1,8 +1,10 @@
-"""What a state does between two events: the flows of `deepm3`, from a neural field to an attractor in closed form.
+"""What a state does between two events: the flows of `deepm3`, from a neural field to an attractor
+in closed form.
 
-A flow has two parts, so that the loop over the events stays short. `context(hours, goal)` computes for all positions at once
-what does not depend on the state; `bind()` returns `evolve(state, *context)`, which moves states [..., w] over their gaps.
-Every flow leaves a state alone when no time passes. Taught in lessons 16 and 17.
+A flow has two parts, so that the loop over the events stays short. `context(hours, goal)` computes
+for all positions at once what does not depend on the state; `bind()` returns `evolve(state,
+*context)`, which moves states [..., w] over their gaps. Every flow leaves a state alone when no
+time passes. Taught in lessons 16 and 17.
 """
 
 import math
@@ -17,11 +19,15 @@ from tutorial_lib.models.base import initialise
 from tutorial_lib.models.clock import Clock
 from tutorial_lib.models.ode import check_method, integrate
 
-HALF_LIVES = (0.5, 500.0)  # hours: where the rates of decay start, evenly spread on a log scale from half an hour to three weeks
+# hours: where the rates of decay start, evenly spread on a log scale from half an hour to three
+# weeks
+HALF_LIVES = (0.5, 500.0)
 
 
 class Flow(nn.Module):
-    """Evolution of states [..., w] over `hours` [...]; `goal` [..., w] is where an attractor pulls, others ignore it."""
+    """Evolution of states [..., w] over `hours` [...]; `goal` [..., w] is where an attractor pulls,
+    others ignore it.
+    """
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
         raise NotImplementedError
@@ -34,51 +40,73 @@ class Flow(nn.Module):
 
 
 class NeuralFlow(Flow):
-    """dz/ds = tanh(W2 tanh(W1 z + b1 + what is known of time) + b2), by a solver of `ode.integrate`.
+    """dz/ds = tanh(W2 tanh(W1 z + b1 + what is known of time) + b2), by a solver of
+    `ode.integrate`.
 
-    The clock s is log(1 + hours since the event), in units of its standard deviation over the gaps of the training part: from
-    seconds to months it grows from 0 to about 4, so a few steps are enough. It starts again at every event.
-    `kind` says what the field knows of time. "autonomous": nothing, so that s1 and then s2 leads where s1 + s2 leads, a flow.
-    "since_event": s, a flow as long as its clock runs on. "published": the length of the gap that it is about to cross, in one
-    step, as in DeepM3's code; that is a residual network, and two parts of a gap do not make the whole.
+    The clock s is log(1 + hours since the event), in units of its standard deviation over the gaps
+    of the training part: from seconds to months it grows from 0 to about 4, so a few steps are
+    enough. It starts again at every event. `kind` says what the field knows of time. "autonomous":
+    nothing, so that s1 and then s2 leads where s1 + s2 leads, a flow. "since_event": s, a flow as
+    long as its clock runs on. "published": the length of the gap that it is about to cross, in one
+    step, as in DeepM3's code; that is a residual network, and two parts of a gap do not make the
+    whole.
 
-    tanh bounds the speed by 1 a coordinate. It does not bound the Lipschitz constant, which is at most |W1| |W2| (spectral
-    norms). `lipschitz` > 0 scales both matrices down so that this product is at most that number.
+    tanh bounds the speed by 1 a coordinate. It does not bound the Lipschitz constant, which is at
+    most |W1| |W2| (spectral norms). `lipschitz` > 0 scales both matrices down so that this product
+    is at most that number.
     """
 
     def __init__(self, width: int, *, kind: str, solver: str, steps: int, lipschitz: float):
         super().__init__()
         check_method(solver, steps)
-        self.kind, self.solver, self.steps, self.limit = kind, solver, 1 if kind == "published" else steps, float(lipschitz)
+        self.kind, self.solver, self.steps, self.limit = (
+            kind,
+            solver,
+            1 if kind == "published" else steps,
+            float(lipschitz),
+        )
         self.clock = Clock()
         self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         if kind == "since_event":
             self.time = nn.Parameter(torch.randn(2 * width) * 0.5)
         if kind == "published":
-            self.told = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, 2 * width, bias=False))
+            self.told = nn.Sequential(
+                nn.Linear(1, width), nn.SiLU(), nn.Linear(width, 2 * width, bias=False)
+            )
         self.apply(initialise)  # small: at first hardly anything moves
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
         duration = torch.log1p(hours) / self.clock.std
-        return (duration, self.told(duration.unsqueeze(-1))) if self.kind == "published" else (duration,)
+        return (
+            (duration, self.told(duration.unsqueeze(-1)))
+            if self.kind == "published"
+            else (duration,)
+        )
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """W1 and W2 as the field uses them: scaled down where `lipschitz` asks for it."""
         matrices = self.inner.weight, self.outer.weight
         if not self.limit:
             return matrices
-        return tuple(w * (self.limit**0.5 / torch.linalg.matrix_norm(w, 2)).clamp(max=1) for w in matrices)
+        return tuple(
+            w * (self.limit**0.5 / torch.linalg.matrix_norm(w, 2)).clamp(max=1) for w in matrices
+        )
 
     def lipschitz_bound(self) -> float:
-        """No two states part faster than exp(bound * s), and none meet faster: a bound on the field's Lipschitz constant."""
+        """No two states part faster than exp(bound * s), and none meet faster: a bound on the
+        field's Lipschitz constant.
+        """
         return math.prod(torch.linalg.matrix_norm(w.detach(), 2).item() for w in self.weights())
 
     def bind(self) -> Callable[..., Tensor]:
         w1, w2 = self.weights()  # once a pass and not once a step
 
         def evolve(state: Tensor, duration: Tensor, told: Tensor | None = None) -> Tensor:
-            if self.solver == "adaptive" and state.dim() == 3:  # its steps follow the worst row: no position may meet a later one
-                parts = (part.unbind(1) for part in (state, duration, *(() if told is None else (told,))))
+            # its steps follow the worst row: no position may meet a later one
+            if self.solver == "adaptive" and state.dim() == 3:
+                parts = (
+                    part.unbind(1) for part in (state, duration, *(() if told is None else (told,)))
+                )
                 return torch.stack([evolve(*now) for now in zip(*parts, strict=True)], dim=1)
 
             def field(s: Tensor, z: Tensor) -> Tensor:
@@ -95,12 +123,17 @@ class NeuralFlow(Flow):
 
 
 class Decay(Flow):
-    """dz/dt = -lambda z: each coordinate fades at a rate of its own, z(t) = exp(-lambda t) z(0). t in hours, no solver."""
+    """dz/dt = -lambda z: each coordinate fades at a rate of its own, z(t) = exp(-lambda t) z(0). t
+    in hours, no solver.
+    """
 
     def __init__(self, width: int):
         super().__init__()
         shortest, longest = (math.log(hours) for hours in HALF_LIVES)
-        self.log_rate = nn.Parameter(math.log(math.log(2)) - torch.linspace(shortest, longest, width))  # log(1 / hour)
+        # log(1 / hour)
+        self.log_rate = nn.Parameter(
+            math.log(math.log(2)) - torch.linspace(shortest, longest, width)
+        )
 
     def kept(self, hours: Tensor) -> Tensor:
         """exp(-lambda t), [..., w]: what is left of the state."""
@@ -114,10 +147,11 @@ class Decay(Flow):
 
 
 class Attractor(Decay):
-    """dz/dt = -lambda (z - goal): the state relaxes towards `goal`, which stands still until the next event. t in hours.
+    """dz/dt = -lambda (z - goal): the state relaxes towards `goal`, which stands still until the
+    next event. t in hours.
 
-    Also in closed form, z(t) = goal + exp(-lambda t) (z(0) - goal): exact for a second and for a year, where an explicit solver
-    would need steps of less than 2 / lambda to stay on the road.
+    Also in closed form, z(t) = goal + exp(-lambda t) (z(0) - goal): exact for a second and for a
+    year, where an explicit solver would need steps of less than 2 / lambda to stay on the road.
     """
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -130,7 +164,10 @@ class Attractor(Decay):
 def build_flow(kind: str, width: int, *, solver: str, steps: int, lipschitz: float) -> Flow | None:
     """The flow of that name; None for "gap_feature", which evolves nothing."""
     if lipschitz < 0 or (lipschitz and kind in ("decay", "attractor", "gap_feature")):
-        raise TutorialError(f"lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and {kind} has none")
+        raise TutorialError(
+            f"lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and {kind}"
+            " has none"
+        )
     if kind in ("autonomous", "since_event", "published"):
         return NeuralFlow(width, kind=kind, solver=solver, steps=steps, lipschitz=lipschitz)
     return {"decay": Decay, "attractor": Attractor}[kind](width) if kind != "gap_feature" else None

@@ -1,7 +1,9 @@
-"""GRU4Rec-style model: a gated recurrent unit over the item embeddings, scores by the tied item table.
+"""GRU4Rec-style model: a gated recurrent unit over the item embeddings, scores by the tied item
+table.
 
-Source: Hidasi et al., ICLR 2016, with the training of today (every position, full softmax) in place of session-parallel
-mini-batches; hence "-style": its numbers are not those of the original code. Taught in lesson 07.
+Source: Hidasi et al., ICLR 2016, with the training of today (every position, full softmax) in place
+of session-parallel mini-batches; hence "-style": its numbers are not those of the original code.
+Taught in lesson 07.
 """
 
 from torch import Tensor, nn
@@ -10,16 +12,22 @@ from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class GRU4Rec(SequenceModel):
-    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a pad."""
+    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a
+    pad.
+    """
 
-    def __init__(self, num_items: int, max_len: int, dim: int = 64, *, layers: int = 1, dropout: float = 0.2):
+    def __init__(
+        self, num_items: int, max_len: int, dim: int = 64, *, layers: int = 1, dropout: float = 0.2
+    ):
         super().__init__(num_items, max_len, dim)
         self.dropout = Dropout(dropout)
         self.gru = nn.GRU(dim, dim, num_layers=layers, batch_first=True)
         self.out = nn.Linear(dim, dim)
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, L, d]
         states, _ = self.gru(x)
         return self.out(self.dropout(states))

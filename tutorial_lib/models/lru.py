@@ -1,8 +1,9 @@
-"""LRURec: a linear recurrent unit over the item embeddings, the shortest bridge from an RNN to a state space.
+"""LRURec: a linear recurrent unit over the item embeddings, the shortest bridge from an RNN to a
+state space.
 
-Sources: Yue et al., LRURec, WSDM 2024; Orvieto et al., "Resurrecting recurrent neural networks", ICML 2023. Ours differs in two
-stated ways: no item bias (all models score with the item table alone), and an option that lets the state decay with the clock.
-Taught in lessons 10 and 13.
+Sources: Yue et al., LRURec, WSDM 2024; Orvieto et al., "Resurrecting recurrent neural networks",
+ICML 2023. Ours differs in two stated ways: no item bias (all models score with the item table
+alone), and an option that lets the state decay with the clock. Taught in lessons 10 and 13.
 """
 
 import math
@@ -17,14 +18,18 @@ from tutorial_lib.models.ssm import event_steps, expm1, scan
 
 
 def recursive_halving(decay: Tensor, inputs: Tensor) -> Tensor:
-    """x_i = decay_i x_{i-1} + inputs_i in log2 L rounds, LRURec's parallel form. decay, inputs [B, L, P] -> [B, L, P].
+    """x_i = decay_i x_{i-1} + inputs_i in log2 L rounds, LRURec's parallel form. decay, inputs [B,
+    L, P] -> [B, L, P].
 
-    The events are halved down to single ones; each round then joins neighbours: the second half receives the last state of the
-    first, multiplied by the decays since then. `ssm.scan` gives the same states in fewer passes over memory.
+    The events are halved down to single ones; each round then joins neighbours: the second half
+    receives the last state of the first, multiplied by the decays since then. `ssm.scan` gives the
+    same states in fewer passes over memory.
     """
     batch, length, width = inputs.shape
     size = 1 << (length - 1).bit_length()  # the next power of 2
-    x, left = (nn.functional.pad(t, (0, 0, 0, size - length)) for t in (inputs, decay.expand_as(inputs)))
+    x, left = (
+        nn.functional.pad(t, (0, 0, 0, size - length)) for t in (inputs, decay.expand_as(inputs))
+    )
     half = 1
     while half < size:
         x, left = (t.view(batch, -1, 2, half, width) for t in (x, left))
@@ -35,28 +40,37 @@ def recursive_halving(decay: Tensor, inputs: Tensor) -> Tensor:
 
 
 class LRU(nn.Module):
-    """h_i = lambda h_{i-1} + gamma B x_i, y_i = Re(C h_i), each of the `width` complex states on its own. [B, L, d] -> [B, L, d].
+    """h_i = lambda h_{i-1} + gamma B x_i, y_i = Re(C h_i), each of the `width` complex states on
+    its own. [B, L, d] -> [B, L, d].
 
-    lambda = exp(-exp(nu) + i exp(theta)) lies inside the unit circle whatever training does; at the start it is uniform in the
-    ring between the radii 0.8 and 0.99. gamma = sqrt(1 - |lambda|^2) keeps the states of all memories equally large.
+    lambda = exp(-exp(nu) + i exp(theta)) lies inside the unit circle whatever training does; at the
+    start it is uniform in the ring between the radii 0.8 and 0.99. gamma = sqrt(1 - |lambda|^2)
+    keeps the states of all memories equally large.
     """
 
     def __init__(self, dim: int, width: int, *, r_min: float = 0.8, r_max: float = 0.99):
         super().__init__()
-        squared = torch.empty(width).uniform_(r_min**2, r_max**2)  # uniform in area: more states near the rim
+        # uniform in area: more states near the rim
+        squared = torch.empty(width).uniform_(r_min**2, r_max**2)
         self.nu = nn.Parameter(torch.log(-0.5 * torch.log(squared)))
         self.theta = nn.Parameter(torch.log(torch.empty(width).uniform_(1e-6, 2 * math.pi)))
         self.gamma = nn.Parameter(0.5 * torch.log(1 - squared))
-        self.B, self.C = nn.Linear(dim, 2 * width), nn.Linear(2 * width, dim)  # complex numbers as pairs of real ones
+        # complex numbers as pairs of real ones
+        self.B, self.C = nn.Linear(dim, 2 * width), nn.Linear(2 * width, dim)
 
     def decay(self, steps: Tensor | float = 1.0) -> Tensor:
         """lambda to the power of each step. steps [...] -> complex [..., width]."""
         log_decay = torch.complex(-self.nu.exp(), self.theta.exp())
         return expm1(torch.as_tensor(steps, device=log_decay.device)[..., None] * log_decay) + 1
 
-    def forward(self, x: Tensor, steps: Tensor | None = None, ahead: Tensor | None = None) -> Tensor:
-        """Without steps one event is one step. steps [B, L]: since the event before; ahead [B, L]: from event to query."""
-        inputs = torch.view_as_complex(self.B(x).unflatten(-1, (-1, 2))) * self.gamma.exp()  # [B, L, width]
+    def forward(
+        self, x: Tensor, steps: Tensor | None = None, ahead: Tensor | None = None
+    ) -> Tensor:
+        """Without steps one event is one step. steps [B, L]: since the event before; ahead [B, L]:
+        from event to query.
+        """
+        # [B, L, width]
+        inputs = torch.view_as_complex(self.B(x).unflatten(-1, (-1, 2))) * self.gamma.exp()
         states = scan(self.decay() if steps is None else self.decay(steps), inputs)
         if ahead is not None:
             states = states * self.decay(ahead)
@@ -64,7 +78,9 @@ class LRU(nn.Module):
 
 
 class Block(nn.Module):
-    """LRU, then feed-forward, each added to its input and normalised (post-norm). [B, L, d] -> [B, L, d]."""
+    """LRU, then feed-forward, each added to its input and normalised (post-norm). [B, L, d] -> [B,
+    L, d].
+    """
 
     def __init__(self, dim: int, dropout: float):
         super().__init__()
@@ -78,11 +94,12 @@ class Block(nn.Module):
 
 
 class LRURec(SequenceModel):
-    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a pad.
+    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a
+    pad.
 
-    `time_aware=True`: the decay becomes lambda^(1 + log1p(gap / 1 h)); an event still enters whole, at the same second or a year
-    later. `query_time=True` then also lets the state decay from the event until the query; without query_times it is read at
-    the event itself.
+    `time_aware=True`: the decay becomes lambda^(1 + log1p(gap / 1 h)); an event still enters whole,
+    at the same second or a year later. `query_time=True` then also lets the state decay from the
+    event until the query; without query_times it is read at the event itself.
     """
 
     def __init__(
@@ -98,19 +115,28 @@ class LRURec(SequenceModel):
     ):
         super().__init__(num_items, max_len, dim)
         if query_time and not time_aware:
-            raise TutorialError("lrurec without a clock cannot read its state at the query time: add time_aware=True")
+            raise TutorialError(
+                "lrurec without a clock cannot read its state at the query time: add"
+                " time_aware=True"
+            )
         self.uses_time, self.query_time = time_aware, query_time
         self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, dropout) for _ in range(blocks))
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         steps = ahead = None
         if self.uses_time:
             if times is None:
-                raise TutorialError("lrurec with time_aware=True needs the times of the events: pass int64 unix seconds [B, L].")
+                raise TutorialError(
+                    "lrurec with time_aware=True needs the times of the events: pass int64 unix"
+                    " seconds [B, L]."
+                )
             steps, ahead = event_steps(times, query_times)
-            ahead = ahead - 1 if self.query_time else None  # a query at the second of the event reads its state as it is
+            # a query at the second of the event reads its state as it is
+            ahead = ahead - 1 if self.query_time else None
         x = self.norm(self.dropout(self.item_embedding(items)))  # [B, L, d]
         for block in self.blocks:
             x = block(x, steps, ahead)

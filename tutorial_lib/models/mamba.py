@@ -1,7 +1,9 @@
-"""Selective state spaces in plain PyTorch: the scan of Mamba (S6), and SSD (Mamba-2) as recurrence, as matrix and in chunks.
+"""Selective state spaces in plain PyTorch: the scan of Mamba (S6), and SSD (Mamba-2) as recurrence,
+as matrix and in chunks.
 
-Sources: Gu and Dao, "Mamba", 2023, sections 3.2 to 3.4; Dao and Gu, "Transformers are SSMs", ICML 2024, sections 5 to 7; code:
-mamba_simple, mamba2_simple and ssd_minimal of state-spaces/mamba. `delta` is the step size. Taught in lesson 11.
+Sources: Gu and Dao, "Mamba", 2023, sections 3.2 to 3.4; Dao and Gu, "Transformers are SSMs", ICML
+2024, sections 5 to 7; code: mamba_simple, mamba2_simple and ssd_minimal of state-spaces/mamba.
+`delta` is the step size. Taught in lesson 11.
 """
 
 import math
@@ -15,7 +17,9 @@ from tutorial_lib.errors import TutorialError
 
 
 class LinearScan(torch.autograd.Function):
-    """h_t = a_t h_{t-1} + b_t, element by element along the first axis. The gradient is the same scan, run backwards."""
+    """h_t = a_t h_{t-1} + b_t, element by element along the first axis. The gradient is the same
+    scan, run backwards.
+    """
 
     @staticmethod
     def forward(ctx, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
@@ -28,9 +32,14 @@ class LinearScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         a, states, start = ctx.saved_tensors
-        grad_b, grad_a, carried = torch.empty_like(grad), torch.empty_like(grad), torch.zeros_like(start)
+        grad_b, grad_a, carried = (
+            torch.empty_like(grad),
+            torch.empty_like(grad),
+            torch.zeros_like(start),
+        )
         for t in reversed(range(len(a))):
-            arrived = torch.add(grad[t], carried, out=grad_b[t])  # what position t and all later ones ask of h_t
+            # what position t and all later ones ask of h_t
+            arrived = torch.add(grad[t], carried, out=grad_b[t])
             torch.mul(arrived, states[t - 1] if t else start, out=grad_a[t])
             carried = a[t] * arrived
         return grad_a, grad_b, carried
@@ -41,32 +50,46 @@ def linear_scan(a: Tensor, b: Tensor, start: Tensor | None = None) -> Tensor:
     return LinearScan.apply(a, b, torch.zeros_like(b[0]) if start is None else start)
 
 
-def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 8) -> Tensor:
-    """S6: h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t and y_t = C_t . h_t, a state of N numbers for each of D channels.
+def selective_scan(
+    x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 8
+) -> Tensor:
+    """S6: h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t and y_t = C_t . h_t, a state of N numbers
+    for each of D channels.
 
-    x, delta [b, L, D], A [D, N], B, C [b, L, N] -> y [b, L, D]. The states [b, L, D, N] would fill the memory, so they exist for
-    `chunk` positions at a time and, in training, are computed again when the gradient needs them.
+    x, delta [b, L, D], A [D, N], B, C [b, L, N] -> y [b, L, D]. The states [b, L, D, N] would fill
+    the memory, so they exist for `chunk` positions at a time and, in training, are computed again
+    when the gradient needs them.
     """
 
-    def part(state: Tensor, x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
+    def part(
+        state: Tensor, x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor
+    ) -> tuple[Tensor, Tensor]:
         decay = torch.exp(delta[..., None] * A)  # [Q, b, D, N]
         states = linear_scan(decay, (delta * x)[..., None] * B[:, :, None], state)
         return (states @ C[..., None])[..., 0], states[-1]
 
     state, outputs = x.new_zeros(x.shape[0], *A.shape), []
     save = torch.is_grad_enabled() and x.shape[1] > chunk
-    for pieces in zip(*(tensor.transpose(0, 1).contiguous().split(chunk) for tensor in (x, delta, B, C)), strict=True):
+    for pieces in zip(
+        *(tensor.transpose(0, 1).contiguous().split(chunk) for tensor in (x, delta, B, C)),
+        strict=True,
+    ):
         inputs = (state, *pieces[:2], A, *pieces[2:])
-        y, state = checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False) if save else part(*inputs)
+        y, state = (
+            checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False)
+            if save
+            else part(*inputs)
+        )
         outputs.append(y)
     return torch.cat(outputs).transpose(0, 1)
 
 
 def ssd_recurrence(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """SSD one event after the other: h_t = exp(delta_t A) h_{t-1} + delta_t x_t B_t^T and y_t = h_t C_t, one number A per head.
+    """SSD one event after the other: h_t = exp(delta_t A) h_{t-1} + delta_t x_t B_t^T and y_t = h_t
+    C_t, one number A per head.
 
-    x [b, L, H, P], delta [b, L, H], A [H] (negative), B, C [b, L, N], shared by the heads -> y [b, L, H, P]; h is [b, H, P, N].
-    Time O(L), but L steps that wait for each other.
+    x [b, L, H, P], delta [b, L, H], A [H] (negative), B, C [b, L, N], shared by the heads -> y [b,
+    L, H, P]; h is [b, H, P, N]. Time O(L), but L steps that wait for each other.
     """
     decay, inputs = torch.exp(delta * A)[..., None, None], delta[..., None] * x
     state, outputs = x.new_zeros(*x.shape[:1], *x.shape[2:], B.shape[-1]), []
@@ -79,56 +102,80 @@ def ssd_recurrence(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) ->
 def segsum(a: Tensor) -> Tensor:
     """Sum of a over (j, i] at [i, j], -inf above the diagonal. a [..., L] -> [..., L, L].
 
-    Each column is summed on its own. The difference of two cumulative sums would be cheaper, but where both are large float32
-    leaves little of a small difference.
+    Each column is summed on its own. The difference of two cumulative sums would be cheaper, but
+    where both are large float32 leaves little of a small difference.
     """
     ones = torch.ones(a.shape[-1], a.shape[-1], dtype=torch.bool, device=a.device)
     return (a[..., None] * ones.tril(-1)).cumsum(dim=-2).masked_fill(ones.triu(1), -torch.inf)
 
 
 def ssd_matrix(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """SSD as masked attention without softmax: y = (decay * C B^T) (delta x). As `ssd_recurrence`, but time and memory O(L^2).
+    """SSD as masked attention without softmax: y = (decay * C B^T) (delta x). As `ssd_recurrence`,
+    but time and memory O(L^2).
 
-    decay[i, j] = exp(A (delta_{j+1} + ... + delta_i)) for i >= j, else 0: a causal mask that also forgets.
+    decay[i, j] = exp(A (delta_{j+1} + ... + delta_i)) for i >= j, else 0: a causal mask that also
+    forgets.
     """
     decay = torch.exp(segsum((delta * A).transpose(1, 2)))  # [b, H, L, L]
     weights = decay * (C @ B.transpose(1, 2))[:, None]
     return (weights @ (delta[..., None] * x).transpose(1, 2)).transpose(1, 2)
 
 
-def ssd_chunked(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 64) -> Tensor:
-    """SSD as a matrix inside chunks and a recurrence between them: as `ssd_recurrence`, time and memory O(L * chunk).
+def ssd_chunked(
+    x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 64
+) -> Tensor:
+    """SSD as a matrix inside chunks and a recurrence between them: as `ssd_recurrence`, time and
+    memory O(L * chunk).
 
-    Any length will do: the last chunk is filled up with steps of size 0 and inputs 0, which change no state.
+    Any length will do: the last chunk is filled up with steps of size 0 and inputs 0, which change
+    no state.
     """
     batch, length, heads, width = x.shape
     chunks = -(-length // chunk)
     chunk = -(-length // chunks)  # as many chunks, of equal size: 2 x 50 rather than 64 + 36
 
     def cut(tensor: Tensor) -> Tensor:
-        return F.pad(tensor.flatten(2), (0, 0, 0, chunks * chunk - length)).view(batch * chunks, chunk, -1)
+        return F.pad(tensor.flatten(2), (0, 0, 0, chunks * chunk - length)).view(
+            batch * chunks, chunk, -1
+        )
 
-    inputs, a, B, C = cut(delta[..., None] * x), cut(delta * A).transpose(1, 2), cut(B), cut(C)  # n = batch * chunks
+    # n = batch * chunks
+    inputs, a, B, C = cut(delta[..., None] * x), cut(delta * A).transpose(1, 2), cut(B), cut(C)
     inputs = inputs.view(-1, chunk, heads, width)  # [n, Q, H, P]
     decay = torch.exp(segsum(a))  # [n, H, Q, Q]
-    y = (decay * (C @ B.transpose(1, 2))[:, None]) @ inputs.transpose(1, 2)  # [n, H, Q, P]: from events of the same chunk
+    # [n, H, Q, P]: from events of the same chunk
+    y = (decay * (C @ B.transpose(1, 2))[:, None]) @ inputs.transpose(1, 2)
     if chunks > 1:
-        since_start = torch.exp(a.cumsum(dim=-1))  # [n, H, Q]: what is left of the state that entered the chunk
-        left_over = decay[:, :, -1].transpose(1, 2)[..., None] * inputs  # [n, Q, H, P]: what the end sees of each input
-        added = (B.transpose(1, 2) @ left_over.flatten(2)).view(batch, chunks, -1, heads, width).transpose(0, 1)
-        kept = since_start[..., -1].view(batch, chunks, 1, heads, 1).transpose(0, 1).expand_as(added)
-        states = linear_scan(kept[:-1], added[:-1])  # [chunks - 1, b, N, H, P]: at the end of each chunk but the last
-        entered = F.pad(states.transpose(0, 1).flatten(3), (0, 0, 0, 0, 1, 0)).flatten(0, 1)  # [n, N, H * P]
+        # [n, H, Q]: what is left of the state that entered the chunk
+        since_start = torch.exp(a.cumsum(dim=-1))
+        # [n, Q, H, P]: what the end sees of each input
+        left_over = decay[:, :, -1].transpose(1, 2)[..., None] * inputs
+        added = (
+            (B.transpose(1, 2) @ left_over.flatten(2))
+            .view(batch, chunks, -1, heads, width)
+            .transpose(0, 1)
+        )
+        kept = (
+            since_start[..., -1].view(batch, chunks, 1, heads, 1).transpose(0, 1).expand_as(added)
+        )
+        # [chunks - 1, b, N, H, P]: at the end of each chunk but the last
+        states = linear_scan(kept[:-1], added[:-1])
+        # [n, N, H * P]
+        entered = F.pad(states.transpose(0, 1).flatten(3), (0, 0, 0, 0, 1, 0)).flatten(0, 1)
         y = y + since_start[..., None] * (C @ entered).view(-1, chunk, heads, width).transpose(1, 2)
     return y.transpose(1, 2).reshape(batch, -1, heads, width)[:, :length]
 
 
 class CausalConv(nn.Module):
-    """Each channel alone: a weighted sum of the last `width` positions; before the first stand zeros. [B, L, D] -> [B, L, D]."""
+    """Each channel alone: a weighted sum of the last `width` positions; before the first stand
+    zeros. [B, L, D] -> [B, L, D].
+    """
 
     def __init__(self, channels: int, width: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(width, channels).uniform_(-(width**-0.5), width**-0.5))
+        self.weight = nn.Parameter(
+            torch.empty(width, channels).uniform_(-(width**-0.5), width**-0.5)
+        )
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,17 +188,21 @@ class CausalConv(nn.Module):
 
 
 def initial_step_bias(channels: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:
-    """Biases [channels] with softplus(bias) log-uniform in [low, high]: some memories start out long, some short."""
+    """Biases [channels] with softplus(bias) log-uniform in [low, high]: some memories start out
+    long, some short.
+    """
     delta = torch.exp(torch.empty(channels).uniform_(math.log(low), math.log(high)))
     return delta + torch.log(-torch.expm1(-delta))  # the inverse of softplus
 
 
 class SelectiveSSM(nn.Module):
-    """The Mamba block: convolution and gate around a selective scan (S6), whose step, B and C depend on the input.
+    """The Mamba block: convolution and gate around a selective scan (S6), whose step, B and C
+    depend on the input.
 
-    x [B, L, d] -> [B, L, d], causal; N = `state`, D = `expand` * d channels, the convolution sees `conv` positions.
-    What belongs to the step is kept in parameters of its own, not in a `nn.Linear`, so that `model.apply(initialise)` leaves it
-    alone. Published ports overwrite it, and every memory then starts with steps of 0.69 and fades within two events.
+    x [B, L, d] -> [B, L, d], causal; N = `state`, D = `expand` * d channels, the convolution sees
+    `conv` positions. What belongs to the step is kept in parameters of its own, not in a
+    `nn.Linear`, so that `model.apply(initialise)` leaves it alone. Published ports overwrite it,
+    and every memory then starts with steps of 0.69 and fades within two events.
     """
 
     def __init__(self, dim: int, *, state: int = 16, expand: int = 2, conv: int = 4):
@@ -161,9 +212,12 @@ class SelectiveSSM(nn.Module):
         self.in_proj = nn.Linear(dim, 2 * inner, bias=False)
         self.conv = CausalConv(inner, conv)
         self.x_proj = nn.Linear(inner, sum(self.sizes), bias=False)
-        self.step_weight = nn.Parameter(torch.empty(inner, rank).uniform_(-(rank**-0.5), rank**-0.5))
+        self.step_weight = nn.Parameter(
+            torch.empty(inner, rank).uniform_(-(rank**-0.5), rank**-0.5)
+        )
         self.step_bias = nn.Parameter(initial_step_bias(inner))
-        self.A_log = nn.Parameter(torch.arange(1.0, state + 1).log().repeat(inner, 1))  # A = -1 .. -N in every channel
+        # A = -1 .. -N in every channel
+        self.A_log = nn.Parameter(torch.arange(1.0, state + 1).log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
         self.out_proj = nn.Linear(inner, dim, bias=False)
 
@@ -177,18 +231,30 @@ class SelectiveSSM(nn.Module):
 
 
 class SSDBlock(nn.Module):
-    """The Mamba-2 block: convolution, SSD with `heads` heads, gated RMSNorm. x [B, L, d] -> [B, L, d], causal.
+    """The Mamba-2 block: convolution, SSD with `heads` heads, gated RMSNorm. x [B, L, d] -> [B, L,
+    d], causal.
 
-    N = `state`; the heads share `expand` * d channels. `time_gate` [B, L, heads] multiplies the step before bias and softplus;
-    1 or None changes nothing. As in `SelectiveSSM`, `model.apply(initialise)` leaves step sizes and A alone.
+    N = `state`; the heads share `expand` * d channels. `time_gate` [B, L, heads] multiplies the
+    step before bias and softplus; 1 or None changes nothing. As in `SelectiveSSM`,
+    `model.apply(initialise)` leaves step sizes and A alone.
     """
 
-    def __init__(self, dim: int, *, state: int = 32, expand: int = 2, conv: int = 4, heads: int = 4, chunk: int = 64):
+    def __init__(
+        self,
+        dim: int,
+        *,
+        state: int = 32,
+        expand: int = 2,
+        conv: int = 4,
+        heads: int = 4,
+        chunk: int = 64,
+    ):
         super().__init__()
         inner = expand * dim
         if inner % heads:
             raise TutorialError(
-                f"{expand} * {dim} = {inner} channels do not split into {heads} heads; change dim, expand or heads"
+                f"{expand} * {dim} = {inner} channels do not split into {heads} heads; change dim,"
+                " expand or heads"
             )
         self.sizes, self.heads, self.chunk = (inner, inner + 2 * state, heads), heads, chunk
         self.in_proj = nn.Linear(dim, sum(self.sizes), bias=False)
@@ -206,7 +272,9 @@ class SSDBlock(nn.Module):
         return self.close(y, x, z)
 
     def operands(self, xBC: Tensor, delta: Tensor, time_gate: Tensor | None) -> tuple[Tensor, ...]:
-        """x [B, L, H, P], delta [B, L, H], B and C [B, L, N] from the convolution's and the step's channels."""
+        """x [B, L, H, P], delta [B, L, H], B and C [B, L, N] from the convolution's and the step's
+        channels.
+        """
         inner, states = self.sizes[0], (self.sizes[1] - self.sizes[0]) // 2
         x, B, C = F.silu(xBC).split((inner, states, states), dim=-1)
         delta = delta if time_gate is None else delta * time_gate
@@ -218,14 +286,22 @@ class SSDBlock(nn.Module):
         return self.out_proj(self.norm(y * F.silu(z)))
 
     def step(
-        self, x: Tensor, memory: tuple[Tensor, Tensor] | None = None, time_gate: Tensor | None = None
+        self,
+        x: Tensor,
+        memory: tuple[Tensor, Tensor] | None = None,
+        time_gate: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One event more, in time and memory that do not grow. x [B, d], time_gate [B, heads] -> y [B, d], new memory.
+        """One event more, in time and memory that do not grow. x [B, d], time_gate [B, heads] -> y
+        [B, d], new memory.
 
-        `memory`: the last inputs of the convolution and the state [B, H, P, N]; None before the first event.
+        `memory`: the last inputs of the convolution and the state [B, H, P, N]; None before the
+        first event.
         """
         z, xBC, delta = self.in_proj(x).split(self.sizes, dim=-1)
-        recent, state = memory or (xBC.new_zeros(len(x), len(self.conv.weight) - 1, self.sizes[1]), 0)
+        recent, state = memory or (
+            xBC.new_zeros(len(x), len(self.conv.weight) - 1, self.sizes[1]),
+            0,
+        )
         recent = torch.cat([recent, xBC[:, None]], dim=1)
         x, delta, B, C = self.operands(self.conv(recent)[:, -1], delta, time_gate)
         decay = torch.exp(-delta * self.A_log.exp())[..., None, None]

@@ -1,8 +1,8 @@
 """Mamba4Rec: the selective state space in place of self-attention.
 
-Source: Liu et al., "Mamba4Rec", 2024, and its code. Ours trains on every position instead of one window per prefix, has the
-Mamba-2 block (SSD) as default, and its step sizes survive the initialisation of the model, which those of the code do not.
-Taught in lesson 11.
+Source: Liu et al., "Mamba4Rec", 2024, and its code. Ours trains on every position instead of one
+window per prefix, has the Mamba-2 block (SSD) as default, and its step sizes survive the
+initialisation of the model, which those of the code do not. Taught in lesson 11.
 """
 
 from torch import Tensor, nn
@@ -14,9 +14,11 @@ from tutorial_lib.models.sasrec import FeedForward
 
 
 class MambaLayer(nn.Module):
-    """A mixer of positions, then a feed-forward network, each with dropout, residual and LayerNorm behind it. [B, L, d] -> same.
+    """A mixer of positions, then a feed-forward network, each with dropout, residual and LayerNorm
+    behind it. [B, L, d] -> same.
 
-    `residual=False` leaves out the residual around the mixer, as the published model does where it has a single block.
+    `residual=False` leaves out the residual around the mixer, as the published model does where it
+    has a single block.
     """
 
     def __init__(self, mixer: nn.Module, dim: int, dropout: float, residual: bool):
@@ -32,9 +34,11 @@ class MambaLayer(nn.Module):
 
 
 class Mamba4Rec(SequenceModel):
-    """items [B, L] -> states [B, L, d]: item table without positions, LayerNorm, `blocks` Mamba layers.
+    """items [B, L] -> states [B, L, d]: item table without positions, LayerNorm, `blocks` Mamba
+    layers.
 
-    kind: "ssd" (Mamba-2) or "s6" (Mamba-1, which has no `heads` and no `chunk`). The published model is one block of "s6".
+    kind: "ssd" (Mamba-2) or "s6" (Mamba-1, which has no `heads` and no `chunk`). The published
+    model is one block of "s6".
     """
 
     def __init__(
@@ -61,13 +65,21 @@ class Mamba4Rec(SequenceModel):
             raise TutorialError(f"unknown kind {kind!r}: choose 'ssd' or 's6'")
 
         def mixer() -> nn.Module:
-            return SSDBlock(dim, **sizes, heads=heads, chunk=chunk) if kind == "ssd" else SelectiveSSM(dim, **sizes)
+            return (
+                SSDBlock(dim, **sizes, heads=heads, chunk=chunk)
+                if kind == "ssd"
+                else SelectiveSSM(dim, **sizes)
+            )
 
         self.dropout, self.norm = Dropout(dropout), nn.LayerNorm(dim, eps=1e-12)
-        self.layers = nn.ModuleList(MambaLayer(mixer(), dim, dropout, residual=blocks > 1) for _ in range(blocks))
+        self.layers = nn.ModuleList(
+            MambaLayer(mixer(), dim, dropout, residual=blocks > 1) for _ in range(blocks)
+        )
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         x = self.embed(items)
         for layer in self.layers:
             x = layer(x)

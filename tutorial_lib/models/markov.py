@@ -10,9 +10,10 @@ from tutorial_lib.models.base import SequenceModel
 class Markov(SequenceModel):
     """P(next | last) from counted transitions, mixed with popularity.
 
-    score(j | i) = (count(i -> j) + smoothing * P(j)) / (count(i -> .) + smoothing). Transitions are kept as a sorted list of
-    pairs, so memory grows with the training events and not with num_items squared. `fit` counts; nothing is trained by
-    gradient. The state of a Markov chain is its last item: states [B, L, 1] hold item ids.
+    score(j | i) = (count(i -> j) + smoothing * P(j)) / (count(i -> .) + smoothing). Transitions are
+    kept as a sorted list of pairs, so memory grows with the training events and not with num_items
+    squared. `fit` counts; nothing is trained by gradient. The state of a Markov chain is its last
+    item: states [B, L, 1] hold item ids.
     """
 
     trains_by_gradient = False
@@ -28,26 +29,36 @@ class Markov(SequenceModel):
         self.register_buffer("counts", torch.zeros(0))  # how often the pair occurred
 
     def fit(self, users: np.ndarray, items: np.ndarray) -> None:
-        """Counts training transitions. users, items: int64 [E], each user's events together and in order."""
+        """Counts training transitions. users, items: int64 [E], each user's events together and in
+        order.
+        """
         same_user = users[1:] == users[:-1]
         pairs = items[:-1][same_user] * (self.num_items + 1) + items[1:][same_user]
         pairs, counts = np.unique(pairs, return_counts=True)
         previous, following = np.divmod(pairs, self.num_items + 1)
-        self.popularity.copy_(torch.from_numpy(np.bincount(items, minlength=self.num_items + 1) / max(1, len(items))))
+        self.popularity.copy_(
+            torch.from_numpy(np.bincount(items, minlength=self.num_items + 1) / max(1, len(items)))
+        )
         self.starts = torch.from_numpy(np.searchsorted(previous, np.arange(self.num_items + 2)))
         self.following = torch.from_numpy(following)
         self.counts = torch.from_numpy(counts).float()
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         return items[..., None].double()  # exact for every id below 2**53
 
     def score(self, states: Tensor) -> Tensor:
-        """states [..., 1] of item ids -> probabilities as scores [..., num_items + 1]; PAD gets -inf."""
+        """states [..., 1] of item ids -> probabilities as scores [..., num_items + 1]; PAD gets
+        -inf.
+        """
         last = states[..., 0].long().reshape(-1)  # [N]
         scores = self.smoothing * self.popularity.repeat(len(last), 1)  # [N, V + 1]
         begin, size = self.starts[last], self.starts[last + 1] - self.starts[last]
         row = torch.repeat_interleave(torch.arange(len(last), device=last.device), size)
-        within = torch.arange(len(row), device=last.device) - torch.repeat_interleave(size.cumsum(0) - size, size)
+        within = torch.arange(len(row), device=last.device) - torch.repeat_interleave(
+            size.cumsum(0) - size, size
+        )
         pair = begin[row] + within
         scores[row, self.following[pair]] += self.counts[pair]
         total = torch.zeros(len(last), device=last.device).index_add_(0, row, self.counts[pair])

@@ -1,13 +1,16 @@
-"""Solving dz/dt = field(t, z): three explicit solvers written out, an adaptive one, and two ways to the gradient.
+"""Solving dz/dt = field(t, z): three explicit solvers written out, an adaptive one, and two ways to
+the gradient.
 
-A batch has as many clocks as rows: the gap before the next event is a minute here and a month there. With sigma = t / duration
-each row's own gap becomes [0, 1], and one call integrates them all:
+A batch has as many clocks as rows: the gap before the next event is a minute here and a month
+there. With sigma = t / duration each row's own gap becomes [0, 1], and one call integrates them
+all:
 
     dz / dsigma = duration * field(sigma * duration, z),   sigma from 0 to 1.
 
-A fixed step of 1 / steps on that clock is a step of h = duration / steps on the row's own: the solvers below take an h a row.
-Sources: Chen et al., "Neural Ordinary Differential Equations", NeurIPS 2018 (section 2: the adjoint); Chen, Amos and Nickel,
-"Neural Spatio-Temporal Point Processes", ICLR 2021 (clocks rescaled for batching). Taught in lessons 14 and 15.
+A fixed step of 1 / steps on that clock is a step of h = duration / steps on the row's own: the
+solvers below take an h a row. Sources: Chen et al., "Neural Ordinary Differential Equations",
+NeurIPS 2018 (section 2: the adjoint); Chen, Amos and Nickel, "Neural Spatio-Temporal Point
+Processes", ICLR 2021 (clocks rescaled for batching). Taught in lessons 14 and 15.
 """
 
 from collections.abc import Callable
@@ -18,7 +21,8 @@ from torchdiffeq import odeint, odeint_adjoint
 
 from tutorial_lib.errors import TutorialError
 
-Field = Callable[[Tensor, Tensor], Tensor]  # (time [..., 1], state [..., d]) -> d state / d time [..., d]
+# (time [..., 1], state [..., d]) -> d state / d time [..., d]
+Field = Callable[[Tensor, Tensor], Tensor]
 
 
 def euler_step(field: Field, t: Tensor, z: Tensor, h: Tensor) -> Tensor:
@@ -46,12 +50,20 @@ METHODS = (*STEPS, "adaptive")
 
 
 def integrate(
-    field: Field, state: Tensor, duration: Tensor, *, method: str = "rk4", steps: int = 1, start: Tensor | float = 0.0
+    field: Field,
+    state: Tensor,
+    duration: Tensor,
+    *,
+    method: str = "rk4",
+    steps: int = 1,
+    start: Tensor | float = 0.0,
 ) -> Tensor:
-    """The state [..., d] after each row's own `duration` [...], in `steps` equal steps of that row's gap.
+    """The state [..., d] after each row's own `duration` [...], in `steps` equal steps of that
+    row's gap.
 
-    `field(t, z)` gets t [..., 1] and z [..., d]; t counts from `start` (a number, or [..., 1] for each row). A duration of 0
-    leaves a row as it is, to the bit; one below 0 goes back in time. "adaptive" chooses its own steps (`integrate_adaptive`).
+    `field(t, z)` gets t [..., 1] and z [..., d]; t counts from `start` (a number, or [..., 1] for
+    each row). A duration of 0 leaves a row as it is, to the bit; one below 0 goes back in time.
+    "adaptive" chooses its own steps (`integrate_adaptive`).
     """
     check_method(method, steps)
     if method == "adaptive":
@@ -63,7 +75,9 @@ def integrate(
 
 
 class Rescaled(nn.Module):
-    """The field on the common clock sigma in [0, 1]. A module, so that torchdiffeq's adjoint finds the field's parameters."""
+    """The field on the common clock sigma in [0, 1]. A module, so that torchdiffeq's adjoint finds
+    the field's parameters.
+    """
 
     def __init__(self, field: Field, duration: Tensor, start: Tensor | float = 0.0):
         super().__init__()
@@ -83,20 +97,27 @@ def integrate_adaptive(
     atol: float = 1e-7,
     adjoint: bool = False,
 ) -> Tensor:
-    """The same by Dormand and Prince's method of order 5 (torchdiffeq's dopri5), which picks the step from an error estimate.
+    """The same by Dormand and Prince's method of order 5 (torchdiffeq's dopri5), which picks the
+    step from an error estimate.
 
-    The error of the worst row decides for all, so a row is never less exact in company than alone. With `adjoint` the gradient
-    comes from a second equation solved backwards in time, whose memory does not grow with the number of steps; the field must
-    then be a module, and durations are data: they get no gradient.
+    The error of the worst row decides for all, so a row is never less exact in company than alone.
+    With `adjoint` the gradient comes from a second equation solved backwards in time, whose memory
+    does not grow with the number of steps; the field must then be a module, and durations are data:
+    they get no gradient.
     """
     if adjoint and (not isinstance(field, nn.Module) or duration.requires_grad):
-        raise TutorialError("the adjoint gradient needs a field that is a torch module and durations without requires_grad")
+        raise TutorialError(
+            "the adjoint gradient needs a field that is a torch module and durations without"
+            " requires_grad"
+        )
     if state.numel() == 0:
         return state
     clock, options = Rescaled(field, duration, start), {"norm": _worst_row}
     ends = torch.tensor([0.0, 1.0], dtype=state.dtype, device=state.device)
     if adjoint:
-        return odeint_adjoint(clock, state, ends, rtol=rtol, atol=atol, method="dopri5", options=options)[1]
+        return odeint_adjoint(
+            clock, state, ends, rtol=rtol, atol=atol, method="dopri5", options=options
+        )[1]
     return odeint(clock, state, ends, rtol=rtol, atol=atol, method="dopri5", options=options)[1]
 
 
@@ -105,8 +126,12 @@ def _worst_row(error: Tensor) -> Tensor:
     return error.square().mean(-1).max().sqrt() if error.dim() else error.abs()
 
 
-def gradients(solve: Callable[[Tensor], Tensor], state: Tensor, parameters: list[Tensor]) -> list[Tensor]:
-    """Gradient of sum(solve(state)) with respect to the state and each parameter: the same for every honest way to it."""
+def gradients(
+    solve: Callable[[Tensor], Tensor], state: Tensor, parameters: list[Tensor]
+) -> list[Tensor]:
+    """Gradient of sum(solve(state)) with respect to the state and each parameter: the same for
+    every honest way to it.
+    """
     start = state.detach().requires_grad_()
     return list(torch.autograd.grad(solve(start).sum(), [start, *parameters]))
 

@@ -10,7 +10,8 @@ from tutorial_lib.models.base import SequenceModel
 class Popularity(SequenceModel):
     """Scores every item by its number of training events, whatever the history.
 
-    `fit` counts; there is nothing to train by gradient. The state of a sequence is empty: zeros of shape [B, L, 1].
+    `fit` counts; there is nothing to train by gradient. The state of a sequence is empty: zeros of
+    shape [B, L, 1].
     """
 
     trains_by_gradient = False
@@ -24,7 +25,9 @@ class Popularity(SequenceModel):
         """Counts training events. users, items: int64 [E], one entry per event."""
         self.counts.copy_(torch.from_numpy(np.bincount(items, minlength=self.num_items + 1)))
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         return torch.zeros(*items.shape, 1, device=items.device)
 
     def score(self, states: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """SASRec: self-attentive sequential recommendation.
 
-Source: Kang and McAuley, ICDM 2018. Ours differs from the paper in three stated ways: LayerNorm stands before each sub-layer
-and the residual carries the un-normalised input (pre-norm); attention ends in an output projection; pads are on the right.
-Taught in lesson 07.
+Source: Kang and McAuley, ICDM 2018. Ours differs from the paper in three stated ways: LayerNorm
+stands before each sub-layer and the residual carries the un-normalised input (pre-norm); attention
+ends in an output projection; pads are on the right. Taught in lesson 07.
 """
 
 import torch
@@ -14,18 +14,28 @@ from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a non-linearity between them, applied to every position alone. [B, L, d] -> [B, L, d]."""
+    """Two linear maps with a non-linearity between them, applied to every position alone. [B, L, d]
+    -> [B, L, d].
+    """
 
     def __init__(self, dim: int, hidden: int, dropout: float):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, dim), Dropout(dropout))
+        self.layers = nn.Sequential(
+            nn.Linear(dim, hidden),
+            nn.GELU(),
+            Dropout(dropout),
+            nn.Linear(hidden, dim),
+            Dropout(dropout),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
 
 class Block(nn.Module):
-    """One Transformer block, pre-norm: x + attention(norm(x)), then x + feed_forward(norm(x)). [B, L, d] -> [B, L, d]."""
+    """One Transformer block, pre-norm: x + attention(norm(x)), then x + feed_forward(norm(x)). [B,
+    L, d] -> [B, L, d].
+    """
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -39,7 +49,9 @@ class Block(nn.Module):
 
 
 class SASRec(SequenceModel):
-    """items [B, L] -> states [B, L, d]: item plus position, `blocks` Transformer blocks, a last LayerNorm."""
+    """items [B, L] -> states [B, L, d]: item plus position, `blocks` Transformer blocks, a last
+    LayerNorm.
+    """
 
     def __init__(
         self,
@@ -55,15 +67,23 @@ class SASRec(SequenceModel):
         super().__init__(num_items, max_len, dim)
         self.position_embedding = nn.Embedding(max_len, dim)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(dim, heads, hidden or dim, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            Block(dim, heads, hidden or dim, dropout) for _ in range(blocks)
+        )
         self.norm = nn.LayerNorm(dim)
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         if items.shape[1] > self.max_len:
-            raise TutorialError(f"got histories of {items.shape[1]} events, the model has positions for max_len={self.max_len}")
+            raise TutorialError(
+                f"got histories of {items.shape[1]} events, the model has positions for"
+                f" max_len={self.max_len}"
+            )
         positions = torch.arange(items.shape[1], device=items.device)
-        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)  # [B, L, d]
+        # [B, L, d]
+        x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)
         return self.norm(self.through_blocks(self.dropout(x)))
 
     def through_blocks(self, x: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """SS4Rec: a state space that follows the clock (S5), then one that follows the items (S6).
 
-Source: arXiv 2502.08132. Ours differs from the published code in four stated ways: gaps count 1 + log1p(gap / 1 h) instead of
-raw seconds, which wipe the state out within an hour; eigenvalues keep a negative real part; the two LayerNorms of a block are
-two, not one used twice; the weights of the steps are never multiplied out with B. Taught in lesson 13.
+Source: arXiv 2502.08132. Ours differs from the published code in four stated ways: gaps count 1 +
+log1p(gap / 1 h) instead of raw seconds, which wipe the state out within an hour; eigenvalues keep a
+negative real part; the two LayerNorms of a block are two, not one used twice; the weights of the
+steps are never multiplied out with B. Taught in lesson 13.
 """
 
 import torch
@@ -15,13 +16,21 @@ from tutorial_lib.models.ssm import S5, event_steps
 
 
 class Block(nn.Module):
-    """Time-aware S5, then relation-aware S6, each added to its input and normalised (post-norm). [B, L, d] -> [B, L, d]."""
+    """Time-aware S5, then relation-aware S6, each added to its input and normalised (post-norm).
+    [B, L, d] -> [B, L, d].
+    """
 
-    def __init__(self, dim: int, *, time_state: int, state: int, conv: int, expand: int, dropout: float):
+    def __init__(
+        self, dim: int, *, time_state: int, state: int, conv: int, expand: int, dropout: float
+    ):
         super().__init__()
         self.time_aware = S5(dim, state=time_state)
         self.relation_aware = SelectiveSSM(dim, state=state, expand=expand, conv=conv)
-        self.norm1, self.norm2, self.dropout = nn.LayerNorm(dim), nn.LayerNorm(dim), Dropout(dropout)
+        self.norm1, self.norm2, self.dropout = (
+            nn.LayerNorm(dim),
+            nn.LayerNorm(dim),
+            Dropout(dropout),
+        )
 
     def forward(self, x: Tensor, steps: Tensor, ahead: Tensor | None) -> Tensor:
         x = self.norm1(x + self.dropout(self.time_aware(x, steps, ahead)))
@@ -31,9 +40,10 @@ class Block(nn.Module):
 class SS4Rec(SequenceModel):
     """items [B, L] -> states [B, L, d]. As published without positions and feed-forward parts.
 
-    `query_time=True`, as published: an event is held as input until the next one, and position i is read at query_times[i].
-    Without query_times it is read at the event itself. `False`: position i knows the gaps up to event i only; the input of an
-    event then counts as held over the gap before it. `clock="none"`, the time-blind twin: every step is 1, whatever the times.
+    `query_time=True`, as published: an event is held as input until the next one, and position i is
+    read at query_times[i]. Without query_times it is read at the event itself. `False`: position i
+    knows the gaps up to event i only; the input of an event then counts as held over the gap before
+    it. `clock="none"`, the time-blind twin: every step is 1, whatever the times.
     """
 
     uses_time = True
@@ -57,17 +67,26 @@ class SS4Rec(SequenceModel):
         if clock not in ("real", "none"):
             raise TutorialError(f"unknown clock {clock!r}: choose 'real' or 'none'")
         self.uses_time, self.query_time = clock == "real", query_time
-        sizes = {"time_state": time_state, "state": state, "conv": conv, "expand": expand, "dropout": dropout}
+        sizes = {
+            "time_state": time_state,
+            "state": state,
+            "conv": conv,
+            "expand": expand,
+            "dropout": dropout,
+        }
         self.blocks = nn.ModuleList(Block(dim, **sizes) for _ in range(blocks))
         self.apply(initialise)
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         x, ahead = self.item_embedding(items), None  # [B, L, d]
         if not self.uses_time:
             steps = torch.ones(items.shape, dtype=x.dtype, device=x.device)
         elif times is None:
             raise TutorialError(
-                "ss4rec needs the times of the events: pass int64 unix seconds [B, L], or build it with clock='none'."
+                "ss4rec needs the times of the events: pass int64 unix seconds [B, L], or build it"
+                " with clock='none'."
             )
         else:
             steps, ahead = event_steps(times, query_times)

@@ -1,8 +1,10 @@
-"""Linear state spaces: from continuous to discrete time, three views of one recurrence, and the S5 layer with irregular steps.
+"""Linear state spaces: from continuous to discrete time, three views of one recurrence, and the S5
+layer with irregular steps.
 
-A state x of P numbers follows x'(t) = A x(t) + B u(t) and is read as y = C x + D u. Between two events the input is held, so
-the step over a gap is a closed form: x_i = decay_i x_{i-1} + weight_i B u_i.
-Sources: Gu et al., S4, ICLR 2022, and S4D, NeurIPS 2022; Smith et al., S5, ICLR 2023. Taught in lessons 10 and 13.
+A state x of P numbers follows x'(t) = A x(t) + B u(t) and is read as y = C x + D u. Between two
+events the input is held, so the step over a gap is a closed form: x_i = decay_i x_{i-1} + weight_i
+B u_i. Sources: Gu et al., S4, ICLR 2022, and S4D, NeurIPS 2022; Smith et al., S5, ICLR 2023. Taught
+in lessons 10 and 13.
 """
 
 import math
@@ -14,15 +16,20 @@ from torch import Tensor, nn
 from tutorial_lib.data.sequences import GapStatistics, gap_feature
 from tutorial_lib.errors import TutorialError
 
-WORK_PER_CALL = 4096  # numbers that one tensor operation must have to do before its own overhead stops to count
+# numbers that one tensor operation must have to do before its own overhead stops to count
+WORK_PER_CALL = 4096
 METHODS = ("zoh", "bilinear", "euler")
 
 
-def discretise(A: Tensor, B: Tensor, step: Tensor | float, method: str = "zoh") -> tuple[Tensor, Tensor]:
-    """One step of length `step` of x' = A x + B u with u held: x -> A_bar x + B_bar u. S4, section 2.3.
+def discretise(
+    A: Tensor, B: Tensor, step: Tensor | float, method: str = "zoh"
+) -> tuple[Tensor, Tensor]:
+    """One step of length `step` of x' = A x + B u with u held: x -> A_bar x + B_bar u. S4, section
+    2.3.
 
-    A [P, P], B [P, H], step [...] -> A_bar [..., P, P], B_bar [..., P, H]. "zoh" (zero-order hold) is exact, from one matrix
-    exponential of [[A, B], [0, 0]], so A need not have an inverse; "bilinear" errs by step^3, "euler" by step^2.
+    A [P, P], B [P, H], step [...] -> A_bar [..., P, P], B_bar [..., P, H]. "zoh" (zero-order hold)
+    is exact, from one matrix exponential of [[A, B], [0, 0]], so A need not have an inverse;
+    "bilinear" errs by step^3, "euler" by step^2.
     """
     step = torch.as_tensor(step, dtype=A.dtype, device=A.device)[..., None, None]
     size, eye = len(A), torch.eye(len(A), dtype=A.dtype, device=A.device)
@@ -31,18 +38,22 @@ def discretise(A: Tensor, B: Tensor, step: Tensor | float, method: str = "zoh") 
         both = torch.linalg.matrix_exp(both * step)
         return both[..., :size, :size], both[..., :size, size:]
     if method == "bilinear":
-        return torch.linalg.solve(eye - step / 2 * A, eye + step / 2 * A), torch.linalg.solve(eye - step / 2 * A, step * B)
+        return torch.linalg.solve(eye - step / 2 * A, eye + step / 2 * A), torch.linalg.solve(
+            eye - step / 2 * A, step * B
+        )
     if method == "euler":
         return eye + step * A, step * B
     raise TutorialError(f"unknown discretisation {method!r}: choose one of {', '.join(METHODS)}")
 
 
-def discretise_diagonal(eigenvalues: Tensor, step: Tensor | float, method: str = "zoh") -> tuple[Tensor, Tensor]:
+def discretise_diagonal(
+    eigenvalues: Tensor, step: Tensor | float, method: str = "zoh"
+) -> tuple[Tensor, Tensor]:
     """The same for a diagonal A: x -> decay x + weight (B u), element by element.
 
-    eigenvalues [P], real or complex, none 0; step real, broadcast against [..., P] -> decay, weight [..., P]. For "zoh" they
-    are e^z and (e^z - 1) / eigenvalue with z = eigenvalue * step; at step 0 they are 1 and 0. Mamba takes the decay of "zoh"
-    and the weight of "euler".
+    eigenvalues [P], real or complex, none 0; step real, broadcast against [..., P] -> decay, weight
+    [..., P]. For "zoh" they are e^z and (e^z - 1) / eigenvalue with z = eigenvalue * step; at step
+    0 they are 1 and 0. Mamba takes the decay of "zoh" and the weight of "euler".
     """
     z = eigenvalues * step
     if method == "zoh":
@@ -56,12 +67,15 @@ def discretise_diagonal(eigenvalues: Tensor, step: Tensor | float, method: str =
 
 
 class ComplexExpm1(torch.autograd.Function):
-    """e^z - 1 from real functions: torch's own takes five times as long on a CPU. Keeps its result alone for the gradient."""
+    """e^z - 1 from real functions: torch's own takes five times as long on a CPU. Keeps its result
+    alone for the gradient.
+    """
 
     @staticmethod
     def forward(ctx, z: Tensor) -> Tensor:
         grown, angle = torch.expm1(z.real), z.imag
-        real = grown * torch.cos(angle) - 2 * torch.sin(angle / 2) ** 2  # no difference of two numbers near 1
+        # no difference of two numbers near 1
+        real = grown * torch.cos(angle) - 2 * torch.sin(angle / 2) ** 2
         result = torch.complex(real, (grown + 1) * torch.sin(angle))
         ctx.save_for_backward(result)
         return result
@@ -78,7 +92,8 @@ def expm1(z: Tensor) -> Tensor:
 
 
 def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
-    """x_i = decay_i x_{i-1} + inputs_i, one event after another. inputs [B, L, P], decay broadcast to it -> x [B, L, P].
+    """x_i = decay_i x_{i-1} + inputs_i, one event after another. inputs [B, L, P], decay broadcast
+    to it -> x [B, L, P].
 
     `state` [B, P] is x before the first event (default 0).
     """
@@ -90,27 +105,33 @@ def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Te
 
 
 def kernel(decay: Tensor, length: int) -> Tensor:
-    """What is left of an input after 0, 1, ..., length - 1 equal steps: powers of decay. [P] -> [length, P]."""
+    """What is left of an input after 0, 1, ..., length - 1 equal steps: powers of decay. [P] ->
+    [length, P].
+    """
     return decay ** torch.arange(length, device=decay.device)[:, None]
 
 
 def convolution(kernel: Tensor, inputs: Tensor) -> Tensor:
-    """y_i = sum over j <= i of kernel_{i-j} inputs_j, by FFT. kernel [L, P], inputs [B, L, P] -> [B, L, P].
+    """y_i = sum over j <= i of kernel_{i-j} inputs_j, by FFT. kernel [L, P], inputs [B, L, P] ->
+    [B, L, P].
 
     Only for equal steps: then the states are convolution(kernel(decay, L), inputs).
     """
-    size = 2 * inputs.shape[1]  # twice the length: what runs over the end must not come in again at the start
+    # twice the length: what runs over the end must not come in again at the start
+    size = 2 * inputs.shape[1]
     product = torch.fft.fft(kernel, size, dim=0) * torch.fft.fft(inputs, size, dim=1)
     y = torch.fft.ifft(product, dim=1)[:, : inputs.shape[1]]
     return y if kernel.is_complex() or inputs.is_complex() else y.real
 
 
 def blockwise(decay: Tensor, inputs: Tensor) -> Tensor:
-    """The recurrence in about 2 sqrt(L) tensor operations of each kind instead of L. [B, L, P] -> [B, L, P]; no gradient.
+    """The recurrence in about 2 sqrt(L) tensor operations of each kind instead of L. [B, L, P] ->
+    [B, L, P]; no gradient.
 
-    All blocks walk through their events at the same time, each from an empty state. Then the last state of every block is
-    carried into the next one, where the product of the decays since the block began says what is left of it. A large batch has
-    enough to do at each event, and goes one event after another.
+    All blocks walk through their events at the same time, each from an empty state. Then the last
+    state of every block is carried into the next one, where the product of the decays since the
+    block began says what is left of it. A large batch has enough to do at each event, and goes one
+    event after another.
     """
     batch, length, width = inputs.shape
     if batch * width >= WORK_PER_CALL:
@@ -120,17 +141,23 @@ def blockwise(decay: Tensor, inputs: Tensor) -> Tensor:
         return x
     size = math.isqrt(length - 1) + 1
     blocks = -(-length // size)
-    x, left = (F.pad(t, (0, 0, 0, blocks * size - length)).view(batch, blocks, size, width) for t in (inputs, decay))
+    x, left = (
+        F.pad(t, (0, 0, 0, blocks * size - length)).view(batch, blocks, size, width)
+        for t in (inputs, decay)
+    )
     for i in range(1, size):
         x[:, :, i].addcmul_(left[:, :, i], x[:, :, i - 1])
-        left[:, :, i].mul_(left[:, :, i - 1])  # from here on: the product of the decays since the block began
+        # from here on: the product of the decays since the block began
+        left[:, :, i].mul_(left[:, :, i - 1])
     for block in range(1, blocks):
         x[:, block].addcmul_(left[:, block], x[:, block - 1, -1:])
     return x.view(batch, -1, width)[:, :length]
 
 
 class Scan(torch.autograd.Function):
-    """`blockwise` with its gradient, which is the same recurrence run backwards in time. Keeps decays and states only."""
+    """`blockwise` with its gradient, which is the same recurrence run backwards in time. Keeps
+    decays and states only.
+    """
 
     @staticmethod
     def forward(ctx, decay: Tensor, inputs: Tensor) -> Tensor:
@@ -141,7 +168,8 @@ class Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
         decay, states = ctx.saved_tensors
-        onward = F.pad(decay, (0, 0, 0, 1)).flip(1)[:, :-1].conj()  # state i acts on state i + 1 through decay i + 1
+        # state i acts on state i + 1 through decay i + 1
+        onward = F.pad(decay, (0, 0, 0, 1)).flip(1)[:, :-1].conj()
         grad_inputs = blockwise(onward, grad.flip(1)).flip(1)
         del onward
         grad_decay = torch.zeros_like(grad_inputs)
@@ -150,7 +178,9 @@ class Scan(torch.autograd.Function):
 
 
 def scan(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
-    """The same as `recurrence`, fast forward and backward: see `blockwise`. One gradient, not a gradient of the gradient."""
+    """The same as `recurrence`, fast forward and backward: see `blockwise`. One gradient, not a
+    gradient of the gradient.
+    """
     dtype = torch.promote_types(decay.dtype, inputs.dtype)
     decay, inputs = decay.to(dtype).expand_as(inputs), inputs.to(dtype)
     if state is not None:
@@ -159,13 +189,21 @@ def scan(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
 
 
 def hippo_legs(size: int) -> tuple[Tensor, Tensor]:
-    """HiPPO-LegS, A [N, N] and B [N]: the state holds the Legendre coefficients of the whole past. float64. HiPPO, 2020."""
+    """HiPPO-LegS, A [N, N] and B [N]: the state holds the Legendre coefficients of the whole past.
+    float64. HiPPO, 2020.
+    """
     root = torch.sqrt(2 * torch.arange(size, dtype=torch.float64) + 1)  # sqrt(2 n + 1)
-    return -torch.tril(root[:, None] * root, -1) - torch.diag(torch.arange(1.0, size + 1, dtype=torch.float64)), root
+    return (
+        -torch.tril(root[:, None] * root, -1)
+        - torch.diag(torch.arange(1.0, size + 1, dtype=torch.float64)),
+        root,
+    )
 
 
 def hippo_normal(size: int) -> Tensor:
-    """The part of HiPPO-LegS that a unitary matrix makes diagonal: A + p p^T with p_n = sqrt(n + 1/2). S4, appendix C.1."""
+    """The part of HiPPO-LegS that a unitary matrix makes diagonal: A + p p^T with p_n = sqrt(n +
+    1/2). S4, appendix C.1.
+    """
     A, root = hippo_legs(size)
     return A + root[:, None] * root / 2
 
@@ -173,12 +211,13 @@ def hippo_normal(size: int) -> Tensor:
 def initial_eigenvalues(size: int, kind: str = "s5") -> Tensor:
     """Eigenvalues [P] complex to start from.
 
-    "s5": those of the normal part of HiPPO with positive imaginary part (2 P of them in conjugate pairs, all real parts -1/2);
-    "s4d-lin": -1/2 + i pi n; "s4d-real": -(n + 1), n = 0 .. P - 1.
+    "s5": those of the normal part of HiPPO with positive imaginary part (2 P of them in conjugate
+    pairs, all real parts -1/2); "s4d-lin": -1/2 + i pi n; "s4d-real": -(n + 1), n = 0 .. P - 1.
     """
     n = torch.arange(size)
     if kind == "s5":
-        skew = hippo_normal(2 * size) + 0.5 * torch.eye(2 * size, dtype=torch.float64)  # eigenvalues i w with w real
+        # eigenvalues i w with w real
+        skew = hippo_normal(2 * size) + 0.5 * torch.eye(2 * size, dtype=torch.float64)
         omega = torch.linalg.eigvalsh(-1j * skew)[size:].float()
     elif kind == "s4d-lin":
         omega = math.pi * n
@@ -190,7 +229,9 @@ def initial_eigenvalues(size: int, kind: str = "s5") -> Tensor:
 
 
 class StableEigenvalues(nn.Module):
-    """Eigenvalues -exp(nu) + i omega [P]: whatever training does to nu and omega, the real part stays negative."""
+    """Eigenvalues -exp(nu) + i omega [P]: whatever training does to nu and omega, the real part
+    stays negative.
+    """
 
     def __init__(self, start: Tensor):
         super().__init__()
@@ -202,19 +243,23 @@ class StableEigenvalues(nn.Module):
 
 
 class S5(nn.Module):
-    """One state of P complex numbers for all H channels, with a step of its own at every position. [B, L, H] -> [B, L, H].
+    """One state of P complex numbers for all H channels, with a step of its own at every position.
+    [B, L, H] -> [B, L, H].
 
-    Every state number has its own clock: `steps` are multiplied by exp(log_step). The weights of a step differ from position to
-    position, but B need not: B u is one matrix product, the weights then multiply its P numbers. The published port builds the
-    product of weights and B first, [B, L, P, H].
-    B [P, 2, H] and C [H, P, 2] are complex, kept as pairs of real numbers, the second of C with its sign turned, so that
-    Re(C x) is one product of real matrices. They are no `nn.Linear`, so `apply(initialise)` leaves their scale alone.
+    Every state number has its own clock: `steps` are multiplied by exp(log_step). The weights of a
+    step differ from position to position, but B need not: B u is one matrix product, the weights
+    then multiply its P numbers. The published port builds the product of weights and B first, [B,
+    L, P, H]. B [P, 2, H] and C [H, P, 2] are complex, kept as pairs of real numbers, the second of
+    C with its sign turned, so that Re(C x) is one product of real matrices. They are no
+    `nn.Linear`, so `apply(initialise)` leaves their scale alone.
     """
 
     def __init__(self, dim: int, *, state: int = 32, min_step: float = 1e-3, max_step: float = 0.1):
         super().__init__()
         self.eigenvalues = StableEigenvalues(initial_eigenvalues(state))
-        self.log_step = nn.Parameter(torch.empty(state).uniform_(math.log(min_step), math.log(max_step)))
+        self.log_step = nn.Parameter(
+            torch.empty(state).uniform_(math.log(min_step), math.log(max_step))
+        )
         self.B = nn.Parameter(torch.randn(state, 2, dim) / (2 * dim) ** 0.5)
         self.C = nn.Parameter(torch.randn(dim, state, 2) / state**0.5)
         self.D = nn.Parameter(torch.randn(dim))
@@ -229,18 +274,23 @@ class S5(nn.Module):
         return discretise_diagonal(self.eigenvalues() * self.log_step.exp(), steps[..., None])
 
     def states(self, u: Tensor, steps: Tensor, state: Tensor | None = None) -> Tensor:
-        """x_i = decay_i x_{i-1} + weight_i B u_i. u [B, L, H], steps [B, L], state [B, P] before them -> x complex [B, L, P]."""
+        """x_i = decay_i x_{i-1} + weight_i B u_i. u [B, L, H], steps [B, L], state [B, P] before
+        them -> x complex [B, L, P].
+        """
         decay, weight = self.weights(steps)
         return scan(decay, weight * self.project(u), state)
 
     def states_ahead(self, u: Tensor, steps: Tensor, ahead: Tensor) -> Tensor:
-        """The state `ahead` after each event, its input held until then. steps [B, L]: since the event before; ahead [B, L].
+        """The state `ahead` after each event, its input held until then. steps [B, L]: since the
+        event before; ahead [B, L].
 
-        Where ahead is the step to the next event, these are `states(u, ahead)`. It may also be less, or unknown to the next.
+        Where ahead is the step to the next event, these are `states(u, ahead)`. It may also be
+        less, or unknown to the next.
         """
         Bu = self.project(u)
         decay, weight = self.weights(steps)
-        arrived = scan(decay, weight * F.pad(Bu[:, :-1], (0, 0, 1, 0)))  # just before event i: event i - 1 was held
+        # just before event i: event i - 1 was held
+        arrived = scan(decay, weight * F.pad(Bu[:, :-1], (0, 0, 1, 0)))
         decay, weight = self.weights(ahead)
         return decay * arrived + weight * Bu
 
@@ -249,16 +299,24 @@ class S5(nn.Module):
         return torch.view_as_real(x).flatten(-2) @ self.C.flatten(1).T + self.D * u
 
     def forward(self, u: Tensor, steps: Tensor, ahead: Tensor | None = None) -> Tensor:
-        """u [B, L, H], steps [B, L] >= 0 -> y [B, L, H], read at each event or, with `ahead`, that long after it."""
-        return self.read_out(self.states(u, steps) if ahead is None else self.states_ahead(u, steps, ahead), u)
+        """u [B, L, H], steps [B, L] >= 0 -> y [B, L, H], read at each event or, with `ahead`, that
+        long after it.
+        """
+        return self.read_out(
+            self.states(u, steps) if ahead is None else self.states_ahead(u, steps, ahead), u
+        )
 
 
 def event_steps(times: Tensor, query_times: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """1 + log1p(gap / 1 h), since the event before and until the query; both float32 [B, L]. times int64 seconds.
+    """1 + log1p(gap / 1 h), since the event before and until the query; both float32 [B, L]. times
+    int64 seconds.
 
-    The 1 is what an event counts by itself. So events at the same second enter the state like any others (with a step of 0 they
-    would have the weight 0), and a clock that stands still leaves the ordinary model with its equal steps. Raw seconds would
-    wipe the state out within an hour. Without query_times the query is at the event itself.
+    The 1 is what an event counts by itself. So events at the same second enter the state like any
+    others (with a step of 0 they would have the weight 0), and a clock that stands still leaves the
+    ordinary model with its equal steps. Raw seconds would wipe the state out within an hour.
+    Without query_times the query is at the event itself.
     """
-    since, until = gap_feature(times, times if query_times is None else query_times, stats=GapStatistics(0.0, 1.0))
+    since, until = gap_feature(
+        times, times if query_times is None else query_times, stats=GapStatistics(0.0, 1.0)
+    )
     return 1 + since, 1 + until

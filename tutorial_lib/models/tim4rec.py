@@ -1,8 +1,8 @@
 """TiM4Rec: the clock sets the step size of a selective state space.
 
-Source: Fan et al., "TiM4Rec", Neurocomputing 2025 (arXiv 2409.16182), and its code. The default is our causal version: each
-position's gap is turned into a gate on its step, alone. The published version mixes the gaps of the whole window.
-Taught in lesson 12.
+Source: Fan et al., "TiM4Rec", Neurocomputing 2025 (arXiv 2409.16182), and its code. The default is
+our causal version: each position's gap is turned into a gate on its step, alone. The published
+version mixes the gaps of the whole window. Taught in lesson 12.
 """
 
 import torch
@@ -17,9 +17,11 @@ from tutorial_lib.models.mamba4rec import Mamba4Rec
 
 
 class TimeGate(nn.Module):
-    """1 + tanh(W2 SiLU(W1 gaps)), between 0 and 2: one factor on the step size for each head. [B, L, F] -> [B, L, heads].
+    """1 + tanh(W2 SiLU(W1 gaps)), between 0 and 2: one factor on the step size for each head. [B,
+    L, F] -> [B, L, heads].
 
-    W2 and its bias start at 0 and every gate at 1, so that training starts from the model without a clock.
+    W2 and its bias start at 0 and every gate at 1, so that training starts from the model without a
+    clock.
     """
 
     def __init__(self, features: int, hidden: int, heads: int):
@@ -32,10 +34,12 @@ class TimeGate(nn.Module):
 
 
 class PublishedClock(nn.Module):
-    """The published time signal: gaps since the previous event in seconds, normalised over the window. [B, l] -> [B, length].
+    """The published time signal: gaps since the previous event in seconds, normalised over the
+    window. [B, l] -> [B, length].
 
-    As in the code, times are float32 and 0 at pads. The first pad's gap is then minus the last timestamp, and beside that
-    number LayerNorm makes all real gaps alike. `mask_pads` takes the times as they come, int64, where pads have the gap 0.
+    As in the code, times are float32 and 0 at pads. The first pad's gap is then minus the last
+    timestamp, and beside that number LayerNorm makes all real gaps alike. `mask_pads` takes the
+    times as they come, int64, where pads have the gap 0.
     """
 
     def __init__(self, length: int, dropout: float, mask_pads: bool):
@@ -45,27 +49,39 @@ class PublishedClock(nn.Module):
 
     def forward(self, items: Tensor, times: Tensor) -> Tensor:
         if items.shape[1] > self.length:
-            raise TutorialError(f"got histories of {items.shape[1]} events, the model mixes the gaps of max_len={self.length}")
+            raise TutorialError(
+                f"got histories of {items.shape[1]} events, the model mixes the gaps of"
+                f" max_len={self.length}"
+            )
         instants = times if self.mask_pads else (times * (items > 0)).float()
         gaps = torch.diff(instants, dim=1, prepend=instants[:, :1]).float()
-        if not self.mask_pads and items.shape[1] < self.length:  # pads may still follow, to bring the window to full length
+        # pads may still follow, to bring the window to full length
+        if not self.mask_pads and items.shape[1] < self.length:
             gaps = torch.cat([gaps, -instants[:, -1:]], dim=1)
         return self.norm(self.dropout(F.pad(gaps, (0, self.length - gaps.shape[1]))))
 
 
 class PublishedTimePath(nn.Module):
-    """The published gate of one block, and the time signal for the next. [B, heads, L] -> gate and signal, both [B, heads, L].
+    """The published gate of one block, and the time signal for the next. [B, heads, L] -> gate and
+    signal, both [B, heads, L].
 
-    Two linear maps across time (so every position reads the gaps of all others), then two causal convolutions.
+    Two linear maps across time (so every position reads the gaps of all others), then two causal
+    convolutions.
     """
 
     def __init__(self, length: int, heads: int, conv: int, dropout: float, *, last: bool):
         super().__init__()
-        self.mix = nn.Sequential(Dropout(dropout), nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length))
+        self.mix = nn.Sequential(
+            Dropout(dropout), nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length)
+        )
         self.conv1, self.conv2 = CausalConv(heads, conv), CausalConv(heads, conv)
         self.last = last
         if not last:
-            self.dropout, self.keep, self.norm = Dropout(dropout), nn.Linear(length, 1), nn.LayerNorm(length)
+            self.dropout, self.keep, self.norm = (
+                Dropout(dropout),
+                nn.Linear(length, 1),
+                nn.LayerNorm(length),
+            )
         self.apply(initialise)
 
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,14 +94,16 @@ class PublishedTimePath(nn.Module):
 
 
 class TiM4Rec(Mamba4Rec):
-    """items, times [B, L] -> states [B, L, d]: Mamba4Rec with SSD blocks whose step sizes also follow the clock.
+    """items, times [B, L] -> states [B, L, d]: Mamba4Rec with SSD blocks whose step sizes also
+    follow the clock.
 
-    The gate sees the gap since the previous event and, with `query_time`, the gap until the query; without `query_times` that
-    gap is then 0. Times are needed.
+    The gate sees the gap since the previous event and, with `query_time`, the gap until the query;
+    without `query_times` that gap is then 0. Times are needed.
 
-    `literal=True` is the published version (`mask_pads` mends its pads). Its states are not causal in time: position i reads
-    the gaps after it. It must be trained as its authors do (`windows="prefixes"`), with a target at the last position alone.
-    With one at every position it would learn from the times of future events, which no one knows when serving.
+    `literal=True` is the published version (`mask_pads` mends its pads). Its states are not causal
+    in time: position i reads the gaps after it. It must be trained as its authors do
+    (`windows="prefixes"`), with a target at the last position alone. With one at every position it
+    would learn from the times of future events, which no one knows when serving.
     """
 
     uses_time = True
@@ -108,31 +126,50 @@ class TiM4Rec(Mamba4Rec):
         chunk: int = 64,
         dropout: float = 0.2,
     ):
-        sizes = {"blocks": blocks, "state": state, "expand": expand, "conv": conv, "heads": heads, "chunk": chunk}
+        sizes = {
+            "blocks": blocks,
+            "state": state,
+            "expand": expand,
+            "conv": conv,
+            "heads": heads,
+            "chunk": chunk,
+        }
         super().__init__(num_items, max_len, dim, **sizes, dropout=dropout)
         if time_hidden < 1:
             raise TutorialError(f"time_hidden must be at least 1, got {time_hidden}")
         if literal and query_time or mask_pads and not literal:
             raise TutorialError(
-                f"got {literal=}, {query_time=}, {mask_pads=}: leave out query_time with literal, and mask_pads without it"
+                f"got {literal=}, {query_time=}, {mask_pads=}: leave out query_time with literal,"
+                " and mask_pads without it"
             )
         self.query_time, self.literal, self.heads = query_time, literal, heads
         self.sees_later_times = literal
         if not literal:
             self.clock = Clock()
-            self.gates = nn.ModuleList(TimeGate(1 + query_time, time_hidden, heads) for _ in range(blocks))
+            self.gates = nn.ModuleList(
+                TimeGate(1 + query_time, time_hidden, heads) for _ in range(blocks)
+            )
             return
         self.clock = PublishedClock(max_len, dropout, mask_pads)
-        self.gates = nn.ModuleList(PublishedTimePath(max_len, heads, conv, dropout, last=i == blocks - 1) for i in range(blocks))
+        self.gates = nn.ModuleList(
+            PublishedTimePath(max_len, heads, conv, dropout, last=i == blocks - 1)
+            for i in range(blocks)
+        )
         for layer in self.layers:
             layer.feed_forward.layers[1] = nn.Hardswish()
 
-    def forward(self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None) -> Tensor:
+    def forward(
+        self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
+    ) -> Tensor:
         if times is None:
-            raise TutorialError("TiM4Rec sets its steps by the clock and got no times; pass times, int64 seconds [B, L]")
+            raise TutorialError(
+                "TiM4Rec sets its steps by the clock and got no times; pass times, int64 seconds"
+                " [B, L]"
+            )
         x = self.embed(items)
         if self.literal:
-            signal = self.clock(items, times)[:, None].expand(-1, self.heads, -1)  # [B, heads, max_len]
+            # [B, heads, max_len]
+            signal = self.clock(items, times)[:, None].expand(-1, self.heads, -1)
             for layer, path in zip(self.layers, self.gates, strict=True):
                 gate, signal = path(signal)
                 x = layer(x, gate[..., : items.shape[1]].transpose(1, 2))

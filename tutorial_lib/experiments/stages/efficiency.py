@@ -1,4 +1,6 @@
-"""Stage 4: what the models cost: parameters that learn, training, answering one user and 256, one more event."""
+"""Stage 4: what the models cost: parameters that learn, training, answering one user and 256, one
+more event.
+"""
 
 import statistics
 import timeit
@@ -21,10 +23,16 @@ REPEATS, WARM_UP, BATCHES = 30, 3, (1, 256)
 
 
 def live_parameters(model: SequenceModel, split: Split, config: TrainConfig) -> int:
-    """Numbers in those tensors that get a gradient other than 0 from one training batch; 0 for models that count."""
+    """Numbers in those tensors that get a gradient other than 0 from one training batch; 0 for
+    models that count.
+    """
     if not model.trains_by_gradient:
         return 0
-    batch = next(training_batches(split, max_len=model.max_len, batch_size=config.batch_size, seed=0, epoch=1))
+    batch = next(
+        training_batches(
+            split, max_len=model.max_len, batch_size=config.batch_size, seed=0, epoch=1
+        )
+    )
     model.zero_grad(set_to_none=True)
     batch_loss(model.train(), batch, config, torch.Generator().manual_seed(0)).backward()
     model.eval()
@@ -38,39 +46,54 @@ def milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def longest_histories(split: Split, max_len: int, size: int) -> Batch:
-    """A batch of exactly `size` test histories, the longest first, repeated where there are fewer."""
+    """A batch of exactly `size` test histories, the longest first, repeated where there are
+    fewer."""
     batch, _ = next(evaluation_batches(split, "test", max_len=max_len, batch_size=size))
     rows = torch.arange(size) % len(batch.items)
     return Batch(*(part[rows] for part in vars(batch).values()))
 
 
 def answer(model: SequenceModel, batch: Batch) -> torch.Tensor:
-    """Scores of the whole catalogue after the last event of each history, the whole window read again: [B, V + 1]."""
+    """Scores of the whole catalogue after the last event of each history, the whole window read
+    again: [B, V + 1].
+    """
     known = {"users": batch.users} if model.takes_users else {}
     states = model(batch.items, batch.times, batch.query_times, **known)
-    return model.score(states[torch.arange(len(states)), batch.lengths - 1] if states.dim() == 3 else states)
+    return model.score(
+        states[torch.arange(len(states)), batch.lengths - 1] if states.dim() == 3 else states
+    )
 
 
 def stream(model: SequenceModel, batch: Batch) -> Callable[[], torch.Tensor] | None:
-    """One more event of one user and the scores after it, from a kept state; None where the model keeps none."""
+    """One more event of one user and the scores after it, from a kept state; None where the model
+    keeps none.
+    """
     if not hasattr(model, "step"):
         return None
     kept = None
     for place in range(int(batch.lengths[0]) - 1):
         kept = model.step(kept, batch.items[:1, place], batch.times[:1, place])
-    item, moment, query = (part[:1, batch.lengths[0] - 1] for part in (batch.items, batch.times, batch.query_times))
+    item, moment, query = (
+        part[:1, batch.lengths[0] - 1] for part in (batch.items, batch.times, batch.query_times)
+    )
     return lambda: model.score(model.read(model.step(kept, item, moment), query))
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """efficiency: a row a model. Times are those of this machine while it did whatever else it did: compare within a table."""
+    """efficiency: a row a model. Times are those of this machine while it did whatever else it did:
+    compare within a table.
+    """
     suite.train_all()
     rows = []
     with one_thread("measuring efficiency"):
         for entry in suite.lineup:
             model = suite.model(entry)
             results = [suite.result(suite.run(entry, seed)) for seed in range(suite.seeds)]
-            row = {"model": entry.label, "twin": entry.twin, "ndcg@10": np.mean([result["ndcg@10"] for result in results])}
+            row = {
+                "model": entry.label,
+                "twin": entry.twin,
+                "ndcg@10": np.mean([result["ndcg@10"] for result in results]),
+            }
             row["parameters"] = sum(p.numel() for p in model.parameters())
             row["live_parameters"] = live_parameters(model, suite.data, suite.run(entry, 0).config)
             costs = [result["train_seconds"] / max(result["epochs"], 1) for result in results]
@@ -78,7 +101,9 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             with torch.inference_mode():
                 for size in BATCHES:
                     batch = longest_histories(suite.data, suite.max_len, size)
-                    row[f"latency_ms_batch_{size}"] = milliseconds(lambda model=model, batch=batch: answer(model, batch))
+                    row[f"latency_ms_batch_{size}"] = milliseconds(
+                        lambda model=model, batch=batch: answer(model, batch)
+                    )
                 step = stream(model, batch)
                 row["one_more_event_ms"] = milliseconds(step) if step else row["latency_ms_batch_1"]
             rows.append(row | {"streams": step is not None, "threads": torch.get_num_threads()})
@@ -91,9 +116,12 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     figure = Figure(figsize=(8, 1.3 + 0.2 * len(table)))
     left, right = figure.subplots(1, 2, sharey=True)
     rows = range(len(table))
-    left.plot(table["live_parameters"].replace(0, np.nan) / 1000, rows, "o", color=BLUE)  # models that count learn none
+    # models that count learn none
+    left.plot(table["live_parameters"].replace(0, np.nan) / 1000, rows, "o", color=BLUE)
     right.plot(table["latency_ms_batch_1"], rows, "o", color=BLUE, label="one user, whole window")
-    right.plot(table["one_more_event_ms"], rows, "|", color=ORANGE, ms=9, mew=2, label="one more event")
+    right.plot(
+        table["one_more_event_ms"], rows, "|", color=ORANGE, ms=9, mew=2, label="one more event"
+    )
     left.set(xlabel="thousand parameters that learn", ylim=(len(table) - 0.5, -0.5))
     right.set(xscale="log", xlabel="milliseconds for an answer")
     left.set_yticks(rows, table["model"], fontsize=8)
@@ -113,13 +141,27 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         if len(trained):
             least, most = trained[column].idxmin(), trained[column].idxmax()
             lines.append(
-                f"{text}: {trained[column][least]:,.{digits}f} ({least}) to {trained[column][most]:,.{digits}f} ({most})."
+                f"{text}: {trained[column][least]:,.{digits}f} ({least}) to"
+                f" {trained[column][most]:,.{digits}f} ({most})."
             )
     if {"deepm3-euler", "deepm3-rk4"} <= set(table.index):
         euler, rk4 = table.loc["deepm3-euler"], table.loc["deepm3-rk4"]
-        ratio, scores = euler["latency_ms_batch_1"] / rk4["latency_ms_batch_1"], (euler["ndcg@10"], rk4["ndcg@10"])
-        lines.append("Euler answers in {:.0%} of the time of RK4, at NDCG@10 {:.4f} against {:.4f}.".format(ratio, *scores))
+        ratio, scores = (
+            euler["latency_ms_batch_1"] / rk4["latency_ms_batch_1"],
+            (
+                euler["ndcg@10"],
+                rk4["ndcg@10"],
+            ),
+        )
+        lines.append(
+            "Euler answers in {:.0%} of the time of RK4, at NDCG@10 {:.4f} against {:.4f}.".format(
+                ratio, *scores
+            )
+        )
     for name, row in table[table["streams"]].iterrows():
         share = row["one_more_event_ms"] / row["latency_ms_batch_1"]
-        lines.append(f"{name}: one more event from the kept state costs {share:.1%} of reading the window again.")
+        lines.append(
+            f"{name}: one more event from the kept state costs {share:.1%} of reading the window"
+            " again."
+        )
     return lines

@@ -1,4 +1,6 @@
-"""Is a stage up to date? It is if its settings, its code, the files it read and those it made are what its provenance says."""
+"""Is a stage up to date? It is if its settings, its code, the files it read and those it made are
+what its provenance says.
+"""
 
 import gzip
 import hashlib
@@ -7,33 +9,57 @@ from pathlib import Path
 
 import tutorial_lib
 
-STAGES = ("tune", "sensitivity", "robustness", "efficiency", "significance", "irregularity", "stability", "report")
+STAGES = (
+    "tune",
+    "sensitivity",
+    "robustness",
+    "efficiency",
+    "significance",
+    "irregularity",
+    "stability",
+    "report",
+)
 LIBRARY = Path(tutorial_lib.__file__).parent
 
 
 def digest(*paths: Path) -> str:
-    """First 16 hex digits of the SHA-256 of the contents; .gz files count unpacked, for their headers hold the time."""
+    """First 16 hex digits of the SHA-256 of the contents; .gz files count unpacked, for their
+    headers hold the time.
+    """
     sha = hashlib.sha256()
     for path in paths:
-        sha.update(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+        sha.update(
+            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        )
     return sha.hexdigest()[:16]
 
 
 def sources(stage: str) -> list[Path]:
-    """The files whose change makes a stage old. What trains a model is not among them: each run names the code that made it."""
+    """The files whose change makes a stage old. What trains a model is not among them: each run
+    names the code that made it.
+    """
     folder, library = Path(__file__).parent, LIBRARY
     if stage == "report":
         return sorted(folder.glob("*.py"))
-    shared = [folder / "shared.py", library / "evaluate.py", library / "statistics.py", library / "data" / "corrupt.py"]
+    shared = [
+        folder / "shared.py",
+        library / "evaluate.py",
+        library / "statistics.py",
+        library / "data" / "corrupt.py",
+    ]
     return [folder / f"{stage}.py", *shared]
 
 
 def why(settings: dict[str, object], out: Path, stage: str) -> str:
-    """Why a stage must run, in words; empty if its outputs are complete and made from what is there now."""
+    """Why a stage must run, in words; empty if its outputs are complete and made from what is there
+    now.
+    """
     folder = out / stage
     try:
         old = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        if changed := [name for name, value in settings.items() if old["settings"].get(name) != value]:
+        if changed := [
+            name for name, value in settings.items() if old["settings"].get(name) != value
+        ]:
             return f"settings have changed ({', '.join(changed)})"
         if old["code"] != digest(*sources(stage)):
             return "its code has changed"

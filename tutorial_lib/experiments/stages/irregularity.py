@@ -1,8 +1,8 @@
 """Stage 6: does time help most where time is most irregular?
 
-Users are grouped in thirds by the coefficient of variation (CV, standard deviation over mean) of their gaps in the TRAINING part,
-the same groups for all models. The question is one of difference of differences: the gain over the twin in the top
-group minus that in the bottom group.
+Users are grouped in thirds by the coefficient of variation (CV, standard deviation over mean) of
+their gaps in the TRAINING part, the same groups for all models. The question is one of difference
+of differences: the gain over the twin in the top group minus that in the bottom group.
 """
 
 import numpy as np
@@ -10,57 +10,112 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.data.splits import Split
-from tutorial_lib.experiments.stages.shared import ALPHA, forest, label_permutations, listed, paired, thirds
+from tutorial_lib.experiments.stages.shared import (
+    ALPHA,
+    forest,
+    label_permutations,
+    listed,
+    paired,
+    thirds,
+)
 from tutorial_lib.experiments.suite import Suite
 from tutorial_lib.statistics import holm, mean_over_seeds
 
 GROUPS = ("regular", "middle", "irregular")
 LEAST_GAPS, LEAST_USERS = 3, 2
-GROUP_COLUMNS = ["model", "twin", "group", "users", "cv_from", "cv_to", "gain", "gain_low", "gain_high"]
-COLUMNS = ["model", "twin", "difference", "difference_low", "difference_high", "p", "p_holm", "significant"]
+GROUP_COLUMNS = [
+    "model",
+    "twin",
+    "group",
+    "users",
+    "cv_from",
+    "cv_to",
+    "gain",
+    "gain_low",
+    "gain_high",
+]
+COLUMNS = [
+    "model",
+    "twin",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "p_holm",
+    "significant",
+]
 
 
 def training_cv(split: Split) -> np.ndarray:
-    """CV of each user's training gaps, float64 [num_users]; NaN with fewer than 3 gaps or no time between the events."""
+    """CV of each user's training gaps, float64 [num_users]; NaN with fewer than 3 gaps or no time
+    between the events.
+    """
     users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
     same = np.diff(users) == 0
     gaps, owner = np.diff(times)[same].astype(np.float64), users[1:][same]
     sizes = split.dataset.num_users
-    number, total = np.bincount(owner, minlength=sizes), np.bincount(owner, weights=gaps, minlength=sizes)
+    number, total = (
+        np.bincount(owner, minlength=sizes),
+        np.bincount(owner, weights=gaps, minlength=sizes),
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / number
-        spread = np.sqrt(np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=sizes) / number)
+        spread = np.sqrt(
+            np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=sizes) / number
+        )
         return np.where((number >= LEAST_GAPS) & (mean > 0), spread / mean, np.nan)
 
 
-def difference_interval(top: np.ndarray, bottom: np.ndarray, draws: int = 2000, seed: int = 0) -> dict[str, float]:
-    """mean(top) - mean(bottom) with its 95 % bootstrap interval; the users of each group are drawn anew among themselves."""
+def difference_interval(
+    top: np.ndarray, bottom: np.ndarray, draws: int = 2000, seed: int = 0
+) -> dict[str, float]:
+    """mean(top) - mean(bottom) with its 95 % bootstrap interval; the users of each group are drawn
+    anew among themselves.
+    """
     rng = np.random.default_rng(seed)
-    means = [np.array([part[rng.integers(0, len(part), len(part))].mean() for _ in range(draws)]) for part in (top, bottom)]
+    means = [
+        np.array([part[rng.integers(0, len(part), len(part))].mean() for _ in range(draws)])
+        for part in (top, bottom)
+    ]
     low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
-    return {"difference": top.mean() - bottom.mean(), "difference_low": low, "difference_high": high}
+    return {
+        "difference": top.mean() - bottom.mean(),
+        "difference_low": low,
+        "difference_high": high,
+    }
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """gains: a row a time-aware model and group; differences: a row a model, top group minus bottom group, Holm over models."""
+    """gains: a row a time-aware model and group; differences: a row a model, top group minus bottom
+    group, Holm over models.
+    """
     rows, gains, group = [], {}, np.zeros(0)
     if suite.aware:
         cv = training_cv(suite.data)[np.unique(suite.data.test.user)]
         group = thirds(cv)
     if min(np.count_nonzero(group == number) for number in range(len(GROUPS))) < LEAST_USERS:
-        return {"gains": pd.DataFrame(columns=GROUP_COLUMNS), "differences": pd.DataFrame(columns=COLUMNS)}
+        return {
+            "gains": pd.DataFrame(columns=GROUP_COLUMNS),
+            "differences": pd.DataFrame(columns=COLUMNS),
+        }
     suite.train_all()
     for entry in suite.aware:
         values, twin = suite.values(entry), suite.values(suite.entry(entry.twin))
         gains[entry.label] = mean_over_seeds(values) - mean_over_seeds(twin)
         for number, name in enumerate(GROUPS):
             inside = group == number
-            row = {"model": entry.label, "twin": entry.twin, "group": name, "users": int(inside.sum())}
+            row = {
+                "model": entry.label,
+                "twin": entry.twin,
+                "group": name,
+                "users": int(inside.sum()),
+            }
             row |= {"cv_from": cv[inside].min(), "cv_to": cv[inside].max()}
             rows.append(row | paired(values[:, inside], twin[:, inside], "gain"))
     table, top, bottom = np.stack(list(gains.values()), axis=1), group == 2, group == 0
     differences = pd.DataFrame(
-        {"model": entry.label, "twin": entry.twin} | difference_interval(gains[entry.label][top], gains[entry.label][bottom])
+        {"model": entry.label, "twin": entry.twin}
+        | difference_interval(gains[entry.label][top], gains[entry.label][bottom])
         for entry in suite.aware
     )
     differences["p"] = label_permutations(table[top | bottom], top[top | bottom])
@@ -80,13 +135,21 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
 def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
     table = tables["differences"]
     if table.empty:
-        return ["No model that uses time took part, or the users cannot be told apart by their gaps."]
+        return [
+            "No model that uses time took part, or the users cannot be told apart by their gaps."
+        ]
     more = table[table["significant"] & (table["difference"] > 0)]
     less = table[table["significant"] & (table["difference"] < 0)]
-    lines = [f"Gain more from time for irregular users than for regular ones (Holm p < {ALPHA}): {listed(more['model'])}."]
+    lines = [
+        f"Gain more from time for irregular users than for regular ones (Holm p < {ALPHA}):"
+        f" {listed(more['model'])}."
+    ]
     if len(less):
         lines.append(f"Gain less there: {listed(less['model'])}.")
     for row in table[table["model"].str.startswith("deepm3")].to_dict("records"):
         interval = f"[{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
-        lines.append(f"{row['model']}: irregular minus regular {row['difference']:+.4f} {interval}, Holm p {row['p_holm']:.3g}.")
+        lines.append(
+            f"{row['model']}: irregular minus regular {row['difference']:+.4f} {interval}, Holm p"
+            f" {row['p_holm']:.3g}."
+        )
     return lines

@@ -1,4 +1,6 @@
-"""Which models the suite compares: every model of the registry, and a twin without clock for each that reads one."""
+"""Which models the suite compares: every model of the registry, and a twin without clock for each
+that reads one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +11,9 @@ from tutorial_lib.models import MODELS, build_model
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of every table. `twin`: the label of the same model without a clock; who names one claims to use time."""
+    """One row of every table. `twin`: the label of the same model without a clock; who names one
+    claims to use time.
+    """
 
     label: str
     model: str
@@ -19,7 +23,9 @@ class Entry:
     @property
     def uses_time(self) -> bool:
         """Does the model read times at all? Then it cannot run on data that know only an order."""
-        return build_model(self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options).uses_time
+        return build_model(
+            self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options
+        ).uses_time
 
     @property
     def trained(self) -> bool:
@@ -60,15 +66,23 @@ ENTRIES = (
 
 
 def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> tuple[Entry, ...]:
-    """The entries with these labels or models, and the twins they are held against; None: all of them."""
+    """The entries with these labels or models, and the twins they are held against; None: all of
+    them.
+    """
     by_label = {entry.label: entry for entry in entries}
     if lost := sorted({entry.twin for entry in entries} - {None, *by_label}):
-        raise TutorialError(f"{lost[0]!r} is named as a twin and is no entry; known are {', '.join(by_label)}")
+        raise TutorialError(
+            f"{lost[0]!r} is named as a twin and is no entry; known are {', '.join(by_label)}"
+        )
     if names is None:
         return tuple(entries)
     known = set(by_label) | {entry.model for entry in entries}
     if unknown := [name for name in names if name not in known]:
         raise TutorialError(f"unknown model {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    chosen = {entry.label for entry in entries if entry.label in names or (entry.model in names and entry.model not in by_label)}
+    chosen = {
+        entry.label
+        for entry in entries
+        if entry.label in names or (entry.model in names and entry.model not in by_label)
+    }
     chosen |= {by_label[label].twin for label in chosen}
     return tuple(entry for entry in entries if entry.label in chosen)

@@ -1,31 +1,54 @@
-"""Stage 3: disturbed clocks and lost events, the same for every model, and beside each model its twin without a clock.
+"""Stage 3: disturbed clocks and lost events, the same for every model, and beside each model its
+twin without a clock.
 
-A model that never looks at the clock loses nothing when the clock is disturbed. So a small loss counts as robust only where the
-undisturbed model beats its twin: the column `uses_time`.
+A model that never looks at the clock loses nothing when the clock is disturbed. So a small loss
+counts as robust only where the undisturbed model beats its twin: the column `uses_time`.
 """
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import ends, forest, hierarchical_interval, listed, p_values, paired
+from tutorial_lib.experiments.stages.shared import (
+    ends,
+    forest,
+    hierarchical_interval,
+    listed,
+    p_values,
+    paired,
+)
 from tutorial_lib.experiments.suite import Suite
 
 CLOCK = ("jitter 0.5", "jitter 1", "jitter 2", "quantised 3600", "quantised 86400")
 CORRUPTIONS = (*CLOCK, "dropped 0.1", "dropped 0.3")
-COLUMNS = ("model", "twin", "corruption", "uses_time", "clean", "corrupted", "delta", "delta_low", "delta_high", "verdict")
+COLUMNS = (
+    "model",
+    "twin",
+    "corruption",
+    "uses_time",
+    "clean",
+    "corrupted",
+    "delta",
+    "delta_low",
+    "delta_high",
+    "verdict",
+)
 BLIND, HOLDS = "does not use time: proves nothing", "robust: uses time, no significant loss"
 AHEAD, BEATEN = "loses, still ahead of its twin", "loses its gain"
 
 
 def judge(uses_time: bool, loses: bool, ahead: bool) -> str:
-    """The verdict on a time-aware model: does it use time, does it lose, is it still ahead of its twin?"""
+    """The verdict on a time-aware model: does it use time, does it lose, is it still ahead of its
+    twin?
+    """
     if not uses_time:
         return BLIND
     return HOLDS if not loses else AHEAD if ahead else BEATEN
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """robustness: a row a time-aware model and corruption; its loss with p, its twin's, its lead before and after."""
+    """robustness: a row a time-aware model and corruption; its loss with p, its twin's, its lead
+    before and after.
+    """
     if not suite.data.dataset.has_times:
         return {"robustness": pd.DataFrame(columns=list(COLUMNS))}
     suite.corrupt_all(CORRUPTIONS)
@@ -33,17 +56,30 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     for entry in suite.aware:
         twin = suite.entry(entry.twin)
         clean, twin_clean = suite.values(entry), suite.values(twin)
-        gain = ends("gain", hierarchical_interval(clean - twin_clean))  # other seeds must not undo it
+        # other seeds must not undo it
+        gain = ends("gain", hierarchical_interval(clean - twin_clean))
         for name in CORRUPTIONS:
             after, twin_after = suite.values(entry, name), suite.values(twin, name)
             change, twin_change = paired(after, clean), paired(twin_after, twin_clean, "twin_delta")
             left = paired(after, twin_after, "gain_left")
-            uses, loses, ahead = gain["gain_low"] > 0, change["delta_high"] < 0, left["gain_left_low"] > 0
+            uses, loses, ahead = (
+                gain["gain_low"] > 0,
+                change["delta_high"] < 0,
+                left["gain_left_low"] > 0,
+            )
             row = {"model": entry.label, "twin": entry.twin, "corruption": name, "uses_time": uses}
-            row |= {"clean": clean.mean(), "corrupted": after.mean()} | change | {"verdict": judge(uses, loses, ahead)}
+            row |= (
+                {"clean": clean.mean(), "corrupted": after.mean()}
+                | change
+                | {"verdict": judge(uses, loses, ahead)}
+            )
             rows.append(row | twin_change | gain | left)
             losses.append(after - clean)
-    return {"robustness": pd.DataFrame(rows, columns=None if rows else list(COLUMNS)).assign(**p_values(losses))}
+    return {
+        "robustness": (
+            pd.DataFrame(rows, columns=None if rows else list(COLUMNS)).assign(**p_values(losses))
+        )
+    }
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
@@ -52,7 +88,10 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
         return {}
     label = "change of NDCG@10 (95 % interval; orange: the clean model beats its twin)"
     parts = {"clock": table["corruption"].isin(CLOCK), "dropped": ~table["corruption"].isin(CLOCK)}
-    return {name: forest(table[part], "delta", label, panels="corruption", bold="uses_time") for name, part in parts.items()}
+    return {
+        name: forest(table[part], "delta", label, panels="corruption", bold="uses_time")
+        for name, part in parts.items()
+    }
 
 
 def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
@@ -66,6 +105,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         f"Do not, so that small losses prove nothing for them: {listed(blind)}.",
     ]
     for name, part in table[table["uses_time"]].groupby("corruption", sort=False):
-        counts = ", ".join(f"{count} {text}" for text, count in part["verdict"].value_counts().items())
+        counts = ", ".join(
+            f"{count} {text}" for text, count in part["verdict"].value_counts().items()
+        )
         lines.append(f"{name}, of the {len(part)} that use time: {counts}.")
     return lines

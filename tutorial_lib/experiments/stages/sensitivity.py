@@ -1,7 +1,8 @@
 """Stage 2: what a trained model loses when the test histories lose their clock, or their order.
 
-Every gap is changed, the one before the target included: a model that is told the query time must not keep it. A loss shows
-that the model uses what was destroyed. No loss shows that it does not, and not that it is robust: see stage 3.
+Every gap is changed, the one before the target included: a model that is told the query time must
+not keep it. A loss shows that the model uses what was destroyed. No loss shows that it does not,
+and not that it is robust: see stage 3.
 """
 
 import pandas as pd
@@ -14,7 +15,9 @@ CONDITIONS = ("gaps shuffled", "order shuffled", "gaps constant")
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """sensitivity: a row a model and condition, with NDCG@10 before and after, the paired change, its p, and that of the twin."""
+    """sensitivity: a row a model and condition, with NDCG@10 before and after, the paired change,
+    its p, and that of the twin.
+    """
     conditions = CONDITIONS if suite.data.dataset.has_times else ("order shuffled",)
     suite.corrupt_all(conditions)
     rows, changes, differences = [], {}, []
@@ -25,7 +28,9 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             changes[entry.label, condition] = change = paired(after, clean)
             differences.append(after - clean)
             levels = {"clean": clean.mean(), "corrupted": after.mean()}
-            rows.append({"model": entry.label, "twin": entry.twin, "condition": condition} | levels | change)
+            rows.append(
+                {"model": entry.label, "twin": entry.twin, "condition": condition} | levels | change
+            )
     for row in rows:
         beside = changes.get((row["twin"], row["condition"]), {})
         row |= {f"twin_{name}": beside.get(name) for name in ("delta", "delta_low", "delta_high")}
@@ -44,5 +49,8 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         losing, aware = part["delta_high"] < 0, part["twin"].notna()
         blind = f"{(losing & ~aware).sum()} of {(~aware).sum()} others"
         names = listed(part["model"][losing & aware])
-        lines.append(f"{condition}: {(losing & aware).sum()} of {aware.sum()} time-aware models lose ({names}), {blind}.")
+        lines.append(
+            f"{condition}: {(losing & aware).sum()} of {aware.sum()} time-aware models lose"
+            f" ({names}), {blind}."
+        )
     return lines

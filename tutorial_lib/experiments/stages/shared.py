@@ -22,10 +22,14 @@ def paired(a: np.ndarray, b: np.ndarray, name: str = "delta") -> dict[str, float
     return ends(name, paired_bootstrap(a, b))
 
 
-def hierarchical_interval(values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Interval:
-    """Bootstrap interval of the mean that draws seeds anew and users anew: what another training on other users might give.
+def hierarchical_interval(
+    values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> Interval:
+    """Bootstrap interval of the mean that draws seeds anew and users anew: what another training on
+    other users might give.
 
-    values: [S, N]. With few seeds the spread between seeds is known badly, and two or three give too short an interval.
+    values: [S, N]. With few seeds the spread between seeds is known badly, and two or three give
+    too short an interval.
     """
     rng, (seeds, users) = np.random.default_rng(seed), values.shape
     means = np.empty(draws)
@@ -37,7 +41,8 @@ def hierarchical_interval(values: np.ndarray, level: float = 0.95, draws: int = 
 
 
 def sign_flips(differences: np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
-    """`statistics.sign_flip_test` for many comparisons with the same signs: [N, P] -> two-sided p-values [P].
+    """`statistics.sign_flip_test` for many comparisons with the same signs: [N, P] -> two-sided
+    p-values [P].
 
     One matrix product a chunk instead of a test a pair, which makes hundreds of pairs affordable.
     """
@@ -51,15 +56,25 @@ def sign_flips(differences: np.ndarray, draws: int = 10_000, seed: int = 0) -> n
 
 
 def p_values(differences: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Columns p and p_holm of comparisons [S, N] each: sign flips over users, seeds averaged; Holm over all of them."""
-    p = sign_flips(np.stack([one.mean(0) for one in differences], axis=1)) if differences else np.zeros(0)
+    """Columns p and p_holm of comparisons [S, N] each: sign flips over users, seeds averaged; Holm
+    over all of them.
+    """
+    p = (
+        sign_flips(np.stack([one.mean(0) for one in differences], axis=1))
+        if differences
+        else np.zeros(0)
+    )
     return {"p": p, "p_holm": holm(p)}
 
 
-def label_permutations(values: np.ndarray, top: np.ndarray, draws: int = 10_000, seed: int = 0) -> np.ndarray:
-    """Two-sided p-values [P] of "belonging to the top group makes no difference". values [N, P], top bool [N].
+def label_permutations(
+    values: np.ndarray, top: np.ndarray, draws: int = 10_000, seed: int = 0
+) -> np.ndarray:
+    """Two-sided p-values [P] of "belonging to the top group makes no difference". values [N, P],
+    top bool [N].
 
-    The groups are drawn anew with the same sizes; the share of draws whose difference of means is at least as far from 0.
+    The groups are drawn anew with the same sizes; the share of draws whose difference of means is
+    at least as far from 0.
     """
     rng, n, size = np.random.default_rng(seed), len(values), int(top.sum())
     if not 0 < size < n:
@@ -77,7 +92,9 @@ def label_permutations(values: np.ndarray, top: np.ndarray, draws: int = 10_000,
 
 
 def thirds(values: np.ndarray) -> np.ndarray:
-    """0, 1, 2: low, middle or high third of the values, -1 where there is none (NaN). Equal values share a group."""
+    """0, 1, 2: low, middle or high third of the values, -1 where there is none (NaN). Equal values
+    share a group.
+    """
     known = np.isfinite(values)
     if not known.any():
         return np.full(len(values), -1)
@@ -86,20 +103,38 @@ def thirds(values: np.ndarray) -> np.ndarray:
 
 
 def effect_size(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean difference in units of its standard deviation over users (Cohen's d for pairs); 0 where nothing differs."""
+    """Mean difference in units of its standard deviation over users (Cohen's d for pairs); 0 where
+    nothing differs.
+    """
     difference = mean_over_seeds(a) - mean_over_seeds(b)
     spread = difference.std(ddof=1) if len(difference) > 1 else 0.0
     return float(difference.mean() / spread) if spread > 0 else 0.0
 
 
-def forest(table: pd.DataFrame, column: str, xlabel: str, *, panels: str | None = None, bold: str | None = None) -> Figure:
-    """A row a model: `column` with its interval (`column`_low, `column`_high), a panel for each value of `panels`.
+def forest(
+    table: pd.DataFrame,
+    column: str,
+    xlabel: str,
+    *,
+    panels: str | None = None,
+    bold: str | None = None,
+) -> Figure:
+    """A row a model: `column` with its interval (`column`_low, `column`_high), a panel for each
+    value of `panels`.
 
-    Rows where the truth value `bold` holds are orange. A line marks 0 where values lie on both sides.
+    Rows where the truth value `bold` holds are orange. A line marks 0 where values lie on both
+    sides.
     """
-    models, names = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table[panels])) if panels else [None]
+    models, names = (
+        list(dict.fromkeys(table["model"])),
+        (list(dict.fromkeys(table[panels])) if panels else [None]),
+    )
     figure = Figure(figsize=(2.2 + 2.1 * max(len(names), 2), 1.3 + 0.2 * len(models)))
-    for name, ax in zip(names, figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0], strict=True):
+    for name, ax in zip(
+        names,
+        figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0],
+        strict=True,
+    ):
         part = table if panels is None else table[table[panels] == name]
         for row in part.to_dict("records"):
             y, color = models.index(row["model"]), ORANGE if bold and row[bold] else BLUE

@@ -1,7 +1,8 @@
 """Stage 5: all pairs of models, paired over users, and each time-aware model against its twin.
 
-Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip test, corrected after Holm within a table
-(and within a group of users). A gain over a twin must also hold in the interval that draws seeds anew (seeds_low, seeds_high).
+Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip test,
+corrected after Holm within a table (and within a group of users). A gain over a twin must also hold
+in the interval that draws seeds anew (seeds_low, seeds_high).
 """
 
 from itertools import combinations
@@ -10,19 +11,42 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import ALPHA, effect_size, hierarchical_interval, listed, p_values, paired, thirds
+from tutorial_lib.experiments.stages.shared import (
+    ALPHA,
+    effect_size,
+    hierarchical_interval,
+    listed,
+    p_values,
+    paired,
+    thirds,
+)
 from tutorial_lib.experiments.suite import Suite
 
 LENGTHS = ("short histories", "middle", "long histories")
 
 
-def compare(values: dict[str, np.ndarray], pairs: list[tuple[str, str]], names: tuple[str, str, str]) -> pd.DataFrame:
-    """A row a pair (a, b): mean of a - b, interval, effect size, p, Holm's p. `names`: of the columns a, b and difference."""
+def compare(
+    values: dict[str, np.ndarray], pairs: list[tuple[str, str]], names: tuple[str, str, str]
+) -> pd.DataFrame:
+    """A row a pair (a, b): mean of a - b, interval, effect size, p, Holm's p. `names`: of the
+    columns a, b and difference.
+    """
     rows = []
     for a, b in pairs:
-        row = {names[0]: a, names[1]: b, "users": values[a].shape[1]} | paired(values[a], values[b], names[2])
+        row = {names[0]: a, names[1]: b, "users": values[a].shape[1]} | paired(
+            values[a], values[b], names[2]
+        )
         rows.append(row | {"effect": effect_size(values[a], values[b])})
-    measured = ("users", names[2], f"{names[2]}_low", f"{names[2]}_high", "effect", "p", "p_holm", "significant")
+    measured = (
+        "users",
+        names[2],
+        f"{names[2]}_low",
+        f"{names[2]}_high",
+        "effect",
+        "p",
+        "p_holm",
+        "significant",
+    )
     table = pd.DataFrame(rows, columns=[*names[:2], *measured])
     if rows:
         table = table.assign(**p_values([values[a] - values[b] for a, b in pairs]))
@@ -31,24 +55,43 @@ def compare(values: dict[str, np.ndarray], pairs: list[tuple[str, str]], names: 
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """pairs: all pairs of models; gains: time-aware models against their twins; by_length: pairs within thirds by history."""
+    """pairs: all pairs of models; gains: time-aware models against their twins; by_length: pairs
+    within thirds by history.
+    """
     suite.train_all()
     values = {entry.label: suite.values(entry) for entry in suite.lineup}
     pairs = list(combinations(values, 2))
-    gains = compare(values, [(entry.label, entry.twin) for entry in suite.aware], ("model", "twin", "gain"))
+    gains = compare(
+        values, [(entry.label, entry.twin) for entry in suite.aware], ("model", "twin", "gain")
+    )
     if len(gains):
-        redrawn = [hierarchical_interval(values[entry.label] - values[entry.twin]) for entry in suite.aware]
-        gains["seeds_low"], gains["seeds_high"] = [one.low for one in redrawn], [one.high for one in redrawn]
-    last = pd.DataFrame({"user": suite.data.test.user, "length": suite.data.test.row - suite.data.test.start})
+        redrawn = [
+            hierarchical_interval(values[entry.label] - values[entry.twin]) for entry in suite.aware
+        ]
+        gains["seeds_low"], gains["seeds_high"] = (
+            [one.low for one in redrawn],
+            [one.high for one in redrawn],
+        )
+    last = pd.DataFrame(
+        {"user": suite.data.test.user, "length": suite.data.test.row - suite.data.test.start}
+    )
     lengths = last.groupby("user")["length"].max().to_numpy()
     group, parts = thirds(lengths), []
     for number, name in enumerate(LENGTHS):
         if (inside := group == number).sum() > 1:  # histories of one length fill one group only
-            part = compare({label: v[:, inside] for label, v in values.items()}, pairs, ("a", "b", "difference"))
+            part = compare(
+                {label: v[:, inside] for label, v in values.items()},
+                pairs,
+                ("a", "b", "difference"),
+            )
             span = f"{lengths[inside].min()} to {lengths[inside].max()}"
             parts.append(part.assign(group=name, events=span))
     overall = compare(values, pairs, ("a", "b", "difference"))
-    return {"pairs": overall, "gains": gains, "by_length": pd.concat(parts) if parts else overall[:0]}
+    return {
+        "pairs": overall,
+        "gains": gains,
+        "by_length": pd.concat(parts) if parts else overall[:0],
+    }
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
@@ -87,12 +130,15 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         else f"No time-aware model gains significantly over its twin ({len(gains)} tested)."
     )
     if len(lucky):
-        lines.append(f"Gain over all users, but other seeds might undo it: {listed(lucky['model'])}.")
+        lines.append(
+            f"Gain over all users, but other seeds might undo it: {listed(lucky['model'])}."
+        )
     if len(down):
         lines.append(f"Are significantly worse than their twins: {listed(down['model'])}.")
     best = gains.loc[gains["gain"].idxmax()]
     interval = f"[{best['gain_low']:+.4f}, {best['gain_high']:+.4f}]"
     lines.append(
-        f"Largest gain: {best['model']} over {best['twin']}, {best['gain']:+.4f} {interval}, Holm p {best['p_holm']:.3g}."
+        f"Largest gain: {best['model']} over {best['twin']}, {best['gain']:+.4f} {interval}, Holm p"
+        f" {best['p_holm']:.3g}."
     )
     return lines

@@ -1,4 +1,6 @@
-"""Stage 7: every model with every seed. How far do seeds alone move a result, and does the ranking of models survive?"""
+"""Stage 7: every model with every seed. How far do seeds alone move a result, and does the ranking
+of models survive?
+"""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,27 +11,40 @@ from tutorial_lib.plots import BLUE, SKY
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
-    """seeds: a row a model and seed, with the rank of the model. models: a row a model. runs: all that was trained for them."""
+    """seeds: a row a model and seed, with the rank of the model. models: a row a model. runs: all
+    that was trained for them.
+    """
     suite.train_all()
     values = {entry.label: suite.values(entry) for entry in suite.lineup}
-    means = pd.DataFrame({label: one.mean(1) for label, one in values.items()})  # a row a seed, a column a model
+    # a row a seed, a column a model
+    means = pd.DataFrame({label: one.mean(1) for label, one in values.items()})
     places = means.rank(axis=1, ascending=False)
-    seeds = means.rename_axis("seed").reset_index().melt("seed", var_name="model", value_name="ndcg@10")
+    seeds = (
+        means.rename_axis("seed").reset_index().melt("seed", var_name="model", value_name="ndcg@10")
+    )
     seeds["place"] = places.melt()["value"]
     rows = []
     for entry in suite.lineup:
         own, place = means[entry.label], places[entry.label]
         spread = own.std(ddof=1) if suite.seeds > 1 and entry.trained else None
         row = {"model": entry.label, "seeds": suite.seeds if entry.trained else 1}
-        row |= ends("ndcg@10", hierarchical_interval(values[entry.label])) | {"sd_over_seeds": spread}
-        rows.append(row | {"place": place.mean(), "best_place": place.min(), "worst_place": place.max()})
+        row |= ends("ndcg@10", hierarchical_interval(values[entry.label])) | {
+            "sd_over_seeds": spread
+        }
+        rows.append(
+            row | {"place": place.mean(), "best_place": place.min(), "worst_place": place.max()}
+        )
     models = pd.DataFrame(rows).sort_values("ndcg@10", ascending=False, kind="stable")
     ran = {}
     for entry in suite.lineup:
         for seed in range(suite.seeds):
             result = suite.result(suite.run(entry, seed))
             ran[result["run"]] = {"label": entry.label} | result
-    return {"models": models, "seeds": seeds[["model", "seed", "ndcg@10", "place"]], "runs": pd.DataFrame(ran.values())}
+    return {
+        "models": models,
+        "seeds": seeds[["model", "seed", "ndcg@10", "place"]],
+        "runs": pd.DataFrame(ran.values()),
+    }
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
@@ -38,9 +53,22 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     figure = Figure(figsize=(6.4, 1.3 + 0.2 * len(names)))
     ax = figure.subplots()
     ax.hlines(
-        range(len(names)), models["ndcg@10_low"], models["ndcg@10_high"], color=SKY, lw=5, label="interval, seeds and users"
+        range(len(names)),
+        models["ndcg@10_low"],
+        models["ndcg@10_high"],
+        color=SKY,
+        lw=5,
+        label="interval, seeds and users",
     )
-    ax.plot(seeds["ndcg@10"], [names.index(name) for name in seeds["model"]], "|", color=BLUE, ms=9, mew=2, label="one seed")
+    ax.plot(
+        seeds["ndcg@10"],
+        [names.index(name) for name in seeds["model"]],
+        "|",
+        color=BLUE,
+        ms=9,
+        mew=2,
+        label="one seed",
+    )
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="NDCG@10 (mean over users)", ylim=(len(names) - 0.5, -0.5))
     figure.legend(loc="outside upper right", ncols=2, fontsize=8)
@@ -52,11 +80,24 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
     first = models.iloc[0]
     interval = f"[{first['ndcg@10_low']:.4f}, {first['ndcg@10_high']:.4f}]"
     lines = [f"Best on average: {first['model']}, NDCG@10 {first['ndcg@10']:.4f} {interval}."]
-    winners = seeds.sort_values("place", kind="stable").drop_duplicates("seed")["model"].value_counts()
-    lines.append("First place by seed: " + ", ".join(f"{name} {number} times" for name, number in winners.items()) + ".")
+    winners = (
+        seeds.sort_values("place", kind="stable").drop_duplicates("seed")["model"].value_counts()
+    )
+    lines.append(
+        "First place by seed: "
+        + ", ".join(f"{name} {number} times" for name, number in winners.items())
+        + "."
+    )
     spread = models["sd_over_seeds"].dropna()
     if len(spread):
-        lines.append(f"Standard deviation over seeds: median {spread.median():.4f}, largest {spread.max():.4f}.")
+        lines.append(
+            f"Standard deviation over seeds: median {spread.median():.4f}, largest"
+            f" {spread.max():.4f}."
+        )
     made = tables["runs"]["code_version"].value_counts()
-    lines.append("Trained with these versions of the code: " + ", ".join(f"{name} ({n} runs)" for name, n in made.items()) + ".")
+    lines.append(
+        "Trained with these versions of the code: "
+        + ", ".join(f"{name} ({n} runs)" for name, n in made.items())
+        + "."
+    )
     return lines

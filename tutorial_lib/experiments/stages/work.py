@@ -1,7 +1,9 @@
-"""The work behind the tables, in one process or several: training runs, evaluating them on corrupted histories.
+"""The work behind the tables, in one process or several: training runs, evaluating them on
+corrupted histories.
 
-Every task is a plain function of plain values, runs on one thread and leaves its result on the disk, whole or not at all. So the
-numbers do not depend on how many processes share the work, nor on how often it was interrupted.
+Every task is a plain function of plain values, runs on one thread and leaves its result on the
+disk, whole or not at all. So the numbers do not depend on how many processes share the work, nor on
+how often it was interrupted.
 """
 
 import multiprocessing
@@ -28,7 +30,9 @@ from tutorial_lib.train import pick_device, train
 
 
 def ranks_file(folder: Path, corruption: str = "", seed: int = 0) -> Path:
-    """Where a run keeps its ranks; those on corrupted histories under the version of the code that made them."""
+    """Where a run keeps its ranks; those on corrupted histories under the version of the code that
+    made them.
+    """
     if not corruption:
         return folder / "ranks.csv.gz"
     code = digest(LIBRARY / "data" / "corrupt.py", LIBRARY / "evaluate.py")[:8]
@@ -37,13 +41,17 @@ def ranks_file(folder: Path, corruption: str = "", seed: int = 0) -> Path:
 
 @contextmanager
 def one_thread(what: str) -> Iterator[None]:
-    """One thread inside, so that the last digits never depend on the number of cores; any failure becomes one clear sentence."""
+    """One thread inside, so that the last digits never depend on the number of cores; any failure
+    becomes one clear sentence.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     except Exception as error:
-        reason = str(error) if isinstance(error, TutorialError) else f"{type(error).__name__}: {error}"
+        reason = (
+            str(error) if isinstance(error, TutorialError) else f"{type(error).__name__}: {error}"
+        )
         raise TutorialError(f"{what}: {' '.join(reason.split())}") from error
     finally:
         torch.set_num_threads(threads)
@@ -55,7 +63,9 @@ def train_run(run: Run, folder: Path, device: str) -> None:
         execute(run, folder, device=device, progress=False, sampled=0)
 
 
-def evaluate_run(run: Run, folder: Path, device: str, corruptions: Sequence[str], seed: int) -> None:
+def evaluate_run(
+    run: Run, folder: Path, device: str, corruptions: Sequence[str], seed: int
+) -> None:
     """Ranks of a finished run on the test part after each corruption, drawn with `seed`."""
     with one_thread(f"evaluating {run.name}"):
         split = make_split(load_dataset(run.dataset, users=run.users), run.split)
@@ -63,15 +73,26 @@ def evaluate_run(run: Run, folder: Path, device: str, corruptions: Sequence[str]
         for name in corruptions:
             file = ranks_file(folder / run.name, name, seed)
             file.parent.mkdir(parents=True, exist_ok=True)
-            evaluate(model, corrupt(split, name, seed), "test", device=pick_device(device)).to_csv(file)
+            evaluate(model, corrupt(split, name, seed), "test", device=pick_device(device)).to_csv(
+                file
+            )
 
 
 def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:
-    """The model of a finished run with the weights of its best epoch; models that count are fitted again."""
-    sizes = {"num_items": split.dataset.num_items, "num_users": split.dataset.num_users, "max_len": run.max_len, "dim": run.dim}
+    """The model of a finished run with the weights of its best epoch; models that count are fitted
+    again.
+    """
+    sizes = {
+        "num_items": split.dataset.num_items,
+        "num_users": split.dataset.num_users,
+        "max_len": run.max_len,
+        "dim": run.dim,
+    }
     model = build_model(run.model, **sizes, **run.options)
     if model.trains_by_gradient:
-        saved = torch.load(folder / run.name / "checkpoint.pt", map_location="cpu", weights_only=True)
+        saved = torch.load(
+            folder / run.name / "checkpoint.pt", map_location="cpu", weights_only=True
+        )
         model.load_state_dict(saved["best"])
     else:
         train(model, split, run.config, device="cpu", progress=False)
@@ -79,7 +100,9 @@ def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:
 
 
 def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], object]) -> None:
-    """Runs the tasks in `jobs` processes, calling `tick` after each. The first failure cancels those not begun, and is raised."""
+    """Runs the tasks in `jobs` processes, calling `tick` after each. The first failure cancels
+    those not begun, and is raised.
+    """
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
             task()
@@ -93,13 +116,18 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
             done.result()
             tick()
     except BrokenProcessPool:
-        raise TutorialError("a process ended abruptly, perhaps for want of memory: give the same command with --jobs 1") from None
+        raise TutorialError(
+            "a process ended abruptly, perhaps for want of memory: give the same command with"
+            " --jobs 1"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _watch_parent() -> None:
-    """A process whose parent was killed must end too, else it would write beside the next start; Ctrl-C ends it silently."""
+    """A process whose parent was killed must end too, else it would write beside the next start;
+    Ctrl-C ends it silently.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def wait() -> None:
