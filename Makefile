@@ -27,40 +27,40 @@ setup: $(STAMP) ## make .venv and install everything (the others do this by them
 	@:
 
 lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LAB_ARGS="--no-browser --port 9999")
-	@exec $(RUN) notebooks/lab.py $(LAB_ARGS)
+	@exec $(RUN) -m course.lab $(LAB_ARGS)
 
 test: $(STAMP) ## run everything: style, unit tests, lesson sources, every notebook in both languages
 	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
 	@echo "unit tests"; $(PYTEST)
-	@echo "lessons"; $(TEST) notebooks/build.py check
+	@echo "lessons"; $(TEST) notebooks/python -m course.build check
 	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; env -u TUTORIAL_DATA_DIR $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
 
 build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
-	@$(RUN) notebooks/build.py build
+	@$(RUN) notebooks/python -m course.build build
 
 check: $(STAMP) ## check the lesson sources and their notebooks without running them
-	@$(RUN) notebooks/build.py check
+	@$(RUN) notebooks/python -m course.build check
 
 bench: $(STAMP) ## time a training step and a full ranking against textbook code
-	@$(RUN) tests/bench.py
+	@$(RUN) -m benchmarks
 
 experiments: $(STAMP) ## run all eight stages on the sample, in about 10 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
 	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)
 
 real-data: $(STAMP) ## run the training lessons on MovieLens 100K, found in TUTORIAL_DATA_DIR
-	@$(RUN) tests/run_on_real_data.py
+	@$(RUN) tests/course/run_on_real_data.py
 
-assignments: $(COURSE) ## make course/, what is handed out and graded, in both languages (ASSIGNMENTS="state_spaces": only this)
-	@$(RUN) assignments/bundle.py $(ASSIGNMENTS)
+assignments: $(COURSE) ## make classroom/, what is handed out and graded, in both languages (ASSIGNMENTS="state_spaces": only this)
+	@$(RUN) -m course.assignments.bundle $(ASSIGNMENTS)
 
-grades: $(COURSE) ## grade what has been put into course/en/submitted and course/zh/submitted (GRADE_ARGS=--again: all of it)
-	@$(RUN) assignments/classroom.py $(GRADE_ARGS)
+grades: $(COURSE) ## grade what has been put into classroom/en/submitted and classroom/zh/submitted (GRADE_ARGS=--again: all of it)
+	@$(RUN) -m course.assignments.classroom $(GRADE_ARGS)
 
 assignments-check: $(COURSE) ## send a class through nbgrader, hostile submissions among them, in about five minutes
-	@$(TEST) -m pytest --tb=short -m "" tests/test_assignments_guard.py tests/test_assignments_class.py
+	@$(TEST) -m pytest --tb=short -m "" tests/course/test_assignments_guard.py tests/course/test_assignments_class.py
 
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
-	@$(RUN) tests/lab_smoke.py
+	@$(RUN) tests/course/lab_smoke.py
 
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache

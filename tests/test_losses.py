@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import tutorial_lib.losses as losses
-from tests.textbook import textbook_full_softmax
+from benchmarks.textbook import textbook_full_softmax
 from tutorial_lib.models import build_model
 
 

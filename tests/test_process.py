@@ -57,5 +57,5 @@ def test_how_threads_wait_is_set_unless_the_user_has_said():
     assert printed(code).split() == ["1000", "PASSIVE"]
     assert printed(code, GOMP_SPINCOUNT="7").split() == ["7", "PASSIVE"]
     assert printed(code, OMP_WAIT_POLICY="ACTIVE").split() == ["None", "ACTIVE"]
-    lab = code.replace("tutorial_lib", "sys; sys.path.insert(0, 'notebooks'); import lab")
+    lab = code.replace("tutorial_lib", "course.lab")
     assert printed(lab).split() == ["1000", "PASSIVE"]  # kernels inherit it

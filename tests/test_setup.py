@@ -307,6 +307,6 @@ def test_nothing_of_one_machine_in_the_repository():
         # the one file that may know its surroundings
         forbidden = f"{hosts}|{paths}" if name != ".ci/run" else hosts
         # planted faults, an absolute path among them
-        if not name.startswith("tests/build_fixtures/"):
+        if not name.startswith("tests/course/build_fixtures/"):
             found += [f"{name}: {hit.group()}" for hit in re.finditer(forbidden, text)]
     assert found == []

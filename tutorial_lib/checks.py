@@ -1,23 +1,18 @@
-"""What lessons use to keep their word: numbers in the text are checked, exercises judge themselves,
-settings come from one place.
+"""What lessons use to keep their word: numbers in the text are checked, settings
+come from one place.
 
 Everything printed here is the same on every machine: wanted values and tolerances, never raw
 results.
 """
 
-import functools
-import inspect
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from tutorial_lib.errors import TutorialError
-
-NOT_ATTEMPTED, WRONG, RIGHT = "not attempted yet", "wrong", "right"
 
 
 def expect(name: str, value: float, want: float, tol: float, when: bool = True) -> None:
@@ -62,7 +57,7 @@ def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool =
     Infinities must stand in the same places; NaN equals nothing. The tolerance must be smaller than
     the largest wanted entry.
     """
-    got, want = _array(got), _array(want)
+    got, want = as_array(got), as_array(want)
     size = np.abs(want[np.isfinite(want)]).max(initial=0)
     if not 0 < tol < (size or np.inf):
         raise TutorialError(
@@ -70,7 +65,7 @@ def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool =
             f" {size:g}"
         )
     if got.shape == want.shape:
-        worst, place = _worst(got, want)
+        worst, place = worst_difference(got, want)
         found = (
             f"off by {worst:.3g} at {place}: {got[place]:.6g} instead of {want[place]:.6g}"
             if want.size
@@ -100,12 +95,12 @@ def _report(name: str, text: str, good: bool, found: object, when: bool) -> None
         )
 
 
-def _array(x: Any) -> np.ndarray:
+def as_array(x: Any) -> np.ndarray:
     """Float64 copy of a tensor, array, list or number."""
     return np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x, dtype=np.float64)
 
 
-def _worst(got: np.ndarray, want: np.ndarray) -> tuple[float, tuple[int, ...]]:
+def worst_difference(got: np.ndarray, want: np.ndarray) -> tuple[float, tuple[int, ...]]:
     """Largest difference and its place; equal infinities differ by 0, NaN by infinity."""
     with np.errstate(invalid="ignore"):
         difference = np.nan_to_num(
@@ -122,7 +117,7 @@ def show_matrix(
     booleans as 1 and a dot.
     """
     kind = np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x).dtype.kind
-    values = np.atleast_2d(_array(x))
+    values = np.atleast_2d(as_array(x))
     if values.ndim != 2 or any(
         labels is not None and len(labels) != size
         for labels, size in zip((rows, cols), values.shape, strict=True)
@@ -170,163 +165,6 @@ def settings(dataset: str = "sample", users: int | None = None) -> tuple[str, in
             " 1, or to all"
         )
     return dataset, int(wanted)
-
-
-class Wrong(Exception):
-    """Raised by a checker: the answer is wrong, because of this message."""
-
-
-class NotAttempted(Exception):
-    """Raised by a checker: there is no answer yet."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a checker found: status is "not attempted yet", "wrong" or "right"."""
-
-    status: str
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.status}, because {self.reason}" if self.reason else self.status
-
-    def _ipython_display_(self) -> None:
-        """The checker has printed the verdict; a notebook must not show it twice."""
-
-
-def exercise(test: Callable[..., None]) -> Callable[..., Verdict]:
-    """Decorator: turns `test(answer)`, which raises Wrong("...") for a wrong answer, into a
-    checker.
-
-    The checker prints exactly one line and returns the Verdict; it never raises. Not attempted: the
-    answer is None or `...` (or a list of these), or a function that returns one of these or raises
-    NotImplementedError. An answer that raises anything else is wrong.
-    """
-
-    @functools.wraps(test)
-    def checker(*answers: Any) -> Verdict:
-        try:
-            if any(map(_is_empty, answers)):
-                raise NotAttempted
-            test(*map(_probe, answers))
-            verdict = Verdict(RIGHT)
-        except NotAttempted:
-            verdict = Verdict(NOT_ATTEMPTED)
-        except Wrong as error:
-            verdict = Verdict(WRONG, " ".join(str(error).split()))
-        except Exception as error:
-            verdict = Verdict(NOT_ATTEMPTED) if _is_stub(error) else Verdict(WRONG, _raised(error))
-        print(verdict)
-        return verdict
-
-    return checker
-
-
-def _is_empty(answer: Any) -> bool:
-    if isinstance(answer, (tuple, list)):
-        return len(answer) > 0 and all(map(_is_empty, answer))
-    return answer is None or answer is Ellipsis
-
-
-def _is_stub(error: Exception) -> bool:
-    """`raise NotImplementedError` of an empty exercise; not torch's "not implemented for 'Long'",
-    which is a mistake.
-    """
-    return isinstance(error, NotImplementedError) and "not implemented for" not in str(error)
-
-
-def _raised(error: Exception) -> str:
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"it raised {type(error).__name__}" + (f": {first[:200]}" if first else "")
-
-
-def _probe(answer: Any) -> Any:
-    """A function that watches what the reader's function returns and raises; other answers pass as
-    they are.
-    """
-    if not (inspect.isroutine(answer) or isinstance(answer, functools.partial)):
-        return answer
-    answered = False
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal answered
-        try:
-            result = answer(*args, **kwargs)
-        except Exception as error:
-            raise (NotAttempted() if _is_stub(error) else Wrong(_raised(error))) from error
-        if _is_empty(result):
-            raise (
-                Wrong("it returned None: is a return missing on one of its paths?")
-                if answered
-                else NotAttempted()
-            )
-        answered = True
-        return result
-
-    return functools.update_wrapper(call, answer) if inspect.isroutine(answer) else call
-
-
-def want_tensor(
-    got: Any,
-    shape: tuple[int, ...] | None = None,
-    dtype: torch.dtype | None = None,
-    name: str = "your result",
-) -> None:
-    """For checkers: `got` must be a tensor of this shape and dtype (None: any), else Wrong;
-    NotAttempted if it is empty.
-    """
-    if _is_empty(got):
-        raise NotAttempted
-    if not isinstance(got, torch.Tensor):
-        raise Wrong(f"{name} is a {type(got).__name__}, wanted a torch.Tensor")
-    if shape is not None and tuple(got.shape) != tuple(shape):
-        raise Wrong(f"{name} has shape {tuple(got.shape)}, wanted {tuple(shape)}")
-    if dtype is not None and got.dtype != dtype:
-        raise Wrong(f"{name} has dtype {got.dtype}, wanted {dtype}")
-
-
-def _kind(dtype: torch.dtype) -> str:
-    return "bool" if dtype == torch.bool else "float" if dtype.is_floating_point else "int"
-
-
-def want_number(got: object, name: str) -> float:
-    """`got` as one number; NotAttempted where nothing was written, Wrong where it is something
-    else.
-    """
-    if got is None or got is Ellipsis:
-        raise NotAttempted
-    try:
-        return float(got)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} is {str(got)[:80]}; one number is wanted") from None
-
-
-def want_equal(got: Any, want: Any, tol: float = 1e-5, name: str = "your result") -> None:
-    """For checkers: `got` must equal `want` (tensor, array, list or number) entry by entry within
-    `tol`.
-
-    A tensor must also be of the same kind (truth values, whole numbers or decimals), whatever its
-    precision.
-    """
-    if _is_empty(got):
-        raise NotAttempted
-    if isinstance(want, torch.Tensor):
-        want_tensor(got, want.shape, name=name)
-        if _kind(got.dtype) != _kind(want.dtype):
-            raise Wrong(f"{name} has dtype {got.dtype}, wanted {want.dtype}")
-    try:
-        got, want = _array(got), _array(want)
-    except (TypeError, ValueError):
-        raise Wrong(
-            f"{name} is a {type(got).__name__}, wanted"
-            f" {'a number' if np.ndim(want) == 0 else 'numbers'}"
-        ) from None
-    if got.shape != want.shape:
-        raise Wrong(f"{name} has shape {got.shape}, wanted {want.shape}")
-    worst, place = _worst(got, want)
-    if worst > tol:
-        where = f"{name}[{', '.join(map(str, place))}]" if place else name
-        raise Wrong(f"{where} is {got[place]:.4g}, wanted {want[place]:.4g}")
 
 
 @torch.no_grad()

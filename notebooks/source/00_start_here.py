@@ -65,7 +65,7 @@ from tutorial_lib.data.datasets import find, load_dataset
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks, simulate
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import evaluate
-from tutorial_lib.exercises import lesson00
+from exercises import lesson00
 from tutorial_lib.models import build_model
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch

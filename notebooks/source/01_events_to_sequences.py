@@ -51,7 +51,7 @@ from tutorial_lib.data.events import validate
 from tutorial_lib.data.facts import gap_facts, later_share, read_facts
 from tutorial_lib.data.sequences import fit_gap_statistics, training_batches
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson01
+from exercises import lesson01
 
 plots.use_style()
 

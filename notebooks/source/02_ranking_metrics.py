@@ -62,7 +62,7 @@ from tutorial_lib.evaluate import (
     sampled_hit_probability,
     target_ranks,
 )
-from tutorial_lib.exercises import lesson02
+from exercises import lesson02
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.models.base import initialise
 from tutorial_lib.ratings import predict, rmse, split_ratings, train_ratings

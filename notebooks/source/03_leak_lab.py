@@ -53,7 +53,7 @@ from tutorial_lib.data.events import make_dataset, sort_events, validate
 from tutorial_lib.data.splits import Split, leave_last_out, make_split, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user, random_expectation
-from tutorial_lib.exercises import lesson03
+from exercises import lesson03
 from tutorial_lib.models import build_model
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, train

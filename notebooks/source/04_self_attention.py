@@ -48,7 +48,7 @@ from torch import nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
-from tutorial_lib.exercises import lesson04
+from exercises import lesson04
 
 torch.manual_seed(0)
 plots.use_style()

@@ -51,7 +51,7 @@ from tutorial_lib.data.sequences import training_batches
 from tutorial_lib.data.simulate import ceiling_ranks
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, target_ranks
-from tutorial_lib.exercises import lesson05
+from exercises import lesson05
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.statistics import paired_bootstrap

@@ -52,7 +52,7 @@ from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, influence, settings, show_matrix
 from tutorial_lib.data.simulate import World, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
-from tutorial_lib.exercises import lesson06
+from exercises import lesson06
 from tutorial_lib.experiments import block_ablation
 from tutorial_lib.experiments.block_ablation import VARIANTS, Switches
 from tutorial_lib.models import build_model

@@ -49,7 +49,7 @@ from tutorial_lib.data.sequences import evaluation_batches
 from tutorial_lib.data.simulate import ceiling_ranks
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, per_user
-from tutorial_lib.exercises import lesson07
+from exercises import lesson07
 from tutorial_lib.experiments.results import FACTS, read_ranks, read_results
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask

@@ -57,7 +57,7 @@ from tutorial_lib.data.sequences import training_batches
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson08
+from exercises import lesson08
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model

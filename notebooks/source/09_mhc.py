@@ -51,7 +51,7 @@ from torch import Tensor, nn
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, show_matrix
 from tutorial_lib.evaluate import ndcg, per_user
-from tutorial_lib.exercises import lesson09
+from exercises import lesson09
 from tutorial_lib.experiments.results import read_ranks, read_results
 from tutorial_lib.models import build_model
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap

@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
-from tutorial_lib.exercises import lesson10
+from exercises import lesson10
 
 torch.manual_seed(0)
 plots.use_style()

@@ -60,7 +60,7 @@ from tutorial_lib.checks import (
     influence,
     show_matrix,
 )
-from tutorial_lib.exercises import lesson11
+from exercises import lesson11
 from tutorial_lib.models import ssm
 from tutorial_lib.models.attention import attention_weights, causal_mask
 from tutorial_lib.models.base import initialise

@@ -53,7 +53,7 @@ from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson12
+from exercises import lesson12
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.clock import Clock

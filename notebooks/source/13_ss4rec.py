@@ -54,7 +54,7 @@ from tutorial_lib.data.sequences import GapStatistics, gap_feature
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import target_ranks
-from tutorial_lib.exercises import lesson13
+from exercises import lesson13
 from tutorial_lib.experiments.results import read_results
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model

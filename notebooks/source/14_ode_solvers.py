@@ -51,7 +51,7 @@ from torchdiffeq import odeint, odeint_adjoint
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson14
+from exercises import lesson14
 
 plots.use_style()
 DOUBLE = torch.double

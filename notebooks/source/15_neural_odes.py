@@ -49,7 +49,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, show_matrix
-from tutorial_lib.exercises import lesson15
+from exercises import lesson15
 
 torch.manual_seed(0)
 torch.set_default_dtype(torch.double)  # sixteen digits: in this lesson small differences mean something

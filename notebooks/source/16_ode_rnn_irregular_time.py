@@ -58,7 +58,7 @@ from tutorial_lib.data.events import validate
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson16
+from exercises import lesson16
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.ode import Rescaled, integrate

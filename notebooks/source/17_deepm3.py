@@ -53,7 +53,7 @@ from tutorial_lib.data.sequences import evaluation_batches
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks, last_gap_task
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import ndcg
-from tutorial_lib.exercises import lesson17
+from exercises import lesson17
 from tutorial_lib.experiments.results import read_quality, read_results
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model

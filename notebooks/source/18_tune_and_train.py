@@ -52,7 +52,7 @@ import torch
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.evaluate import ndcg, per_user
-from tutorial_lib.exercises import lesson18
+from exercises import lesson18
 from tutorial_lib.experiments.results import read_ranks, read_results, read_suite, suite_names
 from tutorial_lib.experiments.stages import tune
 from tutorial_lib.experiments.stages.lineup import select

@@ -56,7 +56,7 @@ from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.exercises import lesson19
+from exercises import lesson19
 from tutorial_lib.experiments.results import read_suite, suite_names
 from tutorial_lib.experiments.stages import robustness, sensitivity
 from tutorial_lib.experiments.stages.lineup import Entry, select

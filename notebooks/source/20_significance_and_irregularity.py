@@ -61,7 +61,7 @@ from tutorial_lib.data.simulate import ceiling_ranks
 from tutorial_lib.data.splits import Split, leave_last_out, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg, per_user
-from tutorial_lib.exercises import lesson20
+from exercises import lesson20
 from tutorial_lib.experiments.results import (
     read_quality,
     read_ranks,

@@ -67,7 +67,7 @@ from tutorial_lib.entropy import (
 )
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg
-from tutorial_lib.exercises import lesson22
+from exercises import lesson22
 from tutorial_lib.experiments.entropy_facts import measure, read_entropy, verdict
 from tutorial_lib.experiments.results import read_suite, suite_names
 from tutorial_lib.statistics import Interval, bootstrap_interval

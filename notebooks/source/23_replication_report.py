@@ -53,7 +53,7 @@ from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import hit_rate, ndcg, per_user
-from tutorial_lib.exercises import lesson23
+from exercises import lesson23
 from tutorial_lib.experiments.results import (
     FACTS,
     RESULTS,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.textbook_streams import TextbookSASRecMHC, unrolled_sinkhorn
+from benchmarks.textbook_streams import TextbookSASRecMHC, unrolled_sinkhorn
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model

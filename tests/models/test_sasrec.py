@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from tests.textbook import TextbookSASRec
+from benchmarks.textbook import TextbookSASRec
 from tutorial_lib.models import build_model
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.textbook_streams import TextbookTiSASRec, naive_interval_attention
+from benchmarks.textbook_streams import TextbookTiSASRec, naive_interval_attention
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.splits import leave_last_out
 from tutorial_lib.errors import TutorialError

@@ -1,0 +1,74 @@
+"""How fast, how large? Ours against the textbook versions in benchmarks/textbook.py, both measured in
+the same run, turn by turn.
+
+Goals are printed beside the measurements and never asserted: another machine, or a busy one, gives
+other numbers.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how OpenMP threads wait
+import torch
+
+from benchmarks import bench, bench_deepm3, bench_mamba, bench_ssm, bench_streams
+from benchmarks.bench import Row, print_peak, shown
+
+PARTS = {
+    "spine": bench.rows,
+    "streams": bench_streams.rows,
+    "ssm": bench_ssm.rows,
+    "mamba": bench_mamba.rows,
+    "deepm3": bench_deepm3.rows,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a tenth of the size and no memory, to see that it runs",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=11,
+        help="measurements of each side, of which the median counts",
+    )
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    for hidden, kind in {"--peak-of": str, "--rows": int, "--items": int}.items():
+        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peak_of:
+        print_peak(args.peak_of, args.rows, args.items)
+        return
+    torch.set_num_threads(args.threads)
+    repeats, part = (2, 10) if args.quick else (args.repeats, 1)
+    print(
+        f"torch {torch.__version__}, {args.threads} threads, {os.cpu_count()} cores, median of"
+        f" {repeats}; let nothing else run"
+    )
+    print(f"{'':56s}{'ours':>14s}{'textbook':>14s}{'ratio':>9s}   goal")
+    rows: list[Row] = []
+    for name in [args.only] if args.only else PARTS:
+        for measure in PARTS[name](repeats, part):
+            rows.append(measure())
+            print(shown(rows[-1]), flush=True)
+    if args.json:
+        report = {
+            "torch": torch.__version__,
+            "threads": args.threads,
+            "cores": os.cpu_count(),
+            "quick": args.quick,
+            "rows": rows,
+        }
+        args.json.write_text(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,369 @@
+"""Make the bundle that is handed out: one nbgrader course a language, from the sources of the
+lessons and of the problem sets.
+
+    python -m course.assignments.bundle                 notebooks of all assignments, student versions,
+        marking guides, in classroom/
+    python -m course.assignments.bundle --only source   the instructors' notebooks and guides alone; needs
+        no nbgrader
+    python -m course.assignments.bundle 04_self_attention research_project      some assignments
+
+exercises/README.md is the page for instructors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from course.assignments.extract import (
+    LANGUAGES,
+    ROOT,
+    Course,
+    Exercise,
+    LessonError,
+    Row,
+    setup_code,
+)
+from course.assignments.problem_sets import (
+    LIMITS,
+    Assignment,
+    Worth,
+    read_assignments,
+)
+from course.format import KERNELSPEC
+from course.lessons import load_course, write_atomically
+
+WORDS = {
+    "en": {
+        "exercises": "Exercises",
+        "facts": "{count} exercises · {points} points · about {minutes} minutes",
+        "written": "{count} tasks · {points} points · about {minutes} minutes",
+        "rules": (
+            "Write each answer into the cell below its question, then run the cell after it: it"
+            " says *not attempted yet*, *wrong, because ...* or *right*, and *right* earns the"
+            " points. You may add cells. Hand in this file under its own name. A cell may run"
+            " {seconds} seconds and use {memory} GB of memory: a notebook that needs more, or stops"
+            " Python, gets no points."
+        ),
+        "from": "From lesson {lesson}",
+        "above": (
+            "What a question calls “above” is in the lesson. Run this cell first: the imports, and"
+            " the code of the lesson on which the exercises rest."
+        ),
+        "worth": "{points} points · {minutes} minutes",
+        "solution": "SOLUTION",
+        "guide": "Marking guide",
+        "table": "| Task | Points | Minutes | Marked by |",
+        "marked": {True: "checker", False: "you, with the rubric"},
+        "total": "Total",
+        "answers": "Solutions",
+        "comma": ", ",
+    },
+    "zh": {
+        "exercises": "练习",
+        "facts": "{count} 道练习 · {points} 分 · 约 {minutes} 分钟",
+        "written": "{count} 道题 · {points} 分 · 约 {minutes} 分钟",
+        "rules": (
+            "把答案写进题目下方的单元格，再运行它后面的那个单元格：它会回答 *not attempted"
+            " yet*（还没做）、"
+            "*wrong, because ...*（不对，并说明原因）或 *right*（对），得到 *right* 就得分。"
+            "可以自己添加单元格。交作业时不要改文件名。"
+            "每个单元格最多运行 {seconds} 秒、用 {memory} GB 内存；超出限制或让 Python 停掉的作业得零分。"
+        ),
+        "from": "来自第 {lesson} 课",
+        "above": (
+            "题目里说的“上面”，指的是那一课的正文。请先运行这个单元格：里面是导入语句，"
+            "以及练习要用到的那部分课程代码。"
+        ),
+        "worth": "{points} 分 · {minutes} 分钟",
+        "solution": "参考答案",
+        "guide": "评分指南",
+        "table": "| 题目 | 分值 | 分钟 | 由谁评分 |",
+        "marked": {True: "检查程序", False: "你，按评分细则"},
+        "total": "合计",
+        "answers": "参考答案",
+        "comma": "、",
+    },
+}
+CHECK = """{check}  # {points}
+### BEGIN HIDDEN TESTS
+# The checker that counts is read anew from its file: what a submission did to the library does not matter.
+import importlib, sys
+_theirs = {{name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ("exercises", "tutorial_lib")}}
+_verdict = importlib.import_module("exercises.{module}").{function}({answer})
+sys.modules.update(_theirs)
+{forget}assert _verdict.status == "right", _verdict
+### END HIDDEN TESTS"""
+
+
+def mark(grade_id: str, *, locked: bool, solution: bool = False, points: int | None = None) -> dict:
+    """The metadata of nbgrader, schema 3."""
+    flags = {
+        "grade": points is not None,
+        "grade_id": grade_id,
+        "locked": locked,
+        "schema_version": 3,
+    }
+    return {
+        "nbgrader": (
+            flags
+            | {"solution": solution, "task": False}
+            | ({} if points is None else {"points": points})
+        )
+    }
+
+
+def text_cell(name: str, text: str):
+    return new_markdown_cell(text, id=name, metadata=mark(name, locked=True))
+
+
+def notebook(course: Course, assignment: Assignment, language: str) -> nbformat.NotebookNode:
+    """The instructor's notebook of an assignment in one language, without outputs."""
+    words, marks = WORDS[language], assignment.marks()
+    total = {
+        "count": len(marks),
+        "points": sum(w.points for w, _ in marks.values()),
+        "minutes": sum(w.minutes for w, _ in marks.values()),
+    }
+    facts = words["facts" if all(auto for _, auto in marks.values()) else "written"].format(**total)
+    cells = [
+        text_cell(
+            "header",
+            f"# {assignment.title[language]}\n\n{facts}\n\n{words['rules'].format(**LIMITS)}",
+        )
+    ]
+    cells += [
+        text_cell(cell.id, cell.text[language]) for cell in assignment.prose if "intro" in cell.tags
+    ]
+    lesson = None
+    for place, exercise in enumerate(assignment.exercises):
+        if exercise.lesson != lesson:
+            lesson = exercise.lesson
+            cells += section(
+                course,
+                lesson,
+                [one for one in assignment.exercises if one.lesson == lesson],
+                language,
+            )
+        again = exercise.answer in [later.answer for later in assignment.exercises[place + 1 :]]
+        cells += exercise_cells(exercise, marks[exercise.number][0], language, again)
+    rubrics = {
+        cell.id.removesuffix("-rubric"): cell.text[language]
+        for cell in assignment.prose
+        if "rubric" in cell.tags
+    }
+    for cell in assignment.prose:
+        if "task" in cell.tags:
+            cells.append(
+                text_cell(
+                    cell.id, f"{cell.text[language]}\n\n*{worth_text(marks[cell.id][0], language)}*"
+                )
+            )
+            name = f"{cell.id}-answer"
+            hidden = f"### BEGIN SOLUTION\n{rubrics[cell.id]}\n### END SOLUTION"
+            cells.append(
+                new_markdown_cell(
+                    hidden,
+                    id=name,
+                    metadata=mark(
+                        name, locked=False, solution=True, points=marks[cell.id][0].points
+                    ),
+                )
+            )
+        # runs for minutes on the student's machine, never when it is graded
+        elif "starter" in cell.tags:
+            meta = mark(cell.id, locked=False, solution=True) | {"tags": ["skip-execution"]}
+            cells.append(
+                new_code_cell(
+                    f"{cell.text[language]}\n### BEGIN SOLUTION\n### END SOLUTION",
+                    id=cell.id,
+                    metadata=meta,
+                )
+            )
+    return new_notebook(
+        cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    )
+
+
+def section(
+    course: Course, lesson: Row, exercises: list[Exercise], language: str
+) -> list[nbformat.NotebookNode]:
+    """Heading of a lesson's exercises, and the code on which they rest."""
+    imports, code = setup_code(course, lesson, exercises)
+    title = f"{lesson.number:02d} · {lesson.title[language]}"
+    words = WORDS[language]
+    text = (
+        f"## {words['from'].format(lesson=title)}\n\n`notebooks/{language}/{lesson.name}.ipynb` ·"
+        f" {words['above']}"
+    )
+    name = f"setup-{lesson.number:02d}"
+    source = f"{imports}\n\n{code}".strip()
+    return [
+        text_cell(f"lesson-{lesson.number:02d}", text),
+        new_code_cell(source, id=name, metadata=mark(name, locked=True)),
+    ]
+
+
+def exercise_cells(
+    exercise: Exercise, worth: Worth, language: str, again: bool
+) -> list[nbformat.NotebookNode]:
+    """Question, answer cell and grade cell. again: a later exercise wants an answer of this name
+    and must not find this one.
+    """
+    module, function = exercise.checker.split(".")
+    forget = f"del {exercise.answer}\n" if again else ""
+    points = f"{worth.points} points"
+    check = CHECK.format(
+        check=exercise.check,
+        points=points,
+        module=module,
+        function=function,
+        answer=exercise.answer,
+        forget=forget,
+    )
+    answer = f"{exercise.stub}\n### BEGIN SOLUTION\n{exercise.solution}\n### END SOLUTION"
+    name = exercise.id
+    return [
+        text_cell(name, f"{exercise.task[language]}\n\n*{worth_text(worth, language)}*"),
+        new_code_cell(
+            answer,
+            id=f"{name}-answer",
+            metadata=mark(f"{name}-answer", locked=False, solution=True),
+        ),
+        new_code_cell(
+            check,
+            id=f"{name}-check",
+            metadata=mark(f"{name}-check", locked=True, points=worth.points),
+        ),
+    ]
+
+
+def worth_text(worth: Worth, language: str) -> str:
+    return WORDS[language]["worth"].format(points=worth.points, minutes=worth.minutes)
+
+
+def guide(assignment: Assignment, language: str) -> str:
+    """The marking guide of an assignment: points and times, how to mark (problem sets), and every
+    solution.
+    """
+    words, marks = WORDS[language], assignment.marks()
+    total = [sum(getattr(one, key) for one, _ in marks.values()) for key in ("points", "minutes")]
+    names = {
+        cell.id: cell.text[language].split("**")[1].rstrip(".。")
+        for cell in assignment.prose
+        if "task" in cell.tags
+    }
+    lines = [
+        f"# {words['guide']}: {assignment.title[language]}",
+        "",
+        words["table"],
+        "|:--|--:|--:|:--|",
+    ]
+    lines += [
+        f"| {names.get(name, name)} | {one.points} | {one.minutes} | {words['marked'][auto]} |"
+        for name, (one, auto) in marks.items()
+    ]
+    lines += [f"| **{words['total']}** | **{total[0]}** | **{total[1]}** | |", ""]
+    for cell in assignment.prose:
+        if "guide" in cell.tags:
+            lines += [cell.text[language], ""]
+        elif "rubric" in cell.tags:
+            lines += [f"## {names[cell.id.removesuffix('-rubric')]}", "", cell.text[language], ""]
+    if assignment.exercises:
+        lines += [f"## {words['answers']}", ""]
+    for exercise in assignment.exercises:
+        lines += [
+            f"### {exercise.number}",
+            "",
+            exercise.task[language],
+            "",
+            "```python",
+            exercise.solution,
+            "```",
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+CONFIG = """# Made by course/assignments/bundle.py; the settings that matter are in course/assignments/nbgrader_config.py.
+from pathlib import Path
+
+load_subconfig("nbgrader_config.py", path=str((Path(__file__).parent / {shared!r}).resolve()))
+c.CourseDirectory.course_id = "continuous-time-{language}"
+c.ClearSolutions.text_stub = {stub!r}
+c.Guard.language = "{language}"
+"""
+STUB = {"en": "Write your answer here.", "zh": "在这里作答。"}
+
+
+def write_sources(course: Course, assignments: list[Assignment], out: Path) -> None:
+    """Instructors' notebooks, marking guides and settings of both courses; gradebooks and
+    submissions are left alone.
+    """
+    # solutions, submissions and grades are nobody else's business
+    texts = {out / ".gitignore": "*\n"}
+    for language in LANGUAGES:
+        folder = out / language
+        shared = os.path.relpath(Path(__file__).parent, folder)
+        texts[folder / "nbgrader_config.py"] = CONFIG.format(
+            shared=shared, language=language, stub=STUB[language]
+        )
+        for assignment in assignments:
+            built = nbformat.writes(notebook(course, assignment, language)).rstrip("\n") + "\n"
+            texts[folder / "source" / assignment.name / f"{assignment.name}.ipynb"] = built
+            texts[folder / "guides" / f"{assignment.name}.md"] = guide(assignment, language)
+    write_atomically(texts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "assignments",
+        nargs="*",
+        help="names such as 04_self_attention or state_spaces (default: all)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "classroom",
+        help="folder of the bundle (default: classroom)",
+    )
+    parser.add_argument(
+        "--only",
+        choices=["source"],
+        help="source: no student versions, for which nbgrader is needed",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        course = load_course(ROOT)
+        known, missing = read_assignments(course)
+        if unknown := set(options.assignments) - {one.name for one in known}:
+            raise LessonError(
+                f"there is no assignment {', '.join(sorted(unknown))}; there are"
+                f" {', '.join(one.name for one in known)}"
+            )
+        chosen = [
+            one
+            for one in known
+            if one.name in (options.assignments or [name.name for name in known])
+        ]
+        out = options.out.resolve()
+        write_sources(course, chosen, out)
+        if options.only != "source":
+            from course.assignments.classroom import make_student_versions  # needs nbgrader
+
+            make_student_versions(out, [one.name for one in chosen])
+    except LessonError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(*missing, f"{len(chosen)} assignments in both languages are in {options.out}", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Open JupyterLab on the first lesson: `make lab` calls this, conda users call it themselves.
+
+Arguments are passed on to JupyterLab. The lessons are Chinese with LESSONS=zh or in a Chinese
+locale, otherwise English.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import zmq
+from jupyterlab.labapp import LabApp
+
+import tutorial_lib  # noqa: F401  sets how threads wait, and the kernels inherit it: in the lessons torch comes first
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def language(environ: dict[str, str]) -> str:
+    """The code of the language, en or zh: LESSONS where it is set, otherwise the locale, in the
+    order of POSIX.
+    """
+    chosen = environ.get("LESSONS")
+    if not chosen:
+        locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+        return "zh" if locale.startswith("zh") else "en"
+    if chosen not in ("en", "zh"):
+        sys.exit(
+            f"LESSONS is {chosen!r}, but the lessons are in English and Chinese: set LESSONS=en or"
+            " LESSONS=zh."
+        )
+    return chosen
+
+
+def first_lesson(root: Path, lang: str) -> str | None:
+    """Path of the first lesson below `root`, or None if there is no notebook yet."""
+    lessons = sorted((root / "notebooks" / lang).glob("[0-9][0-9]_*.ipynb"))
+    return lessons[0].relative_to(root).as_posix() if lessons else None
+
+
+def arguments(given: list[str], lesson: str | None) -> list[str]:
+    """What JupyterLab is started with; whatever the user gives goes before our own choice."""
+    ours = {
+        "--ServerApp.root_dir": str(ROOT),
+        "--LabApp.default_url": f"/lab/tree/{lesson}" if lesson else "/lab",
+        # tabs of the course come back, those of other projects stay away
+        "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),
+        # Nothing asks the network: no news, no question whether news are wanted, no search for
+        # updates or extensions.
+        "--LabApp.app_settings_dir": str(ROOT / "course" / "lab_settings"),
+        "--LabApp.extension_manager": "readonly",
+        # The terminal keeps to the address: errors alone are worth a line more, and a kernel
+        # complains unless it may encrypt.
+        "--log-level": "ERROR",
+        "--LabApp.log_level": "ERROR",
+        "--KernelManager.transport_encryption": "auto" if zmq.has("curve") else "disabled",
+    }
+    names = {argument.split("=")[0] for argument in given}
+    result = [f"{name}={value}" for name, value in ours.items() if name not in names]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in names:
+        result.append("--allow-root")  # in a container everybody is root
+    if (
+        sys.platform == "linux"
+        and not os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
+        and "--no-browser" not in names
+    ):
+        result.append("--no-browser")  # no screen: do not let a text browser take over the terminal
+    return result + given
+
+
+def main() -> None:
+    server = LabApp.initialize_server(
+        argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ))))
+    )
+    addresses = (
+        [server.local_url]
+        if server.ip in ("localhost", "127.0.0.1")
+        else server.display_url.split()
+    )
+    print(
+        "JupyterLab runs at this address (Control-C twice stops it):",
+        *addresses,
+        sep="\n",
+        flush=True,
+    )
+    # Jupyter's own notice, which only comes for tokens that it made up itself, would say the same
+    # again among other lines.
+    server.identity_provider.token_generated = False
+    server.start()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:  # before JupyterLab's own handling of Control-C
+        sys.exit(130)

@@ -1,0 +1,242 @@
+"""Checkers of lesson 02, ranking metrics."""
+
+import math
+
+import numpy as np
+
+from exercises.checking import Wrong, compare_letters, exercise, want_number
+from tutorial_lib.evaluate import Ranks, hit_rate, sampled_hit_probability
+
+
+@exercise(points=3, minutes=15)
+def check_rank(answer) -> None:
+    """2.1: rank of one item, ties counted half."""
+    few = [0.2, 0.9, 0.5, 0.1]
+    cases = [(few, 2), (few, 1), ([3.0, 3.0, 1.0, 3.0, 3.0], 1), ([-1.0, -1.0], 0), ([7.0] * 9, 4)]
+    for scores, target in cases:
+        array = np.array(scores)
+        greater, equal = int((array > array[target]).sum()), int((array == array[target]).sum()) - 1
+        want, got = 1 + greater + equal / 2, want_number(answer(array.copy(), target), "the rank")
+        if got == want:
+            continue
+        about = f"for the scores {scores} and the item in column {target}"
+        reasons = {
+            1 + np.argsort(-array, kind="stable").tolist().index(target): (
+                f"{about} it gives the place after sorting, where equal scores stand in the order"
+                " of their columns"
+            ),
+            want - 1: f"{about} it gives {got:g}: the best rank is 1, not 0",
+            1 + (array < array[target]).sum() + equal / 2: (
+                f"{about} it counts the lower scores; those ahead are the higher ones"
+            ),
+            1.0 + greater: (
+                f"{about} the equal ones are left out, so that a constant model gets rank 1"
+            ),
+            1.0 + greater + equal: (
+                f"{about} all equal ones are put ahead; on average half of them are"
+            ),
+            1
+            + greater
+            + (equal + 1)
+            / 2: f"{about} the item counts as a tie with itself; only the OTHER equal ones do",
+        }
+        raise Wrong(reasons.get(got, f"{about} the rank is {want:g}, yours is {got:g}"))
+
+
+@exercise(points=3, minutes=12)
+def check_tied_hit(answer) -> None:
+    """2.2: probability of a hit when `equal` others tie with the target."""
+    for greater, equal, k in (
+        (0, 0, 10),
+        (12, 0, 10),
+        (4, 3, 6),
+        (9, 1, 10),
+        (0, 999, 10),
+        (10, 5, 10),
+        (2, 3, 10),
+    ):
+        one = np.array([0]), np.array([greater]), np.array([equal]), np.array([2000])
+        want = float(hit_rate(Ranks(*one), k)[0])
+        got = want_number(answer(greater, equal, k), "the probability")
+        if math.isclose(got, want, abs_tol=1e-9):
+            continue
+        about = f"with {greater} ahead, {equal} others equal and K = {k}"
+        if not 0 <= got <= 1:
+            raise Wrong(
+                f"{about} it gives {got:g}: a probability lies between 0 and 1, so cut off what is"
+                " below 0 or above 1"
+            )
+        if equal and got == float(1 + greater + equal / 2 <= k):
+            raise Wrong(
+                f"{about} it asks whether the average rank is at most K; the item may stand before"
+                " or after it"
+            )
+        if math.isclose(got, min(1.0, max(0, k - greater) / max(1, equal)), abs_tol=1e-9):
+            raise Wrong(
+                f"{about} it divides by the other equal ones; the item itself shares the places too"
+            )
+        raise Wrong(
+            f"{about} the probability is {want:g}, yours is {got:g}: which places can it take, and"
+            " how many are good?"
+        )
+
+
+@exercise(points=3, minutes=15)
+def check_even_rank(answer) -> None:
+    """2.3: the worst true rank that is still a hit in half of the cases, among 100 and among 1,000
+    of 3,416.
+    """
+    if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != 2:
+        raise Wrong("two ranks are wanted: the one for 100 and the one for 1,000 negatives")
+    for got, negatives in zip(answer, (100, 1000), strict=True):
+        got = want_number(got, "a rank")
+        ranks = np.arange(1, 3417)
+        want = int(ranks[sampled_hit_probability(ranks, 3416, negatives) >= 0.5].max())
+        if got == want:
+            continue
+        if got == want + 1:
+            raise Wrong(
+                f"among {negatives}: rank {got:g} is the first that misses more often than not; the"
+                " last that does not is wanted"
+            )
+        if got == want - 1:
+            raise Wrong(
+                f"among {negatives}: {got:g} is one too small; the entry at index 0 of an array"
+                " belongs to rank 1"
+            )
+        if negatives == 1000 and got == int(
+            ranks[sampled_hit_probability(ranks, 3416, 100) >= 0.5].max()
+        ):
+            raise Wrong("among 1000: this is the rank for 100 negatives; pass negatives=1000")
+        raise Wrong(
+            f"among {negatives}: at rank {got:g} the chance is not close to a half; is num_items"
+            " 3,416 and k 10?"
+        )
+
+
+@exercise(points=3, minutes=12)
+def check_users_needed(answer) -> None:
+    """2.4: people needed for a power of 80 %."""
+    for gain, disagree in ((0.015, 0.10), (0.006, 0.10), (0.03, 0.05), (0.02, 0.42)):
+        variance = disagree - gain**2
+        want, got = (
+            (2.80 / gain) ** 2 * variance,
+            want_number(answer(gain, disagree), "the number of people"),
+        )
+        if abs(got - want) <= max(1.5, 0.005 * want):
+            continue
+        about = f"for a gain of {gain} and {disagree} of the people in disagreement"
+        reasons = {
+            (1.96 / gain) ** 2 * variance: (
+                "with so few the power is only one half: the difference must exceed 1.96 + 0.84"
+                " errors"
+            ),
+            (2.80 / gain) * variance**0.5: (
+                "this is the square root of the number: the error falls with the square root of N"
+            ),
+            2.80 / gain * variance: "the gain and the 2.8 belong under a square",
+            (2.80 / gain) ** 2 * variance**0.5: (
+                "the variance itself is wanted here, not the standard deviation"
+            ),
+            (0.84 / gain) ** 2
+            * variance: "the 1.96 is missing: the difference must exceed 1.96 + 0.84 errors",
+        }
+        for value, reason in reasons.items():
+            if abs(got - value) <= max(1.5, 0.005 * value):
+                raise Wrong(f"{about}: {reason}")
+        raise Wrong(f"{about} about {want:.0f} people are needed, yours is {got:.0f}")
+
+
+@exercise(points=2, minutes=10)
+def check_statements(answer) -> None:
+    """2.5: which statements are true."""
+    hints = {
+        "A": "what is 1 / log2(1 + r) at r = 1, and what is 1 / r?",
+        "B": "compare the specialist with the generalist",
+        "C": (
+            "does the list change when all scores of one person rise by the same amount? Does it if"
+            " they rise for one item?"
+        ),
+        "D": "the constant changes each error; does it change which item comes first?",
+        "E": "the standard error goes with one over the square root of N",
+        "F": "each of the V places is as likely as any other",
+    }
+    compare_letters(answer, {"A", "C", "D", "F"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def rank(scores, target, half=0.5, start=1):
+    own = scores[target]
+    return start + (scores > own).sum() + half * ((scores == own).sum() - 1)
+
+
+def chance(greater, equal, k):
+    return min(max(k - greater, 0), equal + 1) / (equal + 1)
+
+
+def even(negatives, items=3416):
+    return int((sampled_hit_probability(np.arange(1, items + 1), items, negatives) >= 0.5).sum())
+
+
+def needed(gain, disagree, errors=2.8):
+    return math.ceil((errors / gain) ** 2 * (disagree - gain**2))
+
+
+RIGHT = [
+    (check_rank, rank),
+    (check_tied_hit, chance),
+    (check_even_rank, (even(100), even(1000))),
+    (check_users_needed, needed),
+    (
+        check_users_needed,
+        lambda gain, disagree: (1.96 + 0.84) ** 2 * (disagree - gain**2) / gain**2,
+    ),
+    (check_statements, {"A", "C", "D", "F"}),
+]
+WRONG = [
+    (check_rank, lambda s, t: rank(s, t, start=0), "not 0"),
+    (check_rank, lambda s, t: rank(-s, t), "lower scores"),
+    (check_rank, lambda s, t: rank(s, t, half=0), "constant model gets rank 1"),
+    (check_rank, lambda s, t: rank(s, t, half=1), "on average half"),
+    (
+        check_rank,
+        lambda s, t: 1 + (s > s[t]).sum() + (s == s[t]).sum() / 2,
+        "tie with itself",
+    ),
+    (
+        check_rank,
+        lambda s, t: 1 + np.argsort(-s, kind="stable").tolist().index(t),
+        "place after sorting",
+    ),
+    (check_rank, lambda s, t: np.argsort(-s), "one number"),
+    (check_tied_hit, lambda g, e, k: float(1 + g + e / 2 <= k), "average rank"),
+    (check_tied_hit, lambda g, e, k: (k - g) / (e + 1), "between 0 and 1"),
+    (
+        check_tied_hit,
+        lambda g, e, k: min(1.0, max(0, k - g) / max(1, e)),
+        "divides by the other",
+    ),
+    (check_tied_hit, lambda g, e, k: float(g < k), "which places"),
+    (check_even_rank, (even(100) + 1, even(1000)), "the last that does not"),
+    (check_even_rank, (even(100) - 1, even(1000)), "index 0"),
+    (check_even_rank, (even(100), even(100)), "negatives=1000"),
+    (check_even_rank, (even(100, items=1000), even(1000)), "not close to a half"),
+    (check_even_rank, even(100), "two ranks"),
+    (check_users_needed, lambda g, d: needed(g, d, errors=1.96), "only one half"),
+    (check_users_needed, lambda g, d: needed(g, d) ** 0.5, "square root of the number"),
+    (check_users_needed, lambda g, d: 2.8 / g * (d - g**2), "under a square"),
+    (
+        check_users_needed,
+        lambda g, d: (2.8 / g) ** 2 * (d - g**2) ** 0.5,
+        "not the standard deviation",
+    ),
+    (check_users_needed, lambda g, d: needed(g, d, errors=0.84), "1.96 is missing"),
+    (check_users_needed, lambda g, d: 100, "people are needed"),
+    (check_statements, {"C", "D", "F"}, "look at A"),
+    (check_statements, {"A", "B", "C", "D", "F"}, "look at B"),
+    (check_statements, {"A", "C", "D", "E", "F"}, "look at E"),
+    (check_statements, {"A", "C", "D"}, "look at F"),
+    (check_statements, {"G"}, "set of letters"),
+]

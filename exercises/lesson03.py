@@ -1,0 +1,347 @@
+"""Checkers of lesson 03, the leak lab."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+
+from exercises.checking import Wrong, compare_letters, exercise
+from tutorial_lib.data.events import make_dataset
+from tutorial_lib.data.sequences import fit_gap_statistics
+from tutorial_lib.data.splits import Split, temporal_split
+
+
+def _table(rows: list[tuple[int, int, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user", "item", "timestamp"])
+
+
+@exercise(points=3, minutes=15)
+def check_ascending_ties(answer) -> None:
+    """3.1: the share of ties in which the item number goes up."""
+    # ties: 7 -> 2, 2 -> 5 (user 0, second 10), 4 -> 9 (user 1), 3 -> 8 and 8 -> 6 (user 2); 5 -> 4
+    # crosses the users
+    rows = [
+        (0, 1, 5),
+        (0, 7, 10),
+        (0, 2, 10),
+        (0, 5, 10),
+        (1, 4, 10),
+        (1, 9, 10),
+        (1, 10, 12),
+        (2, 3, 7),
+        (2, 8, 7),
+        (2, 6, 7),
+    ]
+    table = _table(rows)
+    got = float(answer(table.copy()))
+    up, same_time = np.diff(table["item"]) > 0, np.diff(table["timestamp"]) == 0
+    same_user = np.diff(table["user"]) == 0
+    if math.isclose(got, 3 / 5):
+        crossing = _table([(0, 3, 1), (0, 1, 1), (1, 9, 1), (1, 2, 1)])
+        if not math.isclose(float(answer(crossing)), 0):
+            raise Wrong(
+                "a step from one user's last row to the next user's first is no tie, even within"
+                " the same second"
+            )
+        return
+    known = {
+        "a step from one user to the next is counted as a tie: ask for the same user as well": (
+            up[same_time].mean()
+        ),
+        "all neighbouring rows are counted; only those with the same timestamp are ties": (
+            up[same_user].mean()
+        ),
+        "all steps are counted, from user to user and from one second to the next": up.mean(),
+        "the rising ties are divided by all steps; divide by the number of ties": (
+            (up & same_user & same_time).sum() / len(up)
+        ),
+        "this is a number of ties; divide it by the number of all ties": (
+            (up & same_user & same_time).sum()
+        ),
+        "this is the share that goes down": 2 / 5,
+    }
+    for reason, value in known.items():
+        if math.isclose(got, value):
+            raise Wrong(reason)
+    raise Wrong(
+        f"the test table has 5 ties, of which 3 go up, so the answer is 0.6; yours is {got:.4g}"
+    )
+
+
+def _split(seed: int = 0, rows: int = 900) -> Split:
+    """A temporal split in which whole file and training part count differently, and some items are
+    new in the test part.
+    """
+    rng = np.random.default_rng(seed)
+    time = np.sort(rng.integers(0, 100_000, rows))
+    # item numbers grow with time
+    item = (rng.random(rows) ** 2 * 20).astype(np.int64) + time // 2500
+    table = pd.DataFrame({"user": rng.integers(0, 30, rows), "item": item, "timestamp": time})
+    return temporal_split(make_dataset("exercise", table.drop_duplicates()))
+
+
+@exercise(points=3, minutes=12)
+def check_frequent_items(answer) -> None:
+    """3.2: an item filter that reads the training part alone."""
+    split = _split()
+    size = split.dataset.num_items + 1
+    train, everything = (
+        np.bincount(rows["item"], minlength=size) for rows in (split.train, split.dataset.events)
+    )
+    for least in (5, 12, 1):
+        got = answer(split, least)
+        got = got.numpy() if isinstance(got, torch.Tensor) else np.asarray(got)
+        if got.shape != (size,) or got.dtype != bool:
+            raise Wrong(
+                f"got {got.dtype} of shape {got.shape}; wanted bool of shape ({size},), one place"
+                " for each item and for 0"
+            )
+        if np.array_equal(got, train >= least):
+            continue
+        if np.array_equal(got, everything >= least):
+            raise Wrong(
+                "the events of the whole file are counted: take split.train instead of"
+                " split.dataset.events"
+            )
+        if np.array_equal(got, train > least):
+            raise Wrong("an item with exactly `least` events must be kept")
+        if np.array_equal(got[:-1], (train >= least)[1:]):
+            raise Wrong("all places are shifted by one: item i belongs at place i")
+        if np.array_equal(got, split.train_items):
+            raise Wrong("this keeps every item that occurs in training, however rare")
+        if np.array_equal(got, train < least):
+            raise Wrong("this is the complement: True means that the item is kept")
+        if got[0]:
+            raise Wrong("place 0 is the padding, which is no item: it must be False")
+        raise Wrong(
+            f"with least = {least}, {int((got != (train >= least)).sum())} items are wrongly in"
+            " or out"
+        )
+    if answer(split, 0)[0]:
+        raise Wrong("with least = 0 the padding at place 0 is kept, and it is no item")
+
+
+def _shortest_gap(split: Split) -> np.ndarray:
+    """Shortest positive gap of each user, the personal unit of time of TiSASRec."""
+    events = split.dataset.events
+    gaps = events.groupby("user")["timestamp"].diff()
+    return gaps.where(gaps > 0).groupby(events["user"]).min().to_numpy()
+
+
+def _gap_statistics(split: Split) -> np.ndarray:
+    statistics = fit_gap_statistics(split)
+    return np.array([statistics.mean, statistics.std])
+
+
+def _first_seen(split: Split) -> np.ndarray:
+    events = split.dataset.events
+    return (
+        events.groupby("item")["timestamp"]
+        .min()
+        .reindex(range(1, split.dataset.num_items + 1), fill_value=-1)
+        .to_numpy()
+    )
+
+
+sealed = {  # for exercise 3.3: measure them, do not read them
+    "A": lambda split: np.bincount(split.train["item"], minlength=split.dataset.num_items + 1),
+    "B": (
+        lambda split: (
+            np.bincount(split.dataset.events["item"], minlength=split.dataset.num_items + 1) >= 5
+        )
+    ),
+    "C": _gap_statistics,
+    "D": lambda split: split.train.groupby("user")["item"].last().to_numpy(),
+    "E": lambda split: np.nan_to_num(_shortest_gap(split), nan=-1),
+    "F": _first_seen,
+}
+
+
+@exercise(points=4, minutes=20)
+def check_reads_the_test(answer) -> None:
+    """3.3: which sealed statistics read the test part."""
+    hints = {
+        "A": "compare its result before and after changing the future: does any place differ?",
+        "B": "compare whole arrays: a filter changes only for items near its limit",
+        "C": "compare its two numbers before and after changing the future: do they differ?",
+        "D": "compare its result before and after changing the future: does any place differ?",
+        "E": "compare whole arrays: only some users have their shortest gap in the test part",
+        "F": "compare whole arrays: what happens to items that first appear after the cut?",
+    }
+    compare_letters(answer, {"B", "E", "F"}, hints)
+
+
+def _expected_maximum(m: int) -> float:
+    z = torch.linspace(-12, 12, 40001, dtype=torch.double)
+    density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return torch.trapezoid(z * m * density * torch.special.ndtr(z) ** (m - 1), z).item()
+
+
+@exercise(points=3, minutes=15)
+def check_users_needed(answer) -> None:
+    """3.4: test users that keep the winner's curse below a limit."""
+    for settings, sigma, limit in ((50, 0.3, 0.005), (24, 0.11, 0.001), (2, 0.2, 0.01)):
+        got = float(answer(settings, sigma, limit))
+        maximum = _expected_maximum(settings)
+        want = (maximum * sigma / limit) ** 2
+        if got == math.ceil(want):
+            continue
+        if got == math.floor(want):
+            raise Wrong("round up, not down: with one user less the gain is above the limit")
+        if math.isclose(got, want, rel_tol=1e-3):
+            raise Wrong(
+                f"{got:.2f} users is close; round up to a whole number, and do not round before"
+            )
+        if math.isclose(got, math.sqrt(want), rel_tol=0.05):
+            raise Wrong(
+                "the error falls with the square ROOT of the number of users: square your result"
+            )
+        if math.isclose(got, want / maximum**2, rel_tol=0.01):
+            raise Wrong(
+                "the number of settings does not enter: multiply sigma by"
+                " expected_maximum(settings)"
+            )
+        if math.isclose(got, want / maximum, rel_tol=0.01):
+            raise Wrong("expected_maximum must be squared too: it multiplies the standard error")
+        if math.isclose(got, 2 * math.log(settings) * (sigma / limit) ** 2, rel_tol=0.01):
+            raise Wrong(
+                "sqrt(2 ln m) is only a rough bound of the expected maximum: use"
+                " expected_maximum(settings)"
+            )
+        raise Wrong(
+            f"for {settings} settings, sigma {sigma} and limit {limit} about {want:.0f} users are"
+            f" needed, not {got:.0f}"
+        )
+
+
+@exercise(points=2, minutes=8)
+def check_lets_the_test_in(answer) -> None:
+    """3.5: which habits let the test part into the report."""
+    hints = {
+        "A": "which part decides when to stop?",
+        "B": "when the test event happens, has the validation event of that user happened already?",
+        "C": "does any test score decide anything before the end?",
+        "D": "who is tested at all, and what does that depend on?",
+        "E": "does any test score decide which seeds are reported?",
+        "F": "does any test score decide which seeds are reported?",
+    }
+    compare_letters(answer, {"A", "D", "F"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def ascending(events, user=True, time=True, up=True):
+    tie = np.ones(len(events) - 1, dtype=bool)
+    tie &= (np.diff(events["user"]) == 0) | (not user)
+    tie &= (np.diff(events["timestamp"]) == 0) | (not time)
+    step = np.diff(events["item"])[tie]
+    return ((step > 0) if up else (step < 0)).mean()
+
+
+def rising(events):
+    return (
+        (np.diff(events["item"]) > 0)
+        & (np.diff(events["user"]) == 0)
+        & (np.diff(events["timestamp"]) == 0)
+    ).sum()
+
+
+def counts(split, rows):
+    return np.bincount(rows["item"], minlength=split.dataset.num_items + 1)
+
+
+def frequent(split, least):
+    return counts(split, split.train) >= max(least, 1)
+
+
+def padded(split, least):
+    keep = frequent(split, least)
+    keep[0] = True
+    return keep
+
+
+def maximum(m):
+    """By simulation: neither the integral of the lesson nor the quantiles of the checker."""
+    return np.random.default_rng(0).standard_normal((400_000, m)).max(1).mean()
+
+
+MAXIMUM = {m: maximum(m) for m in (2, 24, 50)}
+
+
+def exact(m):
+    z = torch.linspace(-10, 10, 20001, dtype=torch.double)
+    density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return torch.trapezoid(z * m * density * torch.special.ndtr(z) ** (m - 1), z).item()
+
+
+def needed(m, sigma, limit):
+    return math.ceil((exact(m) * sigma / limit) ** 2)
+
+
+RIGHT = [
+    (check_ascending_ties, ascending),
+    (check_frequent_items, frequent),
+    (check_reads_the_test, {"B", "E", "F"}),
+    (check_users_needed, needed),
+    (check_lets_the_test_in, ["A", "D", "F"]),
+]
+WRONG = [
+    (
+        check_ascending_ties,
+        lambda e: ascending(e, user=False),
+        "from one user to the next",
+    ),
+    (check_ascending_ties, lambda e: ascending(e, time=False), "same timestamp are ties"),
+    (
+        check_ascending_ties,
+        lambda e: ascending(e, user=False, time=False),
+        "all steps are counted",
+    ),
+    (check_ascending_ties, lambda e: rising(e) / (len(e) - 1), "by the number of ties"),
+    (check_ascending_ties, rising, "number of ties; divide"),
+    (check_ascending_ties, lambda e: ascending(e, up=False), "goes down"),
+    (check_ascending_ties, lambda e: 0.1, "the answer is 0.6"),
+    (check_ascending_ties, lambda e: 0.6, "no tie"),
+    (check_frequent_items, lambda s, n: counts(s, s.dataset.events) >= n, "whole file"),
+    (check_frequent_items, lambda s, n: counts(s, s.train) > n, "exactly `least`"),
+    (check_frequent_items, lambda s, n: s.train_items, "however rare"),
+    (check_frequent_items, lambda s, n: frequent(s, n)[1:], "wanted bool of shape"),
+    (check_frequent_items, lambda s, n: counts(s, s.train), "wanted bool of shape"),
+    (check_frequent_items, padded, "padding"),
+    (check_frequent_items, lambda s, n: counts(s, s.train) >= n, "least = 0"),
+    (
+        check_frequent_items,
+        lambda s, n: np.append(frequent(s, n)[1:], False),
+        "shifted by one",
+    ),
+    (
+        check_frequent_items,
+        lambda s, n: np.append(False, ~frequent(s, n)[1:]),
+        "wrongly in or out",
+    ),
+    (check_frequent_items, lambda s, n: ~frequent(s, n), "complement"),
+    (check_reads_the_test, {"B", "E"}, "look at F"),
+    (check_reads_the_test, {"B", "F"}, "look at E"),
+    (check_reads_the_test, {"B", "C", "E", "F"}, "look at C"),
+    (check_reads_the_test, {"G"}, "set of letters"),
+    (check_users_needed, lambda m, s, x: math.sqrt(needed(m, s, x)), "square your result"),
+    (check_users_needed, lambda m, s, x: math.ceil((s / x) ** 2), "number of settings"),
+    (
+        check_users_needed,
+        lambda m, s, x: math.ceil(exact(m) * (s / x) ** 2),
+        "squared too",
+    ),
+    (check_users_needed, lambda m, s, x: (exact(m) * s / x) ** 2, "round up"),
+    (check_users_needed, lambda m, s, x: math.floor((exact(m) * s / x) ** 2), "not down"),
+    (
+        check_users_needed,
+        lambda m, s, x: math.ceil(2 * math.log(m) * (s / x) ** 2),
+        "rough bound",
+    ),
+    (check_users_needed, lambda m, s, x: 7, "users are needed"),
+    (check_lets_the_test_in, {"A", "F"}, "look at D"),
+    (check_lets_the_test_in, {"A", "C", "D", "F"}, "look at C"),
+    (check_lets_the_test_in, {"A", "D", "E", "F"}, "look at E"),
+]

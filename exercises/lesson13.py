@@ -1,0 +1,203 @@
+"""Checkers of lesson 13, SS4Rec."""
+
+import cmath
+import math
+
+import torch
+
+from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+
+
+@exercise(points=3, minutes=15)
+def check_eigenvalue_for(answer) -> None:
+    """13.1: rate of fading and turning from half-life and period."""
+    for half_life, period in ((8.0, 24.0), (0.5, 3.0), (1.0, math.inf)):
+        got = answer(half_life, period)
+        try:
+            got = complex(got)
+        except (TypeError, ValueError):
+            raise Wrong(f"a complex number is wanted, got {got!r}"[:200]) from None
+        fade, turn = math.log(2) / half_life, 2 * math.pi / period
+        fading = {
+            "the real part is positive: the memory would grow": fade,
+            "after one half-life e^-1 is left, about 0.37; for a half the real part needs ln 2": (
+                -1 / half_life
+            ),
+            "the half-life multiplies; a longer half-life must make the rate smaller": (
+                -math.log(2) * half_life
+            ),
+            "the real part is 0: nothing fades": 0.0,
+        }
+        turning = {
+            "it turns to the right; to the left the imaginary part is positive": -turn,
+            "a full turn is 2 pi, and your memory turns by 1 in a period": 1 / period,
+            "a full turn is 2 pi, and your memory turns by pi, half a turn, in a period": (
+                math.pi / period
+            ),
+            "a full turn is 2 pi, not 360: the exponential counts angles in radians": 360 / period,
+            "it does not turn: the imaginary part is missing": 0.0,
+        }
+        for part, want, known in ((got.real, -fade, fading), (got.imag, turn, turning)):
+            if math.isclose(part, want, rel_tol=1e-5, abs_tol=1e-9):
+                continue
+            for reason, value in known.items():
+                if math.isclose(part, value, rel_tol=1e-5, abs_tol=1e-9):
+                    raise Wrong(reason)
+            left = abs(cmath.exp(got.real * half_life))
+            turns = got.imag * period / math.tau
+            raise Wrong(
+                f"half-life {half_life:g} h, period {period:g} h: after one half-life {left:.3g} is"
+                f" left and after one period it has turned {turns:.3g} times; wanted 0.5 and 1"
+            )
+
+
+@exercise(points=3, minutes=12)
+def check_read_at(answer) -> None:
+    """13.2: the memory at any moments after an event whose input is held."""
+    rate, start, u = torch.tensor(-0.25), torch.tensor(0.8), torch.tensor(-1.5)
+    waits = torch.tensor([0.0, 0.5, 2.0, 2.5, 40.0])
+    got = answer(rate, start, u, waits)
+    want_tensor(got, (5,))
+    kept = torch.exp(rate * waits)
+    share = (kept - 1) / rate  # of the input
+    total = torch.exp(rate * waits.cumsum(0))
+    known = {
+        "the input is taken in at once; a held input has pushed nothing yet after a wait of 0": (
+            kept * start + u
+        ),
+        "the input is taken in at once and fades with the state, as a tap would; here it is held": (
+            kept * (start + u)
+        ),
+        "the input pushes the wrong way: its weight is (kept - 1) / eigenvalue, and the eigenvalue is negative": (
+            kept * start - share * u
+        ),
+        "the weight of the input is (kept - 1) / eigenvalue; without the division it is a plain average": (
+            kept * start + (1 - kept) * u
+        ),
+        "the input is missing: the state only fades": kept * start,
+        "the state does not fade: multiply it by what is kept": start + share * u,
+        "it uses the wait alone as weight of the input; that is Euler's step": (
+            kept * start + waits * u
+        ),
+        "each wait counts from the event; yours are added up": (
+            total * start + (total - 1) / rate * u
+        ),
+    }
+    want = kept * start + share * u
+    for reason, value in known.items():
+        if torch.allclose(got, value, atol=1e-5):
+            raise Wrong(reason)
+    if not torch.allclose(got, want, atol=1e-5):
+        raise Wrong("it differs from: kept times state plus (kept - 1) / eigenvalue times u")
+    moment = answer(rate, torch.tensor(0.0), torch.tensor(1.0), torch.tensor([1e-7]))
+    if not torch.allclose(moment, torch.tensor([1e-7]), rtol=1e-3, atol=0):
+        raise Wrong(
+            "for a ten-millionth of an hour kept rounds to 1 and kept - 1 to 0: let torch.expm1"
+            " make kept - 1"
+        )
+
+
+sealed = {  # for exercise 13.3: measure them, do not read them
+    "A": lambda state, gap: state * cmath.exp((-0.1 + 0.5j) * gap),
+    "B": lambda state, gap: state / (1 + gap),
+    "C": lambda state, gap: state * math.exp(-0.5 * math.sqrt(gap)),
+    "D": lambda state, gap: 0.9 * state,
+    "E": lambda state, gap: 1 + (state - 1) * math.exp(-gap / 8),
+    "F": lambda state, gap: state * math.exp(-min(gap, 12) / 5),
+}
+
+
+@exercise(points=4, minutes=18)
+def check_honest(answer) -> None:
+    """13.3: which laws of forgetting may be cut anywhere."""
+    hints = {
+        "A": (
+            "compare law(law(x, a), b) with law(x, a + b): is there any difference beyond rounding?"
+        ),
+        "B": "take two gaps of one hour: what is left, and what is left after a gap of two hours?",
+        "C": "take two gaps of one hour: what is left, and what is left after a gap of two hours?",
+        "D": "what does it do over a gap of 0?",
+        "E": "it does not fade to 0, and need not: does cutting the gap change the result?",
+        "F": "have you tried gaps of a day?",
+    }
+    compare_letters(answer, {"A", "E"}, hints)
+
+
+@exercise(points=2, minutes=8)
+def check_unchanged(answer) -> None:
+    """13.4: which changes the state at event 5 does not notice, with query_time=False."""
+    hints = {
+        "A": "what happens to the differences between timestamps?",
+        "B": "which times does the model read without query_time?",
+        "C": "which gap becomes longer, and does event 5 come after it?",
+        "D": "with a step of 1 for each of the two, which of them is stored first and fades more?",
+        "E": "does event 8 come before event 5?",
+    }
+    compare_letters(answer, {"A", "B", "E"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+LN2 = math.log(2)
+
+
+def eigenvalue(half_life, period, top=LN2, turn=2 * math.pi):
+    return complex(-top / half_life, turn / period)
+
+
+def read_at(rate, state, u, waits, kept=None, weight=1):
+    growth = torch.expm1(rate * waits)
+    return (1 + growth if kept is None else kept) * state + weight * growth / rate * u
+
+
+def naive(rate, state, u, waits):
+    kept = torch.exp(rate * waits)
+    return kept * state + (kept - 1) / rate * u
+
+
+RIGHT = [
+    (check_eigenvalue_for, eigenvalue),
+    (check_eigenvalue_for, lambda h, p: torch.tensor(eigenvalue(h, p))),
+    (check_read_at, read_at),
+    (check_honest, {"A", "E"}),
+    (check_unchanged, ["A", "B", "E"]),
+]
+WRONG = [
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=-math.log(2)), "would grow"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=1), "needs ln 2"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(1 / h, p), "half-life multiplies"),
+    (
+        check_eigenvalue_for,
+        lambda h, p: eigenvalue(h, p, turn=-2 * math.pi),
+        "to the right",
+    ),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=1), "turns by 1"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=math.pi), "half a turn"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=360), "radians"),
+    (check_eigenvalue_for, lambda h, p: -math.log(2) / h, "does not turn"),
+    (
+        check_eigenvalue_for,
+        lambda h, p: (-math.log(2) / h, 2 * math.pi / p),
+        "complex number",
+    ),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=2), "wanted 0.5 and 1"),
+    (check_read_at, lambda r, s, u, w: torch.exp(r * w) * s + u, "pushed nothing yet"),
+    (check_read_at, lambda r, s, u, w: torch.exp(r * w) * (s + u), "as a tap would"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, -u, w), "wrong way"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w, weight=-r), "plain average"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, 0 * u, w), "input is missing"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w, kept=1), "does not fade"),
+    (check_read_at, lambda r, s, u, w: torch.exp(r * w) * s + w * u, "Euler"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w.cumsum(0)), "added up"),
+    (check_read_at, naive, "expm1"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w)[-1], "shape"),
+    (check_read_at, lambda r, s, u, w: 2 * read_at(r, s, u, w), "it differs from"),
+    (check_honest, {"A"}, "look at E"),
+    (check_honest, {"A", "E", "F"}, "look at F"),
+    (check_honest, {"A", "D", "E"}, "look at D"),
+    (check_honest, {"A", "B", "E"}, "look at B"),
+    (check_honest, "xyz", "set of letters"),
+    (check_unchanged, {"A", "E"}, "look at B"),
+    (check_unchanged, {"A", "B", "D", "E"}, "look at D"),
+    (check_unchanged, {"A", "B", "C", "E"}, "look at C"),
+]

@@ -1,0 +1,434 @@
+"""Checkers of lesson 14, solving differential equations step by step."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from exercises.checking import Wrong, exercise, want_tensor
+from tutorial_lib.models.ode import Field, euler_step, integrate, midpoint_step, rk4_step
+
+# largest rate * step that does not grow
+STABLE_UP_TO = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785293563405282}
+
+
+class _Watched:
+    """A field that moves with the time and bends with the state, and counts how often it is
+    asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, t: Tensor, z: Tensor) -> Tensor:
+        self.calls += 1
+        return torch.cos(3 * t) - z * z / 2
+
+
+def _same(got: Tensor, want: Tensor) -> bool:
+    return torch.allclose(got.double(), want, rtol=0, atol=1e-9)
+
+
+@exercise(points=3, minutes=15)
+def check_heun_step(answer) -> None:
+    """14.1: the mean of the slope at the start and the slope where Euler ends."""
+    generator = torch.Generator().manual_seed(0)
+    t, h = 2 * torch.rand(2, 4, 1, generator=generator, dtype=torch.double)
+    z, field = torch.randn(4, 3, generator=generator, dtype=torch.double), _Watched()
+    got = answer(field, t, z, h)
+    calls = field.calls
+    want_tensor(got, (4, 3), name="the state after the step")
+    first = field(t, z)
+    ahead = z + h * first
+    second = field(t + h, ahead)
+    known = {
+        "this is the Euler step: the slope at the end is missing": ahead,
+        "this is the midpoint step; of order 2 as well, but it asks half-way, and Heun asks at the end": midpoint_step(
+            field, t, z, h
+        ),
+        "this is RK4; Heun makes do with two slopes": rk4_step(field, t, z, h),
+        "the second slope was asked at the time t; the Euler step ends at t + h": (
+            z + h / 2 * (first + field(t, ahead))
+        ),
+        "the second slope was asked at the old state; ask it where the Euler step ends": (
+            z + h / 2 * (first + field(t + h, z))
+        ),
+        "the Euler step inside went a whole hour: it must be h long": (
+            z + h / 2 * (first + field(t + h, z + first))
+        ),
+        "the Euler step inside went half-way only: Heun asks at the end of the whole step": (
+            z + h / 2 * (first + field(t + h, z + h / 2 * first))
+        ),
+        "the two slopes were added; take their mean": z + h * (first + second),
+        "only the slope at the end was followed; take the mean of both": z + h * second,
+        "the mean slope was added without the length of the step": z + (first + second) / 2,
+        "the mean was added to the state that Euler predicted; begin at z": (
+            ahead + h / 2 * (first + second)
+        ),
+    }
+    for reason, value in known.items():
+        if _same(got, value):
+            raise Wrong(reason)
+    if not _same(got, z + h / 2 * (first + second)):
+        raise Wrong(
+            "this is not Heun's step: z plus h times the mean of field(t, z) and the slope where"
+            " Euler ends, at t + h"
+        )
+    if calls != 2:
+        raise Wrong(
+            f"the state is right, but the field was asked {calls} times; keep the first slope, and"
+            " two are enough"
+        )
+
+
+def _steps(step: Callable[..., Tensor], parts: int = 1) -> Callable[..., Tensor]:
+    """A sealed solver that takes `parts` small steps where it claims one."""
+
+    def solve(field: Field, state: Tensor, duration: Tensor, steps: int) -> Tensor:
+        h = duration.unsqueeze(-1) / (steps * parts)
+        for k in range(steps * parts):
+            state = step(field, k * h, state, h)
+        return state
+
+    return solve
+
+
+def _three_eighths(field: Field, t: Tensor, z: Tensor, h: Tensor) -> Tensor:
+    k1 = field(t, z)
+    k2 = field(t + h / 3, z + h / 3 * k1)
+    k3 = field(t + 2 * h / 3, z + h * (k2 - k1 / 3))
+    return z + h / 8 * (k1 + 3 * (k2 + k3) + field(t + h, z + h * (k1 - k2 + k3)))
+
+
+def _third(field: Field, t: Tensor, z: Tensor, h: Tensor) -> Tensor:
+    k1 = field(t, z)
+    k2 = field(t + h / 2, z + h / 2 * k1)
+    return z + h / 6 * (k1 + 4 * k2 + field(t + h, z + h * (2 * k2 - k1)))
+
+
+def _stopped_clock(field: Field, t: Tensor, z: Tensor, h: Tensor) -> Tensor:
+    return rk4_step(lambda _, state: field(t, state), t, z, h)
+
+
+sealed = {  # for exercise 14.2: measure them, do not read them
+    "A": _steps(euler_step, parts=4),
+    "B": _steps(_three_eighths),
+    "C": _steps(_stopped_clock),
+    "D": _steps(midpoint_step, parts=2),
+    "E": _steps(_third),
+}
+
+
+@exercise(points=4, minutes=20)
+def check_orders(answer) -> None:
+    """14.2: the measured orders of the sealed solvers."""
+    want = {"A": 1, "B": 4, "C": 1, "D": 2, "E": 3}
+    if (
+        not isinstance(answer, dict)
+        or set(answer) != set(want)
+        or not all(isinstance(x, Real) for x in answer.values())
+    ):
+        raise Wrong(
+            'the answer is a dictionary with a number for each of the five letters, such as {"A":'
+            " 2, ...}"
+        )
+    hints = {
+        "A": (
+            "four evaluations a step prove nothing; halve the step and look by how much the error"
+            " shrinks"
+        ),
+        "B": (
+            "halving the step should divide the error by the same number again and again: use"
+            " float64, and stay above rounding"
+        ),
+        "C": (
+            "did your field read the clock? On a field without t this solver shows another order"
+            " than on one with t"
+        ),
+        "D": (
+            "four evaluations a step prove nothing; halve the step and look by how much the error"
+            " shrinks"
+        ),
+        "E": (
+            "take smaller steps, such as 32 to 256, and measure again; an order need not be that of"
+            " a solver you know"
+        ),
+    }
+    for letter, order in want.items():
+        if not abs(answer[letter] - order) <= 0.3:
+            raise Wrong(f"look at {letter} again: {hints[letter]}")
+
+
+@exercise(points=3, minutes=15)
+def check_fewest_steps(answer) -> None:
+    """14.3: the fewest equal steps in which nothing grows."""
+    cases = [  # none near a limit, so that a limit measured to three digits gives the same answer
+        ([1.2], 10_800, "euler"),
+        ([1.2, 120.0], 10_000, "euler"),
+        ([120.0, 1.2, 30.0], 10_800, "rk4"),
+        ([5.0, 0.5], 160_000, "midpoint"),
+        ([5.0, 0.5], 160_000, "rk4"),
+        ([40.0], 0, "rk4"),
+    ]
+    for rates, gap, method in cases:
+        got = answer(list(rates), gap, method)
+        where = f"for rates {rates} per hour, a gap of {gap} s and {method}"
+        if isinstance(got, bool) or not isinstance(got, Real) or got != int(got):
+            raise Wrong(f"{where} a whole number of steps is wanted, got {got!r}"[:200])
+        reach = max(rates) * gap / 3600 / STABLE_UP_TO[method]
+        want = max(1, math.ceil(reach))
+        if got == want:
+            continue
+        known = {
+            "the gap was taken as hours, but it is in seconds": reach * 3600,
+            "the gap was taken as minutes, but it is in seconds": reach * 60,
+            "the slowest part decided; the fastest one explodes first": (
+                reach * min(rates) / max(rates)
+            ),
+            "the mean of the rates decided; the fastest one explodes first": (
+                reach * sum(rates) / len(rates) / max(rates)
+            ),
+            "the rates were added; each part moves alone, and the fastest one decides": (
+                reach * sum(rates) / max(rates)
+            ),
+            "Euler's limit was used; RK4 reaches further": reach * STABLE_UP_TO[method] / 2,
+            "RK4's limit was used; this solver does not reach so far": (
+                reach * STABLE_UP_TO[method] / STABLE_UP_TO["rk4"]
+            ),
+            "rate times step was kept below 1, where Euler does not even overshoot; it may come up to the limit": (
+                reach * STABLE_UP_TO[method]
+            ),
+        }
+        for reason, value in known.items():
+            if got == max(1, math.ceil(value)):
+                raise Wrong(f"{where}: {reason}")
+        if got < 1:
+            raise Wrong(f"{where} at least one step is needed, got {got}")
+        if got == math.floor(reach):
+            raise Wrong(
+                f"{where} you rounded down: {got} steps are a little too long, and a state still"
+                " grows"
+            )
+        raise Wrong(f"{where} {want} steps are the fewest in which nothing grows, got {got}")
+
+
+@exercise(points=4, minutes=20)
+def check_states_at(answer) -> None:
+    """14.4: the state of every row at its own query times."""
+    times = torch.tensor(
+        [[0.0, 0.4, 1.0], [0.3, 0.3, 2.0], [0.2, 1.1, 1.5], [0.7, 0.9, 1.2]], dtype=torch.double
+    )
+    state = torch.randn(4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.double)
+    field, (rows, queries), steps = _Watched(), times.shape, 3
+    got = answer(field, state.clone(), times, steps)
+    calls = field.calls
+    want_tensor(got, (rows, queries, 2), name="the result")
+
+    def walk(gaps: Tensor, starts: Tensor, *, carry: bool = True, method: str = "rk4") -> Tensor:
+        """Stretch after stretch over gaps [rows, queries], each with the clock at starts [rows,
+        queries].
+        """
+        now, seen = state, []
+        for k in range(queries):
+            begin = now if carry else state
+            now = integrate(
+                field, begin, gaps[:, k], method=method, steps=steps, start=starts[:, k : k + 1]
+            )
+            seen.append(now)
+        return torch.stack(seen, dim=1)
+
+    gaps = times.diff(dim=1, prepend=torch.zeros(rows, 1, dtype=torch.double))
+    before = times - gaps
+    known = {
+        "the query times were taken as gaps: the state has already come as far as the query before": walk(
+            times, before
+        ),
+        "the query times were taken as gaps, and the clock began at 0 each time": walk(
+            times, 0 * before
+        ),
+        "each stretch saw the clock begin at 0: pass the time where it begins as `start`": walk(
+            gaps, 0 * before
+        ),
+        "each stretch saw the clock of its end: `start` is the time where it begins": walk(
+            gaps, times
+        ),
+        "every query was reached from the first state, in steps that grow with the query time; carry the state on": walk(
+            times, 0 * before, carry=False
+        ),
+        "every stretch began at the first state again; carry the state on": walk(
+            gaps, before, carry=False
+        ),
+        "all rows took the mean gap; each row has its own": walk(
+            gaps.mean(0).expand(rows, -1), before
+        ),
+        "all rows took the gaps of the first row; each row has its own": walk(
+            gaps[:1].expand(rows, -1), before
+        ),
+        "these are Euler steps; take RK4": walk(gaps, before, method="euler"),
+    }
+    for reason, value in known.items():
+        if _same(got, value):
+            raise Wrong(reason)
+    if not _same(got, walk(gaps, before)):
+        raise Wrong(
+            "these are not the states: from query to query, over each row's own gap, with the clock"
+            " where it stands"
+        )
+    if calls > 4 * steps * queries:
+        raise Wrong(
+            f"the states are right, but the field was asked {calls} times; with one call for all"
+            f" rows {4 * steps * queries} are enough"
+        )
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+LIMITS = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785}
+ORDERS = {"A": 1, "B": 4, "C": 1, "D": 2, "E": 3}
+
+
+def heun(f, t, z, h, *, at=1.0, ahead=1.0, weights=(0.5, 0.5)):
+    first = f(t, z)
+    return z + h * (weights[0] * first + weights[1] * f(t + at * h, z + ahead * h * first))
+
+
+def careless_heun(f, t, z, h):
+    return z + h / 2 * (f(t, z) + f(t + h, z + h * f(t, z)))
+
+
+def fewest(rates, gap, method, *, seconds=3600, which=max, limits=LIMITS, rounding=math.ceil):
+    return max(1, rounding(which(rates) * gap / seconds / limits[method]))
+
+
+def states(f, z, times, steps, *, own=True, carry=True, clock=True, method="rk4", gaps=None):
+    gaps = times.diff(dim=1, prepend=torch.zeros_like(times[:, :1])) if gaps is None else gaps
+    starts, now, seen = times - times.diff(dim=1, prepend=torch.zeros_like(times[:, :1])), z, []
+    for k in range(times.shape[1]):
+        gap = gaps[:, k] if own else gaps[:, k].mean().expand(len(z))
+        start = starts[:, k : k + 1] if clock else 0.0
+        now = integrate(f, now if carry else z, gap, method=method, steps=steps, start=start)
+        seen.append(now)
+    return torch.stack(seen, dim=1)
+
+
+def late_clock(f, z, times, steps):
+    """The clock of each stretch begins where the stretch ends."""
+    gaps, seen = times.diff(dim=1, prepend=torch.zeros_like(times[:, :1])), []
+    for k in range(times.shape[1]):
+        z = integrate(f, z, gaps[:, k], steps=steps, start=times[:, k : k + 1])
+        seen.append(z)
+    return torch.stack(seen, dim=1)
+
+
+def row_by_row(f, z, times, steps):
+    return torch.cat([states(f, z[i : i + 1], times[i : i + 1], steps) for i in range(len(z))])
+
+
+RIGHT = [
+    (check_heun_step, heun),
+    (check_orders, ORDERS),
+    (check_orders, {"A": 1.02, "B": 4.1, "C": 0.97, "D": 2.1, "E": 3.05}),
+    (check_fewest_steps, fewest),
+    (check_fewest_steps, lambda *a: fewest(*a, limits=STABLE_UP_TO)),
+    (check_fewest_steps, lambda *a: float(fewest(*a))),
+    (
+        check_fewest_steps,
+        lambda *a: fewest(*a, limits={"euler": 1.999, "midpoint": 2.001, "rk4": 2.786}),
+    ),
+    (check_states_at, states),
+]
+WRONG = [
+    (check_heun_step, euler_step, "this is the Euler step"),
+    (check_heun_step, midpoint_step, "this is the midpoint step"),
+    (check_heun_step, rk4_step, "this is RK4"),
+    (check_heun_step, lambda *a: heun(*a, at=0), "asked at the time t"),
+    (check_heun_step, lambda *a: heun(*a, ahead=0), "old state"),
+    (check_heun_step, lambda f, t, z, h: heun(f, t, z, h, ahead=1 / h), "whole hour"),
+    (check_heun_step, lambda *a: heun(*a, ahead=0.5), "half-way only"),
+    (check_heun_step, lambda *a: heun(*a, weights=(1, 1)), "were added"),
+    (check_heun_step, lambda *a: heun(*a, weights=(0, 1)), "only the slope at the end"),
+    (
+        check_heun_step,
+        lambda f, t, z, h: z + (heun(f, t, z, h) - z) / h,
+        "without the length",
+    ),
+    (check_heun_step, lambda f, t, z, h: heun(f, t, z, h) + h * f(t, z), "begin at z"),
+    (check_heun_step, lambda *a: heun(*a, weights=(1 / 3, 2 / 3)), "not Heun's step"),
+    (check_heun_step, careless_heun, "asked 3 times"),
+    (check_heun_step, lambda *a: heun(*a)[0], "shape"),
+    (check_orders, ORDERS | {"A": 4}, "look at A again: four evaluations"),
+    (check_orders, ORDERS | {"B": 3}, "look at B again"),
+    (check_orders, ORDERS | {"C": 4}, "look at C again: did your field read the clock"),
+    (check_orders, ORDERS | {"D": 4}, "look at D again: four evaluations"),
+    (check_orders, ORDERS | {"E": 4}, "look at E again"),
+    (check_orders, {"A": 1}, "five letters"),
+    (check_orders, [1, 4, 1, 2, 3], "dictionary"),
+    (check_orders, ORDERS | {"A": math.nan}, "look at A again"),
+    (check_fewest_steps, lambda *a: fewest(*a, seconds=1), "taken as hours"),
+    (check_fewest_steps, lambda *a: fewest(*a, seconds=60), "taken as minutes"),
+    (check_fewest_steps, lambda *a: fewest(*a, which=min), "slowest part decided"),
+    (
+        check_fewest_steps,
+        lambda *a: fewest(*a, which=lambda r: sum(r) / len(r)),
+        "mean of the rates",
+    ),
+    (check_fewest_steps, lambda *a: fewest(*a, which=sum), "rates were added"),
+    (
+        check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2)),
+        "Euler's limit was used",
+    ),
+    (
+        check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 2.785)),
+        "RK4's limit was used",
+    ),
+    (
+        check_fewest_steps,
+        lambda *a: fewest(*a, limits=dict.fromkeys(LIMITS, 1)),
+        "kept below 1",
+    ),
+    (check_fewest_steps, lambda *a: fewest(*a, rounding=math.floor), "rounded down"),
+    (check_fewest_steps, lambda *a: fewest(*a) + 1, "are the fewest"),
+    (check_fewest_steps, lambda *a: fewest(*a) if a[1] else 0, "at least one step"),
+    (check_fewest_steps, lambda r, g, m: max(r) * g / 3600 / LIMITS[m], "whole number"),
+    (
+        check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t),
+        "taken as gaps: the state",
+    ),
+    (
+        check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False),
+        "and the clock began at 0",
+    ),
+    (check_states_at, lambda *a: states(*a, clock=False), "saw the clock begin at 0"),
+    (check_states_at, late_clock, "clock of its end"),
+    (
+        check_states_at,
+        lambda f, z, t, n: states(lambda s, x: f(s + 0.1, x), z, t, n),
+        "not the states",
+    ),
+    (
+        check_states_at,
+        lambda f, z, t, n: states(f, z, t, n, gaps=t, clock=False, carry=False),
+        "grow with the query",
+    ),
+    (
+        check_states_at,
+        lambda *a: states(*a, carry=False),
+        "began at the first state again",
+    ),
+    (check_states_at, lambda *a: states(*a, own=False), "mean gap"),
+    (
+        check_states_at,
+        lambda f, z, t, n: states(
+            f, z, t, n, gaps=t.diff(dim=1, prepend=0 * t[:, :1])[:1].expand_as(t)
+        ),
+        "gaps of the first row",
+    ),
+    (check_states_at, lambda *a: states(*a, method="euler"), "Euler steps"),
+    (check_states_at, row_by_row, "with one call for all rows"),
+    (check_states_at, lambda *a: states(*a)[:, -1], "shape"),
+]

@@ -1,0 +1,389 @@
+"""Checkers of lesson 15, Neural ODEs."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.autograd.functional import jacobian
+
+from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from tutorial_lib.models.ode import integrate
+
+
+def _same(got: Tensor, want: Tensor) -> bool:
+    return torch.allclose(got, want, atol=1e-6)
+
+
+def _bent(z: Tensor) -> Tensor:
+    """A field in the plane whose slopes differ from place to place."""
+    x, y = z.unbind(-1)
+    return torch.stack([y - 0.5 * x**2, torch.sin(2 * x) - 0.3 * x * y], dim=-1)
+
+
+def _slopes(z: Tensor) -> Tensor:
+    return torch.autograd.functional.jacobian(_bent, z)
+
+
+@exercise(points=3, minutes=15)
+def check_walk_back(answer) -> None:
+    """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same
+    steps.
+    """
+    h, first = 0.3, torch.tensor([1.0, -0.5], dtype=torch.double, requires_grad=True)
+    states = [first]
+    for _ in range(4):
+        states.append(states[-1] + h * _bent(states[-1]))
+    error = torch.tensor([0.7, -1.1], dtype=torch.double)
+    want = torch.autograd.grad(states[-1] @ error, first)[0]
+    path = torch.stack(states).detach()
+    got = answer(path, _slopes, h, error)
+    want_tensor(got, (2,), name="the result")
+    if _same(got, want):
+        return
+
+    def walk(
+        order: Tensor, turned: bool = True, size: float = h, keep: float = 1.0, only: bool = False
+    ) -> Tensor:
+        vector = error
+        for z in order:
+            matrix = _slopes(z).T if turned else _slopes(z)
+            vector = keep * vector + size * matrix @ (error if only else vector)
+        return vector
+
+    back, later = path[:-1].flip(0), path[1:].flip(0)
+    known = {
+        "lambda at the last state came back unchanged: it must pass every step": error,
+        "the matrix of slopes must be transposed: lambda asks how the loss, not the velocity, depends on the state": walk(
+            back, turned=False
+        ),
+        "these are the slopes at the end of each step; Euler used the velocity at its beginning": (
+            walk(later)
+        ),
+        "the steps are taken in the order of time; the walk begins with the last one": walk(
+            path[:-1]
+        ),
+        "the direct way is missing: a shift of a state also shifts the next one as it is": walk(
+            back, keep=0.0
+        ),
+        "the step size h is missing": walk(back, size=1.0),
+        "the sign is turned round: moving back in lambda still adds h times the slopes": walk(
+            back, size=-h
+        ),
+        "each step must use the lambda of the step after it, not always the error at the end": walk(
+            back, only=True
+        ),
+    }
+    for reason, value in known.items():
+        if _same(got, value):
+            raise Wrong(reason)
+    raise Wrong(
+        f"autograd through the same four steps gives {want.tolist()}, you have {got.tolist()}"
+    )
+
+
+def _season(t: Tensor, z: Tensor) -> Tensor:
+    """A field that reads the calendar."""
+    return torch.cos(2 * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
+
+
+@exercise(points=3, minutes=12)
+def check_calendar(answer) -> None:
+    """15.2: two parts with a clock that runs on."""
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(6, 2, generator=generator, dtype=torch.double)
+    dates, first, second = torch.rand(3, 6, generator=generator, dtype=torch.double) * torch.tensor(
+        [[9.0], [1.0], [1.0]]
+    )
+
+    def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
+        return integrate(
+            _season,
+            z,
+            duration,
+            steps=50,
+            start=start if isinstance(start, float) else start[:, None],
+        )
+
+    got = answer(_season, states, dates, first, second)
+    want_tensor(got, (6, 2), name="the result")
+    if _same(got, run(states, first + second, dates)):
+        return
+    half_way = run(states, first, dates)
+    known = {
+        "only the first part was walked": half_way,
+        "the clock of the second part starts at 0 again; it must run on from dates + first": run(
+            half_way, second, 0.0
+        ),
+        "the clock starts at 0 in both parts: every state has a date of its own": run(
+            run(states, first, 0.0), second, 0.0
+        ),
+        "the first part starts at date 0: every state has a date of its own": run(
+            run(states, first, 0.0), second, first
+        ),
+        "the second part starts at the old date; `first` weeks have passed since": run(
+            half_way, second, dates
+        ),
+        "the second part is too long: `second` is counted from the end of the first": run(
+            half_way, first + second, dates + first
+        ),
+        "the second part begins at the old state instead of where the first part ended": run(
+            states, second, dates + first
+        ),
+        "first and second have changed places in the second part": run(
+            half_way, first, dates + second
+        ),
+        "the second date is first alone: the date of the start is missing": run(
+            half_way, second, first
+        ),
+    }
+    for reason, value in known.items():
+        if _same(got, value):
+            raise Wrong(reason)
+    raise Wrong(
+        "two parts must lead where one call over first + second leads, each row from its own date"
+    )
+
+
+@exercise(points=3, minutes=15)
+def check_steepest(answer) -> None:
+    """15.3: the largest spectral norm of the slopes."""
+
+    def field(t: object, z: Tensor) -> Tensor:
+        return _bent(z) @ torch.tensor([[1.0, 2.0], [0.0, 0.5]], dtype=torch.double) + 7
+
+    states = torch.randn(12, 2, generator=torch.Generator().manual_seed(2), dtype=torch.double)
+    matrices = torch.stack(
+        [torch.autograd.functional.jacobian(lambda s: field(0, s), z) for z in states]
+    )
+    norms = torch.linalg.matrix_norm(matrices, 2)
+    want = norms.max().item()
+    got = answer(field, states)
+    if isinstance(got, Tensor) and got.numel() == 1:
+        got = got.item()
+    if not isinstance(got, int | float):
+        raise Wrong(f"one number is wanted, got {got!r}"[:200])
+    if math.isclose(got, want, rel_tol=1e-4):
+        return
+    known = {
+        "this is the mean over the states; a bound must hold everywhere, so take the largest": (
+            norms.mean()
+        ),
+        "this is the smallest over the states; take the largest": norms.min(),
+        "this is the Frobenius norm (root of all squared entries), which is larger than the largest stretch": (
+            torch.linalg.matrix_norm(matrices).max()
+        ),
+        "this is the largest eigenvalue; a matrix that is not symmetric can stretch by more": (
+            torch.linalg.eigvals(matrices).abs().max()
+        ),
+        "this is the largest single entry of the matrices, not the largest stretch": (
+            matrices.abs().max()
+        ),
+        "this is the speed of the field; wanted is how much its velocity differs between neighbours": (
+            torch.stack([field(0, z) for z in states]).norm(dim=1).max()
+        ),
+        "this is the spectral norm of the mean matrix; measure each state by itself": (
+            torch.linalg.matrix_norm(matrices.mean(0), 2)
+        ),
+    }
+    for reason, value in known.items():
+        if math.isclose(got, value.item(), rel_tol=1e-4):
+            raise Wrong(reason)
+    raise Wrong(
+        f"the largest stretch over the states is {want:.4f}, you have {got:.4f}: spectral norm at"
+        " each state, then the largest"
+    )
+
+
+@exercise(points=2, minutes=8)
+def check_possible(answer) -> None:
+    """15.4: what a flow can do."""
+    hints = {
+        "A": (
+            "is there a field on the line that carries every point away from 0, the farther the"
+            " faster?"
+        ),
+        "B": "where do the paths from -1 and 1 have to be at the same moment?",
+        "C": "what does a field that turns do in half a turn?",
+        "D": (
+            "three points drawn counter-clockwise: can they become clockwise while moving, without"
+            " ever lying on one line?"
+        ),
+        "E": "with a third number there is room to turn the plane over, like a page",
+        "F": "where do -1 and 1 end? Can paths meet?",
+    }
+    compare_letters(answer, {"A", "C", "E"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def walk(states, slopes, h, error, *, order=slice(None, -1), reverse=True, transpose=True, keep=1):
+    points = states[order]
+    for z in points.flip(0) if reverse else points:
+        matrix = slopes(z)
+        error = keep * error + h * (matrix.T if transpose else matrix) @ error
+    return error
+
+
+def as_product(states, slopes, h, error):
+    """The other way round: one matrix from the first state to the last, built forwards."""
+    whole = torch.eye(2, dtype=torch.double)
+    for z in states[:-1]:
+        whole = (torch.eye(2) + h * slopes(z)) @ whole
+    return whole.T @ error
+
+
+def from_the_end(states, slopes, h, error):
+    total = error
+    for z in states[:-1]:
+        total = total + h * slopes(z).T @ error
+    return total
+
+
+def parts(field, states, dates, first, second, *, start=None, then=None, length=None):
+    half_way = integrate(
+        field, states, first, steps=50, start=dates[:, None] if start is None else start
+    )
+    return integrate(
+        field,
+        half_way,
+        second if length is None else length,
+        steps=50,
+        start=(dates + first)[:, None] if then is None else then,
+    )
+
+
+def matrices(field, states):
+    return torch.stack([jacobian(lambda s: field(0, s), z) for z in states])
+
+
+def steepest(field, states):
+    return torch.linalg.matrix_norm(matrices(field, states), 2).max()
+
+
+def by_shaking(field, states, hair=1e-6):
+    """The measured way: neighbours in 720 directions."""
+    angle = torch.linspace(0, torch.pi, 720, dtype=torch.double)
+    around = hair * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return max((field(0, z + around) - field(0, z)).norm(dim=1).max().item() / hair for z in states)
+
+
+RIGHT = [
+    (check_walk_back, walk),
+    (check_walk_back, as_product),
+    (check_calendar, parts),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: integrate(f, z, a + b, steps=99, start=t[:, None]),
+    ),
+    (check_steepest, steepest),
+    (check_steepest, by_shaking),
+    (check_possible, {"A", "C", "E"}),
+]
+WRONG = [
+    (check_walk_back, lambda s, j, h, e: e, "came back unchanged"),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, h, e, transpose=False), "transposed"),
+    (
+        check_walk_back,
+        lambda s, j, h, e: walk(s, j, h, e, order=slice(1, None)),
+        "end of each step",
+    ),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, h, e, reverse=False), "order of time"),
+    (
+        check_walk_back,
+        lambda s, j, h, e: walk(s, j, h, e, keep=0),
+        "direct way is missing",
+    ),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, 1, e), "step size"),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, -h, e), "sign"),
+    (check_walk_back, from_the_end, "lambda of the step after it"),
+    (
+        check_walk_back,
+        lambda s, j, h, e: walk(s, j, h, e, order=slice(None)),
+        "autograd through the same",
+    ),
+    (check_walk_back, lambda s, j, h, e: torch.stack([e, e]), "shape"),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, b, then=0.0),
+        "starts at 0 again",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, b, start=0.0, then=0.0),
+        "0 in both parts",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, b, start=0.0, then=a[:, None]),
+        "starts at date 0",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, b, then=t[:, None]),
+        "old date",
+    ),
+    (check_calendar, lambda f, z, t, a, b: parts(f, z, t, a, b, length=a + b), "too long"),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, 0 * b),
+        "only the first part",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t + a, b, 0 * b),
+        "begins at the old state",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, a, then=(t + b)[:, None]),
+        "changed places",
+    ),
+    (
+        check_calendar,
+        lambda f, z, t, a, b: parts(f, z, t, a, b, then=a[:, None]),
+        "date of the start is missing",
+    ),
+    (check_calendar, lambda f, z, t, a, b: z, "each row from its own date"),
+    (check_calendar, lambda f, z, t, a, b: parts(f, z, t, a, b)[0], "shape"),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.matrix_norm(matrices(f, z), 2).mean(),
+        "mean over the states",
+    ),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.matrix_norm(matrices(f, z), 2).min(),
+        "smallest",
+    ),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.matrix_norm(matrices(f, z)).max(),
+        "Frobenius",
+    ),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.eigvals(matrices(f, z)).abs().max(),
+        "eigenvalue",
+    ),
+    (check_steepest, lambda f, z: matrices(f, z).abs().max(), "single entry"),
+    (check_steepest, lambda f, z: f(0, z).norm(dim=1).max(), "speed of the field"),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.matrix_norm(matrices(f, z).mean(0), 2),
+        "each state by itself",
+    ),
+    (check_steepest, lambda f, z: 1.0, "the largest stretch over the states is"),
+    (
+        check_steepest,
+        lambda f, z: torch.linalg.matrix_norm(matrices(f, z), 2),
+        "one number",
+    ),
+    (check_possible, {"C", "E"}, "look at A"),
+    (check_possible, {"A", "B", "C", "E"}, "look at B"),
+    (check_possible, {"A", "E"}, "look at C"),
+    (check_possible, {"A", "C", "D", "E"}, "look at D"),
+    (check_possible, {"A", "C"}, "look at E"),
+    (check_possible, {"A", "C", "E", "F"}, "look at F"),
+    (check_possible, {"Z"}, "set of letters"),
+]

@@ -1,0 +1,427 @@
+"""Checkers of lesson 18, tuning and fair comparison."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+
+from exercises.checking import Wrong, compare_letters, exercise
+
+# model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right
+# one
+SCORES = {
+    "P": {
+        0.001: ((0.10, 0.10, 0.10), 0.09),
+        0.003: ((0.07, 0.14, 0.07), 0.10),
+        0.01: ((0.06, 0.06, 0.06), 0.12),
+    },
+    "Q": {
+        0.001: ((0.08, 0.08, 0.08), 0.11),
+        0.003: ((0.09, 0.09, 0.09), 0.08),
+        0.01: ((0.09, 0.09, 0.09), 0.07),
+    },
+    "R": {
+        0.001: ((0.12, 0.03, 0.03), 0.05),
+        0.003: ((0.06, 0.06, 0.06), 0.07),
+        0.01: ((0.05, 0.08, 0.08), 0.06),
+    },
+    "S": {
+        0.001: ((0.11, 0.11, 0.02), 0.10),
+        0.003: ((0.09, 0.09, 0.09), 0.11),
+        0.01: ((0.07, 0.07, 0.07), 0.09),
+    },
+}
+WANT = {"P": 0.001, "Q": 0.003, "R": 0.01, "S": 0.003}
+
+
+def _trials() -> pd.DataFrame:
+    """All trials, the rows in no order."""
+    rows = [
+        (model, rate, seed, valid, test + 0.001 * seed)
+        for model, rates in SCORES.items()
+        for rate, (scores, test) in rates.items()
+        for seed, valid in enumerate(scores)
+    ]
+    table = pd.DataFrame(rows, columns=["model", "learning_rate", "seed", "valid", "test"])
+    return table.sample(frac=1, random_state=3).sort_values(
+        "learning_rate", ascending=False, kind="stable", ignore_index=True
+    )
+
+
+def _unequal() -> dict[str, pd.DataFrame]:
+    """Tables that a fair tuner refuses."""
+    table = _trials()
+    rate, seed, of_q = table["learning_rate"], table["seed"], table["model"] == "Q"
+    moved = table.assign(learning_rate=rate.mask(of_q & (rate == 0.01), 0.02))
+    return {
+        "one model has tried fewer rates": table[~(of_q & (rate == 0.001))],
+        "one model has fewer seeds at one rate": table[~(of_q & (rate == 0.01) & (seed == 2))],
+        "one model has as many trials, but at another rate": moved,
+        "one model has as many trials, but with another seed": table.assign(
+            seed=seed.mask(of_q & (seed == 2), 7)
+        ),
+    }
+
+
+def _refuses(answer, table: pd.DataFrame) -> bool:
+    """Does it raise a ValueError? Anything else that it raises goes through."""
+    try:
+        answer(table)
+    except Wrong as wrong:
+        if isinstance(wrong.__cause__, ValueError):
+            return True
+        raise
+    return False
+
+
+@exercise(points=3, minutes=15)
+def check_choose(answer) -> None:
+    """18.1: the rate with the best mean validation score, only where all had the same trials."""
+    table = _trials()
+    if _refuses(answer, table.copy()):
+        raise Wrong("it refuses a table in which all models have tried the same rates and seeds")
+    got = answer(table.copy())
+    if isinstance(got, pd.Series):
+        got = got.to_dict()
+    if not isinstance(got, dict) or set(got) != set(WANT):
+        raise Wrong(
+            f"it must return a dictionary with the models {', '.join(WANT)} as keys, got"
+            f" {str(got)[:80]}"
+        )
+    got = {model: float(got[model]) for model in WANT}
+    tried = ["model", "learning_rate"]
+    others = {
+        "the test part decides here; choose by the column valid": (
+            table.groupby(tried)["test"].mean()
+        ),
+        "the single best seed decides here; take the mean over the seeds": (
+            table.groupby(tried)["valid"].max()
+        ),
+        "seed 0 alone decides here; take the mean over the seeds": (
+            table[table["seed"] == 0].set_index(tried)["valid"]
+        ),
+        "the median over the seeds decides here; take the mean": (
+            table.groupby(tried)["valid"].median()
+        ),
+        "this chooses the worst rate": -table.groupby(tried)["valid"].mean(),
+    }
+    for reason, scores in others.items():
+        choice = scores.unstack().idxmax(axis=1)
+        if all(got[model] == choice[model] for model in ("P", "R", "S")):  # Q has a tie
+            raise Wrong(reason)
+    if len(set(got.values())) == 1:
+        raise Wrong("all models get one and the same rate; each model chooses for itself")
+    if got == WANT | {"Q": 0.01}:
+        raise Wrong(
+            "Q does equally well at 0.003 and 0.01: of equals take the lower rate, however the rows"
+            " are ordered"
+        )
+    for model, rate in WANT.items():
+        if got[model] != rate:
+            raise Wrong(
+                f"for {model} the best mean validation score is at {rate:g}, yours chooses"
+                f" {got[model]:g}"
+            )
+    for what, unfair in _unequal().items():
+        try:
+            refused = _refuses(answer, unfair.copy())
+        except Wrong as wrong:
+            raise Wrong(f"{what}: it must raise a ValueError, and {wrong}") from wrong
+        if not refused:
+            raise Wrong(f"{what}, and it chooses all the same; it must raise a ValueError")
+
+
+def _expected_maximum(k: float) -> float:
+    z = torch.linspace(0, 12, 24_001, dtype=torch.double)
+    return torch.trapezoid(1 - torch.special.ndtr(z) ** k - torch.special.ndtr(-z) ** k, z).item()
+
+
+@exercise(points=3, minutes=15)
+def check_optimism(answer) -> None:
+    """18.2: what the chosen score promises too much, each setting being a mean over seeds."""
+    for k, spread, noise, seeds in (
+        (10, 0.002, 0.004, 4),
+        (5, 0.004, 0.003, 2),
+        (40, 0.003, 0.009, 3),
+        (10, 0.002, 0.004, 1),
+    ):
+        got = float(answer(k, spread, noise, seeds))
+        c, left = _expected_maximum(k), noise / math.sqrt(seeds)
+        total = math.hypot(spread, left)
+        want = c * left**2 / total
+        if math.isclose(got, want, rel_tol=0.02):
+            continue
+        known = {
+            "the seeds do not enter: the mean over seeds has less noise than one training": (
+                c * noise**2 / math.hypot(spread, noise)
+            ),
+            "the noise of a mean falls with the square ROOT of the number of seeds": (
+                c * (noise / seeds) ** 2 / math.hypot(spread, noise / seeds)
+            ),
+            "this is the whole lift of the chosen score; part of it is true quality": c * total,
+            "this is the true gain; wanted is the part that is luck": c * spread**2 / total,
+            "the spread does not enter: where settings differ, the best score is often that of a good setting": (
+                c * left
+            ),
+            "this adds standard deviations; add their squares": c * left**2 / (spread + left),
+            "divide by the standard deviation of the score, the root of the sum of squares": (
+                c * left**2 / total**2
+            ),
+            "the seeds are no further trials to choose from: k settings, each with a smaller noise": (
+                _expected_maximum(k * seeds) * noise**2 / math.hypot(spread, noise)
+            ),
+        }
+        for reason, value in known.items():
+            if math.isclose(got, value, rel_tol=0.02):
+                raise Wrong(reason)
+        raise Wrong(
+            f"for {k} settings with spread {spread}, noise {noise} and {seeds} seeds each it is"
+            f" {want:.6f}, yours is {got:.6f}"
+        )
+
+
+def _place(scores: np.ndarray) -> tuple[int, int]:
+    setting, epoch = np.unravel_index(scores.argmax(), scores.shape)
+    return int(setting), int(epoch)
+
+
+def _plain(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    setting, epoch = _place(valid)
+    return setting, epoch, float(test[setting, epoch])
+
+
+def _epoch_by_test(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    setting = _place(valid)[0]
+    epoch = int(test[setting].argmax())
+    return setting, epoch, float(test[setting, epoch])
+
+
+def _nearly_equal(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    setting, epoch = _place(np.where(valid > valid.max() - 0.002, test, -np.inf))
+    return setting, epoch, float(test[setting, epoch])
+
+
+def _rounded(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    setting = int(valid[:, -1].round(2).argmax())
+    return setting, valid.shape[1] - 1, float(test[setting, -1])
+
+
+def _drops_collapsed(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    alive = test.max(axis=1) > 0.5 * np.median(test)
+    setting, epoch = _place(np.where(alive[:, None], valid, -np.inf))
+    return setting, epoch, float(test[setting, epoch])
+
+
+def _best_number(valid: np.ndarray, test: np.ndarray) -> tuple[int, int, float]:
+    setting, epoch = _place(valid)
+    return setting, epoch, float(test[setting].max())
+
+
+sealed = {  # for exercise 18.3: measure them, do not read them
+    "A": _plain,
+    "B": _epoch_by_test,
+    "C": _nearly_equal,
+    "D": _rounded,
+    "E": _drops_collapsed,
+    "F": _best_number,
+}
+
+
+@exercise(points=3, minutes=15)
+def check_leaking(answer) -> None:
+    """18.3: which sealed scripts let the test part in."""
+    hints = {
+        "A": "does its choice, or the place of its number, ever move when only test changes?",
+        "B": "compare the whole place: setting and epoch",
+        "C": (
+            "its choice moves only where several validation scores are within 0.002 of the best:"
+            " try many tables"
+        ),
+        "D": "its choice is coarse, but does it move when only test changes?",
+        "E": (
+            "its choice moves only where a good run on validation has collapsed on test: multiply"
+            " some rows of test by 0.1"
+        ),
+        "F": "is the reported number the test score at the chosen place?",
+    }
+    compare_letters(answer, {"B", "C", "E", "F"}, hints)
+
+
+@exercise(points=2, minutes=10)
+def check_statements(answer) -> None:
+    """18.4: what the table of a paper supports."""
+    hints = {
+        "A": "count the trials of P and of Q",
+        "B": "which epoch was best for Q, and is its rate high or low among those of the others?",
+        "C": "what do P and S differ in, and how large is the difference?",
+        "D": "where in the grid does the chosen rate of R lie?",
+        "E": "in how many ways does Q differ from P? Which row differs in the new part alone?",
+        "F": "what does it do to a score to be the one that was chosen by?",
+    }
+    compare_letters(answer, {"B", "C", "F"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def refuse(trials):
+    tried = {
+        model: set(zip(rows["learning_rate"], rows["seed"], strict=True))
+        for model, rows in trials.groupby("model")
+    }
+    if any(pairs != next(iter(tried.values())) for pairs in tried.values()):
+        raise ValueError("unequal")
+
+
+def choose(trials, column="valid", over="mean", fair=True, seeds=None, equals="lower"):
+    if fair:
+        refuse(trials)
+    trials = trials if seeds is None else trials[trials["seed"].isin(seeds)]
+    means = trials.groupby(["model", "learning_rate"])[column].agg(over).unstack()
+    return (means if equals == "lower" else means.iloc[:, ::-1]).idxmax(axis=1).to_dict()
+
+
+def first_row_of_equals(trials):
+    refuse(trials)
+    means = trials.groupby(["model", "learning_rate"], sort=False)["valid"].mean().round(9)
+    return dict(means.groupby("model").idxmax().tolist())
+
+
+def same_for_all(trials):
+    refuse(trials)
+    rate = trials.groupby("learning_rate")["valid"].mean().idxmax()
+    return dict.fromkeys(trials["model"].unique(), rate)
+
+
+def as_many(trials):
+    if trials.groupby("model").size().nunique() > 1:
+        raise ValueError("unequal")
+    return choose(trials, fair=False)
+
+
+def as_many_rates(trials):
+    if (
+        trials.groupby("model")["learning_rate"].agg(lambda rates: tuple(sorted(rates))).nunique()
+        > 1
+    ):
+        raise ValueError("unequal")
+    return choose(trials, fair=False)
+
+
+def refuses_with_assert(trials):
+    try:
+        refuse(trials)
+    except ValueError:
+        raise AssertionError("unequal") from None
+    return choose(trials)
+
+
+def always_refuses(trials):
+    raise ValueError("never good enough")
+
+
+def optimism(k, spread, noise, seeds):
+    left = noise / math.sqrt(seeds)
+    return _expected_maximum(k) * left**2 / math.hypot(spread, left)
+
+
+def drawn(k, spread, noise, seeds):
+    rng = np.random.default_rng(1)
+    quality = spread * rng.standard_normal((200_000, k))
+    score = quality + noise / seeds**0.5 * rng.standard_normal((200_000, k))
+    best = np.arange(200_000), score.argmax(axis=1)
+    return (score[best] - quality[best]).mean()
+
+
+def total(spread, noise):
+    return math.hypot(spread, noise)
+
+
+def probe(tables, scale=1.0, collapse=False, number=True, place=True):
+    """Letters that a student finds who looks at so many tables, in so many ways."""
+    rng, found = np.random.default_rng(5), set()
+    for letter, script in sealed.items():
+        for _ in range(tables):
+            valid, *tests = 0.1 + scale * 0.01 * rng.standard_normal((3, 5, 6))
+            if collapse:
+                tests[1][rng.integers(5)] *= 0.1
+            results = [script(valid, test) for test in tests]
+            moved = results[0][:2] != results[1][:2]
+            false = any(
+                reported != test[setting, epoch]
+                for test, (setting, epoch, reported) in zip(tests, results, strict=True)
+            )
+            if (place and moved) or (number and false):
+                found.add(letter)
+    return found
+
+
+RIGHT = [
+    (check_choose, choose),
+    (check_optimism, optimism),
+    (check_optimism, drawn),
+    (check_leaking, {"B", "C", "E", "F"}),
+    (check_leaking, probe(300, collapse=True)),
+    (check_statements, {"B", "C", "F"}),
+]
+WRONG = [
+    (check_choose, lambda t: choose(t, column="test"), "the test part decides"),
+    (check_choose, lambda t: choose(t, over="max"), "single best seed"),
+    (check_choose, lambda t: choose(t, over="median"), "median"),
+    (check_choose, lambda t: choose(t, seeds=[0]), "seed 0 alone"),
+    (check_choose, lambda t: choose(t, equals="higher"), "of equals take the lower"),
+    (check_choose, first_row_of_equals, "of equals take the lower"),
+    (check_choose, same_for_all, "each model chooses for itself"),
+    (check_choose, lambda t: choose(t.assign(valid=-t["valid"])), "worst rate"),
+    (
+        check_choose,
+        lambda t: choose(t, fair=False),
+        "has tried fewer rates, and it chooses",
+    ),
+    (check_choose, as_many, "at another rate"),
+    (check_choose, as_many_rates, "with another seed"),
+    (check_choose, refuses_with_assert, "raised AssertionError"),
+    (check_choose, always_refuses, "it refuses a table"),
+    (check_choose, lambda t: choose(t)["P"], "dictionary"),
+    (
+        check_optimism,
+        lambda k, s, n, m: _expected_maximum(k) * n**2 / total(s, n),
+        "seeds do not enter",
+    ),
+    (check_optimism, lambda k, s, n, m: optimism(k, s, n, m**2), "square ROOT"),
+    (check_optimism, lambda k, s, n, m: _expected_maximum(k) * total(s, n / m**0.5), "whole lift"),
+    (
+        check_optimism,
+        lambda k, s, n, m: _expected_maximum(k) * s**2 / total(s, n / m**0.5),
+        "true gain",
+    ),
+    (check_optimism, lambda k, s, n, m: _expected_maximum(k) * n / m**0.5, "spread does not enter"),
+    (
+        check_optimism,
+        lambda k, s, n, m: _expected_maximum(k) * n**2 / m / (s + n / m**0.5),
+        "add their squares",
+    ),
+    (
+        check_optimism,
+        lambda k, s, n, m: _expected_maximum(k) * n**2 / m / total(s, n / m**0.5) ** 2,
+        "root of the sum",
+    ),
+    (check_optimism, lambda k, s, n, m: optimism(k * m, s, n, 1), "no further trials"),
+    (check_optimism, lambda k, s, n, m: 0.0, "yours is 0.000000"),
+    (check_leaking, {"B"}, "look at C"),
+    (check_leaking, {"B", "C", "F"}, "look at E"),
+    (check_leaking, {"B", "C", "E"}, "look at F"),
+    (check_leaking, {"B", "C", "D", "E", "F"}, "look at D"),
+    (check_leaking, {"A", "B", "C", "E", "F"}, "look at A"),
+    (check_leaking, {"C", "E", "F"}, "look at B"),
+    (check_leaking, probe(300), "look at E"),
+    (check_leaking, probe(300, collapse=True, number=False), "look at F"),
+    (check_statements, {"A", "B", "C", "F"}, "look at A"),
+    (check_statements, {"C", "F"}, "look at B"),
+    (check_statements, {"B", "F"}, "look at C"),
+    (check_statements, {"B", "C", "D", "F"}, "look at D"),
+    (check_statements, {"B", "C", "E", "F"}, "look at E"),
+    (check_statements, {"B", "C"}, "look at F"),
+    (check_statements, {"Z"}, "set of letters"),
+]

@@ -1,0 +1,395 @@
+"""Checkers of lesson 19, sensitivity and robustness."""
+
+import math
+
+import numpy as np
+
+from exercises.checking import NotAttempted, Wrong, exercise
+
+
+def _clock(got, length: int) -> np.ndarray:
+    """The answer as int64 [length]; Wrong if it is none."""
+    if got is None or got is ...:
+        raise NotAttempted
+    got = np.asarray(got)
+    if got.shape != (length,):
+        raise Wrong(
+            f"the times have shape {got.shape}, wanted ({length},): the first time stays, too"
+        )
+    if got.dtype.kind not in "iu":
+        raise Wrong(
+            f"the times have dtype {got.dtype}, wanted int64: unix seconds are whole numbers"
+        )
+    return got.astype(np.int64)
+
+
+@exercise(points=3, minutes=15)
+def check_jitter_times(answer) -> None:
+    """19.1: gaps times factors, rounded, and the clock rebuilt."""
+    rng = np.random.default_rng(0)
+    for length in (6, 400):
+        gaps = np.append([3, 0, 77], rng.integers(0, 300_000, length - 4))
+        times = 1_700_000_000 + np.append(0, np.cumsum(gaps))
+        factors = np.exp(rng.standard_normal(length - 1))
+        handed = times.copy()
+        got = answer(handed, factors.copy())
+        if not np.array_equal(handed, times):
+            raise Wrong(
+                "your function has changed the times that it was given: the next model would get"
+                " another history"
+            )
+        got = _clock(got, length)
+        exact = gaps * factors
+        elapsed = np.cumsum(np.rint(exact).astype(np.int64))
+        want = times[0] + np.append(0, elapsed)
+        known = {
+            "the clock starts at 0; it must start at the first time": want - times[0],
+            "the times are multiplied; multiply the gaps, and rebuild the clock from them": (
+                np.append(times[0], np.rint(times[1:] * factors))
+            ),
+            "each time is moved by its own gap alone; an event comes later if any gap before it has grown": (
+                times + np.append(0, np.rint(exact).astype(np.int64) - gaps)
+            ),
+            "round each gap to the nearest second; this cuts the fraction off": (
+                times[0] + np.append(0, np.cumsum(exact.astype(np.int64)))
+            ),
+            "round each gap, and not the sums: else two gaps of the same length can differ": (
+                np.rint(times[0] + np.append(0, np.cumsum(exact)))
+            ),
+            "the fractions are cut off only after the sums; round each gap": (
+                (times[0] + np.append(0, np.cumsum(exact))).astype(np.int64)
+            ),
+            "these are gaps; add them up to get times": np.append(times[0], np.rint(exact)),
+        }
+        for reason, value in known.items():
+            if np.array_equal(got, value) and not np.array_equal(value, want):
+                raise Wrong(reason)
+        if not np.array_equal(got, want):
+            place = int((got != want).argmax())
+            raise Wrong(
+                f"time {place} is {got[place]} where the first is {times[0]}; wanted {want[place]}"
+            )
+
+
+@exercise(points=4, minutes=20)
+def check_lose_events(answer) -> None:
+    """19.2: events are removed, seeded, and not in place."""
+    rng = np.random.default_rng(1)
+    for length, share, seed in (
+        (8, 0.5, 3),
+        (300, 0.3, 4),
+        (300, 0.3, 5),
+        (5, 0.999, 0),
+        (20, 0.0, 1),
+    ):
+        items = rng.permutation(1000)[:length] + 1
+        times = 1_700_000_000 + np.cumsum(rng.integers(1, 100_000, length))
+        handed = items.copy(), times.copy()
+        got = answer(*handed, share, seed)
+        if not (np.array_equal(handed[0], items) and np.array_equal(handed[1], times)):
+            raise Wrong(
+                "your function has changed what it was given: the next model would start from fewer"
+                " events"
+            )
+        if got is None or got is ...:
+            raise NotAttempted
+        if not isinstance(got, tuple | list) or len(got) != 2:
+            raise Wrong("return two arrays, the items and the times of the events that stay")
+        kept_items, kept_times = (np.asarray(part) for part in got)
+        if kept_items.shape != kept_times.shape:
+            raise Wrong(
+                f"{kept_items.shape} items and {kept_times.shape} times: a lost event takes both"
+                " its item and its time along"
+            )
+        if (kept_times == 0).any():
+            raise Wrong(
+                "a time of 0 is not a lost event: it makes gaps of fifty years; take the event out"
+            )
+        draws = np.random.default_rng(seed).random(length)
+        stays = draws >= share
+        stays[-1] = True
+        if np.array_equal(kept_items, items[stays]) and np.array_equal(kept_times, times[stays]):
+            continue
+        again = answer(items.copy(), times.copy(), share, seed)
+        if not np.array_equal(np.asarray(again[0]), kept_items):
+            raise Wrong(
+                "the same seed gives other events the second time: draw from"
+                " np.random.default_rng(seed)"
+            )
+        known = {
+            "the last event is lost: it always stays, so that nobody is without a history": (
+                draws >= share
+            ),
+            "an event stays if its number is at least the share; this keeps the others": np.append(
+                draws[:-1] < share, True
+            ),
+        }
+        for reason, wrong in known.items():
+            if np.array_equal(kept_items, items[wrong]):
+                raise Wrong(reason)
+        if np.array_equal(kept_items, items[stays]):
+            raise Wrong(
+                "the right events stay, but their times have changed: a gap over lost events is the"
+                " sum of their gaps"
+            )
+        raise Wrong(
+            f"of {length} events with share {share} and seed {seed} there stay {stays.sum()}, yours"
+            f" are {len(kept_items)}; compare one number for each event, drawn with the seed, with"
+            " the share"
+        )
+
+
+def _bound(
+    s, changed, lipschitz, speed, kappa, which=min, growth=math.exp, last=True, first=True
+) -> float:
+    """The bound with one part or another done differently."""
+    e = 0.0
+    for i, (one, other) in enumerate(zip(s, changed, strict=True)):
+        e = growth(lipschitz * which(one, other)) * e + (
+            speed * abs(one - other) if first else speed * (one - other)
+        )
+        if last or i < len(s) - 1:
+            e *= kappa
+    return e
+
+
+@exercise(points=3, minutes=15)
+def check_bound_after(answer) -> None:
+    """19.3: the bound on the damage of a wrong clock."""
+    rng = np.random.default_rng(2)
+    for n in (7, 2, 1):
+        s, changed = rng.uniform(0.1, 2.0, (2, n))
+        setting = {"lipschitz": 0.7, "speed": 3.0, "kappa": 0.6}
+        got = answer(s.copy(), changed.copy(), *setting.values())
+        if np.ndim(got) != 0:
+            raise Wrong(
+                f"return one number, what e_n cannot exceed; got an array of shape {np.shape(got)}"
+            )
+        want, gaps = _bound(s, changed, **setting), np.abs(s - changed)
+        known = {
+            "the longer duration grows the error; both move only as long as the shorter one lasts": _bound(
+                s, changed, **setting, which=max
+            ),
+            "the true duration grows the error; take the shorter of the two, however they come": (
+                _bound(s, changed, **setting, which=lambda one, other: one)
+            ),
+            "an error grows by the factor exp(L m), not by 1 + L m or L m: Grönwall's bound": (
+                _bound(s, changed, **setting, growth=lambda x: 1 + x)
+            ),
+            "an error grows by exp(L m); yours by L m": _bound(
+                s, changed, **setting, growth=lambda x: x
+            ),
+            "errors of opposite sign do not cancel in a bound: take the absolute value of the difference": _bound(
+                s, changed, **setting, first=False
+            ),
+            "the last event has a jump, too": _bound(s, changed, **setting, last=False),
+            "the jumps are missing: each shrinks the distance to the share kappa": _bound(
+                s, changed, **(setting | {"kappa": 1.0})
+            ),
+            "earlier errors do not grow here: multiply what is there by exp(L m)": _bound(
+                s, changed, **(setting | {"lipschitz": 0})
+            ),
+            "the jump shrinks all of the distance, the new part, too": _new_part_unshrunk(
+                s, changed, **setting
+            ),
+            "this is the last gap alone; errors of earlier gaps are still there": (
+                0.6 * 3.0 * gaps[-1]
+            ),
+            "the speed is missing": _bound(s, changed, **(setting | {"speed": 1.0})),
+        }
+        for reason, value in known.items():
+            if math.isclose(float(got), value, rel_tol=1e-6) and not math.isclose(
+                value, want, rel_tol=1e-6
+            ):
+                raise Wrong(reason)
+        if not math.isclose(float(got), want, rel_tol=1e-6):  # NaN is wrong, too
+            raise Wrong(
+                f"after {n} events of the test the bound is {want:.4f}, yours is {float(got):.4f}"
+            )
+
+
+def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
+    e = 0.0
+    for one, other in zip(s, changed, strict=True):
+        e = kappa * math.exp(lipschitz * min(one, other)) * e + speed * abs(one - other)
+    return e
+
+
+WORDS = ("robust", "fragile", "in vain", "no battery")
+HINTS = {
+    "A": (
+        "is its lead above 0, does it react to a destroyed clock, and does the interval under"
+        " jitter lie below 0?"
+    ),
+    "B": "what changes at all when its clock is destroyed?",
+    "C": (
+        "its lead is large; but what happens when the clock is destroyed? Where can the lead come"
+        " from, then?"
+    ),
+    "D": "it reacts to a destroyed clock, so it reads it; now look at its lead",
+    "E": (
+        "its lead is above 0 and it reacts to a destroyed clock; where does the interval under"
+        " jitter lie?"
+    ),
+}
+
+
+@exercise(points=2, minutes=10)
+def check_verdicts(answer) -> None:
+    """19.4: five makers, four verdicts."""
+    if not isinstance(answer, dict) or set(answer) != set(HINTS):
+        raise Wrong(
+            'the answer is a dictionary with the keys "A" to "E", one verdict for each maker'
+        )
+    if all(value is None or value is ... for value in answer.values()):
+        raise NotAttempted
+    if unknown := [value for value in answer.values() if value not in WORDS]:
+        raise Wrong(f"{unknown[0]!r} is no verdict; choose one of {', '.join(WORDS)}")
+    want = dict(
+        zip("ABCDE", ("robust", "no battery", "no battery", "in vain", "fragile"), strict=True)
+    )
+    for letter, hint in HINTS.items():
+        if answer[letter] != want[letter]:
+            raise Wrong(f"look at {letter} again: {hint}")
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def jittered(times, factors, rounding=np.rint, start=None):
+    gaps = rounding(np.diff(times) * factors).astype(np.int64)
+    return (times[0] if start is None else start) + np.append(0, np.cumsum(gaps))
+
+
+def in_place(times, factors):
+    times[1:] = times[0] + np.cumsum(np.rint(np.diff(times) * factors).astype(np.int64))
+    return times
+
+
+def own_gap_only(times, factors):
+    moved = times.copy()
+    moved[1:] = times[:-1] + np.rint(np.diff(times) * factors).astype(np.int64)
+    return moved
+
+
+def round_sums(times, factors):
+    return np.rint(times[0] + np.append(0, np.cumsum(np.diff(times) * factors))).astype(np.int64)
+
+
+def float_clock(times, factors):
+    return times[0] + np.append(0, np.cumsum(np.rint(np.diff(times) * factors)))
+
+
+def lose(items, times, share, seed, last=True, swap=False, rng=None):
+    draws = (rng or np.random.default_rng(seed)).random(len(times))
+    stays = draws < share if swap else draws >= share
+    stays[-1] |= last
+    return items[stays], times[stays]
+
+
+UNSEEDED = np.random.default_rng(7)
+
+
+def zero_in_place(items, times, share, seed):
+    times[np.random.default_rng(seed).random(len(times)) < share] = 0
+    return items, times
+
+
+def zero_a_copy(items, times, share, seed):
+    return items, np.where(np.random.default_rng(seed).random(len(times)) < share, 0, times)
+
+
+def items_only(items, times, share, seed):
+    return lose(items, times, share, seed)[0], times
+
+
+def close_the_gaps(items, times, share, seed):
+    kept, left = lose(items, times, share, seed)
+    return kept, times[: len(left)]
+
+
+def bound(s, changed, lipschitz, speed, kappa, duration=min, factor=np.exp, sign=abs):
+    e = 0.0
+    for one, other in zip(s, changed, strict=True):
+        e = kappa * (factor(lipschitz * duration(one, other)) * e + speed * sign(one - other))
+    return e
+
+
+def closed_form(s, changed, lipschitz, speed, kappa):
+    shorter, wrong = np.minimum(s, changed), np.abs(s - changed)
+    later = np.append(np.cumsum(shorter[::-1])[::-1][1:], 0)
+    return (kappa ** np.arange(len(s), 0, -1) * np.exp(lipschitz * later) * speed * wrong).sum()
+
+
+VERDICTS = {"A": "robust", "B": "no battery", "C": "no battery", "D": "in vain", "E": "fragile"}
+RIGHT = [
+    (check_jitter_times, jittered),
+    (check_lose_events, lose),
+    (check_bound_after, bound),
+    (check_bound_after, closed_form),
+    (check_verdicts, VERDICTS),
+]
+WRONG = [
+    (check_jitter_times, lambda t, f: jittered(t, f, start=0), "starts at 0"),
+    (
+        check_jitter_times,
+        lambda t, f: np.append(t[0], np.rint(t[1:] * f)).astype(np.int64),
+        "multiply the gaps",
+    ),
+    (check_jitter_times, own_gap_only, "by its own gap alone"),
+    (
+        check_jitter_times,
+        lambda t, f: jittered(t, f, rounding=np.trunc),
+        "cuts the fraction off",
+    ),
+    (check_jitter_times, round_sums, "not the sums"),
+    (check_jitter_times, float_clock, "dtype float64"),
+    (check_jitter_times, in_place, "next model"),
+    (check_jitter_times, lambda t, f: jittered(t, f)[1:], "shape"),
+    (
+        check_jitter_times,
+        lambda t, f: np.append(t[0], np.rint(np.diff(t) * f)).astype(np.int64),
+        "these are gaps",
+    ),
+    (check_jitter_times, lambda t, f: jittered(t, 1 / f), "wanted"),
+    (check_lose_events, zero_in_place, "has changed what it was given"),
+    (check_lose_events, zero_a_copy, "fifty years"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, p, s, rng=UNSEEDED), "same seed"),
+    (
+        check_lose_events,
+        lambda i, t, p, s: lose(i, t, p, s, last=False),
+        "last event is lost",
+    ),
+    (
+        check_lose_events,
+        lambda i, t, p, s: lose(i, t, p, s, swap=True),
+        "keeps the others",
+    ),
+    (check_lose_events, items_only, "its item and its time"),
+    (check_lose_events, close_the_gaps, "sum of their gaps"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, p, s)[0], "two arrays"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, p, s + 1), "drawn with the seed"),
+    (check_bound_after, lambda *a: bound(*a, duration=max), "shorter one lasts"),
+    (
+        check_bound_after,
+        lambda *a: bound(*a, duration=lambda one, other: one),
+        "true duration",
+    ),
+    (check_bound_after, lambda *a: bound(*a, factor=lambda x: 1 + x), "exp(L m)"),
+    (check_bound_after, lambda *a: bound(*a, factor=lambda x: x), "yours by L m"),
+    (check_bound_after, lambda *a: bound(*a, sign=lambda x: x), "absolute value"),
+    (check_bound_after, lambda *a: bound(*a) / a[4], "the last event has a jump"),
+    (check_bound_after, lambda *a: bound(*a[:4], 1.0), "jumps are missing"),
+    (check_bound_after, lambda *a: bound(*a[:2], 0.0, *a[3:]), "do not grow"),
+    (check_bound_after, lambda *a: bound(*a[:3], 1.0, a[4]), "speed is missing"),
+    (check_bound_after, lambda *a: np.array([bound(*a)]), "one number"),
+    (check_bound_after, lambda *a: math.nan, "the bound is"),
+    (check_verdicts, VERDICTS | {"A": "fragile"}, "look at A"),
+    (check_verdicts, VERDICTS | {"B": "robust"}, "look at B"),
+    (check_verdicts, VERDICTS | {"C": "robust"}, "look at C"),
+    (check_verdicts, VERDICTS | {"D": "fragile"}, "look at D"),
+    (check_verdicts, VERDICTS | {"E": "robust"}, "look at E"),
+    (check_verdicts, VERDICTS | {"E": "broken"}, "is no verdict"),
+    (check_verdicts, {"A": "robust"}, 'keys "A" to "E"'),
+    (check_verdicts, ["robust"] * 5, "dictionary"),
+]

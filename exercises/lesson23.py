@@ -1,0 +1,226 @@
+"""Checkers of lesson 23, the replication report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from exercises.checking import Wrong, compare_letters, exercise
+from tutorial_lib.statistics import holm
+
+WORDS = ("replicated", "not replicated", "not testable")
+
+
+def _right_word(rows: list[tuple[float, float, float]]) -> str:
+    if not rows:
+        return WORDS[2]
+    p = holm([row[2] for row in rows])
+    return WORDS[0] if all(row[0] > 0 for row in rows) and (p < 0.05).all() else WORDS[1]
+
+
+CASES = [  # comparisons (low, high, p), what to say to who errs
+    ([(0.001, 0.02, 0.01)], "one interval above 0 and p = 0.01 speak for the claim"),
+    ([], "there was no comparison at all, so nothing was tested"),
+    ([(-0.02, -0.001, 0.01)], "the interval excludes 0, but on the wrong side"),
+    ([(0.001, 0.02, 0.01), (-0.004, 0.02, 0.3)], "one of its comparisons does not speak for the claim, and the rule wants all"),
+    ([(0.001, 0.02, 0.02)] * 4, "each p is 0.02, but there are four of them: correct them after Holm"),
+    ([(0.001, 0.02, 0.004), (0.002, 0.03, 0.02), (0.003, 0.05, 0.03)], "Holm multiplies by 3, by 2, by 1: the smallest p most"),
+    ([(-0.001, 0.02, 0.03)], "p is small, yet the interval reaches below 0; the rule wants both"),
+    ([(0.0, 0.02, 0.03)], "an interval that begins at 0 contains 0"),
+]  # fmt: skip
+
+
+@exercise(points=3, minutes=15)
+def check_verdict(answer) -> None:
+    """23.1: a word from intervals and p-values."""
+    for rows, hint in CASES:
+        got, want = answer(list(rows)), _right_word(rows)
+        if got not in WORDS:
+            raise Wrong(f"it must return one of {', '.join(map(repr, WORDS))}, got {got!r}"[:200])
+        if got != want:
+            raise Wrong(f"you say {got!r}, wanted {want!r}: {hint}")
+
+
+LOSSES = [  # low, high of new minus old, margin, the word, what to say to who errs
+    (
+        -0.003,
+        0.002,
+        0.005,
+        "negligible",
+        "the worst loss that the interval allows, 0.003, is below the margin",
+    ),
+    (
+        -0.020,
+        0.010,
+        0.005,
+        "undecided",
+        "a loss of 0.02 is possible, a gain too: it is too wide to say anything",
+    ),
+    (
+        -0.020,
+        -0.008,
+        0.005,
+        "not negligible",
+        "even the smallest possible loss, 0.008, is above the margin",
+    ),
+    (
+        -0.004,
+        -0.001,
+        0.005,
+        "negligible",
+        "the loss is real, for 0 is excluded, and still smaller than the margin",
+    ),
+    (
+        -0.010,
+        -0.001,
+        0.005,
+        "undecided",
+        "it excludes 0, but the loss may lie on either side of the margin",
+    ),
+    (0.001, 0.030, 0.005, "negligible", "this is a gain; nothing is lost"),
+    (-0.006, -0.0055, 0.005, "not negligible", "all of the interval lies beyond the margin"),
+]
+
+
+@exercise(points=3, minutes=12)
+def check_negligible(answer) -> None:
+    """23.2: three answers to the question whether a loss is negligible."""
+    for low, high, margin, want, hint in LOSSES:
+        got = answer(low, high, margin)
+        if got not in ("negligible", "not negligible", "undecided"):
+            raise Wrong(
+                f"it must return 'negligible', 'not negligible' or 'undecided', got {got!r}"[:200]
+            )
+        if got != want:
+            raise Wrong(
+                f"interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r}, wanted"
+                f" {want!r}; {hint}"
+            )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A sealed report: NDCG@10 of a new and an old model, float64 [seeds, users], and the gain that
+    its authors print.
+    """
+
+    new: np.ndarray
+    old: np.ndarray
+    reported: float
+
+
+def _studies() -> dict[str, Study]:
+    rng, sealed = np.random.default_rng(24), {}
+    for letter in "ABCDEF":
+        old = np.clip(rng.normal(0.10, 0.15, (5, 400)), 0, 1)
+        new = np.clip(old + rng.normal(0.004, 0.05, (5, 400)) + rng.normal(0, 0.008, (5, 1)), 0, 1)
+        sealed[letter] = Study(new, old, float((new - old).mean()))
+    best = [lambda s: (s.new - s.old).mean(axis=1).max(), lambda s: s.new.mean() / s.old.mean() - 1]
+    best += [
+        lambda s: s.new.mean(axis=1).max() - s.old.mean(),
+        lambda s: (s.new - s.old)[:, :100].mean(),
+    ]
+    for letter, way in zip(
+        "ACDF", best, strict=True
+    ):  # the best seed; a ratio; the best seed against the mean; half of the users
+        sealed[letter] = Study(sealed[letter].new, sealed[letter].old, float(way(sealed[letter])))
+    return sealed
+
+
+sealed = _studies()
+
+
+@exercise(points=3, minutes=15)
+def check_reproducible(answer) -> None:
+    """23.3: which reported gains are the mean over seeds and users of the committed values."""
+    hints = {
+        "A": "compare the report with the gain of each single seed",
+        "B": "average over all seeds and all users, nothing else",
+        "C": "is the report a difference?",
+        "D": "are all seeds in it, of both models?",
+        "E": "average over all seeds and all users, nothing else",
+        "F": "are all users in it?",
+    }
+    compare_letters(answer, {"B", "E"}, hints)
+
+
+@exercise(points=2, minutes=10)
+def check_follows(answer) -> None:
+    """23.4: what follows from a report."""
+    hints = {
+        "A": "what does an interval that contains 0 AND the claimed size say?",
+        "B": "where does the claimed size lie, and on which side of 0 is the interval?",
+        "C": "an interval around 0 says nothing about how small a loss must be to be negligible",
+        "D": "is there anything in this that could have come out otherwise?",
+        "E": "twenty comparisons, each at 5 %: how many speak for it by chance?",
+        "F": "has anybody measured the rival under the same conditions?",
+    }
+    compare_letters(answer, {"B", "D"}, hints)
+
+
+# Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+ROOT = Path(__file__).resolve().parent.parent
+YES, NO, NONE = WORDS
+
+
+def rule(rows, adjust=holm, above=lambda low, high: low > 0, most=all, empty=NONE):
+    if not rows:
+        return empty
+    small = np.asarray(adjust([p for _, _, p in rows])) < 0.05
+    return (
+        YES
+        if most(
+            [above(low, high) and bool(s) for (low, high, _), s in zip(rows, small, strict=True)]
+        )
+        else NO
+    )
+
+
+def loss_is(low, high, margin):
+    if low > -margin:
+        return "negligible"
+    return "not negligible" if high < -margin else "undecided"
+
+
+def contains_zero(low, high, margin):
+    return "negligible" if low < 0 < high else "not negligible"
+
+
+RIGHT = [
+    (check_verdict, rule),
+    (check_negligible, loss_is),
+    (check_reproducible, {"B", "E"}),
+    (check_follows, {"B", "D"}),
+]
+WRONG = [
+    (check_verdict, lambda rows: rule(rows, empty=NO), "no comparison at all"),
+    (check_verdict, lambda rows: rule(rows, empty=YES), "no comparison at all"),
+    (check_verdict, lambda rows: rule(rows, above=lambda low, high: low > 0 or high < 0), "wrong side"),
+    (check_verdict, lambda rows: rule(rows, most=any), "the rule wants all"),
+    (check_verdict, lambda rows: rule(rows, adjust=list), "correct them after Holm"),
+    (check_verdict, lambda rows: rule(rows, adjust=lambda p: np.array(p) * len(p)), "Holm multiplies"),
+    (check_verdict, lambda rows: rule(rows, above=lambda low, high: True), "wrong side"),
+    (check_verdict, lambda rows: rule(rows, above=lambda low, high: low + high > 0), "reaches below 0"),
+    (check_verdict, lambda rows: rule(rows, above=lambda low, high: low >= 0), "begins at 0"),
+    (check_verdict, lambda rows: rule(rows) == YES, "it must return one of"),
+    (check_negligible, contains_zero, "too wide"),
+    (check_negligible, lambda a, b, m: "negligible" if b > -m else "not negligible", "too wide"),
+    (check_negligible, lambda a, b, m: "negligible" if (a + b) / 2 > -m else "not negligible", "too wide"),
+    (check_negligible, lambda a, b, m: "negligible" if a > -m else "undecided", "smallest possible loss"),
+    (check_negligible, lambda a, b, m: "not negligible" if b < 0 else loss_is(a, b, m), "still smaller"),
+    (check_negligible, lambda a, b, m: loss_is(-b, -a, m), "wanted"),
+    (check_negligible, lambda a, b, m: a > -m, "it must return"),
+    (check_negligible, lambda a, b, m: "undecided" if a < 0 < b else loss_is(a, b, m), "worst loss"),
+    (check_reproducible, {"A", "B", "E"}, "each single seed"),
+    (check_reproducible, {"B", "C", "E"}, "is the report a difference"),
+    (check_reproducible, {"B", "D", "E"}, "all seeds"),
+    (check_reproducible, {"B", "E", "F"}, "all users"),
+    (check_reproducible, {"B"}, "look at E"),
+    (check_reproducible, {"Q"}, "set of letters"),
+    (check_follows, {"A", "B", "D"}, "look at A"),
+    (check_follows, {"B", "C", "D"}, "look at C"),
+    (check_follows, {"B"}, "look at D"),
+    (check_follows, {"B", "D", "E"}, "look at E"),
+    (check_follows, {"B", "D", "F"}, "look at F"),
+]  # fmt: skip

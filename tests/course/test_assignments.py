@@ -1,0 +1,340 @@
+"""The bundle that instructors hand out, without nbgrader: what students get, what they do not get,
+and what earns the points.
+"""
+
+import csv
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course.assignments import (
+    bundle,
+    extract,
+    problem_sets,
+)
+from course.lessons import LessonError, load_course
+from exercises import lesson04
+
+ROOT = Path(__file__).resolve().parents[2]
+
+COURSE = load_course(ROOT)
+ASSIGNMENTS = {one.name: one for one in problem_sets.read_assignments(COURSE)[0]}
+SETS = [
+    row["set"] for row in csv.DictReader((ROOT / "exercises" / "sets.csv").open(encoding="utf-8"))
+]
+HIDDEN = re.compile(
+    r"^### BEGIN (?:SOLUTION|HIDDEN TESTS)\n.*?^### END (?:SOLUTION|HIDDEN TESTS)\n?", re.S | re.M
+)
+
+
+@cache
+def built(name: str, language: str) -> nbformat.NotebookNode:
+    return bundle.notebook(COURSE, ASSIGNMENTS[name], language)
+
+
+def student_version(notebook: nbformat.NotebookNode) -> list[str]:
+    """The cells without what nbgrader takes out."""
+    return [HIDDEN.sub("", cell.source) for cell in notebook.cells]
+
+
+@cache
+def secrets() -> dict[str, str]:
+    """Every line that stands in a solution and nowhere else in its lesson, and the exercise that it
+    belongs to.
+    """
+    found = {}
+    for row in COURSE.written():
+        cells = extract.lesson_cells(COURSE, row)
+        shown = {
+            line.strip()
+            for cell in cells
+            if "solution" not in cell.tags
+            for line in cell.text["en"].splitlines()
+        }
+        for exercise in extract.exercises_of(COURSE, row):
+            lines = {line.strip() for line in exercise.solution.splitlines()} - shown
+            found |= {
+                line: exercise.number
+                for line in lines
+                if len(line) > 12 and not line.startswith("def ")
+            }
+    return found
+
+
+def test_every_lesson_with_a_source_and_all_six_sets_are_there():
+    assert set(ASSIGNMENTS) == {row.name for row in COURSE.written()} | set(SETS) and len(SETS) == 6
+    for row in COURSE.written():
+        tagged = {
+            cell.id
+            for cell in extract.lesson_cells(COURSE, row)
+            if "exercise" in cell.tags and cell.kind == "prose"
+        }
+        assert len(ASSIGNMENTS[row.name].exercises) == len(tagged) >= 3, (
+            "an exercise of this lesson is not covered"
+        )
+
+
+@pytest.mark.parametrize("language", bundle.LANGUAGES)
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_students_get_no_line_of_any_solution(name, language):
+    text = student_version(built(name, language))
+    lines = {line.strip() for source in text for line in source.splitlines()}
+    assert {secrets()[line] for line in lines & set(secrets())} == set()
+    assert not re.search(r"BEGIN|SOLUTION|\b_verdict", "\n".join(text))
+    rubrics = [
+        cell.text[language]
+        for cell in ASSIGNMENTS[name].prose
+        if {"rubric", "guide"} & set(cell.tags)
+    ]
+    assert not any(rubric in source for rubric in rubrics for source in text)
+
+
+def test_the_search_for_solutions_finds_one():
+    """The test above can fail: the instructors' notebooks hold many such lines, of every lesson
+    that has any.
+    """
+    lines = {
+        line.strip()
+        for name in ASSIGNMENTS
+        for cell in built(name, "en").cells
+        for line in cell.source.splitlines()
+    }
+    found = {secrets()[line][:2] for line in lines & set(secrets())}
+    assert found == {f"{row.number:02d}" for row in COURSE.written()}
+    assert set(secrets()) <= lines
+
+
+@pytest.mark.parametrize("name", [row.name for row in COURSE.written()])
+def test_the_grade_cell_follows_the_verdict(name, capsys):
+    """With the code of the assignment alone: the solution earns the points, the stub does not, and
+    nothing trains.
+    """
+    space: dict = {"__name__": "__main__"}
+    for cell in built(name, "en").cells:
+        if cell.cell_type == "code" and cell.id.startswith("setup"):
+            exec(cell.source, space)
+        elif cell.cell_type == "code" and cell.metadata.nbgrader.solution:
+            stub, answer = HIDDEN.sub("", cell.source), cell.source
+        elif cell.cell_type == "code":
+            exec(stub, space)
+            with pytest.raises(AssertionError, match="not attempted yet"):
+                exec(cell.source, space)
+            exec(answer, space)
+            exec(cell.source, space)
+            assert capsys.readouterr().out.splitlines()[-1] == "right"
+
+
+def test_a_wrong_answer_and_a_bent_library_earn_nothing():
+    from exercises.checking import Verdict
+
+    (check,) = (
+        cell.source
+        for cell in built("04_self_attention", "en").cells
+        if cell.id == "exercise-04-1-check"
+    )
+    original = lesson04.check_weights
+    for checker in (original, lambda answer: Verdict("right")):
+        lesson04.check_weights = checker
+        try:
+            with pytest.raises(AssertionError, match="wrong, because"):
+                exec(
+                    check,
+                    {
+                        "lesson04": lesson04,
+                        "my_weights": lambda query, key: (query @ key.T).softmax(1),
+                    },
+                )
+        finally:
+            lesson04.check_weights = original
+    assert sys.modules["exercises.lesson04"] is lesson04, (
+        "the library of the submission is put back"
+    )
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_metadata_is_what_nbgrader_wants_and_the_same_in_both_languages(name):
+    english, chinese = (built(name, language).cells for language in bundle.LANGUAGES)
+    assert [(one.id, one.cell_type, one.metadata) for one in english] == [
+        (one.id, one.cell_type, one.metadata) for one in chinese
+    ]
+    assert all(
+        one.source == two.source
+        for one, two in zip(english, chinese, strict=True)
+        if one.cell_type == "code"
+    )
+    marks = [cell.metadata.nbgrader for cell in english]
+    assert len({mark.grade_id for mark in marks}) == len(marks)
+    for mark in marks:
+        assert {"grade", "grade_id", "locked", "schema_version", "solution", "task"} | (
+            {"points"} if mark.grade else set()
+        ) == set(mark)
+        assert mark.schema_version == 3 and mark.locked != mark.solution
+    assert sum(mark.points for mark in marks if mark.grade) == sum(
+        one.points for one, _ in ASSIGNMENTS[name].marks().values()
+    )
+    nbformat.validate(built(name, "en"))
+
+
+@pytest.mark.parametrize("language", bundle.LANGUAGES)
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_says_what_it_is_worth_and_how_to_mark_it(name, language):
+    marks, guide = ASSIGNMENTS[name].marks(), bundle.guide(ASSIGNMENTS[name], language)
+    points, minutes = (
+        sum(getattr(worth, key) for worth, _ in marks.values()) for key in ("points", "minutes")
+    )
+    assert 45 <= minutes <= 240 and f"| **{points}** | **{minutes}** |" in guide
+    header = built(name, language).cells[0].source
+    assert f" {points} " in header and f" {minutes} " in header
+    assert all(
+        exercise.solution in guide and exercise.task[language] in guide
+        for exercise in ASSIGNMENTS[name].exercises
+    )
+    hand = [name for name, (_, auto) in marks.items() if not auto]
+    assert bool(hand) == (name == "research_project")
+    for task in hand:  # the rubric gives out exactly the points of the task
+        (rubric,) = (
+            cell.text[language] for cell in ASSIGNMENTS[name].prose if cell.id == f"{task}-rubric"
+        )
+        total, *parts = map(int, re.findall(r"^\d+|(?<=\()\d+(?=\))|(?<=（)\d+(?= 分）)", rubric))
+        assert total == sum(parts) == marks[task][0].points
+
+
+def test_prose_of_the_sets_uses_the_terms_of_the_course():
+    from course.prose import chinese_set_wrongly, compare, load_glossary, mistranslated
+
+    terms, faults = load_glossary(ROOT / "notebooks" / "glossary.csv"), []
+    for name in SETS:
+        for cell in ASSIGNMENTS[name].prose:
+            if cell.kind == "prose":
+                texts = cell.text["en"], cell.text["zh"]
+                faults += [
+                    f"{name} {cell.id}: {fault}"
+                    for fault in mistranslated(*texts, terms) + chinese_set_wrongly(texts[1])
+                ]
+                faults += [f"{name} {cell.id}: {fault}" for fault in compare(*texts)]
+    assert faults == []
+
+
+LESSON = """
+import math
+a = 1
+noise = print("an hour of training")
+def scale(x):
+    return x * factor
+factor = 2
+table = {}
+for key in (1, 2):
+    table[key] = scale(key)
+total = 0
+for key in table:
+    local = table[key]
+    total += local
+def unused():
+    return noise
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "lines"),
+    [
+        ({"a"}, ["a = 1"]),
+        # a global that is set only after the function that reads it
+        ({"scale"}, ["def scale", "factor = 2"]),
+        # filled in a loop
+        ({"table"}, ["def scale", "factor = 2", "table = {}", "for key in (1, 2):"]),
+        (
+            {"total"},
+            [
+                "def scale",
+                "factor = 2",
+                "table = {}",
+                "for key in (1, 2):",
+                "total = 0",
+                "for key in table:",
+            ],
+        ),
+        ({"math", "not_there"}, []),
+    ],
+)
+def test_only_the_code_on_which_an_answer_rests_is_taken(wanted, lines):
+    statements = extract._statements(ROOT, LESSON)
+    needed = [
+        statements[place].text.splitlines()[0]
+        for place in sorted(extract._needed(statements, wanted))
+    ]
+    assert len(needed) == len(lines) and all(
+        found.startswith(line) for found, line in zip(needed, lines, strict=True)
+    )
+
+
+def test_library_code_that_a_lesson_shows_is_imported():
+    imports, code = extract.setup_code(
+        COURSE, COURSE.rows[4], list(ASSIGNMENTS["04_self_attention"].exercises)
+    )
+    assert (
+        "from tutorial_lib.models.attention import attention_weights" in imports
+        and "train" not in code
+    )
+
+
+@pytest.mark.parametrize("text", ["question:5:20", "question:5:x", "a:1:1", "question:-5:20 " * 4])
+def test_faulty_points_of_tasks_are_refused(text):
+    project = ASSIGNMENTS["research_project"]
+    with pytest.raises(LessonError, match="name:points:minutes"):
+        problem_sets.tasks_of(project.name, text, project.prose)
+
+
+def test_points_stand_at_the_checker(monkeypatch):
+    monkeypatch.setattr(lesson04.check_weights, "points", 7)
+    marks = ASSIGNMENTS["04_self_attention"].marks()
+    assert [worth.points for worth, _ in marks.values()] == [7, 3, 3, 2]
+
+
+def test_building_twice_writes_the_same_and_leaves_grades_alone(tmp_path):
+    chosen = [ASSIGNMENTS["04_self_attention"]]
+    bundle.write_sources(COURSE, chosen, tmp_path)
+    (tmp_path / "en" / "gradebook.db").write_text("grades")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    bundle.write_sources(COURSE, chosen, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / ".gitignore").read_text() == "*\n", (
+        "solutions and grades never get into a repository"
+    )
+
+
+def test_an_unknown_assignment_is_named(capsys):
+    assert bundle.main(["05_no_such_lesson", "--only", "source"]) == 1
+    assert "05_no_such_lesson" in capsys.readouterr().err
+
+
+def test_both_pages_for_instructors_say_the_same_and_their_links_lead_somewhere():
+    pages = [
+        (ROOT / "exercises" / name).read_text(encoding="utf-8")
+        for name in ("README.md", "README.zh-CN.md")
+    ]
+    english, chinese = (re.findall(r"^```\n(.*?)^```$", page, re.S | re.M) for page in pages)
+    assert english[0] == chinese[0] and english[2] == chinese[2] and "make grades" in english[0]
+    spans = [
+        sorted(
+            set(
+                re.findall(
+                    r"`(make [^`]+|[\w/.]+\.(?:csv|py|md))`", page.replace("course/zh", "course/en")
+                )
+            )
+        )
+        for page in pages
+    ]
+    assert spans[0] == spans[1]
+    for page in pages:
+        links = [link for link in re.findall(r"\]\(([^)]+)\)", page) if not link.startswith("http")]
+        assert links and all((ROOT / "exercises" / link).is_file() for link in links)
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert (
+        {"assignments", "grades"}
+        <= set(re.findall(r"(?:^|`)make ([a-z-]+)", pages[0], re.M))
+        <= set(targets)
+    )

@@ -1,0 +1,20 @@
+"""What the exercises of lesson 23 say of the library, and what their sealed boxes hold, is so."""
+
+import pandas as pd
+
+from exercises import lesson23
+from exercises.lesson23 import ROOT
+
+
+def test_the_tricks_of_the_sealed_studies_are_larger_than_rounding():
+    off = {name: abs((s.new - s.old).mean() - s.reported) for name, s in lesson23.sealed.items()}
+    assert all(off[name] == 0 for name in "BE") and all(off[name] > 0.0005 for name in "ACDF")
+
+
+def test_the_claims_stand_in_the_lesson_too():
+    claims = pd.read_csv(ROOT / "data" / "claims.csv")
+    text = (ROOT / "notebooks" / "source" / "23_replication_report.py").read_text(encoding="utf-8")
+    assert list(claims["number"]) == list(range(1, 14)) and not claims.isna().any().any()
+    for number in claims["number"]:
+        assert f"**{number}. " in text  # the paragraph about it, in English and in Chinese
+        assert text.count(f"**{number}. ") == 2
