@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import fast, softmax
 
 
-@fast(softmax.full_softmax)
+@kernels.fast(kernels.softmax.full_softmax)
 def full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy over the whole catalogue, -s_y + log sum_j exp(s_j) with s = E x. Item table
     `weight` E [V + 1, d], whose row 0 (PAD) is no item. Klenitskiy and Vasilev 2023, section 3.

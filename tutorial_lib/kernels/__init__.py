@@ -2,7 +2,7 @@
 
 One line above a formula names its fast form, which has the same arguments and the same result:
 
-    @fast(softmax.full_softmax)
+    @kernels.fast(kernels.softmax.full_softmax)
     def full_softmax(states, weight, targets): ...
 
 Fast forms are on by default. `with kernels.use(False):` runs every formula as it stands, to read
@@ -14,10 +14,9 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
+from tutorial_lib.kernels import attention, dropout, scan, softmax, streams
 
-from tutorial_lib.errors import TutorialError
-
+__all__ = ["attention", "dropout", "enabled", "fast", "scan", "softmax", "streams", "use"]
 enabled = True
 
 
@@ -44,22 +43,3 @@ def fast(kernel: Callable) -> Callable[[Callable], Callable]:
         return chosen
 
     return choose
-
-
-def once_differentiable(backward: Callable) -> Callable:
-    """Marks a hand-written backward: it raises where its gradient is to be differentiated again.
-
-    torch's decorator of this name raises only if the gradient handed in needs one. A loss stands
-    last and is handed a 1, so its second derivative would be 0 without a word.
-    """
-
-    @functools.wraps(backward)
-    def checked(ctx, *gradients):
-        if torch.is_grad_enabled():  # in a backward: create_graph=True
-            raise TutorialError(
-                "a gradient written by hand has no gradient of its own: to use create_graph=True,"
-                " compute inside `with tutorial_lib.kernels.use(False):`"
-            )
-        return backward(ctx, *gradients)
-
-    return checked

@@ -1,4 +1,4 @@
-"""The fast forms of `models.attention.causal_attention` and `models.tisasrec.interval_attention`."""
+"""The fast forms of attention, in `models.attention` and `models.tisasrec`."""
 
 import math
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from tutorial_lib.kernels import once_differentiable
+from tutorial_lib.kernels.gradient import once_differentiable
 
 # a tensor operation on fewer numbers than this costs its call and not its work
 WORK_PER_CALL = 4096

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tutorial_lib.kernels import once_differentiable
+from tutorial_lib.kernels.gradient import once_differentiable
 
 # entries of a [rows, num_items + 1] block of logits: 4 MB, small enough for a CPU's cache
 LOGITS_AT_ONCE = 1_000_000

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from tutorial_lib.kernels import once_differentiable
+from tutorial_lib.kernels.gradient import once_differentiable
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:

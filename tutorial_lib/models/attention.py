@@ -9,9 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import attention as fast_attention
-from tutorial_lib.kernels import fast
 from tutorial_lib.models.base import Dropout
 
 
@@ -38,7 +37,7 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
     return attention_weights(query, key, mask) @ value
 
 
-@fast(fast_attention.causal_attention)
+@kernels.fast(kernels.attention.causal_attention)
 def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """`attention` in which no position sees a later one. [..., L, d] -> [..., L, d]."""
     return attention(query, key, value, causal_mask(query.shape[-2]).to(query.device))

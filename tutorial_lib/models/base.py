@@ -10,13 +10,12 @@ int64 [B, L], unix seconds. Taught in lessons 04 to 07.
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import dropout as fast_dropout
-from tutorial_lib.kernels import fast
 
 
-@fast(fast_dropout.dropout)  # of other random numbers
+@kernels.fast(kernels.dropout.dropout)  # of other random numbers
 def dropout(x: Tensor, p: float) -> Tensor:
     """Sets each entry to 0 with probability p and scales the others by 1 / (1 - p), so that the
     mean stays.

@@ -12,12 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import fast
-from tutorial_lib.kernels import scan as fast_scan
 
 
-@fast(fast_scan.linear_scan)
+@kernels.fast(kernels.scan.linear_scan)
 def linear_scan(a: Tensor, b: Tensor, start: Tensor | None = None) -> Tensor:
     """h_t = a_t h_{t-1} + b_t with h_{-1} = start (default 0). a, b real [L, ...] -> h [L, ...]."""
     h, states = torch.zeros_like(b[0]) if start is None else start, []
@@ -27,7 +26,7 @@ def linear_scan(a: Tensor, b: Tensor, start: Tensor | None = None) -> Tensor:
     return torch.stack(states)
 
 
-@fast(fast_scan.selective_scan)  # which keeps few states
+@kernels.fast(kernels.scan.selective_scan)  # which keeps few states
 def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """S6: h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t and y_t = C_t . h_t, a state of N numbers
     for each of D channels. Mamba, algorithm 2. Taught in lesson 11.

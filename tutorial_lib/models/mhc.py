@@ -29,8 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import fast, streams
 from tutorial_lib.models.sasrec import SASRec
 from tutorial_lib.models.tisasrec import IntervalTables, TiSASRec
 
@@ -38,7 +38,7 @@ ITERATIONS = 20  # t_max of the paper
 KINDS = ("mhc", "hc")
 
 
-@fast(streams.sinkhorn)
+@kernels.fast(kernels.streams.sinkhorn)
 def sinkhorn(logits: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """Sinkhorn-Knopp: doubly stochastic matrices [..., n, n] from any real ones. Columns, then rows
     are divided by their sums, again and again: rows sum to 1, columns ever more nearly. mHC paper,
@@ -102,7 +102,7 @@ class HyperConnection(nn.Module):
             self.phi = nn.Parameter(0.02 * torch.randn(streams * dim, len(self.bias)))
 
     def mappings(self, X: Tensor) -> Mappings:
-        """X [B, L, n, d] -> the three mappings of every event. mHC paper, eq. 7 and 8; HC, eq. 5."""
+        """X [B, L, n, d] -> the three mappings of every event. mHC paper, eq. 7 and 8."""
         n, kind, logits = self.streams, self.kind, self.bias
         if self.dynamic:
             x = F.rms_norm(X.flatten(-2), (n * X.shape[-1],), eps=1e-6)  # [B, L, n d]
@@ -115,10 +115,8 @@ class HyperConnection(nn.Module):
             return Mappings(pre, post, res)
         return Mappings(pre.sigmoid(), 2 * post.sigmoid(), sinkhorn(res, self.iterations))
 
-    @fast(streams.connect)  # which leaves out an H_res that can change nothing
-    def connect(
-        self, X: Tensor, function: Callable[[Tensor], Tensor], mean: bool = False
-    ) -> Tensor:
+    @kernels.fast(kernels.streams.connect)  # which leaves out an H_res that can change nothing
+    def connect(self, X: Tensor, function: Callable, mean: bool = False) -> Tensor:
         """mHC paper, eq. 3. X [B, L, n, d], or [B, L, 1, d] for n copies -> [B, L, n, d], or their
         `mean` [B, L, 1, d].
         """
@@ -128,9 +126,7 @@ class HyperConnection(nn.Module):
         X = res @ X + post[..., None] * output[..., None, :]  # [B, L, n, d]
         return X.mean(2, keepdim=True) if mean else X
 
-    def forward(
-        self, X: Tensor, function: Callable[[Tensor], Tensor], mean: bool = False
-    ) -> Tensor:
+    def forward(self, X: Tensor, function: Callable, mean: bool = False) -> Tensor:
         if self.streams == 1:
             return X + function(X[:, :, 0])[:, :, None]
         return self.connect(X, function, mean)

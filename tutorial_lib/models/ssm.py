@@ -13,10 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.data.sequences import GapStatistics, gap_feature
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import fast
-from tutorial_lib.kernels import scan as fast_scan
 
 METHODS = ("zoh", "bilinear", "euler")
 
@@ -66,7 +65,7 @@ def discretise_diagonal(
     raise TutorialError(f"unknown discretisation {method!r}: choose one of {', '.join(METHODS)}")
 
 
-@fast(fast_scan.expm1)
+@kernels.fast(kernels.scan.expm1)
 def expm1(z: Tensor) -> Tensor:
     """e^z - 1, precise near 0 where e^z rounds to 1. z real or complex, of any shape."""
     return torch.expm1(z)
@@ -85,7 +84,7 @@ def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Te
     return torch.stack(states, dim=1)
 
 
-scan = fast(fast_scan.scan)(recurrence)  # what the models call
+scan = kernels.fast(kernels.scan.scan)(recurrence)  # what the models call
 
 
 def kernel(decay: Tensor, length: int) -> Tensor:

@@ -20,10 +20,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.kernels import attention as fast_attention
-from tutorial_lib.kernels import fast
 from tutorial_lib.models.attention import causal_mask
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward
@@ -117,7 +116,7 @@ class Intervals(nn.Module):
         return linear_buckets(gaps, unit, self.last)
 
 
-@fast(fast_attention.interval_attention)  # without the two tensors [B, H, L, L, d_head]
+@kernels.fast(kernels.attention.interval_attention)  # without the two tensors [B, H, L, L, d_head]
 def interval_attention(
     query: Tensor,
     key: Tensor,
