@@ -10,9 +10,9 @@ import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how Open
 import torch
 
 from benchmarks.bench import ITEMS, Row, compared, interleaved, resident
-from benchmarks.textbook import textbook_full_softmax
 from benchmarks.textbook_streams import TextbookSASRecMHC, TextbookTiSASRec
 from tutorial_lib.data.sequences import Batch
+from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer
 
@@ -113,7 +113,7 @@ def with_textbook_softmax(name: str, batch: Batch) -> Callable[[], None]:
     def step() -> None:
         optimizer.zero_grad()
         states = model(batch.items, batch.times, batch.query_times).flatten(0, 1)
-        textbook_full_softmax(
+        full_softmax.__wrapped__(
             states, model.item_embedding.weight, batch.targets.flatten()
         ).backward()
         optimizer.step()

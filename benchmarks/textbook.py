@@ -1,5 +1,5 @@
-"""Slow and obvious versions, to compare with: a SASRec step as widely used ports write it, the full
-softmax, batches by loops.
+"""Slow and obvious versions, to compare with: a SASRec step as widely used ports write it, batches by
+loops.
 """
 
 from collections.abc import Iterator
@@ -75,13 +75,6 @@ def textbook_bce(
     criterion, real = nn.BCEWithLogitsLoss(), targets > 0
     loss = criterion(positive[real], torch.ones_like(positive[real]))
     return loss + criterion(negative[real], torch.zeros_like(negative[real]))
-
-
-def textbook_full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """The whole matrix of logits at once. states [N, d], weight [V + 1, d], targets [N]."""
-    logits = states @ weight.T
-    logits[:, 0] = -torch.inf
-    return F.cross_entropy(logits, targets)
 
 
 def textbook_batches(

@@ -7,26 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.models.base import initialise
-from tutorial_lib.models.mhc import Mappings, SASRecMHC
+from tutorial_lib.models.mhc import SASRecMHC
 from tutorial_lib.models.tisasrec import TiSASRec
-
-
-def naive_interval_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    interval_key: Tensor,
-    interval_value: Tensor,
-    buckets: Tensor,
-) -> Tensor:
-    """One vector looked up for every pair of events: two tensors [B, H, L, L, d_head]."""
-    return relation_attention(
-        query,
-        key,
-        value,
-        *(table[:, buckets].transpose(0, 1) for table in (interval_key, interval_value)),
-    )
 
 
 def relation_attention(
@@ -103,44 +87,9 @@ def unrolled_sinkhorn(logits: Tensor, iterations: int = 20) -> Tensor:
     return matrix
 
 
-class NaiveConnection(nn.Module):
-    """`HyperConnection` written down as the formula stands, with the library's own parameters."""
-
-    def __init__(self, ours: nn.Module):
-        super().__init__()
-        self.streams, self.phi, self.alpha, self.bias = (
-            ours.streams,
-            ours.phi,
-            ours.alpha,
-            ours.bias,
-        )
-
-    def mappings(self, streams: Tensor) -> Mappings:
-        n, flat = self.streams, streams.flatten(-2)
-        normed = flat * (flat.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
-        parts = zip(
-            (normed @ self.phi).split([n, n, n * n], -1),
-            self.alpha,
-            self.bias.split([n, n, n * n]),
-            strict=True,
-        )
-        pre, post, res = (alpha * dynamic + static for dynamic, alpha, static in parts)
-        return Mappings(
-            pre.sigmoid(), 2 * post.sigmoid(), unrolled_sinkhorn(res.unflatten(-1, (n, n)))
-        )
-
-    def forward(self, streams: Tensor, function, mean: bool = False) -> Tensor:
-        streams = streams.expand(-1, -1, self.streams, -1)
-        pre, post, res = self.mappings(streams)
-        output = function((pre[..., None] * streams).sum(-2))
-        return res @ streams + post[..., None] * output[..., None, :]
-
-
 class TextbookSASRecMHC(SASRecMHC):
-    """The same network with `NaiveConnection`s."""
+    """The same network by the formulas as they stand."""
 
-    def __init__(self, *sizes: int, **options):
-        super().__init__(*sizes, **options)
-        for block in self.blocks:
-            block.around_attention = NaiveConnection(block.around_attention)
-            block.around_feed_forward = NaiveConnection(block.around_feed_forward)
+    def through_blocks(self, x: Tensor) -> Tensor:
+        with kernels.use(False):
+            return super().through_blocks(x)

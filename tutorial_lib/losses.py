@@ -1,62 +1,32 @@
 """Training objectives, all over every position of every window at once.
 
-Each loss takes the flattened states of the positions that have a target, `states` [N, d] and
-`targets` int64 [N], and returns the mean over these N positions. Compared by Klenitskiy and Vasilev
-(RecSys 2023) and by Petrov and Macdonald (RecSys 2023). Taught in lesson 07.
+    letter     meaning                                       shape
+    N          positions that have a target
+    V, d, k    items, width, negatives for each position
+    states     x, what the model says of each position       [N, d]
+    weight     E, the item table; row 0 is PAD               [V + 1, d]
+    targets    y, the item that really came next             int64 [N]
+    positive   s+, the score of the target                   [N]
+    negative   s-, the scores of items drawn at random       [N, k]
+
+Each loss is the mean over the N positions. Compared by Klenitskiy and Vasilev (RecSys 2023) and by
+Petrov and Macdonald (RecSys 2023). Taught in lesson 07.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
 
-# entries of a [rows, num_items + 1] block in full_softmax: 4 MB, small enough for a CPU's cache
-LOGITS_AT_ONCE = 1_000_000
 
-
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """Cross-entropy against all items without ever holding the [N, num_items + 1] matrix of logits.
-
-    The gradient of a softmax is known in closed form, (probability - one-hot), so each block of
-    rows yields its share of both gradients during the forward pass and its logits are then
-    forgotten.
-    """
-
-    @staticmethod
-    def forward(ctx, states: Tensor, weight: Tensor, targets: Tensor, rows: int) -> Tensor:
-        count = len(targets)
-        total = states.new_zeros(())
-        grad_states, grad_weight = torch.empty_like(states), torch.zeros_like(weight)
-        # [R, d], [R]
-        for x, y, grad_x in zip(
-            states.split(rows), targets.split(rows), grad_states.split(rows), strict=True
-        ):
-            odds = x @ weight.T  # [R, V + 1]
-            odds[:, 0] = -torch.inf  # PAD is never an answer
-            top = odds.amax(dim=1, keepdim=True)
-            right = odds.gather(1, y[:, None])  # [R, 1]
-            odds.sub_(top).exp_()
-            norm = odds.sum(dim=1, keepdim=True)  # probability = odds / norm
-            total += (norm.log() + top - right).sum()
-            scaled = x / norm  # dividing the [R, d] side spares a pass over [R, V + 1]
-            torch.sub((odds @ weight).div_(norm), weight[y], out=grad_x)
-            grad_weight.addmm_(odds.T, scaled).index_add_(0, y, x, alpha=-1)
-        ctx.save_for_backward(grad_states.div_(count), grad_weight.div_(count))
-        return total / count
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):
-        grad_states, grad_weight = ctx.saved_tensors
-        return grad * grad_states, grad * grad_weight, None, None
-
-
+@kernels.fast(kernels.softmax.full_softmax)
 def full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy over the whole catalogue. weight [num_items + 1, d] is the item table, row 0
-    (PAD) left out.
+    """Cross-entropy over the whole catalogue, -s_y + log sum_j exp(s_j) with s = E x. Item table
+    `weight` E [V + 1, d], whose row 0 (PAD) is no item. Klenitskiy and Vasilev 2023, section 3.
     """
-    rows = max(32, LOGITS_AT_ONCE // len(weight))  # fewer than 32 rows make slow matrix products
-    return _ChunkedCrossEntropy.apply(states, weight, targets, rows)
+    return F.cross_entropy(states @ weight[1:].T, targets - 1)  # [N, V], item 1 stands first
 
 
 def draw_negatives(
@@ -106,11 +76,10 @@ def gbce(positive: Tensor, negative: Tensor, num_items: int, calibration: float 
     with calibration t: t = 0 is plain BCE, t = 1 is calibrated. log(sigmoid(s)^beta) = -beta
     softplus(-s), so float32 suffices. Petrov and Macdonald 2023 (gSASRec), eq. 13 to 15.
     """
-    alpha = negative.shape[1] / (num_items - 1)
+    k = negative.shape[1]
+    alpha = k / (num_items - 1)
     beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
-    return (
-        (beta * F.softplus(-positive) + F.softplus(negative).sum(dim=1)) / (negative.shape[1] + 1)
-    ).mean()
+    return ((beta * F.softplus(-positive) + F.softplus(negative).sum(dim=1)) / (k + 1)).mean()
 
 
 LOSSES = ("ce", "sampled_ce", "bce", "gbce", "bpr")
@@ -135,20 +104,15 @@ def training_loss(
     """
     if name == "ce":
         return full_softmax(states, model.item_embedding.weight, targets)
-    positive = model.score_items(states, targets[:, None])[:, 0]
+    positive = model.score_items(states, targets[:, None])[:, 0]  # [N]
     if shared:
-        drawn = torch.randint(1, model.num_items + 1, (negatives,), generator=generator).to(
-            targets.device
-        )
-        # [N, k]
-        negative = (states @ model.item_embedding(drawn).T).masked_fill(
-            drawn == targets[:, None], -torch.inf
-        )
+        drawn = torch.randint(1, model.num_items + 1, (negatives,), generator=generator)
+        drawn = drawn.to(targets.device)  # [k]
+        negative = states @ model.item_embedding(drawn).T  # [N, k]
+        negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
     else:
-        # [N, k]
-        negative = model.score_items(
-            states, draw_negatives(targets, model.num_items, negatives, generator)
-        )
+        drawn = draw_negatives(targets, model.num_items, negatives, generator)
+        negative = model.score_items(states, drawn)  # [N, k]
     if name == "gbce":
         return gbce(positive, negative, model.num_items)
     return {"bce": binary_cross_entropy, "bpr": bpr, "sampled_ce": sampled_softmax}[name](

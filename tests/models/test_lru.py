@@ -10,8 +10,9 @@ from torch.testing import assert_close
 
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.kernels.scan import recursive_halving
 from tutorial_lib.losses import full_softmax
-from tutorial_lib.models.lru import LRU, LRURec, recursive_halving
+from tutorial_lib.models.lru import LRU, LRURec
 from tutorial_lib.models.ssm import recurrence, scan
 
 TESTED = 1000

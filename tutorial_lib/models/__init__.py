@@ -43,10 +43,18 @@ def model_options(name: str) -> dict[str, object]:
     """
     if name not in MODELS:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
-    parameters = inspect.signature(MODELS[name].__init__).parameters.values()
     return {
-        p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "num_users"
+        p.name: p.default
+        for p in _keywords(MODELS[name])
+        if p.name != "num_users" and p.kind is p.KEYWORD_ONLY
     }
+
+
+def _keywords(model: type) -> list[inspect.Parameter]:
+    """Parameters of a model; where it hands `**options` on, those of its base come first."""
+    parameters = list(inspect.signature(model.__init__).parameters.values())
+    further = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return (_keywords(model.__base__) if further else []) + parameters
 
 
 def build_model(
@@ -72,9 +80,8 @@ def build_model(
             f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}"
         )
     sizes = {"num_items": num_items, "max_len": max_len, "dim": dim}
-    if MODELS[name].uses_users or (
-        num_users is not None and "num_users" in inspect.signature(MODELS[name].__init__).parameters
-    ):
+    keeps_users = any(p.name == "num_users" for p in _keywords(MODELS[name]))
+    if MODELS[name].uses_users or (num_users is not None and keeps_users):
         sizes |= {"num_users": num_users}
     for label, value in sizes.items():
         if not isinstance(value, int) or value < 1:

@@ -7,9 +7,9 @@ Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Taught in
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import Dropout
 
@@ -37,6 +37,12 @@ def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = N
     return attention_weights(query, key, mask) @ value
 
 
+@kernels.fast(kernels.attention.causal_attention)
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`attention` in which no position sees a later one. [..., L, d] -> [..., L, d]."""
+    return attention(query, key, value, causal_mask(query.shape[-2]).to(query.device))
+
+
 class CausalSelfAttention(nn.Module):
     """Multi-head causal self-attention, x [B, L, d] -> [B, L, d].
 
@@ -59,12 +65,7 @@ class CausalSelfAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, length, dim = x.shape
-        split = (batch, length, self.heads, dim // self.heads)
-        # each [B, H, L, d_head]
-        query, key, value = (
-            part.view(split).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1)
-        )
-        # [B, H, L, d_head]
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, dim)))
+        parts = self.qkv(x).chunk(3, dim=-1)  # query, key, value [B, L, d]
+        by_head = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
+        mixed = causal_attention(*by_head)  # [B, H, L, d_head]
+        return self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))  # [B, L, d]

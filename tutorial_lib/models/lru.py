@@ -17,28 +17,6 @@ from tutorial_lib.models.sasrec import FeedForward
 from tutorial_lib.models.ssm import event_steps, expm1, scan
 
 
-def recursive_halving(decay: Tensor, inputs: Tensor) -> Tensor:
-    """x_i = decay_i x_{i-1} + inputs_i in log2 L rounds, LRURec's parallel form. decay, inputs [B,
-    L, P] -> [B, L, P].
-
-    The events are halved down to single ones; each round then joins neighbours: the second half
-    receives the last state of the first, multiplied by the decays since then. `ssm.scan` gives the
-    same states in fewer passes over memory.
-    """
-    batch, length, width = inputs.shape
-    size = 1 << (length - 1).bit_length()  # the next power of 2
-    x, left = (
-        nn.functional.pad(t, (0, 0, 0, size - length)) for t in (inputs, decay.expand_as(inputs))
-    )
-    half = 1
-    while half < size:
-        x, left = (t.view(batch, -1, 2, half, width) for t in (x, left))
-        x = torch.stack([x[:, :, 0], x[:, :, 1] + left[:, :, 1] * x[:, :, 0, -1:]], dim=2)
-        left = torch.stack([left[:, :, 0], left[:, :, 1] * left[:, :, 0, -1:]], dim=2)
-        half *= 2
-    return x.view(batch, size, width)[:, :length]
-
-
 class LRU(nn.Module):
     """h_i = lambda h_{i-1} + gamma B x_i, y_i = Re(C h_i), each of the `width` complex states on
     its own. [B, L, d] -> [B, L, d].

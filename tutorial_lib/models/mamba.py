@@ -11,77 +11,35 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
 
 
-class LinearScan(torch.autograd.Function):
-    """h_t = a_t h_{t-1} + b_t, element by element along the first axis. The gradient is the same
-    scan, run backwards.
-    """
-
-    @staticmethod
-    def forward(ctx, a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-        states, state = torch.empty_like(b), start
-        for t in range(len(b)):
-            state = torch.addcmul(b[t], a[t], state, out=states[t])
-        ctx.save_for_backward(a, states, start)
-        return states
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        a, states, start = ctx.saved_tensors
-        grad_b, grad_a, carried = (
-            torch.empty_like(grad),
-            torch.empty_like(grad),
-            torch.zeros_like(start),
-        )
-        for t in reversed(range(len(a))):
-            # what position t and all later ones ask of h_t
-            arrived = torch.add(grad[t], carried, out=grad_b[t])
-            torch.mul(arrived, states[t - 1] if t else start, out=grad_a[t])
-            carried = a[t] * arrived
-        return grad_a, grad_b, carried
-
-
+@kernels.fast(kernels.scan.linear_scan)
 def linear_scan(a: Tensor, b: Tensor, start: Tensor | None = None) -> Tensor:
     """h_t = a_t h_{t-1} + b_t with h_{-1} = start (default 0). a, b real [L, ...] -> h [L, ...]."""
-    return LinearScan.apply(a, b, torch.zeros_like(b[0]) if start is None else start)
+    h, states = torch.zeros_like(b[0]) if start is None else start, []
+    for a_t, b_t in zip(a, b, strict=True):
+        h = a_t * h + b_t
+        states.append(h)
+    return torch.stack(states)
 
 
-def selective_scan(
-    x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 8
-) -> Tensor:
+@kernels.fast(kernels.scan.selective_scan)  # which keeps few states
+def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """S6: h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t and y_t = C_t . h_t, a state of N numbers
-    for each of D channels.
+    for each of D channels. Mamba, algorithm 2. Taught in lesson 11.
 
-    x, delta [b, L, D], A [D, N], B, C [b, L, N] -> y [b, L, D]. The states [b, L, D, N] would fill
-    the memory, so they exist for `chunk` positions at a time and, in training, are computed again
-    when the gradient needs them.
+    x, delta [b, L, D], A [D, N], B, C [b, L, N] -> y [b, L, D].
     """
-
-    def part(
-        state: Tensor, x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        decay = torch.exp(delta[..., None] * A)  # [Q, b, D, N]
-        states = linear_scan(decay, (delta * x)[..., None] * B[:, :, None], state)
-        return (states @ C[..., None])[..., 0], states[-1]
-
-    state, outputs = x.new_zeros(x.shape[0], *A.shape), []
-    save = torch.is_grad_enabled() and x.shape[1] > chunk
-    for pieces in zip(
-        *(tensor.transpose(0, 1).contiguous().split(chunk) for tensor in (x, delta, B, C)),
-        strict=True,
-    ):
-        inputs = (state, *pieces[:2], A, *pieces[2:])
-        y, state = (
-            checkpoint(part, *inputs, use_reentrant=False, preserve_rng_state=False)
-            if save
-            else part(*inputs)
-        )
-        outputs.append(y)
-    return torch.cat(outputs).transpose(0, 1)
+    decay = torch.exp(delta[..., None] * A)  # [b, L, D, N]
+    inputs = (delta * x)[..., None] * B[:, :, None]  # [b, L, D, N]
+    h, outputs = x.new_zeros(len(x), *A.shape), []
+    for t in range(x.shape[1]):
+        h = decay[:, t] * h + inputs[:, t]  # [b, D, N]
+        outputs.append((h @ C[:, t, :, None])[..., 0])  # [b, D]
+    return torch.stack(outputs, dim=1)
 
 
 def ssd_recurrence(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:

@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.data.sequences import GapStatistics, gap_feature
 from tutorial_lib.errors import TutorialError
 
-# numbers that one tensor operation must have to do before its own overhead stops to count
-WORK_PER_CALL = 4096
 METHODS = ("zoh", "bilinear", "euler")
 
 
@@ -66,29 +65,10 @@ def discretise_diagonal(
     raise TutorialError(f"unknown discretisation {method!r}: choose one of {', '.join(METHODS)}")
 
 
-class ComplexExpm1(torch.autograd.Function):
-    """e^z - 1 from real functions: torch's own takes five times as long on a CPU. Keeps its result
-    alone for the gradient.
-    """
-
-    @staticmethod
-    def forward(ctx, z: Tensor) -> Tensor:
-        grown, angle = torch.expm1(z.real), z.imag
-        # no difference of two numbers near 1
-        real = grown * torch.cos(angle) - 2 * torch.sin(angle / 2) ** 2
-        result = torch.complex(real, (grown + 1) * torch.sin(angle))
-        ctx.save_for_backward(result)
-        return result
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        (result,) = ctx.saved_tensors
-        return grad * (result + 1).conj()
-
-
+@kernels.fast(kernels.scan.expm1)
 def expm1(z: Tensor) -> Tensor:
     """e^z - 1, precise near 0 where e^z rounds to 1. z real or complex, of any shape."""
-    return ComplexExpm1.apply(z) if z.is_complex() else torch.expm1(z)
+    return torch.expm1(z)
 
 
 def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
@@ -102,6 +82,9 @@ def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Te
         state = inputs[:, i] if state is None else decay[:, i] * state + inputs[:, i]
         states.append(state)
     return torch.stack(states, dim=1)
+
+
+scan = kernels.fast(kernels.scan.scan)(recurrence)  # what the models call
 
 
 def kernel(decay: Tensor, length: int) -> Tensor:
@@ -122,70 +105,6 @@ def convolution(kernel: Tensor, inputs: Tensor) -> Tensor:
     product = torch.fft.fft(kernel, size, dim=0) * torch.fft.fft(inputs, size, dim=1)
     y = torch.fft.ifft(product, dim=1)[:, : inputs.shape[1]]
     return y if kernel.is_complex() or inputs.is_complex() else y.real
-
-
-def blockwise(decay: Tensor, inputs: Tensor) -> Tensor:
-    """The recurrence in about 2 sqrt(L) tensor operations of each kind instead of L. [B, L, P] ->
-    [B, L, P]; no gradient.
-
-    All blocks walk through their events at the same time, each from an empty state. Then the last
-    state of every block is carried into the next one, where the product of the decays since the
-    block began says what is left of it. A large batch has enough to do at each event, and goes one
-    event after another.
-    """
-    batch, length, width = inputs.shape
-    if batch * width >= WORK_PER_CALL:
-        x = inputs.clone()
-        for i in range(1, length):
-            x[:, i].addcmul_(decay[:, i], x[:, i - 1])
-        return x
-    size = math.isqrt(length - 1) + 1
-    blocks = -(-length // size)
-    x, left = (
-        F.pad(t, (0, 0, 0, blocks * size - length)).view(batch, blocks, size, width)
-        for t in (inputs, decay)
-    )
-    for i in range(1, size):
-        x[:, :, i].addcmul_(left[:, :, i], x[:, :, i - 1])
-        # from here on: the product of the decays since the block began
-        left[:, :, i].mul_(left[:, :, i - 1])
-    for block in range(1, blocks):
-        x[:, block].addcmul_(left[:, block], x[:, block - 1, -1:])
-    return x.view(batch, -1, width)[:, :length]
-
-
-class Scan(torch.autograd.Function):
-    """`blockwise` with its gradient, which is the same recurrence run backwards in time. Keeps
-    decays and states only.
-    """
-
-    @staticmethod
-    def forward(ctx, decay: Tensor, inputs: Tensor) -> Tensor:
-        states = blockwise(decay, inputs)
-        ctx.save_for_backward(decay, states)
-        return states
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        decay, states = ctx.saved_tensors
-        # state i acts on state i + 1 through decay i + 1
-        onward = F.pad(decay, (0, 0, 0, 1)).flip(1)[:, :-1].conj()
-        grad_inputs = blockwise(onward, grad.flip(1)).flip(1)
-        del onward
-        grad_decay = torch.zeros_like(grad_inputs)
-        torch.mul(grad_inputs[:, 1:], states[:, :-1].conj(), out=grad_decay[:, 1:])
-        return grad_decay, grad_inputs
-
-
-def scan(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
-    """The same as `recurrence`, fast forward and backward: see `blockwise`. One gradient, not a
-    gradient of the gradient.
-    """
-    dtype = torch.promote_types(decay.dtype, inputs.dtype)
-    decay, inputs = decay.to(dtype).expand_as(inputs), inputs.to(dtype)
-    if state is not None:
-        inputs = torch.cat([inputs[:, :1] + decay[:, :1] * state[:, None], inputs[:, 1:]], dim=1)
-    return Scan.apply(decay, inputs)
 
 
 def hippo_legs(size: int) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.attention import causal_mask
@@ -115,6 +116,7 @@ class Intervals(nn.Module):
         return linear_buckets(gaps, unit, self.last)
 
 
+@kernels.fast(kernels.attention.interval_attention)  # without the two tensors [B, H, L, L, d_head]
 def interval_attention(
     query: Tensor,
     key: Tensor,
@@ -123,32 +125,18 @@ def interval_attention(
     interval_value: Tensor,
     buckets: Tensor,
 ) -> Tensor:
-    """Causal attention with a vector for each interval, without a tensor [B, L, L, d].
+    """Causal attention with a vector for each interval, as published: section 3.4. Lesson 08.
 
     query, key, value [B, H, L, d_head], interval_key, interval_value [H, K + 1, d_head], buckets
-    int64 [B, L, L]
-    -> [B, H, L, d_head].
+    int64 [B, L, L] -> [B, H, L, d_head].
     """
-    batch, heads, length, width = query.shape
-    buckets = buckets[:, None].expand(batch, heads, length, length)
-    # [B, H, L, K + 1]: each query with each interval, once
-    by_bucket = each_head(query, interval_key.transpose(1, 2))
-    # [B, H, L, L]
-    scores = (query @ key.transpose(2, 3) + by_bucket.gather(3, buckets)) / math.sqrt(width)
-    allowed = causal_mask(length).to(query.device)
-    weights = scores.masked_fill(~allowed, -torch.inf).softmax(3)
-    # [B, H, L, K + 1]: attention paid to each interval
-    mass = torch.zeros_like(by_bucket).scatter_add(3, buckets, weights)
-    return weights @ value + each_head(mass, interval_value)
-
-
-def each_head(x: Tensor, table: Tensor) -> Tensor:
-    """x @ table as one product a head instead of one a sequence. x [B, H, L, m], table [H, m, n] ->
-    [B, H, L, n].
-    """
-    return (
-        torch.bmm(x.transpose(0, 1).flatten(1, 2), table).unflatten(1, (len(x), -1)).transpose(0, 1)
-    )
+    relation_key = interval_key[:, buckets].transpose(0, 1)  # [B, H, L, L, d_head]
+    relation_value = interval_value[:, buckets].transpose(0, 1)  # [B, H, L, L, d_head]
+    scores = (query[..., None, :] * (key[..., None, :, :] + relation_key)).sum(-1)  # [B, H, L, L]
+    allowed = causal_mask(query.shape[2]).to(query.device)
+    scores = (scores / math.sqrt(query.shape[3])).masked_fill(~allowed, -torch.inf)
+    weights = scores.softmax(-1)  # [B, H, L, L], rows sum to 1
+    return (weights[..., None] * (value[..., None, :, :] + relation_value)).sum(-2)
 
 
 class IntervalAttention(nn.Module):
