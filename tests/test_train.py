@@ -172,7 +172,7 @@ class TestSelection:
     def test_stops_after_patience_and_keeps_the_best(self, tmp_path, monkeypatch):
         values, weights = [0.1, 0.3, 0.3, 0.2, 0.9], []
 
-        def scripted(model, split, average):
+        def scripted(model, split, *_):
             weights.append({name: value.clone() for name, value in model.state_dict().items()})
             return values[len(weights) - 1]
 

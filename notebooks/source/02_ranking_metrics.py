@@ -184,6 +184,8 @@ expect_close("and so does the library", target_ranks(padded, torch.from_numpy(ta
 # %% id="library-code" tags=["library"]
 from collections.abc import Callable
 
+from tutorial_lib.ranking import refuse_nan, refuse_no_rank
+
 # show: tutorial_lib.evaluate.count_ahead
 # show: tutorial_lib.evaluate._expected
 # show: tutorial_lib.evaluate.hit_rate
