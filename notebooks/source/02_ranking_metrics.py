@@ -503,7 +503,7 @@ for name, difference in differences.items():
 foretold, seen_hits = [], []
 for name in ("markov", "compressed"):
     r = full[name]
-    foretold.append(sampled_hit_probability(r.rank.astype(int), int(r.candidates.max())).mean())
+    foretold.append(sampled_hit_probability(r.rank.astype(int), int(max(r.candidates.max(), r.rank.max()))).mean())
     seen_hits.append(hit_rate(r.sampled).mean())
     print(f"{name:12s} HR@10 among 100: measured {seen_hits[-1]:.3f}, foretold from the true ranks {foretold[-1]:.3f}")
 
