@@ -53,7 +53,8 @@ def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
     sizes = 2 * state.shape[-1], state.shape[-1]
     (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
     reset, update = torch.sigmoid(both + own_both).chunk(2, dim=-1)
-    return torch.lerp(torch.tanh(new + reset * own_new), state, update)
+    # under autocast the gates are shorter numbers than the state, which keeps its own
+    return torch.lerp(torch.tanh(new + reset * own_new).to(state), state, update.to(state))
 
 
 class DeepM3(SequenceModel):
