@@ -8,16 +8,22 @@ import pytest
 import scipy.stats
 import torch
 
+from tutorial_lib import evaluate as evaluation
+from tutorial_lib import metrics, ranking
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.splits import leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import (
+    METRICS,
+    Lists,
+    Metric,
     Ranks,
     draw_negatives,
     evaluate,
     hit_rate,
     mrr,
     ndcg,
+    parse_metric,
     per_user,
     random_expectation,
     ranks_from_scores,
@@ -332,8 +338,51 @@ def test_negatives_are_valid_fair_and_the_same_for_all():
     assert {*map(frozenset, draw_negatives(split, split.test, some, 20, 4))} != {
         *map(frozenset, negatives[some])
     }
-    with pytest.raises(TutorialError, match="sampled=59"):
-        draw_negatives(split, split.test, index, 59)
+    # more than there are: all of them, each once
+    everything = draw_negatives(split, split.test, index, 59)
+    for user, drawn in zip(split.test.user, everything, strict=True):
+        allowed = split.train_items.copy()
+        allowed[events["item"][events["user"] == user]] = False
+        assert sorted(drawn[drawn > 0]) == np.flatnonzero(allowed).tolist()
+        assert not drawn[allowed.sum() :].any()
+
+
+def test_negatives_are_those_of_the_whole_table_of_keys(monkeypatch):
+    """As first written: a random key for every item, and the smallest keys win."""
+    split = make_split(users=40, items=90, repeats=True)
+    index, count, seed = np.arange(len(split.test))[::-1], 30, 11
+
+    def mix(x):
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+        return x ^ (x >> 31)
+
+    want = []
+    for user, row in zip(split.test.user[index], split.test.row[index], strict=True):
+        events = split.dataset.events
+        free = set(np.flatnonzero(split.train_items)) - set(events["item"][events["user"] == user])
+        stream = (mix(seed) + int(row)) % 2**64
+        keys = {i: mix((mix(stream) + int(i) * 0x9E3779B97F4A7C15) % 2**64) for i in free}
+        want.append(sorted(keys, key=keys.get)[:count])
+    drawn = draw_negatives(split, split.test, index, count, seed)
+    assert drawn.tolist() == want
+    # in many pieces, and when too few keys lie below the bound at first
+    monkeypatch.setattr(evaluation, "KEYS_AT_ONCE", 37)
+    assert draw_negatives(split, split.test, index, count, seed).tolist() == want
+    monkeypatch.setattr(evaluation, "SPARE", -1)
+    assert draw_negatives(split, split.test, index, count, seed).tolist() == want
+
+
+def test_a_small_catalogue_is_ranked_among_all_that_is_left():
+    split = make_split(users=60, items=40)
+    scores = torch.rand(split.dataset.num_items + 1, generator=torch.Generator().manual_seed(0))
+    scores[0] = -INF
+    with pytest.warns(UserWarning, match=r"sampled=100, but 60 of 60 targets leave fewer items"):
+        ranks = evaluate(Fixed(scores), split, "test", sampled=100)
+    # each user has every item at most once, so all that is left are the candidates of the ranking
+    np.testing.assert_array_equal(ranks.sampled.rank, ranks.rank)
+    np.testing.assert_array_equal(ranks.sampled.candidates, ranks.candidates)
+    assert ranks.candidates.max() < 40
 
 
 def test_sampled_ranks_compare_with_the_negatives_only():
@@ -368,7 +417,10 @@ def test_sampled_hit_probability():
     assert sampled_hit_probability(30, 300) == pytest.approx(
         simulated, abs=4 * 0.5 / np.sqrt(20_000)
     )
-    for bad in [(0, 300), (301, 300), (1, 100)]:
+    # 40 items have 39 others: all of them are drawn, and the rank decides
+    want = (np.arange(1, 41) <= 10).astype(float)
+    np.testing.assert_allclose(sampled_hit_probability(np.arange(1, 41), 40), want, atol=1e-9)
+    for bad in [(0, 300), (301, 300), (1, 100, -1)]:
         with pytest.raises(TutorialError, match="negatives"):
             sampled_hit_probability(*bad)
 
@@ -386,17 +438,8 @@ def test_users_count_equally_in_the_summary():
     table = summary(both, ks=(1, 20))
     assert table["HR@1"] == 0.75 and table["HR@20"] == 1 and table["sampled HR@1"] == 1
     assert table["MRR"] == pytest.approx((1 + (1 + 1 / 11) / 2) / 2)
-    assert list(summary(ranks)) == [
-        "HR@1",
-        "NDCG@1",
-        "HR@5",
-        "NDCG@5",
-        "HR@10",
-        "NDCG@10",
-        "HR@20",
-        "NDCG@20",
-        "MRR",
-    ]
+    names = ("HR", "NDCG", "MRR", "MAP", "Recall")
+    assert list(summary(ranks)) == [f"{n}@{k}" for k in (1, 5, 10, 20) for n in names] + ["MRR"]
 
 
 @pytest.mark.parametrize("sampled", [0, 5])
@@ -440,7 +483,8 @@ def test_csv_faults_leave_nothing_half_written(tmp_path, monkeypatch):
         ({"batch_size": 0}, "batch_size=0"),
         ({"max_len": 21}, "max_len=21"),
         ({"users": np.array([999])}, "no target"),
-        ({"sampled": 1000}, "ask for fewer"),
+        ({"sampled": -1}, "sampled=-1"),
+        ({"lists": -1}, "lists=-1"),
     ],
 )
 def test_wrong_requests_are_named(options, words):
@@ -458,3 +502,249 @@ def test_wrong_catalogue_and_wrong_k_are_named():
             hit_rate(np.array([1.0]), k)
     with pytest.raises(TutorialError, match="below 1"):
         ndcg(np.array([0.0, 1.0]))
+
+
+class TestPieces:
+    """Whatever the size of a piece, the ranks are those of the whole table of scores."""
+
+    @pytest.fixture(params=[1, 30, 200, 10**6])
+    def piece(self, request, monkeypatch):
+        monkeypatch.setattr(ranking, "WHOLE", min(request.param, 100))
+        monkeypatch.setattr(ranking, "PIECE", request.param)
+
+    @pytest.mark.parametrize("filter_seen", [True, False])
+    @pytest.mark.parametrize("name", ["sasrec", "mf", "neumf", "popularity", "markov"])
+    def test_against_the_slow_way(self, piece, name, filter_seen):
+        split = make_split(repeats=True, items=45)
+        sizes = {"num_items": split.dataset.num_items, "num_users": split.dataset.num_users}
+        model = build_model(name, **sizes, max_len=6, dim=8)
+        if model.trains_by_gradient:
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.normal_(generator=torch.Generator().manual_seed(1))
+                # equal scores in different pieces
+                model.item_embedding.weight[30:] = model.item_embedding.weight[10:-20].clone()
+        else:
+            model.fit(*(split.train[column].to_numpy() for column in ("user", "item")))
+        if model.takes_users:
+            slow = by_user(model, split, filter_seen)
+        else:
+            slow = slow_evaluation(model, split, "test", 6, filter_seen)
+        ranks = evaluate(model, split, "test", filter_seen=filter_seen, sampled=8, batch_size=7)
+        np.testing.assert_array_equal(ranks.rank, slow)
+        assert (ranks.equal > 0).any() == (name in ("sasrec", "popularity", "markov"))
+        # the same among the negatives
+        whole = evaluate(model, split, "test", filter_seen=False, lists=45, sampled=8, batch_size=7)
+        negatives = draw_negatives(split, split.test, np.arange(len(split.test)), 8)
+        items = split.dataset.events["item"].to_numpy()[split.test.row]
+        for n in np.flatnonzero(whole.equal == 0):
+            if split.train_items[items[n]]:
+                order = whole.lists.items[n].tolist()
+                ahead = sum(order.index(i) < order.index(items[n]) for i in negatives[n])
+                assert whole.sampled.greater[n] == ahead
+
+    def test_the_target_is_compared_with_the_product_it_comes_from(self, monkeypatch):
+        """Where another shape of product rounds otherwise, the ranking is made once more."""
+        split = make_split(items=45)
+        model = build_model("sasrec", num_items=split.dataset.num_items, max_len=6, dim=8).eval()
+        want = evaluate(model, split, "test")
+        monkeypatch.setattr(ranking, "WHOLE", 1)
+        monkeypatch.setattr(ranking, "PIECE", 300)
+        looks, original = [], ranking.look
+
+        def counted(*arguments):
+            looks.append(arguments)
+            return original(*arguments)
+
+        guess = torch.Tensor.diagonal
+        monkeypatch.setattr(torch.Tensor, "diagonal", lambda x: guess(x) * (1 + 1e-3))
+        monkeypatch.setattr(ranking, "look", counted)
+        got = evaluate(model, split, "test")
+        assert len(looks) == 2
+        np.testing.assert_array_equal(got.rank, want.rank)
+
+    def test_nan_and_infinite_scores_in_a_later_piece(self, monkeypatch):
+        split = make_split(items=45)
+        model = build_model("sasrec", num_items=split.dataset.num_items, max_len=6, dim=8)
+        monkeypatch.setattr(ranking, "WHOLE", 1)
+        monkeypatch.setattr(ranking, "PIECE", 300)
+        users = split.test.user[:1]
+        item = split.dataset.events["item"].to_numpy()[split.test.row[0]]
+        seen = split.dataset.events["item"][split.dataset.events["user"] == users[0]].tolist()
+        free = [i for i in np.flatnonzero(split.train_items) if i not in seen]
+        before = evaluate(model, split, "test", users=users)
+        with torch.no_grad():
+            model.item_embedding.weight[seen[0]] = torch.nan  # nobody asks for it
+            assert evaluate(model, split, "test", users=users).rank == before.rank
+            model.item_embedding.weight[free[-1]] = torch.nan
+        with pytest.raises(TutorialError, match="some scores are NaN"):
+            evaluate(model, split, "test", users=users)
+        with torch.no_grad():
+            model.item_embedding.weight[item] = torch.nan
+        with pytest.raises(TutorialError, match=f"target {item} has score nan"):
+            evaluate(model, split, "test", users=users)
+
+        class Blocking(Fixed):
+            """Scores of -inf take an item out of the candidates."""
+
+        scores = [-INF] + [1.0] * split.dataset.num_items
+        scores[free[0]] = scores[free[1]] = -INF
+        ranks = evaluate(Blocking(scores), split, "test", users=users)
+        assert ranks.candidates == before.candidates - 2 and ranks.equal == before.candidates - 3
+
+    def test_the_memory_does_not_grow_with_the_catalogue(self, monkeypatch):
+        """Counted: no tensor of scores is larger than a piece."""
+        split = make_split(items=45)
+        model = build_model("sasrec", num_items=split.dataset.num_items, max_len=6, dim=8)
+        monkeypatch.setattr(ranking, "WHOLE", 300)
+        monkeypatch.setattr(ranking, "PIECE", 300)
+        sizes, original = [], ranking.table_pieces
+
+        def watch(*arguments):
+            for first, scores in original(*arguments):
+                sizes.append((first, scores.numel()))
+                yield first, scores
+
+        monkeypatch.setattr(ranking, "table_pieces", watch)
+        evaluate(model, split, "test")
+        assert max(size for _, size in sizes) == 300 and {first for first, _ in sizes} == {
+            1,
+            11,
+            21,
+            31,
+            41,
+        }
+        table = build_model("popularity", num_items=99, max_len=6)
+        assert ranking.rows_at_once(table, 256) == 3 and ranking.rows_at_once(model, 256) == 256
+
+
+def by_user(model, split, filter_seen):
+    """`slow_evaluation` for models that know users."""
+    items, result = split.dataset.events["item"].to_numpy(), []
+    trained = set(np.flatnonzero(split.train_items))
+    for user, start, row in zip(split.test.user, split.test.start, split.test.row, strict=True):
+        with torch.no_grad():
+            scores = model.score(model(torch.ones(1, 1).long(), users=torch.tensor([user])))[0]
+        target = int(items[row])
+        seen = set(items[start:row].tolist()) if filter_seen else set()
+        candidates = trained - seen | {target}
+        scores = scores.tolist()
+        miss = target not in trained
+        result.append(len(candidates) if miss else brute_rank(scores, target, candidates))
+    return np.array(result)
+
+
+@pytest.mark.parametrize(("repeats", "filtered"), [(None, True), (False, True), (True, False)])
+def test_data_with_natural_repeats_are_not_filtered(repeats, filtered):
+    split = make_split(repeats=True)
+    if repeats is not None:
+        object.__setattr__(split.dataset, "repeats", repeats)
+    model = constant(split)
+    ranks = evaluate(model, split, "test")
+    want = evaluate(model, split, "test", filter_seen=filtered)
+    np.testing.assert_array_equal(ranks.candidates, want.candidates)
+    other = evaluate(model, split, "test", filter_seen=not filtered)
+    assert (ranks.candidates != other.candidates).any()
+
+
+class TestListOfMetrics:
+    ranks = Ranks(np.array([0, 0, 1]), np.array([0, 2, 11]), np.zeros(3, np.int64), np.full(3, 40))
+
+    def test_one_right_item_a_list(self):
+        """By the definitions for sets of right items, of which there is one here."""
+        for k in (1, 3, 10, 12):
+            listed = [[place == rank for place in range(1, k + 1)] for rank in (1, 3, 12)]
+            precision = [np.cumsum(row) / np.arange(1, k + 1) for row in listed]
+            want = [(p * row).sum() for p, row in zip(precision, listed, strict=True)]
+            np.testing.assert_allclose(METRICS["MAP"].values(self.ranks, k), want)
+            recall = [sum(row) / 1 for row in listed]
+            np.testing.assert_allclose(METRICS["Recall"].values(self.ranks, k), recall)
+        table = summary(self.ranks, ks=(10,))
+        # user 0 has two targets: their mean, and only then the mean over users
+        assert table["MAP@10"] == table["MRR@10"] == pytest.approx((1 + 1 / 3) / 2 / 2)
+        assert table["Recall@10"] == table["HR@10"] == 0.5
+        assert (
+            summary(self.ranks, ks=(1,))["NDCG@1"] == summary(self.ranks, ks=(1,))["HR@1"] == 0.25
+        )
+
+    def test_coverage_and_novelty_by_hand(self):
+        # items 1..4, of which 4 was never trained on; chosen by 8, 4 and 1 of 8 training users
+        lists = Lists(np.array([[1, 2], [1, 3], [1, 0]]), np.array([0, 8, 4, 1, 0]), 8)
+        ranks = Ranks(np.array([0, 0, 1]), *[np.zeros(3, np.int64)] * 3, lists=lists)
+        assert METRICS["Coverage"].values(ranks, 2) == 1.0
+        assert METRICS["Coverage"].values(ranks, 1) == pytest.approx(1 / 3)
+        assert METRICS["Novelty"].values(ranks, 2).tolist() == [0.5, 1.5, 0]
+        assert METRICS["Novelty"].values(ranks, 1).tolist() == [0, 0, 0]
+        table = summary(ranks, ks=(1, 2, 5))
+        assert table["Novelty@2"] == 0.5 and table["Coverage@2"] == 1 and "Coverage@5" not in table
+        for name, k in (("Coverage", 3), ("Novelty", 3), ("Coverage", 0)):
+            with pytest.raises(TutorialError, match=r"there are lists of 2: evaluate\(..., lists="):
+                METRICS[name].values(ranks, k)
+        with pytest.raises(TutorialError, match="lists of 0"):
+            METRICS["Novelty"].values(self.ranks, 1)
+
+    @pytest.mark.parametrize("size", [7, 10**6])
+    def test_lists_against_sorting(self, size, monkeypatch):
+        monkeypatch.setattr(ranking, "WHOLE", size)
+        monkeypatch.setattr(ranking, "PIECE", size * 10)
+        split = make_split(repeats=True, items=25)
+        model = build_model("sasrec", num_items=split.dataset.num_items, max_len=6, dim=8).eval()
+        with torch.no_grad():
+            model.item_embedding.weight[12:] = model.item_embedding.weight[:-12].clone()  # ties
+        items = split.dataset.events["item"].to_numpy()
+        for filter_seen, k in ((True, 30), (False, 4)):
+            ranks = evaluate(model, split, "test", lists=k, filter_seen=filter_seen, batch_size=9)
+            for n, (start, row) in enumerate(zip(split.test.start, split.test.row, strict=True)):
+                history = torch.from_numpy(items[max(start, row - 6) : row].copy())[None]
+                with torch.no_grad():
+                    scores = model.score(model(history))[0, -1]
+                seen = set(items[start:row].tolist()) - {items[row]} if filter_seen else set()
+                allowed = [i for i in np.flatnonzero(split.train_items) if i not in seen]
+                values = {i: round(float(scores[i]), 4) for i in allowed}
+                want = sorted(allowed, key=lambda i, v=values: (-v[i], i))[:k]
+                got = ranks.lists.items[n]
+                assert got[: len(want)].tolist() == want and not got[len(want) :].any()
+        chosen = split.train.groupby("item")["user"].nunique()
+        assert ranks.lists.choosers[chosen.index].tolist() == chosen.tolist()
+        assert ranks.lists.users == split.train["user"].nunique()
+        # a constant scorer recommends the first ids, whatever the pieces
+        first = evaluate(constant(split), split, "test", lists=3, filter_seen=False).lists.items
+        assert (first == np.flatnonzero(split.train_items)[:3]).all()
+
+    def test_names(self):
+        rank = self.ranks
+        for text, name, want in (
+            ("ndcg@10", "NDCG@10", ndcg(rank, 10)),
+            (" HR@5 ", "HR@5", hit_rate(rank, 5)),
+            ("mrr", "MRR", mrr(rank)),
+            ("Mrr@3", "MRR@3", mrr(rank, 3)),
+            ("map@20", "MAP@20", mrr(rank, 20)),
+        ):
+            label, values = parse_metric(text)
+            assert label == name
+            np.testing.assert_array_equal(values(rank), want)
+        for wrong in (
+            "auc@10",
+            "ndcg",
+            "ndcg@",
+            "ndcg@0",
+            "ndcg@2.5",
+            "ndcg@-1",
+            "",
+            "@10",
+            "hr10",
+        ):
+            with pytest.raises(TutorialError, match="give NAME@K .* HR, NDCG, MRR, MAP, Recall"):
+                parse_metric(wrong)
+
+    def test_a_new_metric_is_one_entry(self, monkeypatch):
+        """Then it has a name to choose it by and stands in every table."""
+
+        def precision(ranks, k):
+            return hit_rate(ranks, k) / k
+
+        monkeypatch.setitem(metrics.METRICS, "Precision", Metric(precision))
+        table = summary(self.ranks, ks=(10,))
+        assert table["Precision@10"] == pytest.approx(0.05)
+        label, values = parse_metric("precision@2")
+        assert label == "Precision@2" and values(self.ranks).tolist() == [0.5, 0, 0]

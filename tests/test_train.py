@@ -44,6 +44,25 @@ EVERYTHING = TrainConfig(
 )
 
 
+def test_filter_seen_is_a_setting_of_validation(monkeypatch):
+    asked, original = [], loop.evaluate
+
+    def watch(model, split, part, **options):
+        asked.append(options["filter_seen"])
+        return original(model, split, part, **options)
+
+    monkeypatch.setattr(loop, "evaluate", watch)
+    best = []
+    for choice in (None, True, False):
+        config = TrainConfig(epochs=1, filter_seen=choice)
+        best.append(train(toy_model(), toy_split(), config, progress=False).best_ndcg)
+    assert asked == [None, True, False]
+    # each user of this data set repeats items, which is worth more where they stay candidates
+    assert best[0] == best[1] != best[2]
+    with pytest.raises(TutorialError, match="filter_seen must be True, False or None"):
+        TrainConfig(filter_seen="yes")
+
+
 def toy_events(users: int = 30, seed: int = 0) -> pd.DataFrame:
     """4 to 12 events a user; the next item is mostly the last plus one, so that there is something
     to learn.
@@ -172,7 +191,7 @@ class TestSelection:
     def test_stops_after_patience_and_keeps_the_best(self, tmp_path, monkeypatch):
         values, weights = [0.1, 0.3, 0.3, 0.2, 0.9], []
 
-        def scripted(model, split, average):
+        def scripted(model, split, *_):
             weights.append({name: value.clone() for name, value in model.state_dict().items()})
             return values[len(weights) - 1]
 
@@ -199,11 +218,11 @@ class TestSelection:
     def test_leaves_the_weights_that_were_validated(self, averaging, monkeypatch):
         seen, original = [], loop.validate
 
-        def watch(model, split, average):
+        def watch(model, split, average, *others):
             seen.append(
                 {name: value.clone() for name, value in (average or model.state_dict()).items()}
             )
-            return original(model, split, average)
+            return original(model, split, average, *others)
 
         monkeypatch.setattr(loop, "validate", watch)
         split, model = toy_split(), toy_model()
@@ -467,9 +486,18 @@ class TestErrors:
             TutorialError, match=f"device '{name}' is not available here; use 'auto' or 'cpu'"
         ):
             pick_device(name)
-        assert (
-            pick_device("auto").type in ("cuda", "mps", "cpu") and pick_device("cpu").type == "cpu"
+        assert pick_device("auto").type in ("cuda", "cpu") and pick_device("cpu").type == "cpu"
+
+    @pytest.mark.parametrize("cuda", [True, False])
+    def test_auto_leaves_apples_device_out(self, cuda, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+        asked, real = [], torch.zeros
+        monkeypatch.setattr(
+            torch, "zeros", lambda *size, device: asked.append(device) or real(*size)
         )
+        pick_device("auto"), pick_device("mps")
+        assert asked == ["cuda" if cuda else "cpu", "mps"]
 
     def test_a_model_that_reads_later_times_trains_on_prefixes_alone(self):
         model = build_model(

@@ -54,7 +54,9 @@ def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, 
     settings |= {name: list(value.shape) for name, value in model.state_dict().items()}
     cut = hashlib.sha256(split.train_end.tobytes() + split.valid.row.tobytes()).hexdigest()[:16]
     data = {"fingerprint": split.dataset.fingerprint, "split": split.kind, "cut": cut}
-    return {"configuration": asdict(config), "model": settings, "data": data}
+    # what is left to others (None) is no setting, so that older checkpoints stay good
+    configuration = {name: value for name, value in asdict(config).items() if value is not None}
+    return {"configuration": configuration, "model": settings, "data": data}
 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:

@@ -6,87 +6,43 @@ beside it, because it can order models differently (Krichene and Rendle, KDD 202
 02.
 """
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+import warnings
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from tutorial_lib.data.sequences import evaluation_batches, seen_items
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.metrics import (
+    METRICS,
+    Lists,
+    Metric,
+    Ranks,
+    _expected,
+    hit_rate,
+    mrr,
+    ndcg,
+    parse_metric,
+    per_user,
+    random_expectation,
+    sampled_hit_probability,
+    summary,
+)
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.ranking import Pairs, Question, answer, refuse_nan, refuse_no_rank, rows_at_once
 
-COLUMNS = ["user", "greater", "equal", "candidates"]
-
-
-@dataclass(frozen=True, eq=False)
-class Ranks:
-    """How the true items were ranked, one row per target; all int64 [N].
-
-    `user`: whose event it was. `greater`: candidates that scored higher than the target. `equal`:
-    OTHER candidates that scored exactly the same. `candidates`: items in the ranking, the target
-    included. `sampled`: the same among a few sampled negatives. Ties stay visible, so that a model
-    which scores every item alike is judged as random, not as perfect.
-    """
-
-    user: np.ndarray
-    greater: np.ndarray
-    equal: np.ndarray
-    candidates: np.ndarray
-    sampled: "Ranks | None" = None
-
-    @property
-    def rank(self) -> np.ndarray:
-        """1 = best; ties count half: 1 + greater + equal / 2, float64 [N]."""
-        return 1.0 + self.greater + self.equal / 2
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-    def to_csv(self, path: Path | str) -> None:
-        """Write one line per target; an existing file is replaced only when the new one is
-        complete.
-        """
-        path = Path(path)
-        table = pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
-        if self.sampled is not None:
-            table = table.assign(
-                **{f"sampled_{name}": getattr(self.sampled, name) for name in COLUMNS[1:]}
-            )
-        partial = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            table.to_csv(partial, index=False)
-            os.replace(partial, path)
-        except OSError as error:
-            raise TutorialError(
-                f"cannot write {path} ({error.strerror or error}): check folder and free space"
-            ) from None
-        finally:
-            partial.unlink(missing_ok=True)
-
-    @classmethod
-    def read_csv(cls, path: Path | str) -> "Ranks":
-        """Read what `to_csv` wrote."""
-        try:
-            table = pd.read_csv(path).astype(np.int64)
-            full = cls(*(table[name].to_numpy() for name in COLUMNS))
-            if "sampled_greater" not in table:
-                return full
-            return replace(
-                full,
-                sampled=cls(
-                    full.user, *(table[f"sampled_{name}"].to_numpy() for name in COLUMNS[1:])
-                ),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TutorialError(
-                f"{path} holds no ranks ({error}): wanted a file that Ranks.to_csv wrote"
-            ) from None
+# fmt: off
+__all__ = [  # all that is measured has one address
+    "METRICS", "Lists", "Metric", "Ranks", "_expected", "count_ahead", "draw_negatives", "evaluate",
+    "hit_rate", "mrr", "ndcg", "parse_metric", "per_user", "random_expectation",
+    "ranks_from_scores", "sampled_hit_probability", "summary", "target_ranks",
+]
+# fmt: on
+KEYS_AT_ONCE = 2**16  # random numbers for negatives: half a megabyte, for a CPU's cache
+SPARE = 6  # more of them are looked at than wanted, in standard deviations
 
 
 def count_ahead(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,18 +53,8 @@ def count_ahead(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     score is not finite, for then no rank exists.
     """
     own = scores.gather(1, targets[:, None])  # [N, 1]
-    if not own.isfinite().all():
-        row = int((~own.isfinite()).any(1).nonzero()[0])
-        raise TutorialError(
-            f"row {row}: target {int(targets[row])} has score {float(own[row])}, so it has no rank:"
-            " a target needs a finite score"
-        )
-    # NaN compares as "not greater" and would pass for a good rank; amax lets it through
-    if scores.amax(dim=1).isnan().any():
-        raise TutorialError(
-            "some scores are NaN, so no rank means anything: look for a division by 0 or a diverged"
-            " training"
-        )
+    refuse_no_rank(own[:, 0], targets)
+    refuse_nan(scores)
     return (scores > own).sum(1), (scores == own).sum(1) - 1
 
 
@@ -138,33 +84,42 @@ def evaluate(
     *,
     batch_size: int = 256,
     max_len: int | None = None,
-    filter_seen: bool = True,
+    filter_seen: bool | None = None,
     sampled: int = 0,
+    lists: int = 0,
     seed: int = 0,
     device: torch.device | str | None = None,
     users: np.ndarray | None = None,
 ) -> Ranks:
     """Rank of every target of `part` ("valid" or "test") given all earlier events of its user.
 
-    Candidates are the items seen in training, without those in the user's history (`filter_seen`);
-    the target itself is always a candidate, even if the user chose it before. **A target never seen
-    in training is a miss**: its place is after the last candidate. `max_len`: events read from the
-    history (default and limit: the model's); `users`: evaluate only these; `sampled`: also rank
-    among that many items drawn uniformly without replacement from the training items that the user
-    never chose at any time, the same for every model (they depend on `seed` and the event alone).
+    Candidates are the items seen in training, without those in the user's history (`filter_seen`;
+    default: unless users of this data set repeat items by nature); the target itself is always a
+    candidate, even if the user chose it before. **A target never seen in training is a miss**: its
+    place is after the last candidate. `max_len`: events read from the history (default and limit:
+    the model's); `users`: evaluate only these; `sampled`: also rank among that many items drawn
+    uniformly without replacement from the training items that the user never chose at any time (all
+    of them where there are fewer), the same for every model (they depend on `seed` and the event
+    alone); `lists`: also keep the so many best candidates of each target, for coverage and novelty.
     The model is left as it was found: same mode, and same device unless `device` moves it.
     """
     max_len = model.max_len if max_len is None else max_len
+    if filter_seen is None:
+        filter_seen = not getattr(split.dataset, "repeats", False)
     if (
         part not in ("valid", "test")
-        or batch_size < 1
-        or sampled < 0
+        or min(batch_size, 1 + sampled, 1 + lists) < 1
         or not 1 <= max_len <= model.max_len
     ):
         raise TutorialError(
-            f"got part={part!r}, batch_size={batch_size}, sampled={sampled}, max_len={max_len}:"
-            " part is 'valid' or 'test', batch_size at least 1, sampled at least 0 (0 = none), and"
-            f" max_len from 1 to the model's {model.max_len}"
+            f"got part={part!r}, batch_size={batch_size}, sampled={sampled}, lists={lists},"
+            f" max_len={max_len}: part is 'valid' or 'test', batch_size at least 1, sampled and"
+            f" lists at least 0 (0 = none), and max_len from 1 to the model's {model.max_len}"
+        )
+    if model.num_items != split.dataset.num_items:
+        raise TutorialError(
+            f"the model scores {model.num_items} items, {split.dataset.name} has"
+            f" {split.dataset.num_items}: build it with num_items=dataset.num_items"
         )
     if model.uses_time and not split.dataset.has_times:
         raise TutorialError(
@@ -186,7 +141,8 @@ def evaluate(
             torch.device("cpu"),
         )
     model.to(device)
-    counts = np.zeros((5, len(targets)), dtype=np.int64)
+    counts = np.zeros((6, len(targets)), dtype=np.int64)
+    best = np.zeros((len(targets), lists), dtype=np.int64)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -195,212 +151,156 @@ def evaluate(
             batch, index = batch.to(device), index.numpy()
             known = {"users": batch.users} if model.takes_users else {}
             states = model(batch.items, batch.times, batch.query_times, **known)
-            rows, last = torch.arange(len(index), device=device), batch.lengths - 1
-            # [B, V+1]; before: B L V numbers
-            scores = model.score(states[rows, last] if states.dim() == 3 else states)
+            if states.dim() == 3:  # [B, V+1] scores; before: B L V numbers
+                states = states[torch.arange(len(index), device=device), batch.lengths - 1]
             negatives = draw_negatives(split, targets, index, sampled, seed)
-            counts[:, index] = _count(
-                scores, batch.targets[rows, last], negatives, split, targets, index, filter_seen
-            )
+            at_once = rows_at_once(model, len(index))
+            for first in range(0, len(index), at_once):
+                some = slice(first, first + at_once)
+                here = index[some]
+                counts[:, here], best[here] = _answer(
+                    model, states[some], split, targets, here, negatives[some], filter_seen, lists
+                )
     finally:
         for module, training in modes:
             module.training = training
-    beside = (
-        Ranks(targets.user, counts[3], counts[4], np.full(len(targets), sampled + 1))
-        if sampled
-        else None
-    )
-    return Ranks(targets.user, counts[0], counts[1], counts[2], beside)
+    ranks = Ranks(targets.user, *counts[:3])
+    if sampled:
+        few = int((counts[5] <= sampled).sum())
+        if few:
+            warnings.warn(
+                f"sampled={sampled}, but {few} of {len(targets)} targets leave fewer items to draw"
+                f" from (down to {counts[5].min() - 1}) and are ranked among all of those",
+                stacklevel=3,
+            )
+        ranks = replace(ranks, sampled=Ranks(targets.user, *counts[3:]))
+    if lists:
+        ranks = replace(ranks, lists=Lists(best, *_choosers(split)))
+    return ranks
 
 
-def _count(
-    scores: Tensor,
-    items: Tensor,
-    negatives: np.ndarray,
+def _answer(
+    model: SequenceModel,
+    states: Tensor,
     split: Split,
     targets: Targets,
     index: np.ndarray,
+    negatives: np.ndarray,
     filter_seen: bool,
-) -> np.ndarray:
-    """Int64 [5, B]: greater, equal and candidates in the catalogue; greater and equal among the
-    negatives [B, sampled].
+    lists: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Greater, equal and candidates in the catalogue, greater, equal and candidates among the
+    negatives [B, sampled], int64 [6, B]; and the best items int64 [B, lists]. states [B, d].
     """
-    if scores.shape[1] != split.dataset.num_items + 1:
-        raise TutorialError(
-            f"the model scores {scores.shape[1] - 1} items, {split.dataset.name} has"
-            f" {split.dataset.num_items}: build it with num_items=dataset.num_items"
-        )
-    catalogue = torch.from_numpy(split.train_items).to(scores.device)
-    # [B] these targets are misses whatever their score: put them behind every candidate
-    unseen = ~catalogue[items]
-    own = scores.gather(1, items[:, None]).masked_fill(
-        unseen[:, None], torch.finfo(scores.dtype).min
+    trained, device = split.train_items, states.device
+    item = split.dataset.events["item"].to_numpy()[targets.row[index]]
+    row, seen = chosen_items(split, targets, index) if filter_seen else np.zeros((2, 0), np.int64)
+    hidden = seen != item[row]  # the target stays a candidate
+    row, seen = row[hidden], seen[hidden]
+    drawn_by, place = negatives.nonzero()
+    question = Question(
+        torch.from_numpy(item).to(device),
+        torch.from_numpy(~trained[item]).to(device),
+        Pairs(row, seen, device),
+        Pairs(drawn_by, negatives[drawn_by, place], device),
+        np.flatnonzero(~trained),
     )
-    scores = scores.masked_fill(~catalogue, -torch.inf)
-    if filter_seen:
-        row, item = (
-            torch.from_numpy(array).to(scores.device) for array in seen_items(split, targets, index)
-        )
-        scores[row, item] = -torch.inf
-    scores.scatter_(1, items[:, None], own)
-    candidates = (scores > -torch.inf).sum(1) - unseen.long()
-    # all of them trained, none seen: never masked
-    others = scores.gather(1, torch.from_numpy(negatives).to(scores.device))
-    counts = [
-        *count_ahead(scores, items),
-        candidates,
-        (others > own).sum(1),
-        (others == own).sum(1),
-    ]
-    return torch.stack(counts).numpy(force=True)
+    got = answer(model, states, question, lists)
+    by_row = question.drawn.row
+    ahead, level = (
+        torch.bincount(by_row[mark], minlength=len(index))
+        for mark in (got.drawn > got.own[by_row], got.drawn == got.own[by_row])
+    )
+    others = got.equal - 1 + question.miss.long()
+    counts = torch.stack([got.greater, others, -got.blocked, ahead, level])
+    counts = np.vstack([counts.numpy(force=True), 1 + (negatives > 0).sum(1)])
+    counts[2] += trained.sum() - np.bincount(row, minlength=len(index))
+    return counts, got.best[1].numpy(force=True)
+
+
+def chosen_items(
+    split: Split, targets: Targets, index: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The trained items in the histories of the targets at `index`, each once: (row of the batch,
+    item), int64 [M], in ascending order of items.
+    """
+    row, item = seen_items(split, targets, index)
+    known = split.train_items[item]
+    item, row = np.divmod(np.unique(item[known] * len(index) + row[known]), len(index))
+    return row, item
 
 
 def draw_negatives(
     split: Split, targets: Targets, index: np.ndarray, count: int, seed: int = 0
 ) -> np.ndarray:
     """`count` training items that each target's user never chose at any time, without replacement,
-    int64 [B, count].
+    int64 [B, count]; where there are fewer, all of them, and 0 behind.
 
     They depend on the seed and on the row of the target event alone, not on the batch, so every
-    model faces the same.
+    model faces the same: the items with the smallest random keys of 64 bits.
     """
+    negatives = np.zeros((len(index), count), dtype=np.int64)
     if count == 0:
-        return np.zeros((len(index), 0), dtype=np.int64)
+        return negatives
     offsets = split.dataset.offsets
     whole = Targets(targets.user, offsets[targets.user], offsets[targets.user + 1])
-    allowed = np.tile(split.train_items, (len(index), 1))  # [B, V+1]
-    allowed[seen_items(split, whole, index)] = False
-    if (available := allowed.sum(1)).min() < count:
-        raise TutorialError(
-            f"user {targets.user[index[available.argmin()]]} leaves {available.min()} items to draw"
-            f" negatives from: ask for fewer than sampled={count}"
-        )
-    with np.errstate(over="ignore"):
-        stream = _mix(_mix(np.uint64(seed % 2**64)) + targets.row[index].astype(np.uint64))
-        keys = _mix(
-            stream[:, None]
-            + np.arange(allowed.shape[1], dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        )
-    keys[~allowed] = np.iinfo(np.uint64).max
-    # the items with the smallest random keys
-    return np.argpartition(keys, count - 1, axis=1)[:, :count]
+    chosen_by, chosen = chosen_items(split, whole, index)
+    available = split.train_items.sum() - np.bincount(chosen_by, minlength=len(index))
+    seeds = _mix(np.array([seed % 2**64], dtype=np.uint64))
+    stream = _mix(seeds + targets.row[index].astype(np.uint64))
+    # all but surely as many keys as wanted lie below this bound, and few others
+    share = (count + SPARE * (count**0.5 + 2)) / np.maximum(available, 1)
+    bound = np.full(len(index), np.iinfo(np.uint64).max)
+    bound[share < 0.99] = (share[share < 0.99] * 2.0**64).astype(np.uint64)
+    while True:
+        row, item, key = _keys_below(stream, bound, split.dataset.num_items)
+        free = split.train_items[item]
+        free &= ~np.isin(item * len(index) + row, chosen * len(index) + chosen_by)
+        row, item, key = row[free], item[free], key[free]
+        found = np.bincount(row, minlength=len(index))
+        short = found < np.minimum(count, available)
+        if not short.any():
+            break
+        bound[short] = np.iinfo(np.uint64).max
+    order = np.lexsort((key, row))
+    row, item = row[order], item[order]
+    place = np.arange(len(row)) - (np.cumsum(found) - found)[row]
+    negatives[row[place < count], place[place < count]] = item[place < count]
+    return negatives
+
+
+def _keys_below(
+    stream: np.ndarray, bound: np.ndarray, num_items: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(row, item, key), [M] each, of the keys uint64 of items 0..num_items that are not above the
+    bound of their row. stream, bound: uint64 [B].
+    """
+    rows, parts = max(1, KEYS_AT_ONCE // (num_items + 1)), []
+    for first in range(0, num_items + 1, KEYS_AT_ONCE):
+        items = np.arange(first, min(first + KEYS_AT_ONCE, num_items + 1), dtype=np.uint64)
+        for top in range(0, len(stream), rows):
+            some = slice(top, top + rows)
+            keys = _mix(stream[some, None] + items * np.uint64(0x9E3779B97F4A7C15))
+            below = np.flatnonzero(keys <= bound[some, None])  # many times as fast as nonzero
+            row, item = np.divmod(below, len(items))
+            parts.append((row + top, item + first, keys.flat[below]))
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _choosers(split: Split) -> tuple[np.ndarray, int]:
+    """How many training users chose each item, int64 [V+1], and how many there are."""
+    pairs = split.train.drop_duplicates(["user", "item"])
+    choosers = np.bincount(pairs["item"], minlength=split.dataset.num_items + 1)
+    return choosers, pairs["user"].nunique()
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
     """Scrambles 64-bit numbers: the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
     2014).
     """
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def hit_rate(ranks: Ranks | np.ndarray, k: int = 10) -> np.ndarray:
-    """1 where the target is among the first k, else 0, float64 [N]; the mean is HR@k (with one
-    target also Recall@k).
-
-    With `Ranks`, a target that ties with others counts with the probability that a fair shuffle of
-    the tie puts it among the first k. A plain array is taken at its word: rank <= k.
-    """
-    return _expected(ranks, np.ones_like, k)
-
-
-def ndcg(ranks: Ranks | np.ndarray, k: int = 10) -> np.ndarray:
-    """1 / log2(1 + rank) up to rank k, else 0, float64 [N]; the mean is NDCG@k for a single target.
-    Ties as in `hit_rate`.
-    """
-    return _expected(ranks, lambda rank: 1 / np.log2(1 + rank), k)
-
-
-def mrr(ranks: Ranks | np.ndarray, k: int | None = None) -> np.ndarray:
-    """1 / rank up to rank k (None: all), else 0, float64 [N]; the mean is the mean reciprocal rank.
-    Ties as in `hit_rate`.
-    """
-    return _expected(ranks, lambda rank: 1 / rank, k)
-
-
-def _expected(
-    ranks: Ranks | np.ndarray, gain: Callable[[np.ndarray], np.ndarray], k: int | None
-) -> np.ndarray:
-    """Mean gain over the places greater + 1 .. greater + equal + 1 that a tied target may take."""
-    if k is not None and (k < 1 or k != int(k)):
-        raise TutorialError(f"k = {k}: a list has a whole number of places, at least 1")
-    if not isinstance(ranks, Ranks):
-        rank = np.asarray(ranks, dtype=np.float64)
-        if not (rank >= 1).all():
-            raise TutorialError("some ranks are below 1 or NaN: the best rank is 1")
-        return np.where(rank <= (np.inf if k is None else k), gain(rank), 0.0)
-    k = int((ranks.greater + ranks.equal).max(initial=0)) + 1 if k is None else int(k)
-    # total[p]: gains of the first p places
-    total = np.concatenate([[0.0], np.cumsum(gain(np.arange(1.0, k + 1)))])
-    first, last = np.minimum(ranks.greater, k), np.minimum(ranks.greater + ranks.equal + 1, k)
-    return (total[last] - total[first]) / (ranks.equal + 1)
-
-
-def per_user(ranks: Ranks, values: np.ndarray) -> np.ndarray:
-    """Mean value of each user with a target, float64 [users], in ascending order of user. values:
-    [N], one per target.
-    """
-    _, user = np.unique(ranks.user, return_inverse=True)
-    return np.bincount(user, weights=values) / np.bincount(user)
-
-
-def summary(ranks: Ranks, ks: tuple[int, ...] = (1, 5, 10, 20)) -> dict[str, float]:
-    """HR@k and NDCG@k for each k and the full MRR, averaged over users; those of the sampled ranks
-    as "sampled HR@10" etc.
-    """
-    metrics = {
-        f"{name}@{k}": function(ranks, k)
-        for k in ks
-        for name, function in (("HR", hit_rate), ("NDCG", ndcg))
-    }
-    means = {
-        name: float(per_user(ranks, values).mean())
-        for name, values in {**metrics, "MRR": mrr(ranks)}.items()
-    }
-    beside = summary(ranks.sampled, ks) if ranks.sampled is not None else {}
-    return means | {f"sampled {name}": value for name, value in beside.items()}
-
-
-def random_expectation(num_candidates: int, k: int = 10) -> tuple[float, float]:
-    """HR@k and NDCG@k that a random order of `num_candidates` items reaches on average: the floor
-    of every comparison.
-    """
-    places = np.arange(1, min(k, num_candidates) + 1)
-    return len(places) / num_candidates, float((1 / np.log2(1 + places)).sum() / num_candidates)
-
-
-def sampled_hit_probability(
-    rank: np.ndarray | int, num_items: int, negatives: int = 100, k: int = 10
-) -> np.ndarray:
-    """Probability that a target of true rank r (1..num_items) is among the first k of 1 +
-    `negatives` candidates.
-
-    The negatives are drawn uniformly without replacement from the num_items - 1 others, of which r
-    - 1 are ahead; the number of those drawn is hypergeometric, so P(hit) = sum over x < k of C(r-1,
-    x) C(V-r, n-x) / C(V-1, n). Exact.
-    """
-    rank = np.asarray(rank)
-    if negatives >= num_items or (rank < 1).any() or (rank > num_items).any():
-        raise TutorialError(
-            f"need ranks from 1 to num_items = {num_items} and fewer than {num_items} negatives,"
-            f" got {negatives}"
-        )
-
-    # lgamma is +inf where n < x, so that impossible draws get probability 0
-    def log_choose(n: Tensor, x: Tensor) -> Tensor:
-        return torch.lgamma(n + 1) - torch.lgamma(x + 1) - torch.lgamma(n - x + 1)
-
-    ahead, all_others = (
-        torch.as_tensor(rank - 1.0).unsqueeze(-1),
-        torch.tensor(num_items - 1.0, dtype=torch.float64),
-    )
-    # negatives ahead of the target that still leave it among the first k
-    drawn = torch.arange(min(k, negatives + 1)).double()
-    ways = log_choose(ahead, drawn) + log_choose(all_others - ahead, negatives - drawn)
-    return (
-        (ways - log_choose(all_others, torch.tensor(negatives, dtype=torch.float64)))
-        .exp()
-        .sum(-1)
-        .numpy()
-    )
+    x = x ^ (x >> np.uint64(30))
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x

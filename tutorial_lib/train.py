@@ -47,8 +47,15 @@ class TrainConfig:
     evaluate_every: int = 1  # epochs between two looks at the validation part
     patience: int = 0  # stop after so many looks without a better NDCG@10; 0: never
     seed: int = 0
+    # in the ranking, leave out what the user chose before? None: unless the data set has repeats
+    filter_seen: bool | None = None
 
     def __post_init__(self):
+        if self.filter_seen not in (None, True, False):
+            raise TutorialError(
+                f"filter_seen must be True, False or None (the data set decides), got"
+                f" {self.filter_seen!r}"
+            )
         choices = {"loss": LOSSES, "schedule": ("constant", "cosine"), "windows": WINDOWS}
         for name, known in choices.items():
             if getattr(self, name) not in known:
@@ -100,15 +107,13 @@ class History:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """ "auto" takes CUDA, then Apple's MPS, then the CPU; any other name must be available here."""
+    """ "auto" takes CUDA, else the CPU; any other name must be available here.
+
+    Apple's MPS is taken by its name alone: it has no float64, so that gaps are float32 there, and
+    no machine of ours has trained every model on it.
+    """
     if name == "auto":
-        name = (
-            "cuda"
-            if torch.cuda.is_available()
-            else "mps"
-            if torch.backends.mps.is_available()
-            else "cpu"
-        )
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         if not name.startswith(("cpu", "cuda", "mps")):
             raise RuntimeError("torch knows further devices, but they cannot train these models")
@@ -321,7 +326,7 @@ def train(
             )
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
-                value = validate(model, split, average)
+                value = validate(model, split, average, config.filter_seen)
                 stale += 1
                 if value > history.best_ndcg:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
@@ -356,13 +361,18 @@ def check_fit(model: SequenceModel, split: Split) -> None:
 
 
 def validate(
-    model: SequenceModel, split: Split, average: dict[str, torch.Tensor] | None = None
+    model: SequenceModel,
+    split: Split,
+    average: dict[str, torch.Tensor] | None = None,
+    filter_seen: bool | None = None,
 ) -> float:
     """NDCG@10 on the validation part, full ranking, mean over users; of the averaged weights where
     there are any.
     """
-    current = copy_weights(model.state_dict())
-    model.load_state_dict(average or current)
-    ranks = evaluate(model, split, "valid")
-    model.load_state_dict(current)
+    current = copy_weights(model.state_dict()) if average else None
+    if average:
+        model.load_state_dict(average)
+    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
+    if average:
+        model.load_state_dict(current)
     return float(per_user(ranks, ndcg(ranks)).mean())

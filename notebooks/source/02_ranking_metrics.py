@@ -184,6 +184,8 @@ expect_close("and so does the library", target_ranks(padded, torch.from_numpy(ta
 # %% id="library-code" tags=["library"]
 from collections.abc import Callable
 
+from tutorial_lib.ranking import refuse_nan, refuse_no_rank
+
 # show: tutorial_lib.evaluate.count_ahead
 # show: tutorial_lib.evaluate._expected
 # show: tutorial_lib.evaluate.hit_rate
@@ -501,7 +503,7 @@ for name, difference in differences.items():
 foretold, seen_hits = [], []
 for name in ("markov", "compressed"):
     r = full[name]
-    foretold.append(sampled_hit_probability(r.rank.astype(int), int(r.candidates.max())).mean())
+    foretold.append(sampled_hit_probability(r.rank.astype(int), int(max(r.candidates.max(), r.rank.max()))).mean())
     seen_hits.append(hit_rate(r.sampled).mean())
     print(f"{name:12s} HR@10 among 100: measured {seen_hits[-1]:.3f}, foretold from the true ranks {foretold[-1]:.3f}")
 

@@ -69,11 +69,3 @@ def test_a_model_that_cannot_be(settings, message):
     with pytest.raises(TutorialError) as caught:
         build_model("sasrec", **{"num_items": 5, "max_len": 4, "dim": 8} | settings)
     assert message in str(caught.value)
-
-
-def test_history_longer_than_the_table_of_positions():
-    model = build_model("sasrec", num_items=5, max_len=4, dim=8)
-    with pytest.raises(
-        TutorialError, match="got histories of 5 events, the model has positions for max_len=4"
-    ):
-        model(torch.ones(1, 5, dtype=torch.long))

@@ -245,7 +245,7 @@ def test_impossible_options_are_refused(options, message):
 def test_times_are_asked_for():
     items, times, queries = histories()
     for call in (lambda m: m(items), lambda m: m.step(None, items[:, 0])):
-        with pytest.raises(TutorialError, match="needs the times of the events"):
+        with pytest.raises(TutorialError, match="DeepM3 got times None: give unix seconds"):
             call(make())
     assert make(solver="none")(items).shape == (5, LENGTH, 12)
     with pytest.raises(TutorialError, match="int64 unix seconds"):

@@ -7,6 +7,7 @@ test_mf.py.
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
@@ -148,6 +149,211 @@ class TestTrainedModels:
                 atol=1e-5,
                 rtol=1e-5,
             )
+
+
+def everything(name, **options):
+    """A model of every kind with a clock where it can have one, and what it may be given."""
+    sizes = {"num_items": NUM_ITEMS, "max_len": LENGTH, "dim": 16, "num_users": 6, **options}
+    if name == "lrurec":
+        sizes["time_aware"] = True
+    items, times, query_times = histories()
+    known = {"users": torch.arange(6)} if MODELS[name].takes_users else {}
+    return build_model(name, **sizes).eval(), {
+        "items": items,
+        "times": times,
+        "query_times": query_times,
+        **known,
+    }
+
+
+def put(x, row, column, value):
+    x = x.clone()
+    x[row, column] = value
+    return x
+
+
+# what is changed in the six histories of 12 events, and the sentence after the name of the model
+REFUSED = {
+    "items of float": ({"items": lambda x: x.float()}, "got items float32 [6, 12]: give ids int64"),
+    "items of int32": ({"items": lambda x: x.int()}, "got items int32 [6, 12]: give ids int64"),
+    "a single history": ({"items": lambda x: x[0]}, "got items int64 [12]: give ids int64 [B, L]"),
+    "an array": ({"items": lambda x: x.numpy()}, "got items ndarray: give ids int64 [B, L]"),
+    "no history": (
+        dict.fromkeys(("items", "times", "query_times", "users"), lambda x: x[:0]),
+        "got items int64 [0, 12]: give ids int64 [B, L], 0 = PAD, of at least one user and one",
+    ),
+    "no event": (
+        dict.fromkeys(("items", "times", "query_times"), lambda x: x[:, :0]),
+        "got items int64 [6, 0]: give ids int64 [B, L], 0 = PAD, of at least one user and one",
+    ),
+    "an id below 0": (
+        {"items": lambda x: put(x, 2, 3, -1)},
+        "got the item id -1 and knows 1 to 30 (0 = PAD): number the items",
+    ),
+    "an id too large": (
+        {"items": lambda x: put(x, 2, 3, 31)},
+        "got the item id 31 and knows 1 to 30 (0 = PAD): number the items",
+    ),
+    "times of float": (
+        {"times": lambda x: x.float()},
+        "got times float32 [6, 12]: give unix seconds int64 [6, 12], one for each of the items",
+    ),
+    "one time a user": (
+        {"times": lambda x: x[:, :1]},
+        "got times int64 [6, 1]: give unix seconds int64 [6, 12], one for each of the items",
+    ),
+    "query times of float": (
+        {"query_times": lambda x: x.float()},
+        "got query_times float32 [6, 12]: give unix seconds int64 [6, 12], one for each",
+    ),
+    "one query time a user": (
+        {"query_times": lambda x: x[:, :1]},
+        "got query_times int64 [6, 1]: give unix seconds int64 [6, 12], one for each",
+    ),
+    "times of other users": (
+        {"times": lambda x: x[:5]},
+        "got times int64 [5, 12]: give unix seconds int64 [6, 12], one for each of the items",
+    ),
+}
+OF_HISTORIES = {
+    "an empty history": ({"items": lambda x: put(x, 4, slice(None), 0)}, "row 4 of the items of"),
+    "pads on the left": ({"items": lambda x: put(x, 1, 0, 0)}, "row 1 of the items of"),
+    "a pad in the middle": ({"items": lambda x: put(x, 5, 6, 0)}, "row 5 of the items of"),
+}
+OF_USERS = {
+    "users in a column": (
+        {"users": lambda x: x[:, None]},
+        "got users int64 [6, 1]: give users int64 [6], one a row of items",
+    ),
+    "users of int32": ({"users": lambda x: x.int()}, "got users int32 [6]: give users int64 [6]"),
+}
+
+
+def refused(model, given, changes):
+    given = {name: changes.get(name, lambda x: x)(value) for name, value in given.items()}
+    with pytest.raises(TutorialError) as caught:
+        model(**given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestTheDoor:
+    def test_one_sentence_for_all_models(self, name):
+        model, given = everything(name)
+        assert model(**given) is not None
+        assert model(*list(given.values())[:3], **dict(list(given.items())[3:])) is not None
+        kind = type(model).__name__
+        for case, (changes, words) in REFUSED.items():
+            assert refused(model, given, changes).startswith(f"{kind} {words}"), case
+        for case, (changes, words) in OF_HISTORIES.items():
+            if model.uses_users:  # they ignore the histories
+                continue
+            want = f"{words} {kind} is empty or has a PAD before an event: leave out"
+            assert refused(model, given, changes).startswith(want), case
+
+    def test_users(self, name):
+        model, given = everything(name)
+        kind = type(model).__name__
+        if not model.takes_users:
+            said = refused(model, given | {"users": torch.arange(6)}, {})
+            assert said == f"{kind} got users int64 [6]: give no users"
+            return
+        for case, (changes, words) in OF_USERS.items():
+            assert refused(model, given, changes).startswith(f"{kind} {words}"), case
+        model, given = (
+            everything(name) if model.uses_users else everything(name, bucketing="linear")
+        )
+        for wrong in (-1, 6):
+            said = refused(model, given, {"users": lambda x, wrong=wrong: x.clone().fill_(wrong)})
+            assert said.startswith(f"{kind} got the user {wrong} and knows 0 to 5: number"), wrong
+        without = {key: value for key, value in given.items() if key != "users"}
+        if model.uses_users:
+            assert refused(model, without, {}) == f"{kind} got users None: give users int64 [B]"
+        else:
+            model(**without)
+
+    def test_times_where_the_clock_is_read(self, name):
+        model, given = everything(name)
+        for key in ("times", "query_times"):
+            del given[key]
+        if not model.uses_time:
+            model(**given)
+            return
+        assert refused(model, given, {}) == (
+            f"{type(model).__name__} got times None: give unix seconds int64 [B, L], as it reads"
+            " the clock"
+        )
+
+    def test_length(self, name):
+        # the published TiM4Rec mixes the gaps of a window of fixed length
+        for options in ({}, {"literal": True}) if name == "tim4rec" else ({},):
+            model, given = everything(name, **options)
+            longer = {
+                key: torch.cat([value, value[:, -1:]], 1) if value.dim() > 1 else value
+                for key, value in given.items()
+            }
+            if not model.limited:
+                assert len(model(**longer)) == 6
+                continue
+            assert refused(model, longer, {}) == (
+                f"{type(model).__name__} got histories of 13 events and reads at most max_len=12:"
+                " give the last 12 of each"
+            )
+
+    def test_the_door_costs_no_more_than_a_look(self, name):
+        """Counted, as a clock would be noisy: the passes over the ids, for full and for padded."""
+        model, given = everything(name)
+        users = "users" in given
+        assert operations(model, given) <= 3 + users
+        given["items"] = put(given["items"], 0, slice(9, None), 0)
+        assert operations(model, given) <= 14 + users
+
+
+def operations(model, given):
+    """Kernels that the door alone starts; views and reading a number are none."""
+
+    class Counted(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            name = func.overloadpacket.__name__
+            self.count += name not in ("view", "slice", "_local_scalar_dense", "unbind", "select")
+            return func(*args, **(kwargs or {}))
+
+    with Counted() as mode:
+        model.check_events(**given)
+    return mode.count
+
+
+def test_the_door_of_a_stream():
+    model = build_model("deepm3", num_items=NUM_ITEMS, max_len=LENGTH, dim=8).eval()
+    items, times = torch.tensor([3, 4]), torch.tensor([1_700_000_000, 1_700_000_500])
+    state = model.step(model.step(None, items, times), items, times + 60)
+    assert state.fast.shape == (2, 8)
+    for wrong, words in (
+        ((items[:, None], times), "got items int64 [2, 1]: give ids int64 [B]"),
+        ((items, times.float()), "got times float32 [2]: give unix seconds int64 [2]"),
+        ((items, times[:1]), "got times int64 [1]: give unix seconds int64 [2]"),
+        ((items, None), "got times None: give unix seconds int64 [B], as it reads the clock"),
+        ((items + NUM_ITEMS, times), "got the item id 34 and knows 1 to 30"),
+        ((items[:0], times[:0]), "got items int64 [0]"),
+        ((items - 3, times), "row 0 of the items of DeepM3 is empty"),
+    ):
+        with pytest.raises(TutorialError) as caught:
+            model.step(state, *wrong)
+        assert words in str(caught.value)
+
+
+def test_compiled_and_exported_models_have_no_door():
+    model, given = everything("sasrec")
+    items = given["items"]
+    program = torch.export.export(model, (items,))
+    torch.testing.assert_close(program.module()(items), model(items))
+    ops = {str(node.target) for node in program.graph.nodes}
+    assert not any("aminmax" in op for op in ops)
+    # one graph without a break: no number is read on the way
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(items), model(items))
 
 
 def test_unknown_model_lists_the_known():

@@ -157,7 +157,7 @@ class TestLRURec:
         blind, aware = small(LRURec), small(LRURec, time_aware=True)
         assert (blind.uses_time, aware.uses_time) == (False, True)
         assert torch.equal(blind(items, times), blind(items))
-        with pytest.raises(TutorialError, match="time_aware"):
+        with pytest.raises(TutorialError, match="LRURec got times None"):
             aware(items)
         with pytest.raises(TutorialError, match="add time_aware=True"):
             small(LRURec, query_time=True)

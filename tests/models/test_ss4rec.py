@@ -92,7 +92,7 @@ def test_an_event_at_the_same_second_is_stored(query_time):
 def test_says_what_it_needs():
     items = histories()[0]
     assert (ss4rec().uses_time, ss4rec(clock="none").uses_time) == (True, False)
-    with pytest.raises(TutorialError, match="clock='none'"):
+    with pytest.raises(TutorialError, match="SS4Rec got times None"):
         ss4rec()(items)
     with pytest.raises(TutorialError, match="'real' or 'none'"):
         ss4rec(clock="wall")

@@ -223,7 +223,7 @@ class TestLiteral:
 
 def test_refuses():
     items, times, query_times = histories()
-    with pytest.raises(TutorialError, match="pass times"):
+    with pytest.raises(TutorialError, match="TiM4Rec got times None"):
         build()(items)
     with pytest.raises(TutorialError, match="int64"):
         build()(items, times.float())

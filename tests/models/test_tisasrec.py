@@ -211,7 +211,7 @@ def test_wrong_options_are_refused(wrong):
 
 
 def test_times_are_wanted():
-    with pytest.raises(TutorialError, match="give times"):
+    with pytest.raises(TutorialError, match="TiSASRec got times None"):
         build_model("tisasrec", num_items=5, max_len=5, dim=8)(torch.ones(1, 3, dtype=torch.long))
 
 

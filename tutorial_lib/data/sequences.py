@@ -17,6 +17,7 @@ from tutorial_lib.errors import TutorialError
 POOL_BATCHES = 16  # batches that are sorted by length together
 HOUR = 3600.0
 WINDOWS = ("last", "all", "prefixes")
+WITHOUT_FLOAT64 = ("mps",)  # kinds of devices
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +150,11 @@ def seen_items(
     return batch_row, split.dataset.events["item"].to_numpy()[rows]
 
 
+def widest(x: Tensor) -> Tensor:
+    """x as float64; as float32 on a device that has no more."""
+    return x.float() if x.device.type in WITHOUT_FLOAT64 else x.double()
+
+
 def fit_gap_statistics(split: Split) -> GapStatistics:
     """Statistics of the gap feature from gaps inside the training part; validation and test are
     never looked at.
@@ -181,7 +187,7 @@ def gap_feature(
         )
 
     def feature(gaps: Tensor) -> Tensor:
-        return ((torch.log1p(gaps.clamp(min=0).double() / HOUR) - stats.mean) / stats.std).float()
+        return ((torch.log1p(widest(gaps.clamp(min=0)) / HOUR) - stats.mean) / stats.std).float()
 
     backward = feature(torch.diff(times, dim=1, prepend=times[:, :1]))
     return backward, None if query_times is None else feature(query_times - times)

@@ -42,6 +42,7 @@ HELP = {  # of the fields of TrainConfig
     "evaluate_every": "epochs between two looks at the validation part",
     "patience": "stop after so many looks without a better NDCG@10; 0: never",
     "seed": "of weights, order, dropout and training negatives",
+    "filter_seen": "leave out what the user chose before; default: unless the data set has repeats",
 }
 SUITE_SETTINGS = (
     *("dataset", "split", "users", "seeds", "tune_seeds", "rates", "epochs", "batch_size"),
@@ -108,6 +109,8 @@ def build_parser() -> argparse.ArgumentParser:
         kind = (
             {"action": "store_true"}
             if item.type is bool
+            else {"action": argparse.BooleanOptionalAction}
+            if item.type == bool | None
             else {"type": item.type, "default": item.default}
         )
         add("--" + item.name.replace("_", "-"), help=HELP[item.name], **kind)

@@ -63,6 +63,8 @@ class Run:
         # left out, so that runs from before there were controls keep their names
         if self.clock == "real":
             del settings["clock"]
+        if self.config.filter_seen is None:
+            del settings["config"]["filter_seen"]
         return json.dumps(settings, sort_keys=True)
 
     @property
@@ -154,8 +156,10 @@ def execute(
     trained = time.perf_counter()
     if split.train_items.sum() - np.diff(dataset.offsets).max() < sampled:
         sampled = 0
-    test = evaluate(model, split, "test", sampled=sampled)
-    row = result_row(run, model, history, evaluate(model, split, "valid"), test)
+    seen = run.config.filter_seen
+    test = evaluate(model, split, "test", sampled=sampled, filter_seen=seen)
+    valid = evaluate(model, split, "valid", filter_seen=seen)
+    row = result_row(run, model, history, valid, test)
     # reading the data, the last evaluation
     around = (loaded - begin) + (time.perf_counter() - trained)
     row |= {

@@ -197,5 +197,6 @@ def connect(
     output = function(gathered.view(batch, length, dim)).reshape(-1, dim)
     if mean_alone:
         streams, post = streams.sum(1, keepdim=True) / given, post.mean(0, keepdim=True)
-    carried = Carry.apply(streams, res, post, output).view(batch, length, -1, dim)
+    # under autocast the output has shorter numbers than the streams
+    carried = Carry.apply(streams, res, post, output.to(streams)).view(batch, length, -1, dim)
     return carried.mean(2, keepdim=True) if mean and not mean_alone else carried

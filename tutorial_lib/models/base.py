@@ -4,7 +4,8 @@
     scores = model.score(states)                  # [..., num_items + 1], column 0 (PAD) is -inf
 
 `items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times`
-int64 [B, L], unix seconds. Taught in lessons 04 to 07.
+int64 [B, L], unix seconds. What is given is checked once, at the door: see
+`SequenceModel.check_events`. Taught in lessons 04 to 07.
 """
 
 import torch
@@ -40,9 +41,10 @@ class Dropout(nn.Module):
 
 
 class SequenceModel(nn.Module):
-    """Item table, scoring by inner product with the same table, and nothing else.
+    """Item table, scoring by inner product with the same table, and a door that checks all events.
 
-    A subclass writes `forward(items, times=None, query_times=None) -> states [B, L, dim]`.
+    A subclass writes `forward(items, times=None, query_times=None) -> states [B, L, dim]`, which
+    may trust what it is given.
     """
 
     uses_time = False  # does forward read times or query_times?
@@ -51,12 +53,93 @@ class SequenceModel(nn.Module):
     # may position i read the times of later positions? Only its last position is then good for
     # anything
     sees_later_times = False
+    limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead
+    num_users: int | None = None  # rows of what it keeps for each user, where it does
 
     def __init__(self, num_items: int, max_len: int, dim: int):
         super().__init__()
         self.num_items, self.max_len, self.dim = num_items, max_len, dim
         self.item_embedding = nn.Embedding(num_items + 1, dim, padding_idx=0)
+
+    def __call__(self, items: Tensor, *clock: Tensor | None, **known: Tensor | None) -> Tensor:
+        """`forward`, after a look at what is given: (items, times, query_times), for some models
+        users=. Code that is compiled or exported has no door.
+        """
+        if not torch.compiler.is_compiling():
+            given = dict(zip(("times", "query_times"), clock, strict=False)) | known
+            names = ("times", "query_times", "users")
+            self.check_events(items, **{name: given.get(name) for name in names})
+        return super().__call__(items, *clock, **known)
+
+    def check_events(
+        self,
+        items: Tensor,
+        times: Tensor | None = None,
+        query_times: Tensor | None = None,
+        users: Tensor | None = None,
+        *,
+        axes: str = "[B, L]",
+    ) -> None:
+        """Raises TutorialError with the first thing that no model can read right: types, shapes,
+        ids, lengths, pads. `axes="[B]"`: one event of each user, for models that read a stream.
+
+        One pass over the ids, and a second where there are pads; on a GPU it waits for them once.
+        """
+        name = type(self).__name__
+
+        def refuse(what: str, value: object, wanted: str) -> None:
+            got = (
+                f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+                if isinstance(value, Tensor)
+                else "None"
+                if value is None
+                else type(value).__name__
+            )
+            raise TutorialError(f"{name} got {what} {got}: give {wanted}")
+
+        def fits(value: object, shape: torch.Size) -> bool:
+            return isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == shape
+
+        if not isinstance(items, Tensor) or items.dim() != axes.count(",") + 1:
+            refuse("items", items, f"ids int64 {axes}, 0 = PAD")
+        if items.dtype != torch.int64 or not items.numel():
+            refuse("items", items, f"ids int64 {axes}, 0 = PAD, of at least one user and one event")
+        if self.limited and items.dim() == 2 and items.shape[1] > self.max_len:
+            raise TutorialError(
+                f"{name} got histories of {items.shape[1]} events and reads at most"
+                f" max_len={self.max_len}: give the last {self.max_len} of each"
+            )
+        if self.uses_time and times is None:
+            refuse("times", times, f"unix seconds int64 {axes}, as it reads the clock")
+        for label, value in (("times", times), ("query_times", query_times)):
+            if value is not None and not fits(value, items.shape):
+                wanted = f"unix seconds int64 {list(items.shape)}, one for each of the items"
+                refuse(label, value, wanted)
+        if users is None and self.uses_users or users is not None and not self.takes_users:
+            refuse("users", users, "users int64 [B]" if self.uses_users else "no users")
+        if users is not None and not fits(users, items.shape[:1]):
+            refuse("users", users, f"users int64 {list(items.shape[:1])}, one a row of items")
+        ends = [*items.aminmax(), *(users.aminmax() if users is not None else ())]
+        low, high, *known = torch.stack(ends).tolist()
+        if low < 0 or high > self.num_items:
+            raise TutorialError(
+                f"{name} got the item id {low if low < 0 else high} and knows 1 to"
+                f" {self.num_items} (0 = PAD): number the items as the data set does"
+            )
+        if known and (known[0] < 0 or self.num_users and known[1] >= self.num_users):
+            raise TutorialError(
+                f"{name} got the user {known[0] if known[0] < 0 else known[1]} and knows 0 to"
+                f" {(self.num_users or 0) - 1}: number the users as the data set does"
+            )
+        if low == 0 and not self.uses_users:
+            real = items.reshape(len(items), -1) > 0
+            early = torch.cat([~real[:, :1], real[:, 1:] > real[:, :-1]], dim=1).any(dim=1)
+            if early.any():
+                raise TutorialError(
+                    f"row {int(early.nonzero()[0])} of the items of {name} is empty or has a PAD"
+                    " before an event: leave out empty histories, and pad on the right"
+                )
 
     def fit_time(self, split: Split) -> None:
         """Takes units and statistics of time gaps from the training part; `train` calls it before

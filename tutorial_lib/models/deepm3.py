@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tutorial_lib.data.sequences import widest
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.clock import Clock
@@ -41,7 +42,7 @@ def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
             f"times must be int64 unix seconds, got {start.dtype} and {end.dtype}: others lose the"
             " short gaps"
         )
-    return ((end - start).clamp(min=0).double() / 3600).float()
+    return (widest((end - start).clamp(min=0)) / 3600).float()
 
 
 def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
@@ -52,7 +53,8 @@ def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
     sizes = 2 * state.shape[-1], state.shape[-1]
     (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
     reset, update = torch.sigmoid(both + own_both).chunk(2, dim=-1)
-    return torch.lerp(torch.tanh(new + reset * own_new), state, update)
+    # under autocast the gates are shorter numbers than the state, which keeps its own
+    return torch.lerp(torch.tanh(new + reset * own_new).to(state), state, update.to(state))
 
 
 class DeepM3(SequenceModel):
@@ -116,7 +118,6 @@ class DeepM3(SequenceModel):
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
     ) -> Tensor:
-        self._check_times(times)
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, L, d]
         # [B, L, 3w]: the input's share for all events at once
         gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
@@ -147,7 +148,7 @@ class DeepM3(SequenceModel):
         One event at a time gives what the full pass gives, at a cost that does not grow with the
         history.
         """
-        self._check_times(times)
+        self.check_events(items, times, axes="[B]")
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, d]
         gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
         hours = (
@@ -195,12 +196,6 @@ class DeepM3(SequenceModel):
     def _gap(self, hours: Tensor) -> Tensor:
         """The standardised log gap as one more number of the input, [..., 1]."""
         return ((torch.log1p(hours) - self.clock.mean) / self.clock.std).unsqueeze(-1)
-
-    def _check_times(self, times: Tensor | None) -> None:
-        if self.uses_time and times is None:
-            raise TutorialError(
-                "deepm3 needs the times of the events; pass times, or choose solver='none'"
-            )
 
 
 def _stand_still(state: Tensor) -> Tensor:

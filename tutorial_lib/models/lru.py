@@ -107,11 +107,6 @@ class LRURec(SequenceModel):
     ) -> Tensor:
         steps = ahead = None
         if self.uses_time:
-            if times is None:
-                raise TutorialError(
-                    "lrurec with time_aware=True needs the times of the events: pass int64 unix"
-                    " seconds [B, L]."
-                )
             steps, ahead = event_steps(times, query_times)
             # a query at the second of the event reads its state as it is
             ahead = ahead - 1 if self.query_time else None

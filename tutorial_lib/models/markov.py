@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.data.sequences import widest
 from tutorial_lib.models.base import SequenceModel
 
 
@@ -46,7 +47,7 @@ class Markov(SequenceModel):
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
     ) -> Tensor:
-        return items[..., None].double()  # exact for every id below 2**53
+        return widest(items[..., None])  # exact for every id below 2**53
 
     def score(self, states: Tensor) -> Tensor:
         """states [..., 1] of item ids -> probabilities as scores [..., num_items + 1]; PAD gets

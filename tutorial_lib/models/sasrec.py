@@ -8,7 +8,6 @@ ends in an output projection; pads are on the right. Taught in lesson 07.
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
@@ -53,6 +52,8 @@ class SASRec(SequenceModel):
     LayerNorm.
     """
 
+    limited = True
+
     def __init__(
         self,
         num_items: int,
@@ -76,11 +77,6 @@ class SASRec(SequenceModel):
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
     ) -> Tensor:
-        if items.shape[1] > self.max_len:
-            raise TutorialError(
-                f"got histories of {items.shape[1]} events, the model has positions for"
-                f" max_len={self.max_len}"
-            )
         positions = torch.arange(items.shape[1], device=items.device)
         # [B, L, d]
         x = self.item_embedding(items) * self.dim**0.5 + self.position_embedding(positions)

@@ -83,11 +83,6 @@ class SS4Rec(SequenceModel):
         x, ahead = self.item_embedding(items), None  # [B, L, d]
         if not self.uses_time:
             steps = torch.ones(items.shape, dtype=x.dtype, device=x.device)
-        elif times is None:
-            raise TutorialError(
-                "ss4rec needs the times of the events: pass int64 unix seconds [B, L], or build it"
-                " with clock='none'."
-            )
         else:
             steps, ahead = event_steps(times, query_times)
         for block in self.blocks:

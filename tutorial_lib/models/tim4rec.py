@@ -48,11 +48,6 @@ class PublishedClock(nn.Module):
         self.dropout, self.norm = Dropout(dropout), nn.LayerNorm(length)
 
     def forward(self, items: Tensor, times: Tensor) -> Tensor:
-        if items.shape[1] > self.length:
-            raise TutorialError(
-                f"got histories of {items.shape[1]} events, the model mixes the gaps of"
-                f" max_len={self.length}"
-            )
         instants = times if self.mask_pads else (times * (items > 0)).float()
         gaps = torch.diff(instants, dim=1, prepend=instants[:, :1]).float()
         # pads may still follow, to bring the window to full length
@@ -107,6 +102,7 @@ class TiM4Rec(Mamba4Rec):
     """
 
     uses_time = True
+    limited = property(lambda self: self.literal)  # it mixes the gaps of max_len events
 
     def __init__(
         self,
@@ -161,11 +157,6 @@ class TiM4Rec(Mamba4Rec):
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
     ) -> Tensor:
-        if times is None:
-            raise TutorialError(
-                "TiM4Rec sets its steps by the clock and got no times; pass times, int64 seconds"
-                " [B, L]"
-            )
         x = self.embed(items)
         if self.literal:
             # [B, heads, max_len]

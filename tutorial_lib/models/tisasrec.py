@@ -190,7 +190,8 @@ class TiSASRec(SequenceModel):
     """
 
     uses_time = True
-    takes_users = True
+    takes_users = limited = True
+    num_users = property(lambda self: len(self.intervals.unit) or None)
 
     def __init__(
         self,
@@ -227,13 +228,8 @@ class TiSASRec(SequenceModel):
         self.apply(initialise)
 
     def tables(
-        self, times: Tensor | None, query_times: Tensor | None, users: Tensor | None
+        self, times: Tensor, query_times: Tensor | None, users: Tensor | None
     ) -> IntervalTables:
-        if times is None:
-            raise TutorialError(
-                f"{type(self).__name__} reads time intervals: give times int64 [B, L] in unix"
-                " seconds"
-            )
         asked = times if query_times is None or not self.query_time else query_times
         buckets = self.intervals(times, asked, users)
         occurring = int(buckets.max()) + 1  # rows of later buckets are not looked at
@@ -256,11 +252,6 @@ class TiSASRec(SequenceModel):
         *,
         users: Tensor | None = None,
     ) -> Tensor:
-        if items.shape[1] > self.max_len:
-            raise TutorialError(
-                f"got histories of {items.shape[1]} events, the model has positions for"
-                f" max_len={self.max_len}"
-            )
         tables = self.tables(times, query_times, users)
         # [B, L, d]; no position: the keys and values have it
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)

@@ -44,6 +44,8 @@ def sources(stage: str) -> list[Path]:
     shared = [
         folder / "shared.py",
         library / "evaluate.py",
+        library / "metrics.py",
+        library / "ranking.py",
         library / "statistics.py",
         library / "data" / "corrupt.py",
     ]

@@ -35,7 +35,8 @@ def ranks_file(folder: Path, corruption: str = "", seed: int = 0) -> Path:
     """
     if not corruption:
         return folder / "ranks.csv.gz"
-    code = digest(LIBRARY / "data" / "corrupt.py", LIBRARY / "evaluate.py")[:8]
+    ranking = LIBRARY / "ranking.py"
+    code = digest(LIBRARY / "data" / "corrupt.py", LIBRARY / "evaluate.py", ranking)[:8]
     return folder / f"corrupted-{code}" / f"{corruption.replace(' ', '-')}_{seed}.csv.gz"
 
 
