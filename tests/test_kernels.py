@@ -14,6 +14,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.kernels import scan, softmax, streams
 from tutorial_lib.models import MODELS, build_model
 from tutorial_lib.models.base import dropout
+from tutorial_lib.models.mf import NeuMF
 from tutorial_lib.models.mhc import HyperConnection
 
 ROUNDS = 300  # of Sinkhorn: nothing is left over, what 20 leave over is a test of its own
@@ -60,6 +61,11 @@ def tanh_of(x: Tensor) -> Tensor:
     return (x @ torch.tensor([[0.5, -1.0], [2.0, 0.3]], dtype=x.dtype)).tanh()
 
 
+def pairs(states: tuple[int, ...], vectors: tuple[int, ...]) -> tuple:
+    torch.manual_seed(0)
+    return NeuMF(5, 3, 8, num_users=2).double(), normal(*states), normal(*vectors, seed=1)
+
+
 # the name of a fast form -> makers of arguments; it is compared in all that asks for a gradient
 CASES: dict[str, list[Callable[[], tuple]]] = {
     "softmax.full_softmax": [
@@ -81,6 +87,7 @@ CASES: dict[str, list[Callable[[], tuple]]] = {
         lambda: (normal(1, 2), normal(1, 2), normal(2)),
     ],
     "scan.selective_scan": [lambda: selective(3), lambda: selective(19)],  # one chunk, and three
+    "pairs.interact": [lambda: pairs((3, 8), (6, 8)), lambda: pairs((2, 8), (2, 4, 8))],
     "streams.sinkhorn": [lambda n=n: (normal(3, n, n), ROUNDS) for n in (2, 4)],
     "streams.connect": [
         lambda options=options, mean=mean, given=given: (
@@ -188,7 +195,7 @@ class TestFastForms:
         if name == "attention.causal_attention":
             with pytest.raises(RuntimeError, match="is not implemented"):  # torch says so itself
                 second()
-        elif name == "attention.interval_attention" or (
+        elif name in {"attention.interval_attention", "pairs.interact"} or (
             name == "scan.expm1" and not arguments[0].is_complex()
         ):
             assert is_right(arguments)  # ordinary autograd

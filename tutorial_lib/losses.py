@@ -47,23 +47,17 @@ def draw_negatives(
 
 
 def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
-    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). positive [N], negative [N, k]. Kang
-    and McAuley 2018, eq. 6.
-    """
+    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, eq. 6."""
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
 
 
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
-    """Bayesian personalised ranking, -log sigmoid(s+ - s-), mean over the negatives. Rendle et al.
-    2009.
-    """
+    """Bayesian personalised ranking, -log sigmoid(s+ - s-). Rendle et al. 2009."""
     return F.softplus(negative - positive[:, None]).mean()
 
 
 def sampled_softmax(positive: Tensor, negative: Tensor) -> Tensor:
-    """Cross-entropy of the target among itself and k uniform negatives. Klenitskiy and Vasilev
-    2023, section 3.
-    """
+    """The target among itself and k negatives. Klenitskiy and Vasilev 2023, section 3."""
     scores = torch.cat([positive[:, None], negative], dim=1)  # [N, 1 + k]
     return (scores.logsumexp(dim=1) - positive).mean()
 

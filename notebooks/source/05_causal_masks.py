@@ -136,11 +136,13 @@ expect("weight that Cake gives to Alien", weights[1, 0], 0.056, tol=0.005)
 # %% id="library-code" tags=["library"]
 import torch.nn.functional as F
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.attention import attention, attention_weights
 from tutorial_lib.models.base import Dropout
 
 # show: tutorial_lib.models.attention.causal_mask
+# show: tutorial_lib.models.attention.causal_attention
 # show: tutorial_lib.models.attention.CausalSelfAttention
 
 # %% [markdown] id="reference-en" lang="en"

@@ -279,6 +279,34 @@ from tutorial_lib.train import batch_loss, learning_rate_at, update_average
 
 # show: tutorial_lib.train.train_epoch
 
+# %% [markdown] id="loss-en" lang="en" tags=["library"]
+# The loss itself is one line. Its matrix of scores, one row for each position and one column for each item, is large. So training uses a *fast form*, `tutorial_lib/kernels/softmax.py`, with a gradient written by hand; the line above the formula names it. You need not read it, but you must be able to check it: `kernels.use(False)` computes by the formula, and value and gradients must agree.
+
+# %% [markdown] id="loss-zh" lang="zh" en="e6034629" tags=["library"]
+# 损失本身只有一行。它的得分矩阵很大：每个位置一行，每个物品一列。所以训练时用的是一个*快速形式*，在 `tutorial_lib/kernels/softmax.py` 里，梯度是手写的；公式上方那一行写着它的名字。你不必读它，但要有办法检查它：`kernels.use(False)` 按公式计算，值和梯度都必须一致。
+
+# %% id="loss-code" tags=["library"]
+from tutorial_lib import kernels
+
+# show: tutorial_lib.losses.full_softmax
+
+# %% id="loss-check" tags=["reference-check"]
+draw = torch.Generator().manual_seed(0)
+answers = torch.randint(1, 301, (500,), generator=draw)  # 500 positions, 300 items
+
+
+def loss_and_gradients(on):
+    """By the fast form (True) or by the formula (False): the loss, its gradient for states [500, 8] and for items [301, 8]."""
+    generator = torch.Generator().manual_seed(1)
+    operands = [torch.randn(size, 8, generator=generator, dtype=torch.double).requires_grad_() for size in (500, 301)]
+    with kernels.use(on):
+        loss = full_softmax(*operands, answers)
+    return loss, *torch.autograd.grad(loss, operands)
+
+
+for part, ours, formula in zip(("loss", "gradient of the states", "gradient of the items"), loss_and_gradients(True), loss_and_gradients(False)):
+    expect_close(f"{part}: the fast form equals the formula", ours, formula, tol=1e-9)
+
 # %% [markdown] id="select-en" lang="en"
 # After every epoch we look at the **validation** part and keep the weights of the best look. The test part is opened once, at the very end. The settings below were chosen on validation too, from a small grid that was the same for SASRec and GRU4Rec: learning rate 0.001, 0.003 or 0.01, everything else alike.
 
@@ -725,13 +753,13 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 # - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*, RecSys 2023: full softmax. [arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
 # - A. V. Petrov, C. Macdonald, *gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative Sampling*, RecSys 2023. [arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*, KDD 2020.
-# - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/losses.py`, `tutorial_lib/train.py`, `data/results/README.md`.
+# - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/losses.py`, `tutorial_lib/kernels/softmax.py`, `tutorial_lib/train.py`, `data/results/README.md`.
 
-# %% [markdown] id="references-zh" lang="zh" en="b2c72e98" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="b7e5e3bf" tags=["references"]
 # ## 参考文献
 #
 # - W.-C. Kang、J. McAuley，*Self-Attentive Sequential Recommendation*，ICDM 2018：第 III 节（模型），式 6（BCE）。[arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
 # - A. Klenitskiy、A. Vasilev，*Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：完整 softmax。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
 # - A. V. Petrov、C. Macdonald，*gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with Negative Sampling*，RecSys 2023。[arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
 # - W. Krichene、S. Rendle，*On Sampled Metrics for Item Recommendation*，KDD 2020。
-# - 本仓库：`tutorial_lib/models/sasrec.py`，`tutorial_lib/losses.py`，`tutorial_lib/train.py`，`data/results/README.md`。
+# - 本仓库：`tutorial_lib/models/sasrec.py`，`tutorial_lib/losses.py`，`tutorial_lib/kernels/softmax.py`，`tutorial_lib/train.py`，`data/results/README.md`。

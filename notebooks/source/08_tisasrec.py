@@ -61,7 +61,7 @@ from exercises import lesson08
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
-from tutorial_lib.models.attention import causal_mask
+from tutorial_lib.models.attention import CausalSelfAttention, causal_mask
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward
 from tutorial_lib.models.tisasrec import (
@@ -338,8 +338,8 @@ expect("attention that Noah's Moon pays to long ago", mass[2, 1], 0.07, tol=0.00
 # 库里的版本就是把公式写成几行：`gather` 负责取，`scatter_add` 负责累加，`each_head` 就是 `x @ table`，只是安排成每个头一次乘法。
 
 # %% id="library-code" tags=["library"]
-# show: tutorial_lib.models.tisasrec.each_head
-# show: tutorial_lib.models.tisasrec.interval_attention
+# show: tutorial_lib.kernels.attention.each_head
+# show: tutorial_lib.kernels.attention.interval_attention
 
 # %% [markdown] id="reference-en" lang="en"
 # It looks like another computation, so it needs a proof. Values **and** gradients must agree: a wrong gradient would train, only not well. Two heads, double precision.

@@ -279,19 +279,19 @@ expect_close("and its columns", survivor.sum(dim=0), torch.ones(3), tol=1e-12)
 # %% [markdown] id="sinkhorn-library-en" lang="en" tags=["library"]
 # ## The library's Sinkhorn
 #
-# A network needs one matrix per event and sub-layer, thousands of them in every training step, and the plain loop keeps every intermediate for the gradient. The library lays all matrices side by side, so that each division acts on long vectors, begins with logarithms, so that large logits do not overflow, and has a gradient written by hand: that of the limit, which needs no walk back through the rounds. You need not follow it; you must be able to check it. (We check with 200 rounds, where loop and limit agree.)
+# A network needs one matrix per event and sub-layer, thousands of them in every training step, and the plain loop keeps every intermediate for the gradient. So the library keeps two forms. The **formula** is your loop; it begins with logarithms, so that large logits do not overflow. The **fast form**, which the line above the formula names (`tutorial_lib/kernels/streams.py`), lays all matrices side by side and has a gradient written by hand: that of the limit, which needs no walk back through the rounds. Training uses it; `kernels.use(False)` computes by the formula. You need not read it; you must be able to check it. (We check with 200 rounds, where loop and limit agree.)
 
-# %% [markdown] id="sinkhorn-library-zh" lang="zh" en="24bd567c" tags=["library"]
+# %% [markdown] id="sinkhorn-library-zh" lang="zh" en="2eba3453" tags=["library"]
 # ## 库里的 Sinkhorn
 #
-# 网络在每个子层、每个事件上都需要一个矩阵，每走一步训练就是成千上万个，而直白的循环为了求梯度，要留下每一个中间结果。库把所有矩阵并排放好，每次除法都作用在长向量上；先用对数算，大的 logit 也不会溢出；梯度是手写的：它是极限的梯度，不必一轮一轮地往回走。你不必弄懂它的推导，但要有办法检查它。（检查时用 200 轮，这时循环与极限已经一致。）
+# 网络在每个子层、每个事件上都需要一个矩阵，每走一步训练就是成千上万个，而直白的循环为了求梯度，要留下每一个中间结果。所以库里有两种形式。**公式**就是你写的循环，只是第一轮用对数算，大的 logit 也不会溢出。**快速形式**由公式上方那一行指明（在 `tutorial_lib/kernels/streams.py` 里）：它把所有矩阵并排放好，梯度是手写的，是极限的梯度，不必一轮一轮地往回走。训练时用它；`kernels.use(False)` 则按公式计算。你不必读它，但要有办法检查它。（检查时用 200 轮，这时循环与极限已经一致。）
 
 # %% id="sinkhorn-code" tags=["library"]
 from collections.abc import Callable
 
-from tutorial_lib.models.mhc import ITERATIONS, solve, sum_of_products
+from tutorial_lib import kernels
+from tutorial_lib.models.mhc import ITERATIONS
 
-# show: tutorial_lib.models.mhc.Sinkhorn
 # show: tutorial_lib.models.mhc.sinkhorn
 
 # %% id="sinkhorn-check" tags=["reference-check"]
@@ -307,10 +307,12 @@ def with_gradient(function, logits):
     return matrix, logits.grad
 
 
-ours = with_gradient(lambda z: sinkhorn(z, 200), many)
 witness = with_gradient(lambda z: sinkhorn_by_loop(z, 200), many)
-expect_close("the library equals the plain loop", ours[0], witness[0], tol=1e-9)
-expect_close("its gradient is that of autograd through the whole loop", ours[1], witness[1], tol=1e-4)
+for form, on in (("formula", False), ("fast form", True)):
+    with kernels.use(on):
+        ours = with_gradient(lambda z: sinkhorn(z, 200), many)
+    expect_close(f"the {form} equals the plain loop", ours[0], witness[0], tol=1e-9)
+    expect_close(f"the gradient of the {form} is that of autograd through the whole loop", ours[1], witness[1], tol=1e-4)
 huge = sinkhorn(torch.tensor([[900.0, 0.0], [0.0, 900.0]]))
 expect_true("logits of 900 do not overflow", torch.allclose(huge, torch.eye(2)))
 expect_true(
@@ -410,14 +412,14 @@ def mhc_by_hand(streams, connection, function):
 
 
 # %% [markdown] id="connection-library-en" lang="en" tags=["library"]
-# The library does the same for all events of a batch. While training it leaves $H_{res}$ out at two places where the constraint makes it idle; which they are, and why, you will find out below. `kind="hc"` leaves the mappings unbounded; it is there so that we can compare.
+# The library does the same for all events of a batch: `mappings` computes the three, `connect` uses them. Its fast form leaves $H_{res}$ out at two places where the constraint makes it idle; which they are, and why, you will find out below. `kind="hc"` leaves the mappings unbounded; it is there so that we can compare.
 
-# %% [markdown] id="connection-library-zh" lang="zh" en="6df21048" tags=["library"]
-# 库对一个批次里的所有事件做同样的事。有两处的 $H_{res}$ 因为约束而无事可做，训练时库就不去算它；是哪两处、为什么，后面你会自己看到。`kind="hc"` 不限制这些映射，它的用处是拿来比较。
+# %% [markdown] id="connection-library-zh" lang="zh" en="d3638ed3" tags=["library"]
+# 库对一个批次里的所有事件做同样的事：`mappings` 算出三个映射，`connect` 使用它们。有两处的 $H_{res}$ 因为约束而无事可做，快速形式就不去算它；是哪两处、为什么，后面你会自己看到。`kind="hc"` 不限制这些映射，它的用处是拿来比较。
 
 # %% id="connection-code" tags=["library"]
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.models.mhc import KINDS, Carry, Gather, Mappings, Project
+from tutorial_lib.models.mhc import KINDS, Mappings
 
 # show: tutorial_lib.models.mhc.HyperConnection
 
@@ -429,6 +431,20 @@ carried = torch.randn(2, 5, 4, 6, dtype=torch.double)  # 2 histories, 5 events, 
 said = nn.Linear(6, 6).double()
 by_hand = torch.stack([mhc_by_hand(x, connection, said) for x in carried.flatten(0, 1)]).view_as(carried)
 expect_close("the library equals the formulas, event by event", connection(carried, said), by_hand, tol=1e-9)
+
+
+def connection_and_gradients(on):
+    """By the fast form (True) or the formula (False): the streams behind the connection, and all gradients in one vector."""
+    leaf = carried.clone().requires_grad_()
+    with kernels.use(on):
+        after = connection(leaf, said)
+    found = torch.autograd.grad((after * carried.flip(0)).sum(), [leaf, *connection.parameters(), *said.parameters()])
+    return after, torch.cat([gradient.flatten() for gradient in found])
+
+
+connection.iterations = 200  # so that the gradient of the limit is that of the loop
+for part, ours, formula in zip(("streams", "gradients"), connection_and_gradients(True), connection_and_gradients(False)):
+    expect_close(f"{part}: the fast form equals the formula", ours, formula, tol=1e-6)
 
 # %% [markdown] id="network-en" lang="en"
 # Now the network. Each block of SASRec (lesson 07) has two sub-layers, so it gets two connections. Mind where the streams begin and end: copied **once** before the first block, averaged **once** after the last.
@@ -580,16 +596,16 @@ def train(model, seed, steps, watch=None):
 def mixing_matrices(model, items):
     """H_res of every sub-layer for every event, [sub-layers, events, n, n], noted while the model runs."""
     found = []
-    connection = type(connections_of(model)[0])
-    original = connection.mappings
 
-    def note(*given):
-        found.append(original(*given))
-        return found[-1]
+    def note(connection, given):
+        streams = given[0].expand(-1, -1, connection.streams, -1)  # at first one stands for all
+        found.append(connection.mappings(streams).res.flatten(0, 1))
 
-    with patch.object(connection, "mappings", note):
-        model(items)
-    return torch.stack([mappings.res.movedim(-1, 0) for mappings in found])  # the library keeps the events last
+    hooks = [connection.register_forward_pre_hook(note) for connection in connections_of(model)]
+    model(items)
+    for hook in hooks:
+        hook.remove()
+    return torch.stack(found)
 
 
 # %% id="gain-train" tags=["nbval-ignore-output", "training"]
@@ -738,9 +754,9 @@ def with_matrix(parts, run, x, matrix):
 
     def instead(*given):
         mappings = original(*given)
-        return mappings._replace(res=matrix.to(x)[..., None].expand_as(mappings.res).contiguous())
+        return mappings._replace(res=matrix.to(x).expand_as(mappings.res))
 
-    with patch.object(connection, "mappings", instead):
+    with kernels.use(False), patch.object(connection, "mappings", instead):  # by the formula
         return run(parts, x)[-1]
 
 
@@ -851,8 +867,9 @@ with torch.no_grad():
 @torch.no_grad()
 def distance_of_streams(model, items):
     """Root mean square distance of the streams from their mean behind the last block, divided by the size of the mean."""
-    seen = []
-    hook = model.blocks[-1].register_forward_hook(lambda block, given, output: seen.append(output))
+    seen, last = [], model.blocks[-1].around_feed_forward
+    # given: streams, sub-layer, and that only the mean is wanted; here all streams are
+    hook = last.register_forward_pre_hook(lambda connection, given: seen.append(connection.connect(*given[:2])))
     model(items)
     hook.remove()
     mean = seen[0].mean(dim=2, keepdim=True)
@@ -1184,12 +1201,12 @@ lesson09.check_statements(always_true)
 # - Z. Xie et al., *mHC: Manifold-Constrained Hyper-Connections*, 2025: sections 3 (instability of HC) and 4 (the constraint, Sinkhorn-Knopp). [arXiv 2512.24880](https://arxiv.org/abs/2512.24880)
 # - D. Zhu et al., *Hyper-Connections*, 2024: section 2. [arXiv 2409.19606](https://arxiv.org/abs/2409.19606)
 # - R. Sinkhorn, P. Knopp, *Concerning Nonnegative Matrices and Doubly Stochastic Matrices*, Pacific Journal of Mathematics 21, 1967.
-# - In this repository: `tutorial_lib/models/mhc.py`, `tests/models/test_mhc.py`.
+# - In this repository: `tutorial_lib/models/mhc.py`, `tutorial_lib/kernels/streams.py`, `tests/models/test_mhc.py`, `tests/test_kernels.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="9cf2f46a" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="c4c11727" tags=["references"]
 # ## 参考文献
 #
 # - Z. Xie 等，*mHC: Manifold-Constrained Hyper-Connections*，2025：第 3 节（HC 的不稳定），第 4 节（约束与 Sinkhorn-Knopp）。[arXiv 2512.24880](https://arxiv.org/abs/2512.24880)
 # - D. Zhu 等，*Hyper-Connections*，2024：第 2 节。[arXiv 2409.19606](https://arxiv.org/abs/2409.19606)
 # - R. Sinkhorn、P. Knopp，*Concerning Nonnegative Matrices and Doubly Stochastic Matrices*，Pacific Journal of Mathematics 21，1967。
-# - 本仓库：`tutorial_lib/models/mhc.py`，`tests/models/test_mhc.py`。
+# - 本仓库：`tutorial_lib/models/mhc.py`，`tutorial_lib/kernels/streams.py`，`tests/models/test_mhc.py`，`tests/test_kernels.py`。

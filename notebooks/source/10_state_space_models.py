@@ -551,19 +551,19 @@ expect("the third state", states[2], 2.61, tol=0.005)
 # 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是*并行扫描*。
 
 # %% id="views-library" tags=["library"]
-from tutorial_lib.models.ssm import WORK_PER_CALL, scan
+from tutorial_lib import kernels
+from tutorial_lib.models.ssm import scan
 
 # show: tutorial_lib.models.ssm.recurrence
 # show: tutorial_lib.models.ssm.kernel
 # show: tutorial_lib.models.ssm.convolution
-# show: tutorial_lib.models.lru.recursive_halving
-# show: tutorial_lib.models.ssm.blockwise
+# show: tutorial_lib.kernels.scan.recursive_halving
 
 # %% [markdown] id="views-check-en" lang="en"
-# `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan` uses `blockwise`: the same joining, in stretches of about $\sqrt L$ events. The witness is the matrix of powers, built entry by entry in NumPy.
+# `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The witness for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
 
-# %% [markdown] id="views-check-zh" lang="zh" en="3112c55a"
-# `recursive_halving` 是教科书上的扫描。CPU 上能同时做的事不多，所以库里的 `scan` 用的是 `blockwise`：同样的拼接，每段约 $\sqrt L$ 个事件。证人是幂的矩阵，用 NumPy 一格一格填出来。
+# %% [markdown] id="views-check-zh" lang="zh" en="bf594534"
+# `recursive_halving` 是教科书上的扫描。CPU 上能同时做的事不多，所以库里的 `scan`，也就是 `recurrence` 的*快速形式*（在 `tutorial_lib/kernels/scan.py` 里），拼接的是约 $\sqrt L$ 个事件一段的段落，梯度是手写的。你不必读它，但要有办法检查它。状态的证人是幂的矩阵，用 NumPy 一格一格填出来；梯度的证人是穿过 `recurrence` 的自动求导。
 
 # %% id="views-check-code" tags=["reference-check"]
 decays = torch.exp(torch.complex(-torch.rand(5), 6 * torch.rand(5) - 3).to(torch.complex128))  # five memories
@@ -578,6 +578,14 @@ for name, ours in {
     "scan, library": scan(decays, signal),
 }.items():
     expect_close(f"{name} equals the matrix", torch.view_as_real(ours), torch.view_as_real(witness), tol=1e-11)
+
+uneven = (decays ** (1 + 0.5 * torch.sin(torch.arange(50.0))[:, None])).expand_as(signal).clone().requires_grad_()  # unequal steps
+gradients = []
+for on in (True, False):
+    with kernels.use(on):
+        states_now = scan(uneven, signal)
+    gradients.append(torch.view_as_real(torch.autograd.grad(states_now.abs().sum(), uneven)[0]))
+expect_close("gradient of the decays: the fast form equals the formula", *gradients, tol=1e-10)
 
 # %% [markdown] id="wrap-en" lang="en" tags=["break-it"]
 # ## Break it, 3: a convolution that wraps round
@@ -1156,9 +1164,9 @@ lesson10.check_one_convolution(one_convolution)
 # - J. T. H. Smith, A. Warrington, S. W. Linderman, *Simplified State Space Layers for Sequence Modeling* (S5), ICLR 2023: sections 2 and 3, the diagonal layer and its scan. [arXiv 2208.04933](https://arxiv.org/abs/2208.04933)
 # - A. Orvieto et al., *Resurrecting Recurrent Neural Networks for Long Sequences* (LRU), ICML 2023: section 3. [arXiv 2303.06349](https://arxiv.org/abs/2303.06349)
 # - Z. Yue et al., *Linear Recurrent Units for Sequential Recommendation* (LRURec), WSDM 2024. [arXiv 2310.02367](https://arxiv.org/abs/2310.02367)
-# - In this repository: `tutorial_lib/models/ssm.py`, `tutorial_lib/models/lru.py`, `tests/models/test_ssm.py`, `tests/models/test_lru.py`.
+# - In this repository: `tutorial_lib/models/ssm.py`, `tutorial_lib/models/lru.py`, `tutorial_lib/kernels/scan.py`, `tests/models/test_ssm.py`, `tests/models/test_lru.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="db7db002" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="42c5f467" tags=["references"]
 # ## 参考文献
 #
 # - A. Gu、T. Dao、S. Ermon、A. Rudra、C. Ré，*HiPPO: Recurrent Memory with Optimal Polynomial Projections*，NeurIPS 2020：附录 D.3，LegS 矩阵。[arXiv 2008.07669](https://arxiv.org/abs/2008.07669)
@@ -1167,4 +1175,4 @@ lesson10.check_one_convolution(one_convolution)
 # - J. T. H. Smith、A. Warrington、S. W. Linderman，*Simplified State Space Layers for Sequence Modeling*（S5），ICLR 2023：第 2、3 节，对角的层与它的扫描。[arXiv 2208.04933](https://arxiv.org/abs/2208.04933)
 # - A. Orvieto 等，*Resurrecting Recurrent Neural Networks for Long Sequences*（LRU），ICML 2023：第 3 节。[arXiv 2303.06349](https://arxiv.org/abs/2303.06349)
 # - Z. Yue 等，*Linear Recurrent Units for Sequential Recommendation*（LRURec），WSDM 2024。[arXiv 2310.02367](https://arxiv.org/abs/2310.02367)
-# - 本仓库：`tutorial_lib/models/ssm.py`，`tutorial_lib/models/lru.py`，`tests/models/test_ssm.py`，`tests/models/test_lru.py`。
+# - 本仓库：`tutorial_lib/models/ssm.py`，`tutorial_lib/models/lru.py`，`tutorial_lib/kernels/scan.py`，`tests/models/test_ssm.py`，`tests/models/test_lru.py`。

@@ -327,20 +327,29 @@ by_fft = ssm.convolution(lti_kernel, x[None])[0]
 expect_close("S6 without selection is a convolution", s6_by_loops(x, *same), by_fft, tol=1e-12)
 
 # %% [markdown] id="s6-library-en" lang="en" tags=["library"]
-# The library computes all channels and numbers of an event at once and walks through the events. Around the scan stands the Mamba block: a short causal convolution over the last four events, the scan, and a gate $\mathrm{SiLU}(z)$ that lets each channel through or not. All three of $\Delta$, $B$ and $C$ come from the event by one linear map.
+# The library computes all channels and numbers of an event at once and walks through the events. The line above the formula names its *fast form*: the same numbers, but it keeps few states and has a gradient written by hand (`tutorial_lib/kernels/scan.py`). Around the scan stands the Mamba block: a short causal convolution over the last four events, the scan, and a gate $\mathrm{SiLU}(z)$ that lets each channel through or not. All three of $\Delta$, $B$ and $C$ come from the event by one linear map.
 
-# %% [markdown] id="s6-library-zh" lang="zh" en="85d17933" tags=["library"]
-# 库把一个事件的所有通道、所有数一起算，再逐个事件往前走。扫描外面是 Mamba 块：对最近四个事件的一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道放行多少。$\Delta$、$B$、$C$ 三者都由事件经同一个线性映射得到。
+# %% [markdown] id="s6-library-zh" lang="zh" en="21f42128" tags=["library"]
+# 库把一个事件的所有通道、所有数一起算，再逐个事件往前走。公式上方那一行指明它的*快速形式*：结果相同，但只保留很少的状态，梯度是手写的（在 `tutorial_lib/kernels/scan.py` 里）。扫描外面是 Mamba 块：对最近四个事件的一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道放行多少。$\Delta$、$B$、$C$ 三者都由事件经同一个线性映射得到。
 
 # %% id="s6-library-code" tags=["library"]
-from tutorial_lib.models.mamba import CausalConv, initial_step_bias, linear_scan
+from tutorial_lib import kernels
+from tutorial_lib.models.mamba import CausalConv, initial_step_bias
 
 # show: tutorial_lib.models.mamba.selective_scan
 # show: tutorial_lib.models.mamba.SelectiveSSM
 
 # %% id="s6-library-check" tags=["reference-check"]
-ours = selective_scan(x[None], delta[None], A, B[None], C[None])[0]
-expect_close("the library's scan equals the loops", ours, s6_by_loops(x, delta, A, B, C), tol=1e-12)
+written = s6_by_loops(x, delta, A, B, C)
+learned = [part.clone().requires_grad_() for part in (x[None], delta[None], A, B[None], C[None])]
+found = {}
+for form, on in (("formula", False), ("fast form", True)):
+    with kernels.use(on):
+        ours = selective_scan(*learned)
+    expect_close(f"the {form} equals the loops", ours[0], written, tol=1e-12)
+    found[form] = torch.autograd.grad((ours * written).sum(), learned)
+for part, fast, plain in zip(("x", "step", "A", "B", "C"), found["fast form"], found["formula"]):
+    expect_close(f"gradient of {part}: the fast form equals the formula", fast, plain, tol=1e-10)
 
 # %% [markdown] id="ssd-en" lang="en"
 # ## SSD: the same memory as a matrix
@@ -548,6 +557,8 @@ expect_close(
 
 # %% id="chunks-code" tags=["library"]
 print(f"one matrix: {4096**2:,} entries; in chunks of 64: {4096 // 64 * 64**2:,}")
+
+from tutorial_lib.models.mamba import linear_scan
 
 # show: tutorial_lib.models.mamba.ssd_chunked
 
@@ -797,6 +808,7 @@ expect_true("mended, segsum: relative error below 1e-6", mended < 1e-6)
 
 # %% id="stream-library" tags=["library"]
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.models.mamba import Memory
 
 # show: tutorial_lib.models.mamba.SSDBlock
 
@@ -854,7 +866,7 @@ from tutorial_lib.models.sasrec import FeedForward
 items = torch.tensor([3, 14, 15, 9, 2, 6, 5, 35, 8, 20])
 for kind in ("ssd", "s6"):
     torch.manual_seed(0)
-    model = Mamba4Rec(40, 10, dim=16, kind=kind).double().eval()  # double, so that rounding hides no influence
+    model = Mamba4Rec(40, 10, dim=16, mixer=kind).double().eval()  # double, so that rounding hides no influence
     table = influence(model, items)
     expect_true(f"{kind}: no state sees a later event", not table.triu(1).any())
     expect_true(f"{kind}: the last state sees every event", table[-1].all())
@@ -1009,12 +1021,12 @@ lesson11.check_unchanged(unchanged)
 # - A. Gu, T. Dao, *Mamba: Linear-Time Sequence Modeling with Selective State Spaces*, 2023: section 3.1 (selective copying), sections 3.2 to 3.5, theorem 1 (the gate). [arXiv 2312.00752](https://arxiv.org/abs/2312.00752)
 # - T. Dao, A. Gu, *Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State Space Duality*, ICML 2024: sections 5 to 7. [arXiv 2405.21060](https://arxiv.org/abs/2405.21060)
 # - C. Liu et al., *Mamba4Rec: Towards Efficient Sequential Recommendation with Selective State Space Models*, 2024: section 3. [arXiv 2403.03900](https://arxiv.org/abs/2403.03900)
-# - In this repository: `tutorial_lib/models/mamba.py`, `tutorial_lib/models/mamba4rec.py`, `tests/models/test_mamba.py`.
+# - In this repository: `tutorial_lib/models/mamba.py`, `tutorial_lib/models/mamba4rec.py`, `tutorial_lib/kernels/scan.py`, `tests/models/test_mamba.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="0600db54" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="cc0442e8" tags=["references"]
 # ## 参考文献
 #
 # - A. Gu、T. Dao，*Mamba: Linear-Time Sequence Modeling with Selective State Spaces*，2023：第 3.1 节（选择性复制），第 3.2 到 3.5 节，定理 1（门）。[arXiv 2312.00752](https://arxiv.org/abs/2312.00752)
 # - T. Dao、A. Gu，*Transformers are SSMs: Generalized Models and Efficient Algorithms Through Structured State Space Duality*，ICML 2024：第 5 到 7 节。[arXiv 2405.21060](https://arxiv.org/abs/2405.21060)
 # - C. Liu 等，*Mamba4Rec: Towards Efficient Sequential Recommendation with Selective State Space Models*，2024：第 3 节。[arXiv 2403.03900](https://arxiv.org/abs/2403.03900)
-# - 本仓库：`tutorial_lib/models/mamba.py`，`tutorial_lib/models/mamba4rec.py`，`tests/models/test_mamba.py`。
+# - 本仓库：`tutorial_lib/models/mamba.py`，`tutorial_lib/models/mamba4rec.py`，`tutorial_lib/kernels/scan.py`，`tests/models/test_mamba.py`。

@@ -879,7 +879,7 @@ from tutorial_lib.models.ode import check_method
 # %% id="flow-code" tags=["reference-check"]
 def library_flow(kind, factor, steps=50, lipschitz=0.0, width=8):
     torch.manual_seed(0)
-    flow = NeuralFlow(width, kind=kind, solver="rk4", steps=steps, lipschitz=lipschitz)
+    flow = NeuralFlow(width, flow=kind, solver="rk4", steps=steps, lipschitz=lipschitz)
     with torch.no_grad():
         for weight in flow.parameters():
             weight *= factor if weight.dim() == 2 else 1

@@ -286,7 +286,7 @@ class TestInitialisation:
         softplus(0) = 0.69.
         """
         torch.manual_seed(0)
-        model = Mamba4Rec(20, 10, 32, kind=kind)
+        model = Mamba4Rec(20, 10, 32, mixer=kind)
         for layer in model.layers:
             delta = F.softplus(layer.mixer.step_bias)
             assert (
@@ -323,7 +323,7 @@ class TestMamba4Rec:
     def test_overfits(self, kind):
         torch.manual_seed(0)
         model, items = (
-            Mamba4Rec(9, 6, 16, kind=kind, state=4, dropout=0.0),
+            Mamba4Rec(9, 6, 16, mixer=kind, state=4, dropout=0.0),
             torch.randint(1, 10, (6, 7)),
         )
         optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
@@ -346,7 +346,7 @@ class TestMamba4Rec:
 
     @pytest.mark.parametrize(
         "options",
-        [{"kind": "s4"}, {"heads": 5}, {"chunk": 0}, {"state": 0}, {"conv": 0}, {"heads": 0}],
+        [{"mixer": "s4"}, {"heads": 5}, {"chunk": 0}, {"state": 0}, {"conv": 0}, {"heads": 0}],
     )
     def test_refuses(self, options):
         with pytest.raises(TutorialError):

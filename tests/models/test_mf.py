@@ -55,7 +55,7 @@ def test_neumf_in_pieces_of_the_catalogue_is_neumf(at_once, monkeypatch):
     model, users = make("neumf"), torch.tensor([1, 0, 3])
     whole, items = model.score(states_of(model, users)), torch.tensor([[1, 2, 3, 4, 5]] * 3)
     some = model.score_items(states_of(model, users), items)
-    monkeypatch.setattr("tutorial_lib.models.mf.PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr("tutorial_lib.kernels.pairs.PAIRS_AT_ONCE", at_once)
     torch.testing.assert_close(model.score(states_of(model, users)), whole)
     torch.testing.assert_close(model.score_items(states_of(model, users), items), some)
 
@@ -78,7 +78,7 @@ def test_mf_by_hand():
 
 def test_neumf_by_hand():
     """Width 4: product of width 2, then ReLU layers 4 -> 2 -> 1, and the weights of the last sum."""
-    model = build_model("neumf", num_items=1, num_users=1, max_len=3, dim=4, layers=2)
+    model = build_model("neumf", num_items=1, num_users=1, max_len=3, dim=4, blocks=2)
     with torch.no_grad():
         model.user_embedding.weight.copy_(torch.tensor([[1.0, 2.0, 1.0, 0.0]]))  # p, then p'
         model.item_embedding.weight[1] = torch.tensor([3.0, -1.0, 2.0, 1.0])  # q, then q'

@@ -101,7 +101,9 @@ class RatingHead(nn.Module):
             "dim": DIM,
             "seed": seed,
         }
-        self.body = build_model("ss4rec", **sizes, state=8, expand=1, dropout=dropout)
+        self.body = build_model(
+            "ss4rec", **sizes, state=8, expand=1, dropout=dropout, query_time=True
+        )
         self.bias = nn.Parameter(torch.zeros(data.split.dataset.num_items + 1))
         # states leave a LayerNorm: at first they should say little
         self.scale = nn.Parameter(torch.tensor(0.1))

@@ -14,9 +14,9 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tutorial_lib.kernels import attention, dropout, scan, softmax, streams
+from tutorial_lib.kernels import attention, dropout, pairs, scan, softmax, streams
 
-__all__ = ["attention", "dropout", "enabled", "fast", "scan", "softmax", "streams", "use"]
+__all__ = ["attention", "dropout", "fast", "pairs", "scan", "softmax", "streams", "use"]
 enabled = True
 
 

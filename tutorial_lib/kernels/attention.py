@@ -38,8 +38,6 @@ def interval_attention(
 
 
 def each_head(x: Tensor, table: Tensor) -> Tensor:
-    """x @ table as one product a head instead of one a sequence. x [B, H, L, m], table [H, m, n] ->
-    [B, H, L, n].
-    """
+    """x [B, H, L, m] @ table [H, m, n] -> [B, H, L, n], one product a head and not a sequence."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), table)  # [H, B * L, n]
     return product.unflatten(1, (len(x), -1)).transpose(0, 1)

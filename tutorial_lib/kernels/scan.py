@@ -16,9 +16,7 @@ WORK_PER_CALL = 4096
 
 
 class ComplexExpm1(torch.autograd.Function):
-    """e^z - 1 from real functions: torch's own takes five times as long on a CPU. Keeps its result
-    alone for the gradient.
-    """
+    """By real functions: torch's own takes five times as long on a CPU. Keeps its result alone."""
 
     @staticmethod
     def forward(ctx, z: Tensor) -> Tensor:
@@ -71,9 +69,7 @@ def blockwise(decay: Tensor, inputs: Tensor) -> Tensor:
 
 
 class Scan(torch.autograd.Function):
-    """`blockwise` with its gradient, which is the same recurrence run backwards in time. Keeps
-    decays and states only.
-    """
+    """`blockwise` with its gradient, the same run backwards. Keeps decays and states only."""
 
     @staticmethod
     def forward(ctx, decay: Tensor, inputs: Tensor) -> Tensor:

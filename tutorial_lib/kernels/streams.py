@@ -12,9 +12,7 @@ from tutorial_lib.kernels.gradient import once_differentiable
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """Gauss-Jordan elimination for N small positive definite systems side by side. [n, n, N], [n,
-    N] -> [n, N].
-    """
+    """Gauss-Jordan for N positive definite systems side by side. [n, n, N], [n, N] -> [n, N]."""
     work = torch.cat([matrix, right[:, None]], 1)
     for k in range(len(work)):
         pivot = work[k] / work[k, k]
@@ -26,9 +24,7 @@ def solve(matrix: Tensor, right: Tensor) -> Tensor:
 def sum_of_products(
     weights: Sequence[Tensor], parts: Sequence[Tensor], out: Tensor | None = None
 ) -> Tensor:
-    """sum_i weights_i parts_i, with no array as large as all products. n weights [N], n parts [...,
-    N] -> [..., N].
-    """
+    """sum_i weights_i parts_i: no array of all products. n [N] and n [..., N] -> [..., N]."""
     total = torch.mul(weights[0], parts[0], out=out)
     for weight, part in zip(weights[1:], parts[1:], strict=True):
         total.addcmul_(weight, part)
@@ -85,9 +81,7 @@ def sinkhorn(logits: Tensor, iterations: int = 20) -> Tensor:
 
 
 class Project(torch.autograd.Function):
-    """(RMSNorm(x) phi + bias)^T, the norm applied to the product, to fewer numbers. x [N, D], phi
-    [D, m] -> [m, N], and x.
-    """
+    """(RMSNorm(x) phi + bias)^T, the norm applied last. x [N, D], phi [D, m] -> [m, N], and x."""
 
     @staticmethod
     def forward(ctx, x: Tensor, phi: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,9 +150,7 @@ class Carry(torch.autograd.Function):
 
 
 def logits(connection, x: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
-    """The first `wanted` of 2 n + n^2 logits of N tokens, and x, their streams [N, n d] or one for
-    all [N, d].
-    """
+    """The first `wanted` of 2 n + n^2 logits [., N], and x [N, n d], or [N, d] of copies."""
     n, bias = connection.streams, connection.bias[:wanted]
     if not connection.dynamic:
         return bias[:, None].expand(-1, len(x)), x

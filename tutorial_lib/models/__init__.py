@@ -38,23 +38,22 @@ MODELS: dict[str, type[SequenceModel]] = {
 
 
 def model_options(name: str) -> dict[str, object]:
-    """The further options of a model with their defaults: everything after num_items, max_len, dim
-    and num_users.
-    """
+    """The options of a model with their defaults, beyond num_items, max_len, dim and num_users."""
     if name not in MODELS:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
-    return {
-        p.name: p.default
-        for p in _keywords(MODELS[name])
-        if p.name != "num_users" and p.kind is p.KEYWORD_ONLY
-    }
+    options = (p for p in _keywords(MODELS[name]) if p.kind is p.KEYWORD_ONLY)
+    return {p.name: p.default for p in options if p.name != "num_users"}
 
 
 def _keywords(model: type) -> list[inspect.Parameter]:
-    """Parameters of a model; where it hands `**options` on, those of its base come first."""
-    parameters = list(inspect.signature(model.__init__).parameters.values())
-    further = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return (_keywords(model.__base__) if further else []) + parameters
+    """Parameters of a model; where it hands `**options` on, those of the next class come first."""
+    found = []
+    for owner in (c for c in model.__mro__ if "__init__" in vars(c)):
+        parameters = list(inspect.signature(owner.__init__).parameters.values())
+        found = parameters + found
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return found
 
 
 def build_model(

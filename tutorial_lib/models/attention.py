@@ -1,6 +1,11 @@
-"""Self-attention: the slow and obvious form, and the fast one that equals it.
+"""Causal self-attention.
 
-Letters and shapes: B batch, L sequence length, H heads, d width, d_head = d / H.
+    letter        meaning                         shape               in the paper
+    B, L, H       batch, length, heads                                -, n, h
+    d, d_head     width, and of a head: d / H                         d_model, d_k
+    query, key,   what an event asks, offers,     [B, H, L, d_head]   Q, K, V
+    value         and gives
+
 Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2. Taught in lessons 04 and 05.
 """
 
@@ -33,7 +38,7 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) ->
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Each output row is a weighted mean of the value rows. [..., L, d] -> [..., L, d]."""
+    """Each output row is a weighted mean of the value rows. Eq. 1. [..., L, d] -> [..., L, d]."""
     return attention_weights(query, key, mask) @ value
 
 
@@ -44,12 +49,11 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class CausalSelfAttention(nn.Module):
-    """Multi-head causal self-attention, x [B, L, d] -> [B, L, d].
+    """Multi-head causal self-attention, x [B, L, d] -> [B, L, d]. Section 3.2.2.
 
     Pads stand to the right of the real events, so the causal mask alone hides them from every real
-    query. Dropout acts on the output, not on the weights: torch's fused kernel for CPUs has no
-    dropout on the weights, and without the fused kernel a training step at L = 200 takes about
-    twice as long (`make bench`).
+    query. Dropout acts on the output, not on the weights: the fast form has none for them, and
+    without it a training step at L = 200 takes about twice as long (`make bench`).
     """
 
     def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):

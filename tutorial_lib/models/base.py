@@ -18,9 +18,7 @@ from tutorial_lib.errors import TutorialError
 
 @kernels.fast(kernels.dropout.dropout)  # of other random numbers
 def dropout(x: Tensor, p: float) -> Tensor:
-    """Sets each entry to 0 with probability p and scales the others by 1 / (1 - p), so that the
-    mean stays.
-    """
+    """Sets each entry to 0 with probability p; times 1 / (1 - p), so that the mean stays."""
     return x * (torch.rand_like(x) >= p) / (1 - p)
 
 
@@ -167,9 +165,7 @@ class SequenceModel(nn.Module):
 
 
 def initialise(module: nn.Module, std: float = 0.02) -> None:
-    """Normal(0, std) for every matrix and table, zero for biases; PAD rows stay zero. Use as
-    `model.apply(initialise)`.
-    """
+    """`model.apply(initialise)`: matrices and tables Normal(0, std), biases and PAD rows 0."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear) and module.bias is not None:

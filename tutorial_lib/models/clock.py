@@ -32,9 +32,7 @@ class Clock(nn.Module):
     def forward(
         self, times: Tensor, query_times: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """(backward, forward): since the previous event (0 seconds at the first) and until the
-        query; None without one.
-        """
+        """Since the previous event (0 s at the first), and until the query (None without)."""
         return gap_feature(
             times, query_times, stats=GapStatistics(float(self.mean), float(self.std))
         )

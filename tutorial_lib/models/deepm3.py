@@ -3,6 +3,12 @@
     z-(i) = evolve(z(i-1), t(i) - t(i-1))        between the events: a flow, see deepm3_flows.py
     z(i)  = GRU(z-(i), item(i))                  at an event: a jump
 
+    letter   meaning                                    shape        in the paper (ODE-RNN)
+    z        the state (`fast`, `states`)               [B, L, w]    h
+    x        an event's item vector                     [B, L, d]    x
+    hours    time since the event before                [B, L - 1]   t_i - t_{i-1}
+    goal     what an attractor seeks                    [B, L, w]    -
+
 Sources: Rubanova, Chen and Duvenaud, "Latent ODEs for irregularly-sampled time series", NeurIPS
 2019 (ODE-RNN, section 3.1); De Brouwer et al., "GRU-ODE-Bayes", NeurIPS 2019; the field of
 "published" is that of the DeepM3 code. Ours differs from that code in that every position is
@@ -22,7 +28,7 @@ from tutorial_lib.models.clock import Clock
 from tutorial_lib.models.deepm3_flows import build_flow
 
 FLOWS = ("autonomous", "since_event", "published", "decay", "attractor", "gap_feature")
-SOLVERS = ("none", "euler", "rk4", "adaptive")
+SOLVERS, SIZES = ("none", "euler", "rk4", "adaptive"), ("base", "light")
 
 
 class State(NamedTuple):
@@ -34,9 +40,7 @@ class State(NamedTuple):
 
 
 def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
-    """Hours between int64 unix seconds, float32; the difference is taken in int64, and a negative
-    one counts as 0.
-    """
+    """Hours between int64 unix seconds, float32, at least 0. The difference is taken in int64."""
     if start.dtype != torch.int64 or end.dtype != torch.int64:
         raise TutorialError(
             f"times must be int64 unix seconds, got {start.dtype} and {end.dtype}: others lose the"
@@ -46,9 +50,7 @@ def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
 
 
 def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
-    """One GRU step. state [..., w]; gates [..., 3w] are what the input adds to reset gate, update
-    gate and candidate.
-    """
+    """One GRU step. state [..., w]; gates [..., 3w]: the input's share of reset, update, new."""
     own = F.linear(state, cell.weight_hh, cell.bias_hh)  # [..., 3w]
     sizes = 2 * state.shape[-1], state.shape[-1]
     (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
@@ -86,11 +88,8 @@ class DeepM3(SequenceModel):
         dropout: float = 0.2,
     ):
         super().__init__(num_items, max_len, dim)
-        for name, value, known in (
-            ("flow", flow, FLOWS),
-            ("solver", solver, SOLVERS),
-            ("size", size, ("base", "light")),
-        ):
+        choices = ("flow", flow, FLOWS), ("solver", solver, SOLVERS), ("size", size, SIZES)
+        for name, value, known in choices:
             if value not in known:
                 raise TutorialError(f"unknown {name} {value!r}; known are {', '.join(known)}")
         self.uses_time = solver != "none"
@@ -123,14 +122,12 @@ class DeepM3(SequenceModel):
         gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
         # the slow GRU waits for no clock: one call
         goal = self.goal(self.slow(x)[0]) if self.slow is not None else None
-        evolve, context = _stand_still, ()
+        evolve, context = (lambda state: state), ()  # no flow: the state stands still
         if self.uses_time:
             hours = elapsed_hours(times[:, :-1], times[:, 1:])  # [B, L - 1]
             if self.flow is not None:
-                evolve, context = (
-                    self.flow.bind(),
-                    self.flow.context(hours, None if goal is None else goal[:, :-1]),
-                )
+                evolve = self.flow.bind()
+                context = self.flow.context(hours, None if goal is None else goal[:, :-1])
             else:
                 # the first event comes after a gap of 0
                 gates = gates + self.gap_gates(self._gap(F.pad(hours, (1, 0))))
@@ -151,11 +148,9 @@ class DeepM3(SequenceModel):
         self.check_events(items, times, axes="[B]")
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, d]
         gates = F.linear(x, self.cell.weight_ih, self.cell.bias_ih)
-        hours = (
-            elapsed_hours(times if state is None else state.times, times)
-            if self.uses_time
-            else None
-        )
+        hours = None
+        if self.uses_time:
+            hours = elapsed_hours(times if state is None else state.times, times)
         fast = x.new_zeros(len(x), self.width) if state is None else state.fast
         if self.flow is not None and state is not None:
             fast = self.flow(fast, hours, self.goal(state.slow) if self.slow is not None else None)
@@ -168,35 +163,24 @@ class DeepM3(SequenceModel):
         return State(gru_update(self.cell, fast, gates), slow, times)
 
     def read(self, state: State, query_times: Tensor | None = None) -> Tensor:
-        """What the full pass gives for the last event of a stream, [B, d]: to be scored.
-        query_times int64 [B]: say, now.
-        """
+        """What the full pass gives for the last event, [B, d]. query_times int64 [B]."""
         goal = self.goal(state.slow) if self.slow is not None else None
         return self._read(state.fast, goal, state.times, query_times)
 
     def _read(
         self, states: Tensor, goal: Tensor | None, times: Tensor | None, query_times: Tensor | None
     ) -> Tensor:
-        """From states [..., w] just after an event to states [..., d], at the time of the query
-        where the model may see it.
-        """
+        """States [..., w] after an event -> [..., d], at the query where it may be seen."""
         if self.query_time:
             hours = elapsed_hours(times, times if query_times is None else query_times)
             if self.flow is not None:
                 states = self.flow(states, hours, goal)
             # each coordinate times 0 to 2: what is only added would move all users' scores alike
             else:
-                states = (
-                    2
-                    * torch.sigmoid(self.query_gate(torch.cat([states, self._gap(hours)], dim=-1)))
-                    * states
-                )
+                gate = self.query_gate(torch.cat([states, self._gap(hours)], dim=-1))
+                states = 2 * torch.sigmoid(gate) * states
         return self.out(self.dropout(states))
 
     def _gap(self, hours: Tensor) -> Tensor:
         """The standardised log gap as one more number of the input, [..., 1]."""
         return ((torch.log1p(hours) - self.clock.mean) / self.clock.std).unsqueeze(-1)
-
-
-def _stand_still(state: Tensor) -> Tensor:
-    return state

@@ -19,15 +19,12 @@ from tutorial_lib.models.base import initialise
 from tutorial_lib.models.clock import Clock
 from tutorial_lib.models.ode import check_method, integrate
 
-# hours: where the rates of decay start, evenly spread on a log scale from half an hour to three
-# weeks
+# hours: where the rates of decay start, evenly on a log scale, from half an hour to three weeks
 HALF_LIVES = (0.5, 500.0)
 
 
 class Flow(nn.Module):
-    """Evolution of states [..., w] over `hours` [...]; `goal` [..., w] is where an attractor pulls,
-    others ignore it.
-    """
+    """Evolution of states [..., w] over `hours` [...]; `goal` [..., w]: what an attractor seeks."""
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
         raise NotImplementedError
@@ -45,7 +42,7 @@ class NeuralFlow(Flow):
 
     The clock s is log(1 + hours since the event), in units of its standard deviation over the gaps
     of the training part: from seconds to months it grows from 0 to about 4, so a few steps are
-    enough. It starts again at every event. `kind` says what the field knows of time. "autonomous":
+    enough. It starts again at every event. `flow` says what the field knows of time. "autonomous":
     nothing, so that s1 and then s2 leads where s1 + s2 leads, a flow. "since_event": s, a flow as
     long as its clock runs on. "published": the length of the gap that it is about to cross, in one
     step, as in DeepM3's code; that is a residual network, and two parts of a gap do not make the
@@ -56,20 +53,16 @@ class NeuralFlow(Flow):
     is at most that number.
     """
 
-    def __init__(self, width: int, *, kind: str, solver: str, steps: int, lipschitz: float):
+    def __init__(self, width: int, *, flow: str, solver: str, steps: int, lipschitz: float):
         super().__init__()
         check_method(solver, steps)
-        self.kind, self.solver, self.steps, self.limit = (
-            kind,
-            solver,
-            1 if kind == "published" else steps,
-            float(lipschitz),
-        )
+        self.flow, self.solver, self.limit = flow, solver, float(lipschitz)
+        self.steps = 1 if flow == "published" else steps
         self.clock = Clock()
         self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
-        if kind == "since_event":
+        if flow == "since_event":
             self.time = nn.Parameter(torch.randn(2 * width) * 0.5)
-        if kind == "published":
+        if flow == "published":
             self.told = nn.Sequential(
                 nn.Linear(1, width), nn.SiLU(), nn.Linear(width, 2 * width, bias=False)
             )
@@ -77,25 +70,19 @@ class NeuralFlow(Flow):
 
     def context(self, hours: Tensor, goal: Tensor | None = None) -> tuple[Tensor, ...]:
         duration = torch.log1p(hours) / self.clock.std
-        return (
-            (duration, self.told(duration.unsqueeze(-1)))
-            if self.kind == "published"
-            else (duration,)
-        )
+        if self.flow == "published":
+            return duration, self.told(duration.unsqueeze(-1))
+        return (duration,)
 
     def weights(self) -> tuple[Tensor, Tensor]:
         """W1 and W2 as the field uses them: scaled down where `lipschitz` asks for it."""
-        matrices = self.inner.weight, self.outer.weight
+        matrices, root = (self.inner.weight, self.outer.weight), self.limit**0.5
         if not self.limit:
             return matrices
-        return tuple(
-            w * (self.limit**0.5 / torch.linalg.matrix_norm(w, 2)).clamp(max=1) for w in matrices
-        )
+        return tuple(w * (root / torch.linalg.matrix_norm(w, 2)).clamp(max=1) for w in matrices)
 
     def lipschitz_bound(self) -> float:
-        """No two states part faster than exp(bound * s), and none meet faster: a bound on the
-        field's Lipschitz constant.
-        """
+        """A Lipschitz constant of the field: no two states part faster than exp(bound * s)."""
         return math.prod(torch.linalg.matrix_norm(w.detach(), 2).item() for w in self.weights())
 
     def bind(self) -> Callable[..., Tensor]:
@@ -104,14 +91,13 @@ class NeuralFlow(Flow):
         def evolve(state: Tensor, duration: Tensor, told: Tensor | None = None) -> Tensor:
             # its steps follow the worst row: no position may meet a later one
             if self.solver == "adaptive" and state.dim() == 3:
-                parts = (
-                    part.unbind(1) for part in (state, duration, *(() if told is None else (told,)))
-                )
+                given = (state, duration) if told is None else (state, duration, told)
+                parts = (part.unbind(1) for part in given)
                 return torch.stack([evolve(*now) for now in zip(*parts, strict=True)], dim=1)
 
             def field(s: Tensor, z: Tensor) -> Tensor:
                 hidden = F.linear(z, w1, self.inner.bias)  # [..., 2w]
-                if self.kind == "since_event":
+                if self.flow == "since_event":
                     hidden = hidden + s * self.time
                 if told is not None:
                     hidden = hidden + told
@@ -123,9 +109,7 @@ class NeuralFlow(Flow):
 
 
 class Decay(Flow):
-    """dz/dt = -lambda z: each coordinate fades at a rate of its own, z(t) = exp(-lambda t) z(0). t
-    in hours, no solver.
-    """
+    """dz/dt = -lambda z, t in hours: each coordinate fades at its own rate, exp(-lambda t) z(0)."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -161,13 +145,13 @@ class Attractor(Decay):
         return lambda state, goal, kept: torch.lerp(goal, state, kept)
 
 
-def build_flow(kind: str, width: int, *, solver: str, steps: int, lipschitz: float) -> Flow | None:
+def build_flow(flow: str, width: int, *, solver: str, steps: int, lipschitz: float) -> Flow | None:
     """The flow of that name; None for "gap_feature", which evolves nothing."""
-    if lipschitz < 0 or (lipschitz and kind in ("decay", "attractor", "gap_feature")):
+    if lipschitz < 0 or (lipschitz and flow in ("decay", "attractor", "gap_feature")):
         raise TutorialError(
-            f"lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and {kind}"
+            f"lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and {flow}"
             " has none"
         )
-    if kind in ("autonomous", "since_event", "published"):
-        return NeuralFlow(width, kind=kind, solver=solver, steps=steps, lipschitz=lipschitz)
-    return {"decay": Decay, "attractor": Attractor}[kind](width) if kind != "gap_feature" else None
+    if flow in ("autonomous", "since_event", "published"):
+        return NeuralFlow(width, flow=flow, solver=solver, steps=steps, lipschitz=lipschitz)
+    return {"decay": Decay, "attractor": Attractor}[flow](width) if flow != "gap_feature" else None

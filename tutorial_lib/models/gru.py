@@ -12,16 +12,14 @@ from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class GRU4Rec(SequenceModel):
-    """items [B, L] -> states [B, L, d]. Pads stand to the right, so no real event is read after a
-    pad.
-    """
+    """items [B, L] -> states [B, L, d]. Pads stand to the right, read after all events."""
 
     def __init__(
-        self, num_items: int, max_len: int, dim: int = 64, *, layers: int = 1, dropout: float = 0.2
+        self, num_items: int, max_len: int, dim: int = 64, *, blocks: int = 1, dropout: float = 0.2
     ):
         super().__init__(num_items, max_len, dim)
         self.dropout = Dropout(dropout)
-        self.gru = nn.GRU(dim, dim, num_layers=layers, batch_first=True)
+        self.gru = nn.GRU(dim, dim, num_layers=blocks, batch_first=True)
         self.out = nn.Linear(dim, dim)
         self.apply(initialise)
 
@@ -29,5 +27,4 @@ class GRU4Rec(SequenceModel):
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
     ) -> Tensor:
         x = self.dropout(self.item_embedding(items) * self.dim**0.5)  # [B, L, d]
-        states, _ = self.gru(x)
-        return self.out(self.dropout(states))
+        return self.out(self.dropout(self.gru(x)[0]))  # [B, L, d]

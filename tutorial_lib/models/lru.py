@@ -1,6 +1,12 @@
 """LRURec: a linear recurrent unit over the item embeddings, the shortest bridge from an RNN to a
 state space.
 
+    letter     meaning                                       shape            in the papers
+    h          the state of `width` complex numbers          [B, L, width]    x_k, h
+    lambda     its decay over one event, or lambda^step      [width]          Lambda
+    gamma      keeps states of all memories equally large    [width]          gamma
+    B, C       how an event enters, how h is read            [d, 2 width]     B, C
+
 Sources: Yue et al., LRURec, WSDM 2024; Orvieto et al., "Resurrecting recurrent neural networks",
 ICML 2023. Ours differs in two stated ways: no item bias (all models score with the item table
 alone), and an option that lets the state decay with the clock. Taught in lessons 10 and 13.
@@ -44,9 +50,7 @@ class LRU(nn.Module):
     def forward(
         self, x: Tensor, steps: Tensor | None = None, ahead: Tensor | None = None
     ) -> Tensor:
-        """Without steps one event is one step. steps [B, L]: since the event before; ahead [B, L]:
-        from event to query.
-        """
+        """steps [B, L]: since the event before (1 if None); ahead [B, L]: from event to query."""
         # [B, L, width]
         inputs = torch.view_as_complex(self.B(x).unflatten(-1, (-1, 2))) * self.gamma.exp()
         states = scan(self.decay() if steps is None else self.decay(steps), inputs)
@@ -56,9 +60,7 @@ class LRU(nn.Module):
 
 
 class Block(nn.Module):
-    """LRU, then feed-forward, each added to its input and normalised (post-norm). [B, L, d] -> [B,
-    L, d].
-    """
+    """LRU, then feed-forward, each added to its input and normalised (post-norm). [B, L, d]."""
 
     def __init__(self, dim: int, dropout: float):
         super().__init__()

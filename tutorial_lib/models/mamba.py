@@ -1,9 +1,17 @@
 """Selective state spaces in plain PyTorch: the scan of Mamba (S6), and SSD (Mamba-2) as recurrence,
 as matrix and in chunks.
 
+    letter   meaning                                  S6          SSD             in the papers
+    x, y     input and output                         [b, L, D]   [b, L, H, P]    x, y
+    delta    step size, larger than 0                 [b, L, D]   [b, L, H]       Delta
+    A        rate at which the state fades, below 0   [D, N]      [H]             A
+    B, C     where to write, what to read             [b, L, N]   [b, L, N]       B, C
+    h        the state, of N numbers                  [b, D, N]   [b, H, P, N]    h
+    b, L, D  batch, length, channels; H heads of P; chunks of Q
+
 Sources: Gu and Dao, "Mamba", 2023, sections 3.2 to 3.4; Dao and Gu, "Transformers are SSMs", ICML
 2024, sections 5 to 7; code: mamba_simple, mamba2_simple and ssd_minimal of state-spaces/mamba.
-`delta` is the step size. Taught in lesson 11.
+Taught in lesson 11.
 """
 
 import math
@@ -93,9 +101,8 @@ def ssd_chunked(
     chunk = -(-length // chunks)  # as many chunks, of equal size: 2 x 50 rather than 64 + 36
 
     def cut(tensor: Tensor) -> Tensor:
-        return F.pad(tensor.flatten(2), (0, 0, 0, chunks * chunk - length)).view(
-            batch * chunks, chunk, -1
-        )
+        filled = F.pad(tensor.flatten(2), (0, 0, 0, chunks * chunk - length))
+        return filled.view(batch * chunks, chunk, -1)
 
     # n = batch * chunks
     inputs, a, B, C = cut(delta[..., None] * x), cut(delta * A).transpose(1, 2), cut(B), cut(C)
@@ -108,14 +115,10 @@ def ssd_chunked(
         since_start = torch.exp(a.cumsum(dim=-1))
         # [n, Q, H, P]: what the end sees of each input
         left_over = decay[:, :, -1].transpose(1, 2)[..., None] * inputs
-        added = (
-            (B.transpose(1, 2) @ left_over.flatten(2))
-            .view(batch, chunks, -1, heads, width)
-            .transpose(0, 1)
-        )
-        kept = (
-            since_start[..., -1].view(batch, chunks, 1, heads, 1).transpose(0, 1).expand_as(added)
-        )
+        added = B.transpose(1, 2) @ left_over.flatten(2)  # [n, N, H * P]
+        added = added.view(batch, chunks, -1, heads, width).transpose(0, 1)
+        kept = since_start[..., -1].view(batch, chunks, 1, heads, 1).transpose(0, 1)
+        kept = kept.expand_as(added)
         # [chunks - 1, b, N, H, P]: at the end of each chunk but the last
         states = linear_scan(kept[:-1], added[:-1])
         # [n, N, H * P]
@@ -125,15 +128,12 @@ def ssd_chunked(
 
 
 class CausalConv(nn.Module):
-    """Each channel alone: a weighted sum of the last `width` positions; before the first stand
-    zeros. [B, L, D] -> [B, L, D].
-    """
+    """Each channel alone: a weighted sum of the last `width` positions, zeros before. [B, L, D]."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
-        self.weight = nn.Parameter(
-            torch.empty(width, channels).uniform_(-(width**-0.5), width**-0.5)
-        )
+        start = torch.empty(width, channels).uniform_(-(width**-0.5), width**-0.5)
+        self.weight = nn.Parameter(start)
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,9 +146,7 @@ class CausalConv(nn.Module):
 
 
 def initial_step_bias(channels: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:
-    """Biases [channels] with softplus(bias) log-uniform in [low, high]: some memories start out
-    long, some short.
-    """
+    """Biases [channels] with softplus(bias) log-uniform in [low, high]: memories long and short."""
     delta = torch.exp(torch.empty(channels).uniform_(math.log(low), math.log(high)))
     return delta + torch.log(-torch.expm1(-delta))  # the inverse of softplus
 
@@ -170,9 +168,8 @@ class SelectiveSSM(nn.Module):
         self.in_proj = nn.Linear(dim, 2 * inner, bias=False)
         self.conv = CausalConv(inner, conv)
         self.x_proj = nn.Linear(inner, sum(self.sizes), bias=False)
-        self.step_weight = nn.Parameter(
-            torch.empty(inner, rank).uniform_(-(rank**-0.5), rank**-0.5)
-        )
+        start = torch.empty(inner, rank).uniform_(-(rank**-0.5), rank**-0.5)
+        self.step_weight = nn.Parameter(start)
         self.step_bias = nn.Parameter(initial_step_bias(inner))
         # A = -1 .. -N in every channel
         self.A_log = nn.Parameter(torch.arange(1.0, state + 1).log().repeat(inner, 1))
@@ -186,6 +183,9 @@ class SelectiveSSM(nn.Module):
         delta = F.softplus(F.linear(delta, self.step_weight, self.step_bias))  # [B, L, D]
         y = selective_scan(x, delta, -self.A_log.exp(), B, C) + self.D * x
         return self.out_proj(y * F.silu(z))
+
+
+Memory = tuple[Tensor, Tensor]  # of a stream: the convolution's last inputs, and the state
 
 
 class SSDBlock(nn.Module):
@@ -230,9 +230,7 @@ class SSDBlock(nn.Module):
         return self.close(y, x, z)
 
     def operands(self, xBC: Tensor, delta: Tensor, time_gate: Tensor | None) -> tuple[Tensor, ...]:
-        """x [B, L, H, P], delta [B, L, H], B and C [B, L, N] from the convolution's and the step's
-        channels.
-        """
+        """From channels to x [B, L, H, P], delta [B, L, H], B and C [B, L, N]."""
         inner, states = self.sizes[0], (self.sizes[1] - self.sizes[0]) // 2
         x, B, C = F.silu(xBC).split((inner, states, states), dim=-1)
         delta = delta if time_gate is None else delta * time_gate
@@ -244,11 +242,8 @@ class SSDBlock(nn.Module):
         return self.out_proj(self.norm(y * F.silu(z)))
 
     def step(
-        self,
-        x: Tensor,
-        memory: tuple[Tensor, Tensor] | None = None,
-        time_gate: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, x: Tensor, memory: Memory | None = None, time_gate: Tensor | None = None
+    ) -> tuple[Tensor, Memory]:
         """One event more, in time and memory that do not grow. x [B, d], time_gate [B, heads] -> y
         [B, d], new memory.
 
@@ -256,10 +251,8 @@ class SSDBlock(nn.Module):
         first event.
         """
         z, xBC, delta = self.in_proj(x).split(self.sizes, dim=-1)
-        recent, state = memory or (
-            xBC.new_zeros(len(x), len(self.conv.weight) - 1, self.sizes[1]),
-            0,
-        )
+        before = xBC.new_zeros(len(x), len(self.conv.weight) - 1, self.sizes[1])
+        recent, state = memory or (before, 0)
         recent = torch.cat([recent, xBC[:, None]], dim=1)
         x, delta, B, C = self.operands(self.conv(recent)[:, -1], delta, time_gate)
         decay = torch.exp(-delta * self.A_log.exp())[..., None, None]

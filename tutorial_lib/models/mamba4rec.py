@@ -14,8 +14,7 @@ from tutorial_lib.models.sasrec import FeedForward
 
 
 class MambaLayer(nn.Module):
-    """A mixer of positions, then a feed-forward network, each with dropout, residual and LayerNorm
-    behind it. [B, L, d] -> same.
+    """A mixer of positions, then a feed-forward network, each with residual and LayerNorm behind.
 
     `residual=False` leaves out the residual around the mixer, as the published model does where it
     has a single block.
@@ -37,7 +36,7 @@ class Mamba4Rec(SequenceModel):
     """items [B, L] -> states [B, L, d]: item table without positions, LayerNorm, `blocks` Mamba
     layers.
 
-    kind: "ssd" (Mamba-2) or "s6" (Mamba-1, which has no `heads` and no `chunk`). The published
+    `mixer`: "ssd" (Mamba-2) or "s6" (Mamba-1, which has no `heads` and no `chunk`). The published
     model is one block of "s6".
     """
 
@@ -51,7 +50,7 @@ class Mamba4Rec(SequenceModel):
         state: int = 32,
         expand: int = 2,
         conv: int = 4,
-        kind: str = "ssd",
+        mixer: str = "ssd",
         heads: int = 4,
         chunk: int = 64,
         dropout: float = 0.2,
@@ -61,19 +60,14 @@ class Mamba4Rec(SequenceModel):
         for name, value in (sizes | {"blocks": blocks, "heads": heads, "chunk": chunk}).items():
             if value < 1:
                 raise TutorialError(f"{name} must be at least 1, got {value}")
-        if kind not in ("ssd", "s6"):
-            raise TutorialError(f"unknown kind {kind!r}: choose 'ssd' or 's6'")
-
-        def mixer() -> nn.Module:
-            return (
-                SSDBlock(dim, **sizes, heads=heads, chunk=chunk)
-                if kind == "ssd"
-                else SelectiveSSM(dim, **sizes)
-            )
-
+        if mixer not in ("ssd", "s6"):
+            raise TutorialError(f"unknown mixer {mixer!r}: choose 'ssd' or 's6'")
+        more = {"heads": heads, "chunk": chunk} if mixer == "ssd" else {}
+        mix = {"ssd": SSDBlock, "s6": SelectiveSSM}[mixer]
         self.dropout, self.norm = Dropout(dropout), nn.LayerNorm(dim, eps=1e-12)
         self.layers = nn.ModuleList(
-            MambaLayer(mixer(), dim, dropout, residual=blocks > 1) for _ in range(blocks)
+            MambaLayer(mix(dim, **sizes, **more), dim, dropout, residual=blocks > 1)
+            for _ in range(blocks)
         )
         self.apply(initialise)
 

@@ -30,9 +30,7 @@ class Markov(SequenceModel):
         self.register_buffer("counts", torch.zeros(0))  # how often the pair occurred
 
     def fit(self, users: np.ndarray, items: np.ndarray) -> None:
-        """Counts training transitions. users, items: int64 [E], each user's events together and in
-        order.
-        """
+        """Counts transitions. users, items: int64 [E], each user's events together and in order."""
         same_user = users[1:] == users[:-1]
         pairs = items[:-1][same_user] * (self.num_items + 1) + items[1:][same_user]
         pairs, counts = np.unique(pairs, return_counts=True)
@@ -50,9 +48,7 @@ class Markov(SequenceModel):
         return widest(items[..., None])  # exact for every id below 2**53
 
     def score(self, states: Tensor) -> Tensor:
-        """states [..., 1] of item ids -> probabilities as scores [..., num_items + 1]; PAD gets
-        -inf.
-        """
+        """states [..., 1], item ids -> P(next | last) [..., num_items + 1]; PAD gets -inf."""
         last = states[..., 0].long().reshape(-1)  # [N]
         scores = self.smoothing * self.popularity.repeat(len(last), 1)  # [N, V + 1]
         begin, size = self.starts[last], self.starts[last + 1] - self.starts[last]

@@ -1,10 +1,13 @@
 """Models that know users instead of histories: matrix factorization (MF) and neural collaborative
 filtering (NeuMF).
 
-    states = model(items, times, query_times, users=users)     # [B, d]: one state a user, whatever
-        the history
-    scores = model.score(states)                               # [B, num_items + 1], column 0 (PAD)
-        is -inf
+    states = model(items, times, query_times, users=users)     # [B, d], whatever the history
+    scores = model.score(states)                               # [B, V + 1], column 0 (PAD) is -inf
+
+    letter    meaning                                    shape         in the papers
+    p_u, q_i  a user's row, an item's row                [d]           p_u, q_i
+    b_i, b_u  item bias, user bias (ratings alone)       [V + 1], [U]  b_i, b_u
+    W, w      NeuMF's layers, and its last sum           [h, 2 h]      W, h
 
 The histories are ignored. The row of a user without training events stays zero, and such a user
 gets the items in the order of the item biases. `ratings=True` adds what turns a score into a
@@ -13,28 +16,21 @@ a user's items. Sources: Koren, Bell and Volinsky 2009 (biases); He et al. 2017 
 al. 2020 (their comparison). Taught in lesson 02.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel, initialise
 
-# (user, item) in NeuMF's network: at width 64 its first layer is 4 MB then, which a CPU's cache can
-# hold
-PAIRS_AT_ONCE = 32_768
-
 
 class UserModel(SequenceModel):
-    """The user's row of a table is the state. A subclass writes `interact(states [..., d], vectors
-    [..., n, d]) -> [..., n]`.
-    """
+    """State: the user's row. A subclass writes `interact([..., d], [..., n, d]) -> [..., n]`."""
 
     uses_users = takes_users = True
 
     def __init__(
-        self, num_items: int, max_len: int, dim: int, num_users: int, *, ratings: bool = False
+        self, num_items: int, max_len: int, dim: int = 64, *, num_users: int, ratings: bool = False
     ):
         super().__init__(num_items, max_len, dim)
         self.num_users = num_users
@@ -44,9 +40,7 @@ class UserModel(SequenceModel):
         self.register_buffer("rating_mean", torch.zeros(()) if ratings else None)
 
     def start(self) -> None:
-        """Initial weights: items small and random, users exactly zero, so that who is never trained
-        keeps the item biases.
-        """
+        """Items small and random; users 0, so that who is never trained keeps the item biases."""
         self.apply(initialise)
         nn.init.zeros_(self.user_embedding.weight)
 
@@ -69,42 +63,35 @@ class UserModel(SequenceModel):
         return self.interact(states, self.item_embedding(items)) + self.item_bias[items]
 
     def predict(self, users: Tensor, items: Tensor) -> Tensor:
-        """Ratings of pairs: mean + user bias + score. users, items int64 [N] -> [N]. Needs
-        `ratings=True`.
-        """
+        """Mean + user bias + score. users, items int64 [N] -> [N]. Needs `ratings=True`."""
         if self.user_bias is None:
             raise TutorialError(
                 "this model only ranks: build it with ratings=True to predict ratings"
             )
-        return (
-            self.rating_mean
-            + self.user_bias[users]
-            + self.score_items(self.user_embedding(users), items[:, None])[:, 0]
-        )
+        scores = self.score_items(self.user_embedding(users), items[:, None])[:, 0]
+        return self.rating_mean + self.user_bias[users] + scores
 
 
 class MF(UserModel):
     """score(u, i) = p_u . q_i + b_i, with user vector p, item vector q and item bias b."""
 
     def __init__(
-        self, num_items: int, max_len: int, dim: int, num_users: int, *, ratings: bool = False
+        self, num_items: int, max_len: int, dim: int = 64, *, num_users: int, ratings: bool = False
     ):
-        super().__init__(num_items, max_len, dim, num_users, ratings=ratings)
+        super().__init__(num_items, max_len, dim, num_users=num_users, ratings=ratings)
         self.start()
 
     def interact(self, states: Tensor, vectors: Tensor) -> Tensor:
-        return (
-            (vectors @ states.unsqueeze(-1)).squeeze(-1)
-            if vectors.dim() > 2
-            else states @ vectors.T
-        )
+        if vectors.dim() == 2:
+            return states @ vectors.T
+        return (vectors @ states.unsqueeze(-1)).squeeze(-1)
 
 
 class NeuMF(UserModel):
     """score(u, i) = w . [p_u * q_i ; MLP([p'_u ; q'_i])] + b_i: half of the width for the product,
     half for the network.
 
-    `layers` ReLU layers, each half as wide as the one before. The item bias is not in the paper: MF
+    `blocks` ReLU layers, each half as wide as the one before. The item bias is not in the paper: MF
     has one, so here both have.
     """
 
@@ -112,20 +99,20 @@ class NeuMF(UserModel):
         self,
         num_items: int,
         max_len: int,
-        dim: int,
-        num_users: int,
+        dim: int = 64,
         *,
-        layers: int = 3,
+        num_users: int,
+        blocks: int = 3,
         ratings: bool = False,
     ):
-        if dim % 2 or layers < 1:
+        if dim % 2 or blocks < 1:
             raise TutorialError(
-                f"neumf got dim={dim} and layers={layers}: wanted an even width and at least 1"
-                " layer"
+                f"neumf got dim={dim} and blocks={blocks}: wanted an even width and at least 1"
+                " block"
             )
-        super().__init__(num_items, max_len, dim, num_users, ratings=ratings)
+        super().__init__(num_items, max_len, dim, num_users=num_users, ratings=ratings)
         # the first layer reads [p' ; q'], of width dim
-        widths = [max(1, dim >> step) for step in range(layers + 1)]
+        widths = [max(1, dim >> step) for step in range(blocks + 1)]
         self.layers = nn.ModuleList(
             nn.Linear(wide, narrow) for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
         )
@@ -138,26 +125,17 @@ class NeuMF(UserModel):
         # the product part starts as a plain dot product
         nn.init.ones_(self.out.weight[0, : dim // 2])
 
+    @kernels.fast(kernels.pairs.interact)
     def interact(self, states: Tensor, vectors: Tensor) -> Tensor:
-        at_once = max(1, PAIRS_AT_ONCE // max(1, math.prod(states.shape[:-1])))
-        return torch.cat(
-            [self.interact_at_once(states, part) for part in vectors.split(at_once, dim=-2)], dim=-1
-        )
-
-    def interact_at_once(self, states: Tensor, vectors: Tensor) -> Tensor:
+        """He et al. 2017, eq. 12. states [..., d], vectors [..., n, d] or [n, d] -> [..., n]."""
         (product_u, network_u), (product_i, network_i) = (
-            states.chunk(2, dim=-1),
-            vectors.chunk(2, dim=-1),
+            part.chunk(2, dim=-1) for part in (states.unsqueeze(-2), vectors)
         )
-        first, half = self.layers[0], self.dim // 2
-        # The first layer of a pair is a sum of a user's part and an item's part: [..., 1, h] +
-        # [..., n, h].
-        hidden = first(torch.cat([network_u, torch.zeros_like(network_u)], dim=-1)).unsqueeze(-2)
-        hidden = (hidden + network_i @ first.weight[:, half:].T).relu()
-        for layer in self.layers[1:]:
+        product = product_u * product_i  # [..., n, d / 2]
+        # [..., n, d]
+        hidden = torch.cat(torch.broadcast_tensors(network_u, network_i), dim=-1)
+        for layer in self.layers:
             hidden = layer(hidden).relu()  # [..., n, h]
-        product_w, network_w = self.out.weight[0, :half], self.out.weight[0, half:]
         # users whose row is still zero have no network part either
-        known = states.any(dim=-1, keepdim=True)
-        product = (product_i @ (product_u * product_w).unsqueeze(-1)).squeeze(-1)
-        return product + known * (hidden @ network_w)
+        known = states.any(dim=-1)[..., None, None]
+        return self.out(torch.cat([product, known * hidden], dim=-1)).squeeze(-1)

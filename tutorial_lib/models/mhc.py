@@ -117,9 +117,7 @@ class HyperConnection(nn.Module):
 
     @kernels.fast(kernels.streams.connect)  # which leaves out an H_res that can change nothing
     def connect(self, X: Tensor, function: Callable, mean: bool = False) -> Tensor:
-        """mHC paper, eq. 3. X [B, L, n, d], or [B, L, 1, d] for n copies -> [B, L, n, d], or their
-        `mean` [B, L, 1, d].
-        """
+        """mHC paper, eq. 3. X [B, L, n or (copies) 1, d] -> [B, L, n or (the `mean`) 1, d]."""
         X = X.expand(-1, -1, self.streams, -1)
         pre, post, res = self.mappings(X)
         output = function((pre[..., None] * X).sum(-2))  # [B, L, d]
@@ -133,9 +131,7 @@ class HyperConnection(nn.Module):
 
 
 class HyperBlock(nn.Module):
-    """A block of SASRec or TiSASRec whose two residual connections are hyper-connections. Shapes as
-    for `HyperConnection`.
-    """
+    """A block of SASRec or TiSASRec with two hyper-connections in place of its residuals."""
 
     def __init__(self, block: nn.Module, dim: int, streams: int, kind: str, dynamic: bool):
         super().__init__()
@@ -162,9 +158,9 @@ def through_streams(blocks: nn.ModuleList, x: Tensor, *known: IntervalTables) ->
     return X[:, :, 0]
 
 
-class SASRecMHC(SASRec):
-    """SASRec with `streams` residual streams. Further options as for SASRec; `kind` "mhc" or "hc",
-    `dynamic` mappings or static.
+class Streams:
+    """Turns a Transformer into one with `streams` residual streams. Options as for the Transformer,
+    and `kind` "mhc" or "hc", `dynamic` mappings or static.
     """
 
     def __init__(
@@ -182,27 +178,13 @@ class SASRecMHC(SASRec):
         blocks = (HyperBlock(block, dim, streams, kind, dynamic) for block in self.blocks)
         self.blocks = nn.ModuleList(blocks)
 
-    def through_blocks(self, x: Tensor) -> Tensor:
-        return through_streams(self.blocks, x)
+    def through_blocks(self, x: Tensor, *known: IntervalTables) -> Tensor:
+        return through_streams(self.blocks, x, *known)
 
 
-class TiSASRecMHC(TiSASRec):
-    """TiSASRec with `streams` residual streams. Further options as for TiSASRec and `SASRecMHC`."""
+class SASRecMHC(Streams, SASRec):
+    """SASRec with residual streams."""
 
-    def __init__(
-        self,
-        num_items: int,
-        max_len: int,
-        dim: int = 64,
-        *,
-        streams: int = 4,
-        kind: str = "mhc",
-        dynamic: bool = True,
-        **options,
-    ):
-        super().__init__(num_items, max_len, dim, **options)
-        blocks = (HyperBlock(block, dim, streams, kind, dynamic) for block in self.blocks)
-        self.blocks = nn.ModuleList(blocks)
 
-    def through_blocks(self, x: Tensor, tables: IntervalTables) -> Tensor:
-        return through_streams(self.blocks, x, tables)
+class TiSASRecMHC(Streams, TiSASRec):
+    """TiSASRec with residual streams."""

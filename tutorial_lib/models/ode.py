@@ -75,9 +75,7 @@ def integrate(
 
 
 class Rescaled(nn.Module):
-    """The field on the common clock sigma in [0, 1]. A module, so that torchdiffeq's adjoint finds
-    the field's parameters.
-    """
+    """The field on the clock sigma, 0 to 1; a module, so that the adjoint finds parameters."""
 
     def __init__(self, field: Field, duration: Tensor, start: Tensor | float = 0.0):
         super().__init__()
@@ -112,13 +110,10 @@ def integrate_adaptive(
         )
     if state.numel() == 0:
         return state
-    clock, options = Rescaled(field, duration, start), {"norm": _worst_row}
+    clock, how = Rescaled(field, duration, start), {"method": "dopri5", "rtol": rtol, "atol": atol}
     ends = torch.tensor([0.0, 1.0], dtype=state.dtype, device=state.device)
-    if adjoint:
-        return odeint_adjoint(
-            clock, state, ends, rtol=rtol, atol=atol, method="dopri5", options=options
-        )[1]
-    return odeint(clock, state, ends, rtol=rtol, atol=atol, method="dopri5", options=options)[1]
+    solve = odeint_adjoint if adjoint else odeint
+    return solve(clock, state, ends, **how, options={"norm": _worst_row})[1]
 
 
 def _worst_row(error: Tensor) -> Tensor:
@@ -129,9 +124,7 @@ def _worst_row(error: Tensor) -> Tensor:
 def gradients(
     solve: Callable[[Tensor], Tensor], state: Tensor, parameters: list[Tensor]
 ) -> list[Tensor]:
-    """Gradient of sum(solve(state)) with respect to the state and each parameter: the same for
-    every honest way to it.
-    """
+    """Gradients of sum(solve(state)) for the state and each parameter, whatever the way to them."""
     start = state.detach().requires_grad_()
     return list(torch.autograd.grad(solve(start).sum(), [start, *parameters]))
 

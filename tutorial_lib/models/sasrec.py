@@ -1,5 +1,10 @@
 """SASRec: self-attentive sequential recommendation.
 
+    letter   meaning                          shape         in the paper
+    E        item table, row 0 PAD            [V + 1, d]    M, eq. 1
+    P        position table                   [max_len, d]  P, eq. 1
+    x        what a block reads and writes    [B, L, d]     E-hat, F
+
 Source: Kang and McAuley, ICDM 2018. Ours differs from the paper in three stated ways: LayerNorm
 stands before each sub-layer and the residual carries the un-normalised input (pre-norm); attention
 ends in an output projection; pads are on the right. Taught in lesson 07.
@@ -13,44 +18,35 @@ from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a non-linearity between them, applied to every position alone. [B, L, d]
-    -> [B, L, d].
-    """
+    """Two linear maps, a non-linearity between them, for each position alone. Eq. 4. [B, L, d]."""
 
     def __init__(self, dim: int, hidden: int, dropout: float):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(dim, hidden),
-            nn.GELU(),
-            Dropout(dropout),
-            nn.Linear(hidden, dim),
-            Dropout(dropout),
-        )
+        first, last = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+        self.layers = nn.Sequential(first, nn.GELU(), Dropout(dropout), last, Dropout(dropout))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
 
 class Block(nn.Module):
-    """One Transformer block, pre-norm: x + attention(norm(x)), then x + feed_forward(norm(x)). [B,
-    L, d] -> [B, L, d].
-    """
+    """x + attention(norm(x)), then x + feed_forward(norm(x)): pre-norm. Section 3.2. [B, L, d]."""
+
+    attention_class = CausalSelfAttention
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = CausalSelfAttention(dim, heads, dropout)
+        self.attention = self.attention_class(dim, heads, dropout)
         self.feed_forward = FeedForward(dim, hidden, dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
+    def forward(self, x: Tensor, *known: tuple) -> Tensor:
+        x = x + self.attention(self.norm1(x), *known)  # `known`: what else attention looks at
         return x + self.feed_forward(self.norm2(x))
 
 
 class SASRec(SequenceModel):
-    """items [B, L] -> states [B, L, d]: item plus position, `blocks` Transformer blocks, a last
-    LayerNorm.
-    """
+    """items [B, L] -> states [B, L, d]: item plus position, `blocks` blocks, a last LayerNorm."""
 
     limited = True
 
@@ -68,9 +64,8 @@ class SASRec(SequenceModel):
         super().__init__(num_items, max_len, dim)
         self.position_embedding = nn.Embedding(max_len, dim)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(dim, heads, hidden or dim, dropout) for _ in range(blocks)
-        )
+        sizes = dim, heads, hidden or dim, dropout
+        self.blocks = nn.ModuleList(Block(*sizes) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
         self.apply(initialise)
 

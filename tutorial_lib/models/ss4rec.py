@@ -16,9 +16,7 @@ from tutorial_lib.models.ssm import S5, event_steps
 
 
 class Block(nn.Module):
-    """Time-aware S5, then relation-aware S6, each added to its input and normalised (post-norm).
-    [B, L, d] -> [B, L, d].
-    """
+    """Time-aware S5, then relation-aware S6, each added and normalised (post-norm). [B, L, d]."""
 
     def __init__(
         self, dim: int, *, time_state: int, state: int, conv: int, expand: int, dropout: float
@@ -26,11 +24,8 @@ class Block(nn.Module):
         super().__init__()
         self.time_aware = S5(dim, state=time_state)
         self.relation_aware = SelectiveSSM(dim, state=state, expand=expand, conv=conv)
-        self.norm1, self.norm2, self.dropout = (
-            nn.LayerNorm(dim),
-            nn.LayerNorm(dim),
-            Dropout(dropout),
-        )
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, steps: Tensor, ahead: Tensor | None) -> Tensor:
         x = self.norm1(x + self.dropout(self.time_aware(x, steps, ahead)))
@@ -60,21 +55,15 @@ class SS4Rec(SequenceModel):
         conv: int = 4,
         expand: int = 2,
         dropout: float = 0.2,
-        query_time: bool = True,
+        query_time: bool = False,
         clock: str = "real",
     ):
         super().__init__(num_items, max_len, dim)
         if clock not in ("real", "none"):
             raise TutorialError(f"unknown clock {clock!r}: choose 'real' or 'none'")
         self.uses_time, self.query_time = clock == "real", query_time
-        sizes = {
-            "time_state": time_state,
-            "state": state,
-            "conv": conv,
-            "expand": expand,
-            "dropout": dropout,
-        }
-        self.blocks = nn.ModuleList(Block(dim, **sizes) for _ in range(blocks))
+        sizes = {"time_state": time_state, "state": state, "conv": conv, "expand": expand}
+        self.blocks = nn.ModuleList(Block(dim, **sizes, dropout=dropout) for _ in range(blocks))
         self.apply(initialise)
 
     def forward(

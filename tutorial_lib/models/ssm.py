@@ -1,9 +1,17 @@
 """Linear state spaces: from continuous to discrete time, three views of one recurrence, and the S5
 layer with irregular steps.
 
-A state x of P numbers follows x'(t) = A x(t) + B u(t) and is read as y = C x + D u. Between two
-events the input is held, so the step over a gap is a closed form: x_i = decay_i x_{i-1} + weight_i
-B u_i. Sources: Gu et al., S4, ICLR 2022, and S4D, NeurIPS 2022; Smith et al., S5, ICLR 2023. Taught
+    letter         meaning                              shape              in the papers
+    u, y           input and output of the layer        [B, L, H]          u, y (H channels)
+    x              the state                            [B, L, P] complex  x (P numbers)
+    A, eigenvalues how the state moves by itself        [P, P] or [P]      A, Lambda
+    B, C, D        how u enters, x is read, u passes    [P, H], [H, P], [H]
+    step           how long it moves                    [B, L]             Delta
+    decay, weight  A-bar and B-bar / B of a diagonal A  [B, L, P]          Lambda-bar
+
+    x'(t) = A x(t) + B u(t),  y = C x + D u        held between events: x_i = decay_i x_{i-1} +
+                                                                        weight_i B u_i
+Sources: Gu et al., S4, ICLR 2022, and S4D, NeurIPS 2022; Smith et al., S5, ICLR 2023. Taught
 in lessons 10 and 13.
 """
 
@@ -88,9 +96,7 @@ scan = kernels.fast(kernels.scan.scan)(recurrence)  # what the models call
 
 
 def kernel(decay: Tensor, length: int) -> Tensor:
-    """What is left of an input after 0, 1, ..., length - 1 equal steps: powers of decay. [P] ->
-    [length, P].
-    """
+    """What is left of an input after 0 .. length - 1 equal steps: decay^i. [P] -> [length, P]."""
     return decay ** torch.arange(length, device=decay.device)[:, None]
 
 
@@ -108,49 +114,40 @@ def convolution(kernel: Tensor, inputs: Tensor) -> Tensor:
 
 
 def hippo_legs(size: int) -> tuple[Tensor, Tensor]:
-    """HiPPO-LegS, A [N, N] and B [N]: the state holds the Legendre coefficients of the whole past.
-    float64. HiPPO, 2020.
-    """
+    """HiPPO-LegS, A [N, N], B [N]: Legendre coefficients of the whole past. S4, eq. 2. float64."""
     root = torch.sqrt(2 * torch.arange(size, dtype=torch.float64) + 1)  # sqrt(2 n + 1)
-    return (
-        -torch.tril(root[:, None] * root, -1)
-        - torch.diag(torch.arange(1.0, size + 1, dtype=torch.float64)),
-        root,
-    )
+    diagonal = torch.arange(1.0, size + 1, dtype=torch.float64)
+    return -torch.tril(root[:, None] * root, -1) - torch.diag(diagonal), root
 
 
 def hippo_normal(size: int) -> Tensor:
-    """The part of HiPPO-LegS that a unitary matrix makes diagonal: A + p p^T with p_n = sqrt(n +
-    1/2). S4, appendix C.1.
-    """
+    """What a unitary matrix makes diagonal: A + p p^T, p_n = sqrt(n + 1/2). S4, appendix C.1."""
     A, root = hippo_legs(size)
     return A + root[:, None] * root / 2
 
 
-def initial_eigenvalues(size: int, kind: str = "s5") -> Tensor:
+def initial_eigenvalues(size: int, start: str = "s5") -> Tensor:
     """Eigenvalues [P] complex to start from.
 
     "s5": those of the normal part of HiPPO with positive imaginary part (2 P of them in conjugate
     pairs, all real parts -1/2); "s4d-lin": -1/2 + i pi n; "s4d-real": -(n + 1), n = 0 .. P - 1.
     """
     n = torch.arange(size)
-    if kind == "s5":
+    if start == "s5":
         # eigenvalues i w with w real
         skew = hippo_normal(2 * size) + 0.5 * torch.eye(2 * size, dtype=torch.float64)
         omega = torch.linalg.eigvalsh(-1j * skew)[size:].float()
-    elif kind == "s4d-lin":
+    elif start == "s4d-lin":
         omega = math.pi * n
-    elif kind == "s4d-real":
+    elif start == "s4d-real":
         return torch.complex(-(n + 1.0), torch.zeros(size))
     else:
-        raise TutorialError(f"unknown eigenvalues {kind!r}: choose 's5', 's4d-lin' or 's4d-real'")
+        raise TutorialError(f"unknown eigenvalues {start!r}: choose 's5', 's4d-lin' or 's4d-real'")
     return torch.complex(torch.full((size,), -0.5), omega)
 
 
 class StableEigenvalues(nn.Module):
-    """Eigenvalues -exp(nu) + i omega [P]: whatever training does to nu and omega, the real part
-    stays negative.
-    """
+    """-exp(nu) + i omega [P]: whatever training does, the real part stays negative."""
 
     def __init__(self, start: Tensor):
         super().__init__()
@@ -193,9 +190,7 @@ class S5(nn.Module):
         return discretise_diagonal(self.eigenvalues() * self.log_step.exp(), steps[..., None])
 
     def states(self, u: Tensor, steps: Tensor, state: Tensor | None = None) -> Tensor:
-        """x_i = decay_i x_{i-1} + weight_i B u_i. u [B, L, H], steps [B, L], state [B, P] before
-        them -> x complex [B, L, P].
-        """
+        """x_i = decay_i x_{i-1} + weight_i B u_i, complex [B, L, P]; `state` [B, P] is x_0."""
         decay, weight = self.weights(steps)
         return scan(decay, weight * self.project(u), state)
 
@@ -218,12 +213,9 @@ class S5(nn.Module):
         return torch.view_as_real(x).flatten(-2) @ self.C.flatten(1).T + self.D * u
 
     def forward(self, u: Tensor, steps: Tensor, ahead: Tensor | None = None) -> Tensor:
-        """u [B, L, H], steps [B, L] >= 0 -> y [B, L, H], read at each event or, with `ahead`, that
-        long after it.
-        """
-        return self.read_out(
-            self.states(u, steps) if ahead is None else self.states_ahead(u, steps, ahead), u
-        )
+        """-> y [B, L, H], read at each event or, with `ahead`, that long after it."""
+        x = self.states(u, steps) if ahead is None else self.states_ahead(u, steps, ahead)
+        return self.read_out(x, u)
 
 
 def event_steps(times: Tensor, query_times: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -235,7 +227,6 @@ def event_steps(times: Tensor, query_times: Tensor | None = None) -> tuple[Tenso
     ordinary model with its equal steps. Raw seconds would wipe the state out within an hour.
     Without query_times the query is at the event itself.
     """
-    since, until = gap_feature(
-        times, times if query_times is None else query_times, stats=GapStatistics(0.0, 1.0)
-    )
+    asked = times if query_times is None else query_times
+    since, until = gap_feature(times, asked, stats=GapStatistics(0.0, 1.0))
     return 1 + since, 1 + until

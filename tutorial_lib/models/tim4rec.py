@@ -72,11 +72,8 @@ class PublishedTimePath(nn.Module):
         self.conv1, self.conv2 = CausalConv(heads, conv), CausalConv(heads, conv)
         self.last = last
         if not last:
-            self.dropout, self.keep, self.norm = (
-                Dropout(dropout),
-                nn.Linear(length, 1),
-                nn.LayerNorm(length),
-            )
+            self.dropout, self.keep = Dropout(dropout), nn.Linear(length, 1)
+            self.norm = nn.LayerNorm(length)
         self.apply(initialise)
 
     def forward(self, signal: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,15 +119,9 @@ class TiM4Rec(Mamba4Rec):
         chunk: int = 64,
         dropout: float = 0.2,
     ):
-        sizes = {
-            "blocks": blocks,
-            "state": state,
-            "expand": expand,
-            "conv": conv,
-            "heads": heads,
-            "chunk": chunk,
-        }
-        super().__init__(num_items, max_len, dim, **sizes, dropout=dropout)
+        sizes = {"blocks": blocks, "state": state, "expand": expand, "conv": conv}
+        sizes |= {"heads": heads, "chunk": chunk, "dropout": dropout}
+        super().__init__(num_items, max_len, dim, **sizes)
         if time_hidden < 1:
             raise TutorialError(f"time_hidden must be at least 1, got {time_hidden}")
         if literal and query_time or mask_pads and not literal:

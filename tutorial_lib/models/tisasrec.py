@@ -1,17 +1,17 @@
 """TiSASRec: self-attention that sees how long ago each event was.
 
-Between query i and key j lies an interval; its bucket b_ij picks one row of a key table R^K and of
-a value table R^V:
+    letter    meaning                                    shape             in the paper
+    Q, K, V   query, key and value of each event         [B, H, L, d_h]    m W^Q, m W^K, m W^V
+    P^K, P^V  position tables                            [max_len, d]      M^P_K, M^P_V
+    R^K, R^V  interval tables, a row for each bucket     [K + 1, d]        M^R_K, M^R_V
+    b_ij      bucket of the interval between i and j     [B, L, L]         r_ij
 
-    score_ij = Q_i . (K_j + P^K_j + R^K[b_ij]) / sqrt(d_head),    output_i = sum_j a_ij (V_j + P^V_j
-        + R^V[b_ij])
+    score_ij = Q_i . (K_j + P^K_j + R^K[b_ij]) / sqrt(d_h)
+    output_i = sum_j a_ij (V_j + P^V_j + R^V[b_ij]),  a_i = softmax(score_i)
 
-The published code looks up R[b], one vector for every pair: two tensors [B, L, L, d]. Here the
-query is multiplied by the K + 1 rows of R^K first and the products are picked, and the attention
-weights are summed by bucket before they meet R^V: the same numbers from [B, H, L, K + 1]. Source:
-Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the paper, blocks
-are pre-norm with an output projection; dropout acts on the tables, not on the looked-up pairs.
-Taught in lesson 08.
+Source: Li, Wang and McAuley, WSDM 2020, sections 3.3 to 3.5. Like our SASRec, and unlike the paper,
+blocks are pre-norm with an output projection; dropout acts on the tables, not on the looked-up
+pairs. Taught in lesson 08.
 """
 
 import math
@@ -23,18 +23,16 @@ from torch import Tensor, nn
 from tutorial_lib import kernels
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.models.attention import causal_mask
+from tutorial_lib.models.attention import CausalSelfAttention, causal_mask
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
-from tutorial_lib.models.sasrec import FeedForward
+from tutorial_lib.models.sasrec import Block
 
 BUCKETINGS = ("log", "linear")
 MINUTE = 60
 
 
 class IntervalTables(NamedTuple):
-    """What all blocks share: positions [L, d] and intervals [K + 1, d], for keys and for values,
-    and buckets int64 [B, L, L].
-    """
+    """What all blocks share: positions [L, d], intervals [K + 1, d], buckets int64 [B, L, L]."""
 
     position_key: Tensor
     position_value: Tensor
@@ -44,16 +42,12 @@ class IntervalTables(NamedTuple):
 
 
 def linear_buckets(gaps: Tensor, unit: Tensor, last: int) -> Tensor:
-    """The paper's buckets: whole units, at most `last`. gaps int64 [B, L, L] seconds, unit int64
-    [B, 1, 1] -> int64 [B, L, L].
-    """
+    """The paper's buckets: whole units, at most `last`. gaps [B, L, L] seconds, unit [B, 1, 1]."""
     return (gaps // unit).clamp_(max=last)
 
 
 def log_buckets(gaps: Tensor, horizon: Tensor, last: int) -> Tensor:
-    """Buckets of equal width in log(1 + gap / 1 min); `horizon` seconds and more are in the `last`
-    one. int64 [B, L, L].
-    """
+    """Equal widths in log(1 + gap / 1 min); from `horizon` seconds on: `last`. int64 [B, L, L]."""
     scale = last / math.log1p(float(horizon) / MINUTE)
     return (gaps.float() / MINUTE).log1p_().mul_(scale).round_().clamp_(max=last).long()
 
@@ -70,8 +64,7 @@ def personal_units(users: Tensor, times: Tensor, num_users: int) -> Tensor:
 
 
 class Intervals(nn.Module):
-    """Times to buckets 0..last. What it needs to know is fitted on the training part and kept in
-    buffers.
+    """Times to buckets 0..last, by what was fitted on the training part and is kept in buffers.
 
     "log": the horizon, the longest training history. "linear": each user's unit; a user without one
     gets the median unit.
@@ -90,9 +83,8 @@ class Intervals(nn.Module):
         self.register_buffer("unit", torch.zeros(num_users, dtype=torch.int64))
 
     def fit_time(self, split: Split) -> None:
-        users, times = (
-            torch.from_numpy(split.train[name].to_numpy().copy()) for name in ("user", "timestamp")
-        )
+        columns = (split.train[name].to_numpy().copy() for name in ("user", "timestamp"))
+        users, times = map(torch.from_numpy, columns)
         # where the next user begins; a user without events has no span
         offsets = torch.bincount(users).cumsum(0)
         first = torch.cat([offsets.new_zeros(1), offsets[:-1]]).clamp(max=len(times) - 1)
@@ -104,9 +96,7 @@ class Intervals(nn.Module):
             self.unit.copy_(units)
 
     def forward(self, times: Tensor, query_times: Tensor, users: Tensor | None) -> Tensor:
-        """times, query_times int64 [B, L]: when the key happened and when the query asks; users
-        int64 [B] -> int64 [B, L, L].
-        """
+        """Instants of keys and of queries, int64 [B, L]; users int64 [B] -> int64 [B, L, L]."""
         gaps = (query_times[:, :, None] - times[:, None, :]).abs_()
         if self.bucketing == "log":
             return log_buckets(gaps, self.horizon, self.last)
@@ -139,22 +129,8 @@ def interval_attention(
     return (weights[..., None] * (value[..., None, :, :] + relation_value)).sum(-2)
 
 
-class IntervalAttention(nn.Module):
-    """Multi-head `interval_attention` with projections. x [B, L, d] -> [B, L, d]. Tables are split
-    by head, not projected.
-    """
-
-    def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):
-        super().__init__()
-        if heads < 1 or dim % heads:
-            raise TutorialError(
-                f"the width {dim} cannot be split into {heads} equal heads; choose a divisor of"
-                f" {dim}"
-            )
-        self.heads = heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
-        self.dropout = Dropout(dropout)
+class IntervalAttention(CausalSelfAttention):
+    """Multi-head `interval_attention`, [B, L, d]. Tables are split by head, not projected."""
 
     def forward(self, x: Tensor, tables: IntervalTables) -> Tensor:
         query, key, value = self.qkv(x).chunk(3, dim=-1)
@@ -165,18 +141,10 @@ class IntervalAttention(nn.Module):
         return self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
 
 
-class IntervalBlock(nn.Module):
-    """SASRec's block with `IntervalAttention`. [B, L, d] -> [B, L, d]."""
+class IntervalBlock(Block):
+    """SASRec's block with `IntervalAttention`. x [B, L, d], tables -> [B, L, d]."""
 
-    def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = IntervalAttention(dim, heads, dropout)
-        self.feed_forward = FeedForward(dim, hidden, dropout)
-
-    def forward(self, x: Tensor, tables: IntervalTables) -> Tensor:
-        x = x + self.attention(self.norm1(x), tables)
-        return x + self.feed_forward(self.norm2(x))
+    attention_class = IntervalAttention
 
 
 class TiSASRec(SequenceModel):
@@ -212,18 +180,11 @@ class TiSASRec(SequenceModel):
         self.query_time = query_time
         personal = (num_users or 0) if bucketing == "linear" else 0
         self.intervals = Intervals(buckets, bucketing, personal)
-        self.position_key, self.position_value = (
-            nn.Embedding(max_len, dim),
-            nn.Embedding(max_len, dim),
+        self.position_key, self.position_value, self.interval_key, self.interval_value = (
+            nn.Embedding(rows, dim) for rows in (max_len, max_len, buckets + 1, buckets + 1)
         )
-        self.interval_key, self.interval_value = (
-            nn.Embedding(buckets + 1, dim),
-            nn.Embedding(buckets + 1, dim),
-        )
-        self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            IntervalBlock(dim, heads, hidden or dim, dropout) for _ in range(blocks)
-        )
+        self.dropout, sizes = Dropout(dropout), (dim, heads, hidden or dim, dropout)
+        self.blocks = nn.ModuleList(IntervalBlock(*sizes) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)
         self.apply(initialise)
 
@@ -233,11 +194,10 @@ class TiSASRec(SequenceModel):
         asked = times if query_times is None or not self.query_time else query_times
         buckets = self.intervals(times, asked, users)
         occurring = int(buckets.max()) + 1  # rows of later buckets are not looked at
-        positions = (
-            table.weight[: times.shape[1]] for table in (self.position_key, self.position_value)
-        )
-        intervals = (table.weight[:occurring] for table in (self.interval_key, self.interval_value))
-        return IntervalTables(*map(self.dropout, (*positions, *intervals)), buckets)
+        rows = times.shape[1], times.shape[1], occurring, occurring
+        tables = self.position_key, self.position_value, self.interval_key, self.interval_value
+        looked_at = (table.weight[:count] for table, count in zip(tables, rows, strict=True))
+        return IntervalTables(*map(self.dropout, looked_at), buckets)
 
     def through_blocks(self, x: Tensor, tables: IntervalTables) -> Tensor:
         for block in self.blocks:
