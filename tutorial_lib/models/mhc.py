@@ -300,8 +300,7 @@ class HyperConnection(nn.Module):
         output = function(gathered.view(batch, length, dim)).reshape(-1, dim)
         if mean:
             streams, post = streams.sum(1, keepdim=True) / given, post.mean(0, keepdim=True)
-        # under autocast the output has shorter numbers than the streams
-        return Carry.apply(streams, res, post, output.to(streams)).view(batch, length, -1, dim)
+        return Carry.apply(streams, res, post, output).view(batch, length, -1, dim)
 
 
 class HyperBlock(nn.Module):
