@@ -18,6 +18,7 @@ from benchmarks.bench import Row, print_peak, shown
 
 PARTS = {
     "spine": bench.rows,
+    "ranking": bench.rankings,
     "streams": bench_streams.rows,
     "ssm": bench_ssm.rows,
     "mamba": bench_mamba.rows,

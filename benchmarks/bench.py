@@ -5,6 +5,7 @@ Goals are printed beside the measurements and never asserted: another machine, o
 other numbers.
 """
 
+import contextlib
 import resource
 import statistics
 import subprocess
@@ -24,7 +25,7 @@ from tutorial_lib.data.sequences import Batch, training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.evaluate import evaluate
 from tutorial_lib.losses import full_softmax
-from tutorial_lib.models import build_model
+from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer
 
 ITEMS = 3416  # as many as in MovieLens 1M, like the 6,040 users below
@@ -118,9 +119,9 @@ def resident(peak: bool) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
 
 
-def softmax_peak(which: str, rows: int, items: int) -> float:
-    """Megabytes on top of the operands that one forward and backward pass takes, measured in a
-    process of its own.
+def peak_of(which: str, rows: int, items: int) -> float:
+    """Megabytes on top of the operands that one forward and backward pass of a softmax takes, or on
+    top of model and data a ranking; measured in a process of its own.
     """
     command = [
         sys.executable,
@@ -137,6 +138,14 @@ def softmax_peak(which: str, rows: int, items: int) -> float:
 
 
 def print_peak(which: str, rows: int, items: int) -> None:
+    if which == "ranking":
+        model, split, chosen = catalogue(items, rows)
+        with contextlib.suppress(OSError):  # Linux: forget the peak of making the data
+            Path("/proc/self/clear_refs").write_text("5")
+        before = resident(peak=False)
+        evaluate(model, split, "test", max_len=1, users=chosen, sampled=100)
+        print(resident(peak=True) - before)
+        return
     operands = softmax_operands(rows, items)
     loss = {"ours": full_softmax, "textbook": full_softmax.__wrapped__}[which]
     small = softmax_operands(64, 64)
@@ -147,7 +156,7 @@ def print_peak(which: str, rows: int, items: int) -> None:
 
 
 def softmax_memory(rows: int) -> Row:
-    ours, theirs = (softmax_peak(which, rows, ITEMS) for which in ("ours", "textbook"))
+    ours, theirs = (peak_of(which, rows, ITEMS) for which in ("ours", "textbook"))
     return compared(
         f"peak memory, {rows:,} positions x {ITEMS:,} items", ours, theirs, "MB", "less"
     )
@@ -159,7 +168,7 @@ def large_catalogue(rows: int, items: int = 100_000) -> Row:
     name = f"peak memory, {rows:,} positions x {items:,} items"
     return compared(
         name,
-        softmax_peak("ours", rows, items),
+        peak_of("ours", rows, items),
         whole,
         "MB",
         "less (textbook: one matrix, computed)",
@@ -189,6 +198,69 @@ def full_ranking(split: Split, repeats: int) -> Row:
         seconds.append(time.perf_counter() - begin)
     name = f"full ranking, {len(split.test):,} users x {split.dataset.num_items:,} items"
     return {"name": name, "ours": statistics.median(seconds), "unit": "s", "goal": "under 10 s"}
+
+
+class LastItem(SequenceModel):
+    """The state is the vector of the last item: a ranking costs nothing but the ranking."""
+
+    def forward(self, items, times=None, query_times=None):
+        return self.item_embedding(items)
+
+
+def catalogue(items: int, users: int) -> tuple[SequenceModel, Split, np.ndarray]:
+    """`users` to evaluate, with histories as in `synthetic`; a hundred others know all the items."""
+    rng = np.random.default_rng(0)
+    lengths = np.clip(20 + np.exp(rng.normal(4.25, 1.15, users)), 20, 2300).astype(np.int64)
+    item = np.floor(items * rng.random(lengths.sum()) ** 2.5).astype(np.int64)
+    others = np.tile(rng.permutation(items), 2)
+    owner = users + np.arange(len(others)) * 100 // len(others)
+    table = {
+        "user": np.append(np.repeat(np.arange(users), lengths), owner),
+        "item": np.append(item, others),
+        "timestamp": 978_000_000 + np.arange(len(item) + len(others)),
+    }
+    events = pd.DataFrame(table)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LastItem(items, 200, 64)
+    return model, leave_last_out(make_dataset("catalogue", events)), np.arange(users)
+
+
+def product_and_count(model: SequenceModel, split: Split, users: np.ndarray) -> torch.Tensor:
+    """The least that a full ranking must do, in pieces of 1,000 users and 1,024 items."""
+    table = model.item_embedding.weight.detach()
+    last = split.dataset.events["item"].to_numpy()[split.test.row[users]]
+    counts = []
+    for states in table[last].split(1000):
+        own = (states * states).sum(1, keepdim=True)
+        pieces = table.split(1024)
+        counts.append(sum((states @ piece.T > own).sum(1) for piece in pieces))
+    return torch.cat(counts)
+
+
+def ranking(items: int, users: int, repeats: int, sampled: int = 0) -> Row:
+    model, split, chosen = catalogue(items, users)
+    name = f"{'among 100 and ' if sampled else ''}full ranking, {users:,} users x {items:,} items"
+    return compared(
+        name,
+        *interleaved(
+            lambda: evaluate(model, split, "test", max_len=1, users=chosen, sampled=sampled),
+            lambda: product_and_count(model, split, chosen),
+            repeats,
+        ),
+        "s",
+        "0.3 of the product alone" if sampled else "0.7 of the product and the count alone",
+    )
+
+
+def ranking_memory(items: int, users: int) -> Row:
+    name = f"peak memory, among 100 and full, {users:,} users x {items:,} items"
+    return {
+        "name": name,
+        "ours": peak_of("ranking", users, items),
+        "unit": "MB",
+        "goal": "under 600 MB above the model",
+    }
 
 
 def batching(split: Split, repeats: int) -> Row:
@@ -233,3 +305,10 @@ def rows(repeats: int, part: int) -> list[Callable[[], Row]]:
         if part > 1
         else [*speed, lambda: softmax_memory(25_600), lambda: large_catalogue(2_000)]
     )
+
+
+def rankings(repeats: int, part: int) -> list[Callable[[], Row]]:
+    """A catalogue of shop size and a very large one."""
+    sizes, few = [(60_000 // part, 1000 // part), (1_000_000 // part, 100 // part)], repeats // 4
+    speed = [lambda s=s, n=n: ranking(*s, max(1, few), sampled=n) for s in sizes for n in (0, 100)]
+    return speed if part > 1 else [*speed, *(lambda s=s: ranking_memory(*s) for s in sizes)]

@@ -203,7 +203,7 @@ def _answer(
         torch.from_numpy(~trained[item]).to(device),
         Pairs(row, seen, device),
         Pairs(drawn_by, negatives[drawn_by, place], device),
-        np.flatnonzero(~trained),
+        torch.from_numpy(~trained).to(device),
     )
     got = answer(model, states, question, lists)
     by_row = question.drawn.row
