@@ -57,7 +57,6 @@ from tutorial_lib.exercises import lesson23
 from tutorial_lib.experiments.results import (
     FACTS,
     RESULTS,
-    SUITES,
     read_quality,
     read_ranks,
     read_results,
@@ -253,14 +252,14 @@ TABLES = {
 
 
 def committed_runs(name):
-    """The runs of a data set, with the columns label and run, and the folder of their ranks."""
+    """The runs of a data set, with the columns label and run."""
     if name in suite_names():
-        return read_suite(name, "stability", "runs"), SUITES / name
+        return read_suite(name, "stability", "runs")
     tables = [read_results(f"{kind}_{name}") for kind in TABLES[name]]
     runs = pd.concat(tables).query("clock.isna() or clock == 'real'").fillna({"options": ""})
     label = {key: text for text, key in EARLIER.items()}
     runs["label"] = [label.get(key, "") for key in zip(runs["model"], runs["options"], strict=True)]
-    return runs, RESULTS
+    return runs
 
 
 WHERE = {name: committed_runs(name) for name in sorted({*suite_names(), *TABLES} - {"control"})}
@@ -270,16 +269,16 @@ known = {}
 def values(name, label, metric=ndcg):
     """A metric of every test user, float64 [seeds, users]."""
     if (name, label, metric) not in known:
-        runs, folder = WHERE[name]
+        runs = WHERE[name]
         own = runs[runs["label"] == label].sort_values("seed")["run"]
         known[name, label, metric] = np.stack(
-            [per_user(r, metric(r)) for r in (read_ranks(run, folder) for run in own)]
+            [per_user(r, metric(r)) for r in map(read_ranks, own)]
         )
     return known[name, label, metric]
 
 
 def has(name, *labels):
-    return set(labels) <= set(WHERE[name][0]["label"])
+    return set(labels) <= set(WHERE[name]["label"])
 
 
 def effect(part, data, what, differences, demand=0.0, unit="NDCG@10"):
@@ -354,8 +353,8 @@ PUBLISHED = "deepm3-published"  # the field of the DeepM3 code, crossed by one R
 
 
 def of_suite(name, stage, table, **where):
-    """Rows of a table of the suite; none where the stage has not run or has nothing to say."""
-    if name not in suite_names() or not (SUITES / name / stage / f"{table}.csv").exists():
+    """Rows of a table of the suite; none where the suite has not run or the stage has nothing to say."""
+    if name not in suite_names():
         return []
     rows = read_suite(name, stage, table)
     for column, wanted in where.items():
