@@ -4,7 +4,7 @@ the student must be given.
 
 import numpy as np
 
-from tutorial_lib.data.facts import gaps, irregularity
+from tutorial_lib.data.gaps import gaps, irregularity
 from tutorial_lib.exercises import lesson01
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tutorial_lib.entropy import fibre_entropy, shuffled
+from studies.entropy import fibre_entropy, shuffled
 from tutorial_lib.exercises import lesson22
 
 

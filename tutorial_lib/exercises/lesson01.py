@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.checks import Wrong, exercise
-from tutorial_lib.data.facts import gaps, irregularity
+from tutorial_lib.data.gaps import gaps, irregularity
 from tutorial_lib.exercises import compare_letters
 
 

@@ -1,7 +1,7 @@
 """What each part of a Transformer block is worth: SASRec with one part removed at a time. Taught in
 lesson 06.
 
-    OMP_NUM_THREADS=1 python -m tutorial_lib.experiments.block_ablation
+    OMP_NUM_THREADS=1 python -m studies.block_ablation
 
 makes data/facts/block_ablation.csv again, in about 20 minutes on one core. Two tasks. "sample": the
 next item in the simulated world, NDCG@10. "replay": six items and a request "number k again", share
@@ -24,18 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import tutorial_lib
 from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
+from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward
 from tutorial_lib.train import TrainConfig, train
 
-TABLE = Path(tutorial_lib.__file__).parent.parent / "data" / "facts" / "block_ablation.csv"
+TABLE = FACTS / "block_ablation.csv"
 USERS, MAX_LEN, DIM, EPOCHS = 1000, 60, 32, 6
 SEEDS, RATES = range(5), (3e-3, 1e-2, 3e-2)
 REPLAY_ITEMS, REPLAY_EVENTS, REPLAY_STEPS = 30, 6, 400
@@ -217,7 +217,7 @@ def at_best_rate(table: pd.DataFrame) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.block_ablation", description="See lesson 06."
+        prog="python -m studies.block_ablation", description="See lesson 06."
     )
     parser.add_argument(
         "--table", type=Path, default=TABLE, help="where the result goes (default: %(default)s)"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutorial_lib.experiments.probe import ShuffledPast, main, probe
+from studies.probe import ShuffledPast, main, probe
 from tutorial_lib.experiments.runs import Run, execute
 from tutorial_lib.train import TrainConfig
 

@@ -7,11 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tutorial_lib.data.events import make_dataset
-from tutorial_lib.data.sequences import training_batches
-from tutorial_lib.data.splits import make_split
-from tutorial_lib.experiments import rating_claim
-from tutorial_lib.experiments.rating_claim import (
+from studies import rating_claim
+from studies.rating_claim import (
     TABLE,
     RatingHead,
     Stars,
@@ -24,6 +21,9 @@ from tutorial_lib.experiments.rating_claim import (
     train_head,
     train_pairs,
 )
+from tutorial_lib.data.events import make_dataset
+from tutorial_lib.data.sequences import training_batches
+from tutorial_lib.data.splits import make_split
 
 DAY = 86_400
 

@@ -6,10 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tutorial_lib.data.sequences import evaluation_batches
-from tutorial_lib.errors import TutorialError
-from tutorial_lib.experiments.results import read_suite, suite_names
-from tutorial_lib.experiments.solver_swap import (
+from studies.solver_swap import (
     EVALUATIONS,
     LABELS,
     TABLE,
@@ -18,6 +15,9 @@ from tutorial_lib.experiments.solver_swap import (
     main,
     swapped,
 )
+from tutorial_lib.data.sequences import evaluation_batches
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.results import read_suite, suite_names
 from tutorial_lib.experiments.stages.lineup import select
 from tutorial_lib.experiments.stages.work import load_model
 from tutorial_lib.experiments.suite import Suite, run_suite

@@ -1,7 +1,7 @@
 """How exactly can stars be predicted? RMSE of SS4Rec with a rating head beside MF, NeuMF and
 counting. Taught in lesson 23.
 
-    python -m tutorial_lib.experiments.rating_claim --dataset ml-100k
+    python -m studies.rating_claim --dataset ml-100k
 
 makes data/facts/rating_claim.csv. Temporal split, every later rating a target; what is fitted is
 fitted on the training part. Each trained model tries the same number of settings with seed 0,
@@ -302,7 +302,7 @@ def claim(name: str, users: int | None, seeds: int, say: Callable[[str], None]) 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.rating_claim", description=__doc__.split("\n")[0]
+        prog="python -m studies.rating_claim", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
         "--dataset", default="ml-100k", help="data with ratings and times (default: %(default)s)"

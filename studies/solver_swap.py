@@ -1,7 +1,7 @@
 """One set of weights, solved in six ways: what do solver and steps do to ranking and latency?
 Taught in lesson 23.
 
-    python -m tutorial_lib.experiments.solver_swap experiments/sample
+    python -m studies.solver_swap experiments/sample
 
 reads the trained deepm3-rk4 and deepm3-euler of a finished suite and makes
 data/facts/solver_swap.csv. Every seed of both is evaluated under Euler and RK4 with 1, 2 and 4
@@ -168,7 +168,7 @@ def swap(suite: Path, repeats: int = 15) -> pd.DataFrame:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.solver_swap", description=__doc__.split("\n")[0]
+        prog="python -m studies.solver_swap", description=__doc__.split("\n")[0]
     )
     parser.add_argument(
         "suite",

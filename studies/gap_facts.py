@@ -1,56 +1,29 @@
 """What the clocks of the data sets say: gaps, ties, irregularity, and what a split makes of them.
 Taught in lesson 01.
 
-Real data may not be shipped with the project, but aggregates may: data/facts/gap_facts.csv holds
-one row per data set, and `python -m tutorial_lib.data.facts --write` computes it again from the
-data sets that are on this machine.
+    python -m studies.gap_facts --write
+
+makes data/facts/gap_facts.csv again, one row for each data set that is on this machine. Real data
+may not be shipped with the project, but aggregates may.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-import tutorial_lib
+from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset
+from tutorial_lib.data.gaps import gaps, irregularity
 from tutorial_lib.data.simulate import SITTING
 from tutorial_lib.data.splits import Split, leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.results import FACTS
 
-FACTS = Path(tutorial_lib.__file__).parent.parent / "data" / "facts" / "gap_facts.csv"
+TABLE = FACTS / "gap_facts.csv"
 NAMES = ("sample", "control", "ml-100k", "amazon-grocery")
-
-
-def gaps(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds between consecutive events of the same user, and whose they are; both int64 [events -
-    users].
-
-    `events` must be sorted by (user, timestamp). The step from one user's last event to the next
-    user's first is no gap.
-    """
-    users, times = events["user"].to_numpy(), events["timestamp"].to_numpy()
-    same = np.diff(users) == 0
-    return np.diff(times)[same], users[1:][same]
-
-
-def irregularity(events: pd.DataFrame) -> np.ndarray:
-    """Coefficient of variation (CV) of each user's gaps, standard deviation over mean: float64
-    [users], without unit.
-
-    0 = as regular as a metronome, about 1 = by chance alone, more = bursts. NaN where it is not
-    defined: fewer than two gaps, or all gaps 0. With n gaps it cannot exceed sqrt(n - 1), so short
-    histories have small values.
-    """
-    seconds, user = gaps(events)
-    size = int(events["user"].max()) + 1
-    count = np.bincount(user, minlength=size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(user, seconds, size) / count
-        spread = np.sqrt(np.bincount(user, (seconds - mean[user]) ** 2, size) / count)
-        return np.where(count > 1, spread / mean, np.nan)
 
 
 def later_share(split: Split) -> np.ndarray:
@@ -102,16 +75,14 @@ def gap_facts(dataset: Dataset) -> dict[str, str | float]:
     }
 
 
-def read_facts(path: Path = FACTS) -> pd.DataFrame:
+def read_facts(path: Path = TABLE) -> pd.DataFrame:
     """The committed table, indexed by data set."""
     if not path.exists():
-        raise TutorialError(
-            f"{path} is missing: make it with python -m tutorial_lib.data.facts --write."
-        )
+        raise TutorialError(f"{path} is missing: make it with python -m studies.gap_facts --write.")
     return pd.read_csv(path, index_col="dataset")
 
 
-def write_facts(path: Path = FACTS, data_dir: Path | None = None) -> None:
+def write_facts(path: Path = TABLE, data_dir: Path | None = None) -> None:
     """Compute the rows of all data sets that are here; rows of the others stay as they were."""
     kept = (
         pd.read_csv(path, dtype=str).set_index("dataset", drop=False)
@@ -131,23 +102,14 @@ def write_facts(path: Path = FACTS, data_dir: Path | None = None) -> None:
         except TutorialError as error:
             print(error, "Its row stays as it was." if name in kept.index else "It gets no row.")
             rows += [kept.loc[name].to_dict()] if name in kept.index else []
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(part, index=False, lineterminator="\n")
-        os.replace(part, path)
-    except OSError as error:
-        if part.exists():
-            part.unlink()
-        raise TutorialError(
-            f"{path} could not be written ({error}): choose a writable folder with space."
-        ) from error
+    with replacing(path) as partial:
+        pd.DataFrame(rows).to_csv(partial, index=False, lineterminator="\n")
 
 
 def main() -> None:
-    """Command line: python -m tutorial_lib.data.facts --write."""
+    """Command line: python -m studies.gap_facts --write."""
     parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.data.facts", description="Recompute data/facts."
+        prog="python -m studies.gap_facts", description="Recompute data/facts."
     )
     parser.add_argument(
         "--write", action="store_true", required=True, help="write data/facts/gap_facts.csv again"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from tutorial_lib.entropy import (
+from studies.entropy import (
     burstiness,
     discretise,
     entropy,

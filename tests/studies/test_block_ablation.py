@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from tutorial_lib.errors import TutorialError
-from tutorial_lib.experiments import block_ablation
-from tutorial_lib.experiments.block_ablation import (
+from studies import block_ablation
+from studies.block_ablation import (
     RATES,
     SEEDS,
     TABLE,
@@ -19,6 +18,7 @@ from tutorial_lib.experiments.block_ablation import (
     main,
     replay_batch,
 )
+from tutorial_lib.errors import TutorialError
 from tutorial_lib.models import build_model
 
 ITEMS = torch.tensor([[3, 14, 15, 9, 2], [6, 5, 7, 0, 0]])

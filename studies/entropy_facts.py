@@ -1,7 +1,7 @@
 """How irregular the gaps of a data set are, and what their order says: one row of
 data/facts/entropy.csv. Taught in lesson 22.
 
-python -m tutorial_lib.experiments.entropy_facts --dataset sample --table data/facts/entropy.csv
+python -m studies.entropy_facts --dataset sample --table data/facts/entropy.csv
 """
 
 import argparse
@@ -11,12 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.checkpoint import replacing
-from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.events import Dataset
-from tutorial_lib.data.facts import gaps, irregularity
-from tutorial_lib.data.splits import temporal_split
-from tutorial_lib.entropy import (
+from studies.entropy import (
     burstiness,
     discretise,
     entropy_rate,
@@ -27,6 +22,11 @@ from tutorial_lib.entropy import (
     shuffled,
     words,
 )
+from tutorial_lib.checkpoint import replacing
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.events import Dataset
+from tutorial_lib.data.gaps import gaps, irregularity
+from tutorial_lib.data.splits import temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
@@ -139,8 +139,7 @@ def read_entropy(path: Path = TABLE) -> pd.DataFrame:
     """The committed table, indexed by data set."""
     if not path.exists():
         raise TutorialError(
-            f"{path.name} is missing: make it with python -m tutorial_lib.experiments.entropy_facts"
-            " --table FILE."
+            f"{path.name} is missing: make it with python -m studies.entropy_facts --table FILE."
         )
     return pd.read_csv(path, index_col="dataset")
 
@@ -196,9 +195,7 @@ def write_row(row: dict, path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.entropy_facts", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m studies.entropy_facts", description=__doc__)
     parser.add_argument(
         "--dataset", required=True, help="a name that load_dataset knows, or csv:PATH"
     )

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studies.entropy_facts import main, measure, read_entropy, verdict, write_row
 from tutorial_lib.data.datasets import find, load_dataset
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.simulate import World, simulate
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.experiments.entropy_facts import main, measure, read_entropy, verdict, write_row
 
 NAMES = ["sample", "control", "ml-100k", "amazon-grocery"]
 # depend on how often was shuffled

@@ -1,7 +1,7 @@
 """What does a trained run use? Its test NDCG@10 on histories that are cut short, or shuffled.
 Taught in lesson 07.
 
-python -m tutorial_lib.experiments.probe runs/RUN --table data/facts/NAME.csv
+python -m studies.probe runs/RUN --table data/facts/NAME.csv
 """
 
 import argparse
@@ -81,9 +81,7 @@ def probe(folder: Path, lengths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 200)) -
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.probe", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m studies.probe", description=__doc__)
     parser.add_argument(
         "run", type=Path, help="folder of a finished run, as 'train --out' wrote it"
     )
