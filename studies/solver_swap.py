@@ -13,8 +13,6 @@ not matter for them.
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -30,7 +28,12 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.experiments.runs import Run, code_version
-from tutorial_lib.experiments.stages.efficiency import answer, longest_histories, stream
+from tutorial_lib.experiments.stages.efficiency import (
+    answer,
+    longest_histories,
+    milliseconds,
+    stream,
+)
 from tutorial_lib.experiments.stages.work import load_model, one_thread
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.statistics import paired_bootstrap
@@ -80,19 +83,6 @@ def swapped(model: SequenceModel, run: Run, solver: str, steps: int) -> Sequence
     return other.eval()
 
 
-def milliseconds(calls: dict[tuple, Callable[[], object]], repeats: int) -> dict[tuple, float]:
-    """Median time of each call, over rounds in which each is called once; the first two rounds do
-    not count.
-    """
-    spent = {way: [] for way in calls}
-    for _ in range(repeats + 2):
-        for way, call in calls.items():
-            begin = time.perf_counter()
-            call()
-            spent[way].append(time.perf_counter() - begin)
-    return {way: 1000 * float(np.median(seconds[2:])) for way, seconds in spent.items()}
-
-
 @torch.inference_mode()
 def latencies(
     models: dict[tuple, SequenceModel], split: Split, max_len: int, repeats: int
@@ -107,8 +97,9 @@ def latencies(
             way: partial(answer, model, batch) for way, model in models.items()
         }
     kinds["one_more_event_ms"] = {way: stream(model, batch) for way, model in models.items()}
-    found = {kind: milliseconds(calls, repeats) for kind, calls in kinds.items()}
-    return {way: {kind: times[way] for kind, times in found.items()} for way in models}
+    found = {kind: milliseconds([*calls.values()], repeats) for kind, calls in kinds.items()}
+    rows = zip(*found.values(), strict=True)
+    return {way: dict(zip(found, row, strict=True)) for way, row in zip(models, rows, strict=True)}
 
 
 def swap(suite: Path, repeats: int = 15) -> pd.DataFrame:

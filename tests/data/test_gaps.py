@@ -33,3 +33,10 @@ def test_irregularity_ignores_the_unit_and_the_start():
     assert irregularity(table(times))[0] == pytest.approx(
         irregularity(table(7 * times + 10**9))[0], rel=1e-12
     )
+
+
+def test_irregularity_of_fewest_gaps_and_users_without_events():
+    """The suite asks for three gaps; users who are not in the training part have no CV."""
+    cv = irregularity(table([0, 2, 8], [0, 2, 8, 14]), least=3, num_users=4)
+    assert np.isnan(cv[[0, 2, 3]]).all()
+    assert cv[1] == pytest.approx(np.std([2, 6, 6]) / np.mean([2, 6, 6]))

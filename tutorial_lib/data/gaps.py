@@ -18,18 +18,21 @@ def gaps(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return np.diff(times)[same], users[1:][same]
 
 
-def irregularity(events: pd.DataFrame) -> np.ndarray:
+def irregularity(
+    events: pd.DataFrame, *, least: int = 2, num_users: int | None = None
+) -> np.ndarray:
     """Coefficient of variation (CV) of each user's gaps, standard deviation over mean: float64
     [users], without unit.
 
     0 = as regular as a metronome, about 1 = by chance alone, more = bursts. NaN where it is not
-    defined: fewer than two gaps, or all gaps 0. With n gaps it cannot exceed sqrt(n - 1), so short
-    histories have small values.
+    defined: fewer than `least` gaps, or all gaps 0. With n gaps it cannot exceed sqrt(n - 1), so
+    short histories have small values. `num_users`: more than occur in the table, if some have no
+    event there.
     """
     seconds, user = gaps(events)
-    size = int(events["user"].max()) + 1
+    size = int(events["user"].max()) + 1 if num_users is None else num_users
     count = np.bincount(user, minlength=size)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(user, seconds, size) / count
         spread = np.sqrt(np.bincount(user, (seconds - mean[user]) ** 2, size) / count)
-        return np.where(count > 1, spread / mean, np.nan)
+        return np.where(count >= least, spread / mean, np.nan)

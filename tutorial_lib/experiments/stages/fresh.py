@@ -46,6 +46,7 @@ def sources(stage: str) -> list[Path]:
         library / "evaluate.py",
         library / "statistics.py",
         library / "data" / "corrupt.py",
+        library / "data" / "gaps.py",
     ]
     return [folder / f"{stage}.py", *shared]
 
