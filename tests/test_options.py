@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tutorial_lib.experiments.rename import rename_option
+from tutorial_lib.experiments.rename import main, rename_option
 from tutorial_lib.experiments.results import (
     RESULTS,
     read_ranks,
@@ -150,3 +150,11 @@ class TestRename:
 
     def test_another_model_keeps_its_option(self, renamed):
         assert rename_option("tisasrec", "motion", "flow", renamed) == []
+
+    def test_command(self, capsys):
+        """It asks for a name that the code has; what no table holds changes nothing."""
+        assert main(["deepm3", "flow", "motion"]) == 2
+        assert "deepm3 knows no option 'motion'" in capsys.readouterr().err
+        assert main(["unheard", "flow", "motion"]) == 2
+        assert main(["deepm3", "motion", "flow"]) == 0
+        assert "no table holds the option motion of deepm3" in capsys.readouterr().out

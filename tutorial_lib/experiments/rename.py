@@ -10,14 +10,17 @@ which its ranks bear.
 import argparse
 import hashlib
 import json
+import sys
 import zipfile
 from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
+from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import RESULTS, write_suite
 from tutorial_lib.experiments.runs import write_text
+from tutorial_lib.models import model_options
 
 
 def rename_option(model: str, old: str, new: str, folder: Path = RESULTS) -> list[str]:
@@ -93,10 +96,25 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-if __name__ == "__main__":
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tutorial_lib.experiments.rename", description=__doc__.split("\n")[0]
     )
     for word in ("model", "old", "new"):
         parser.add_argument(word)
-    print("\n".join(rename_option(**vars(parser.parse_args()))) or "no table holds this option")
+    args = parser.parse_args(arguments)
+    try:
+        if args.new not in model_options(args.model):
+            raise TutorialError(
+                f"{args.model} knows no option {args.new!r}: rename it there first, then here"
+            )
+        changed = rename_option(args.model, args.old, args.new)
+    except TutorialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(changed) or f"no table holds the option {args.old} of {args.model}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
