@@ -277,7 +277,7 @@ def prose_faults(
     for span in {
         span
         for span in take_apart(english).spans
-        if re.fullmatch(r"tutorial_lib(?:[./]\w+)*(?:\.py|/)?", span)
+        if re.fullmatch(r"(?:tutorial_lib|studies)(?:[./]\w+)*(?:\.py|/)?", span)
     }:
         try:
             if "/" in span and not (course.root / span).exists():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from exercises.checking import Wrong, compare_letters, exercise
-from tutorial_lib.data.facts import gaps, irregularity
+from tutorial_lib.data.gaps import gaps, irregularity
 
 
 def _table(*histories: list[int]) -> pd.DataFrame:

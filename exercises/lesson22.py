@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from exercises.checking import Wrong, compare_letters, exercise
-from tutorial_lib.entropy import fibre_entropy, shuffled
+from studies.entropy import fibre_entropy, shuffled
 
 
 def _number(got) -> float:

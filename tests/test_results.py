@@ -2,24 +2,30 @@
 them.
 """
 
+import hashlib
 import json
+import re
+import zipfile
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import hit_rate, ndcg, per_user
+from tutorial_lib.evaluate import Ranks, hit_rate, ndcg, per_user
 from tutorial_lib.experiments.results import (
     RESULTS,
-    SUITES,
+    add_ranks,
+    rank_file,
     read_quality,
     read_ranks,
     read_results,
     read_suite,
     suite_names,
+    suite_tables,
     suite_values,
 )
-from tutorial_lib.experiments.stages.fresh import digest
 from tutorial_lib.train import TrainConfig
 
 TABLES = sorted(path.stem for path in RESULTS.glob("*.csv"))
@@ -45,12 +51,24 @@ def test_provenance_is_complete(table):
         assert TrainConfig(**configuration["config"]).seed == row["seed"]
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_every_rank_file_belongs_to_a_table(table):
-    known = {run for name in TABLES for run in read_results(name)["run"]}
-    assert {
-        path.name.removesuffix(".csv.gz") for path in (RESULTS / "ranks").glob("*.csv.gz")
-    } == known
+def test_every_rank_belongs_to_a_table_and_is_stored_once():
+    """In the file that bears the name of its targets."""
+    tables = [read_results(table) for table in TABLES]
+    tables += [read_suite(name, "stability", "runs") for name in suite_names()]
+    wanted: dict[str, set[str]] = {}
+    for row in pd.concat(tables).to_dict("records"):
+        wanted.setdefault(rank_file(row).name, set()).add(row["run"])
+    stored = {}
+    for file in (RESULTS / "ranks").iterdir():
+        with np.load(file) as held:
+            stored[file.name] = set(held.files) - {"user", "candidates"}
+    assert stored == wanted
+
+
+def test_results_stay_few_and_small():
+    files = [path for path in RESULTS.rglob("*") if path.is_file()]
+    assert len(files) <= 60 and sum(path.stat().st_size for path in files) < 12e6
+    assert {path.suffix for path in files} == {".csv", ".npz", ".zip", ".md"}
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -91,23 +109,27 @@ class TestSuites:
 
     def test_provenance(self, name):
         """Made from a committed state, on one state of the data; no table was touched afterwards."""
-        folder, runs = SUITES / name, read_suite(name, "stability", "runs")
+        runs = read_suite(name, "stability", "runs")
         assert (
             runs["data_fingerprint"].nunique() == 1
             and not runs["code_version"].str.contains("changed|unknown").any()
         )
-        assert {path.name.removesuffix(".csv.gz") for path in (folder / "ranks").iterdir()} == set(
-            runs["run"]
-        )
-        for path in folder.glob("*/provenance.json"):
-            provenance = json.loads(path.read_text(encoding="utf-8"))
-            assert (
-                provenance["settings"]["data"] == runs["data_fingerprint"][0]
-                and "changed" not in provenance["code_version"]
-            )
-            assert {
-                file: digest(path.parent / file) for file in provenance["outputs"]
-            } == provenance["outputs"]
+        with zipfile.ZipFile(RESULTS / "suite" / f"{name}.zip") as archive:
+            stages = [file for file in archive.namelist() if file.endswith("provenance.json")]
+            assert len(stages) == 7
+            tables = []
+            for file in stages:
+                provenance = json.loads(archive.read(file))
+                assert (
+                    provenance["settings"]["data"] == runs["data_fingerprint"][0]
+                    and "changed" not in provenance["code_version"]
+                )
+                made = [out for out in provenance["outputs"] if out.endswith(".csv")]
+                tables += [f"{provenance['stage']}/{out[:-4]}" for out in made]
+                for out in made:
+                    table = archive.read(f"{provenance['stage']}/{out}")
+                    assert hashlib.sha256(table).hexdigest()[:16] == provenance["outputs"][out]
+        assert sorted(tables) == sorted(suite_tables(name))
 
     def test_every_time_aware_model_has_its_twin_and_five_seeds(self, name):
         models = read_suite(name, "stability", "models").set_index("model")
@@ -136,3 +158,63 @@ def test_unknown_table_names_the_known(tmp_path):
     (tmp_path / "one.csv").write_text("run\n")
     with pytest.raises(TutorialError, match="no result table 'two' .* known are one"):
         read_results("two", tmp_path)
+
+
+class TestRanks:
+    ONE = Ranks(
+        np.array([3, 5, 9]), np.array([0, 70_000, 2]), np.array([0, 1, 0]), np.array([80_000] * 3)
+    )
+
+    def beside(self, **change) -> Ranks:
+        counts = [np.array(values) for values in ([0, 9, 1], [0, 0, 1], [101] * 3)]
+        return replace(self.ONE, sampled=Ranks(self.ONE.user, *counts), **change)
+
+    def test_come_back_bit_for_bit(self, tmp_path):
+        """With and without sampled negatives, for counts that need 8 and 32 bits."""
+        small = self.beside(greater=np.array([1, 2, 3]))
+        add_ranks({"a": self.ONE, "b": small}, tmp_path / "ranks" / "data.npz")
+        for run, one in (("a", self.ONE), ("b", small)):
+            again = read_ranks(run, tmp_path)
+            assert (again.sampled is None) == (one.sampled is None)
+            for got, want in ((again, one), (again.sampled, one.sampled)):
+                for name in ("user", "greater", "equal", "candidates") if want else ():
+                    values = getattr(got, name)
+                    assert values.dtype == np.int64 and np.array_equal(values, getattr(want, name))
+
+    def test_same_runs_same_bytes_and_a_run_is_replaced(self, tmp_path):
+        first, second = tmp_path / "ranks" / "x.npz", tmp_path / "ranks" / "y.npz"
+        add_ranks({"b": self.ONE}, first)
+        add_ranks({"a": self.beside()}, first)
+        add_ranks({"a": self.ONE, "b": replace(self.ONE, equal=self.ONE.equal + 1)}, second)
+        assert read_ranks("b", tmp_path).equal.tolist() == [0, 1, 0]  # x.npz comes first
+        add_ranks({"a": self.beside(), "b": self.ONE}, second)
+        assert first.read_bytes() == second.read_bytes()
+
+    def test_other_targets_are_refused_and_nothing_is_lost(self, tmp_path):
+        file = tmp_path / "ranks" / "x.npz"
+        add_ranks({"a": self.ONE}, file)
+        before = file.read_bytes()
+        other = replace(self.ONE, user=np.array([3, 5, 8]))
+        with pytest.raises(TutorialError, match="b was tested on other targets .* another folder"):
+            add_ranks({"b": other}, file)
+        assert file.read_bytes() == before and [*file.parent.iterdir()] == [file]
+
+    def test_unknown_run(self, tmp_path):
+        with pytest.raises(TutorialError, match=r"no file in .*/ranks/ holds a run 'a'"):
+            read_ranks("a", tmp_path)
+
+
+def test_the_readme_says_for_each_table_which_lesson_and_which_commands():
+    text = (RESULTS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \| ([\d, ()]+) \| `(# \S+)` \|", text, flags=re.MULTILINE)
+    lessons = {}
+    for names, where, heading in rows:
+        assert f"\n{heading}" in text.split("```")[-2]  # among the commands
+        for name in re.findall(r"`([^`]+)\.csv`", names):
+            lessons[name] = set(re.findall(r"\d+", where))
+            assert re.search(rf"{name}|{heading[2:].rstrip('*')}\S*\$", text.split("```")[-2])
+    assert sorted(lessons) == TABLES
+    for path in (RESULTS.parents[1] / "notebooks" / "source").glob("*.py"):
+        read = r"(?:read_results|read_quality|with_rates)\(\"([^\"{]+)\""
+        for table in re.findall(read, path.read_text(encoding="utf-8")):
+            assert path.name[:2] in lessons[table], (path.name, table)

@@ -44,11 +44,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from studies.gap_facts import gap_facts, later_share, read_facts
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import validate
-from tutorial_lib.data.facts import gap_facts, later_share, read_facts
 from tutorial_lib.data.sequences import fit_gap_statistics, training_batches
 from tutorial_lib.errors import TutorialError
 from exercises import lesson01
@@ -145,7 +145,7 @@ expect_true("seven events of two people have five gaps", sum(map(len, gaps_by_lo
 from tutorial_lib.data.events import _require_columns
 
 # show: tutorial_lib.data.events.sort_events
-# show: tutorial_lib.data.facts.gaps
+# show: tutorial_lib.data.gaps.gaps
 
 # %% id="reference-check" tags=["reference-check"]
 library_rows = [tuple(row) for row in sort_events(raw).to_numpy().tolist()]
@@ -297,7 +297,7 @@ for name, hours in people.items():
 expect("CV of one burst, the square root of n - 1", np.std([0, 0, 0, 100]) / 25, 3**0.5, tol=1e-9)
 
 # %% id="cv-library" tags=["library"]
-# show: tutorial_lib.data.facts.irregularity
+# show: tutorial_lib.data.gaps.irregularity
 
 # %% id="cv-check" tags=["reference-check"]
 cv = irregularity(events)
@@ -361,12 +361,12 @@ expect("share of users above 1", (cv > 1).mean(), 0.83, tol=0.02, when=ON_SAMPLE
 # %% [markdown] id="real-en" lang="en"
 # ## The clocks of real data
 #
-# Now Nora's table and her neighbour's. Real data may not be shipped with the course, but aggregates may. The table below was computed from MovieLens 100K (943 people, 100,000 film ratings) and from the Amazon grocery reviews (14,681 people, 121,892 events) by `python -m tutorial_lib.data.facts --write`.
+# Now Nora's table and her neighbour's. Real data may not be shipped with the course, but aggregates may. The table below was computed from MovieLens 100K (943 people, 100,000 film ratings) and from the Amazon grocery reviews (14,681 people, 121,892 events) by `python -m studies.gap_facts --write`.
 
-# %% [markdown] id="real-zh" lang="zh" en="a85c26c9"
+# %% [markdown] id="real-zh" lang="zh" en="9a9e5733"
 # ## 真实数据的时钟
 #
-# 现在轮到小雨的表和她邻居的表。真实数据不能随课程分发，汇总数字可以。下面这张表由 `python -m tutorial_lib.data.facts --write` 算出，来源是 MovieLens 100K（943 人，100,000 条电影评分）和亚马逊食品杂货评论（14,681 人，121,892 个事件）。
+# 现在轮到小雨的表和她邻居的表。真实数据不能随课程分发，汇总数字可以。下面这张表由 `python -m studies.gap_facts --write` 算出，来源是 MovieLens 100K（943 人，100,000 条电影评分）和亚马逊食品杂货评论（14,681 人，121,892 个事件）。
 
 # %% id="facts-code"
 facts = read_facts()
@@ -884,12 +884,12 @@ lesson01.check_future(uses_the_future)
 # - Y. Ji, A. Sun, J. Zhang, C. Li, *A Critical Study on Data Leakage in Recommender System Offline Evaluation*, ACM TOIS 2023: what leave-last-out lets in. [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
 # - F. M. Harper, J. A. Konstan, *The MovieLens Datasets: History and Context*, ACM TiiS 2015: how the ratings were entered.
 # - K.-I. Goh, A.-L. Barabási, *Burstiness and memory in complex systems*, EPL 2008: measures of irregular timing. [arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
-# - In this repository: `tutorial_lib/data/events.py`, `tutorial_lib/data/splits.py`, `tutorial_lib/data/sequences.py`, `tutorial_lib/data/facts.py`, `data/README.md`.
+# - In this repository: `tutorial_lib/data/events.py`, `tutorial_lib/data/splits.py`, `tutorial_lib/data/sequences.py`, `tutorial_lib/data/gaps.py`, `studies/gap_facts.py`, `data/README.md`.
 
-# %% [markdown] id="references-zh" lang="zh" en="94d9ae10" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="18a96b2d" tags=["references"]
 # ## 参考文献
 #
 # - Y. Ji、A. Sun、J. Zhang、C. Li，*A Critical Study on Data Leakage in Recommender System Offline Evaluation*，ACM TOIS 2023：留末法放进了什么。[arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
 # - F. M. Harper、J. A. Konstan，*The MovieLens Datasets: History and Context*，ACM TiiS 2015：评分是怎样录入的。
 # - K.-I. Goh、A.-L. Barabási，*Burstiness and memory in complex systems*，EPL 2008：不规则时间的度量。[arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
-# - 本仓库：`tutorial_lib/data/events.py`，`tutorial_lib/data/splits.py`，`tutorial_lib/data/sequences.py`，`tutorial_lib/data/facts.py`，`data/README.md`。
+# - 本仓库：`tutorial_lib/data/events.py`，`tutorial_lib/data/splits.py`，`tutorial_lib/data/sequences.py`，`tutorial_lib/data/gaps.py`，`studies/gap_facts.py`，`data/README.md`。

@@ -50,6 +50,7 @@ from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset, sort_events, validate
+from tutorial_lib.data.gaps import gaps
 from tutorial_lib.data.splits import Split, leave_last_out, make_split, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user, random_expectation
@@ -904,17 +905,17 @@ for leak, times, tol in (
 # %% id="yours-code" tags=["nbval-ignore-output"]
 dataset = load_dataset(DATASET, users=USERS)
 events, by_user = dataset.events, {}
-gaps = np.diff(events["timestamp"])[np.diff(events["user"]) == 0]
+seconds, _ = gaps(events)
 for name, table in (("as they came", events), ("by number", events.sort_values(["user", "timestamp", "item"]))):
     again = make_dataset(dataset.name, table, has_times=dataset.has_times)
     part = make_split(again, "temporal" if again.has_times else "leave_last_out")
     ranks = evaluate(fitted("markov", part.train, part), part, "test")
     by_user[name] = per_user(ranks, ndcg(ranks))
 moved = paired_bootstrap(by_user["by number"], by_user["as they came"], level=0.95)
-print(f"{dataset.name}: {(gaps == 0).mean():.1%} of the steps are ties; by number minus as they came: {moved}")
+print(f"{dataset.name}: {(seconds == 0).mean():.1%} of the steps are ties; by number minus as they came: {moved}")
 
 # %% id="yours-check"
-expect("share of the steps that are ties", (gaps == 0).mean(), 0.018, tol=0.002, when=ON_SAMPLE)
+expect("share of the steps that are ties", (seconds == 0).mean(), 0.018, tol=0.002, when=ON_SAMPLE)
 expect_true("the interval of the difference contains 0", not moved.excludes_zero, when=ON_SAMPLE)
 expect_true("and both its ends are below 0.005", max(-moved.low, moved.high) < 0.005, when=ON_SAMPLE)
 

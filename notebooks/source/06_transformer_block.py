@@ -48,13 +48,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from studies import block_ablation
+from studies.block_ablation import VARIANTS, Switches
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, influence, settings, show_matrix
 from tutorial_lib.data.simulate import World, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
 from exercises import lesson06
-from tutorial_lib.experiments import block_ablation
-from tutorial_lib.experiments.block_ablation import VARIANTS, Switches
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
 from tutorial_lib.models.base import Dropout
@@ -316,7 +316,7 @@ for name, by_hand in (("pre-norm", pre_norm_block), ("post-norm", post_norm_bloc
 # 小罗的实验需要一个带开关的块。残差和归一化只在 `apply_part` 这一处起作用。所有开关都在平常位置时，它必须与 `Block` 一位不差；设 `norm="post"` 时，必须等于 PyTorch 的后置归一化层。
 
 # %% id="switch-code" tags=["library"]
-# show: tutorial_lib.experiments.block_ablation.SwitchBlock
+# show: studies.block_ablation.SwitchBlock
 
 # %% id="switch-check" tags=["reference-check"]
 block, switched = Block(8, 1, 16, dropout=0.0).double(), SwitchBlock(8, 16, Switches(dropout=0.0)).double()
@@ -501,10 +501,10 @@ expect("sample, popularity", marks["popularity"], 0.015, tol=0.002, when=ON_SAMP
 expect("sample, clairvoyant without clock", marks.get("clairvoyant, no clock", 0), 0.15, tol=0.005, when=ON_SAMPLE)
 
 # %% [markdown] id="table-en" lang="en"
-# The full table was made the same way, by one command (`python -m tutorial_lib.experiments.block_ablation`), and is committed; the lines above show that it can be made again. For each variant we take the five paired differences to the full model and put an interval around their mean $m$: $m \pm 2.78\, s / \sqrt{5}$, where $s$ is their standard deviation and 2.78 is the factor of Student's t distribution for 95 % and five values.
+# The full table was made the same way, by one command (`python -m studies.block_ablation`), and is committed; the lines above show that it can be made again. For each variant we take the five paired differences to the full model and put an interval around their mean $m$: $m \pm 2.78\, s / \sqrt{5}$, where $s$ is their standard deviation and 2.78 is the factor of Student's t distribution for 95 % and five values.
 
-# %% [markdown] id="table-zh" lang="zh" en="c2f4761c"
-# 完整的表用同样的办法、由一条命令（`python -m tutorial_lib.experiments.block_ablation`）做出，并提交在仓库里；上面几行说明它可以重做。对每个变体，取它与完整模型的五个配对差，在均值 $m$ 周围给出区间：$m \pm 2.78\, s / \sqrt{5}$，其中 $s$ 是这些差的标准差，2.78 是学生 t 分布在 95 %、五个值时的系数。
+# %% [markdown] id="table-zh" lang="zh" en="9325e71b"
+# 完整的表用同样的办法、由一条命令（`python -m studies.block_ablation`）做出，并提交在仓库里；上面几行说明它可以重做。对每个变体，取它与完整模型的五个配对差，在均值 $m$ 周围给出区间：$m \pm 2.78\, s / \sqrt{5}$，其中 $s$ 是这些差的标准差，2.78 是学生 t 分布在 95 %、五个值时的系数。
 
 # %% id="table-code" tags=["nbval-ignore-output"]
 STUDENT = 2.776  # 97.5 % point of Student's distribution with 4 degrees of freedom
@@ -925,9 +925,9 @@ lesson06.check_unmoved(unmoved)
 # - D. Hendrycks, K. Gimpel, *Gaussian Error Linear Units*, 2016: section 2. [arXiv 1606.08415](https://arxiv.org/abs/1606.08415)
 # - R. Xiong et al., *On Layer Normalization in the Transformer Architecture*, ICML 2020: pre-norm against post-norm. [arXiv 2002.04745](https://arxiv.org/abs/2002.04745)
 # - Y. Dong, J.-B. Cordonnier, A. Loukas, *Attention is Not All You Need: Pure Attention Loses Rank Doubly Exponentially with Depth*, ICML 2021: why events become alike. [arXiv 2103.03404](https://arxiv.org/abs/2103.03404)
-# - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/models/base.py`, `tutorial_lib/experiments/block_ablation.py`.
+# - In this repository: `tutorial_lib/models/sasrec.py`, `tutorial_lib/models/base.py`, `studies/block_ablation.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="0fcfd0f5" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="4d6371f5" tags=["references"]
 # ## 参考文献
 #
 # - A. Vaswani 等，*Attention Is All You Need*，NeurIPS 2017：第 3.1 节（残差、后置归一化），第 3.3 节（前馈网络）。[arXiv 1706.03762](https://arxiv.org/abs/1706.03762)
@@ -936,4 +936,4 @@ lesson06.check_unmoved(unmoved)
 # - D. Hendrycks、K. Gimpel，*Gaussian Error Linear Units*，2016：第 2 节。[arXiv 1606.08415](https://arxiv.org/abs/1606.08415)
 # - R. Xiong 等，*On Layer Normalization in the Transformer Architecture*，ICML 2020：前置与后置归一化的对比。[arXiv 2002.04745](https://arxiv.org/abs/2002.04745)
 # - Y. Dong、J.-B. Cordonnier、A. Loukas，*Attention is Not All You Need: Pure Attention Loses Rank Doubly Exponentially with Depth*，ICML 2021：事件为什么会变得一样。[arXiv 2103.03404](https://arxiv.org/abs/2103.03404)
-# - 本仓库：`tutorial_lib/models/sasrec.py`，`tutorial_lib/models/base.py`，`tutorial_lib/experiments/block_ablation.py`。
+# - 本仓库：`tutorial_lib/models/sasrec.py`，`tutorial_lib/models/base.py`，`studies/block_ablation.py`。

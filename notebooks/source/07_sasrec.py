@@ -441,7 +441,7 @@ expect_true("GRU4Rec minus Markov: the interval does not lie above 0", gru_again
 # 一个便宜的问题，却有一针见血的答案：把每段测试历史**除最后一个事件之外**全部打乱，再评估训练好的模型。第二个问题：只给模型最后一个事件。**猜一猜：** 这两样各要付出多少代价，没有、一成，还是更多？在这个世界里，每选中一个物品，心情就向它跳过去十分之九的路程。
 
 # %% id="order-code" tags=["nbval-ignore-output"]
-# show: tutorial_lib.experiments.probe.ShuffledPast
+# show: studies.probe.ShuffledPast
 
 shuffled = score_on_test(ShuffledPast(sasrec))
 ranks = evaluate(sasrec, split, "test", max_len=1)
@@ -539,14 +539,14 @@ expect_true("full softmax minus BCE: the interval over users lies above 0.03", d
 #
 # And look at the Markov chain. Mere counting reaches about 0.126, as much as the lower of the two published values for one negative. (Part of that may come from how the file orders ratings of the same second. This file has no times, so it cannot be checked here; lesson 03 shows what such an order can do.)
 #
-# **What does it use here?** The same two questions, asked of the trained model on MovieLens 1M (`python -m tutorial_lib.experiments.probe`):
+# **What does it use here?** The same two questions, asked of the trained model on MovieLens 1M (`python -m studies.probe`):
 
-# %% [markdown] id="real-lesson-zh" lang="zh" en="dbd91ac3"
+# %% [markdown] id="real-lesson-zh" lang="zh" en="ef4bf6bc"
 # 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。（这套设置是为完整 softmax 选的；已发表的“一个负样本”结果各有自己的设置，数值也落在同一处。）这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
 #
 # 再看看马尔可夫链。仅仅靠数数就达到约 0.126，与两个已发表的“一个负样本”数值中较低的那个相当。（其中一部分可能来自文件对同一秒内评分的排列次序。这个文件没有时间，这里无从查证；这种次序能造成什么，见第 03 课。）
 #
-# **那么在这里它用了什么？** 还是那两个问题，这次问的是在 MovieLens 1M 上训练好的模型（`python -m tutorial_lib.experiments.probe`）：
+# **那么在这里它用了什么？** 还是那两个问题，这次问的是在 MovieLens 1M 上训练好的模型（`python -m studies.probe`）：
 
 # %% id="probe-code" tags=["nbval-ignore-output"]
 probed = pd.read_csv(FACTS / "ml-1m_history.csv").set_index("history")

@@ -47,9 +47,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from studies.gap_facts import read_facts
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, show_matrix
-from tutorial_lib.data.facts import read_facts
 from tutorial_lib.data.sequences import GapStatistics, gap_feature
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.errors import TutorialError

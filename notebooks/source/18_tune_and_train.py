@@ -499,7 +499,7 @@ out = Path(tempfile.mkdtemp())
 first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BUDGET)
 run_suite(first, ["tune"])
 columns = ["model", "learning_rate", "valid_ndcg@10", "best_epoch", "epochs"]
-print(read_suite(out.name, "tune", "grid", out.parent)[columns].round(4).to_string(index=False))
+print(pd.read_csv(out / "tune" / "grid.csv")[columns].round(4).to_string(index=False))
 
 # %% id="live-check"
 

@@ -574,6 +574,8 @@ expect("CV of gaps that are pure chance", pure_chance.std() / pure_chance.mean()
 # 像钟表一样的是 0，纯属偶然的是 1，扎堆来的大于 1；有 $n$ 个间隔时，最大是 $\sqrt{n - 1}$。库里只用**训练集**里的间隔。两件事都来核对：与上面的公式一致；训练集之后的一切都没有影响。
 
 # %% id="training-cv-code" tags=["library"]
+from tutorial_lib.data.gaps import irregularity as gap_cv  # of lesson 01
+
 # show: tutorial_lib.experiments.stages.irregularity.training_cv
 
 

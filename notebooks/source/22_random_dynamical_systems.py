@@ -45,12 +45,7 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tutorial_lib import plots
-from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
-from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.facts import gaps, irregularity
-from tutorial_lib.data.simulate import World, drift, load_ceiling, simulate
-from tutorial_lib.entropy import (
+from studies.entropy import (
     CORRECTIONS,
     PER_WORD,
     burstiness,
@@ -65,10 +60,15 @@ from tutorial_lib.entropy import (
     word_counts,
     words,
 )
+from studies.entropy_facts import measure, read_entropy, verdict
+from tutorial_lib import plots
+from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.gaps import gaps, irregularity
+from tutorial_lib.data.simulate import World, drift, load_ceiling, simulate
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg
 from exercises import lesson22
-from tutorial_lib.experiments.entropy_facts import measure, read_entropy, verdict
 from tutorial_lib.experiments.results import read_suite, suite_names
 from tutorial_lib.statistics import Interval, bootstrap_interval
 
@@ -147,9 +147,9 @@ expect("share of coins that look more rhythmic than Vera", (naive_rates < naive)
 # 下面是库里的版本，一次处理许多用户。它把所有用户合在一起数，因为谁的历史单独都不够长；但是任何一个词都不许从一位用户跨到下一位。
 
 # %% id="library-entropy"
-# show: tutorial_lib.entropy.entropy
-# show: tutorial_lib.entropy.words
-# show: tutorial_lib.entropy.entropy_rate
+# show: studies.entropy.entropy
+# show: studies.entropy.words
+# show: studies.entropy.entropy_rate
 
 # %% id="reference-check" tags=["reference-check"]
 expect_close("the library counts as we did", entropy_rate(log, one_user, 1, "none"), naive, tol=1e-12)
@@ -229,9 +229,9 @@ expect_true("mended: the naive rates of noise and of shuffled noise agree within
 # 第五个数不用分箱，也不用假设任何规律。**样本熵**（sample entropy）问的是：一位用户的序列里有两处，接连两个间隔都相近；那么第三个也相近的有多少？它就是这个比例的 $-\ln$。
 
 # %% id="library-irregular"
-# show: tutorial_lib.entropy.burstiness
-# show: tutorial_lib.entropy.memory
-# show: tutorial_lib.entropy.sample_entropy
+# show: studies.entropy.burstiness
+# show: studies.entropy.memory
+# show: studies.entropy.sample_entropy
 
 # %% [markdown] id="predict-people-en" lang="en" tags=["predict"]
 # **Predict.** Five kinds of people, 300 of each, 200 gaps: a near-metronome (every day, give or take half an hour); pure chance; short and long gaps without order; short and long gaps that come in sittings; short and long in strict turns. The last three draw from the same short and long gaps. Who is the most irregular? And whose next gap is the hardest to predict: one of the bursty ones, or the metronome?
@@ -332,8 +332,8 @@ expect("ln(8 / 4), the growth in one step", math.log(8 / 4), LN2, tol=1e-9)
 # **猜一猜。** 每走一步，词的个数加倍：$h = \ln 2$。现在每一步由硬币决定 $k = 2$ 还是 $k = 3$。$h$ 等于 $\ln 2.5$（倍数的平均），$\frac{1}{2}(\ln 2 + \ln 3)$（对数的平均），还是 $\ln 5$（二加三种走法）？如果每一步把圆转一个随机的角度，$h$ 是多少？如果是 $x \leftarrow \frac{1}{2} x + \frac{1}{2} \omega$，其中 $\omega$ 是随机数呢？
 
 # %% id="library-fibre"
-# show: tutorial_lib.entropy.word_counts
-# show: tutorial_lib.entropy.fibre_entropy
+# show: studies.entropy.word_counts
+# show: studies.entropy.fibre_entropy
 
 
 # %% id="fibre-check" tags=["reference-check"]
@@ -656,8 +656,8 @@ expect("the turning circle at 12 letters", growth["turning circle"][-1], 0.4, to
 # 一个函数就能对一个数据集量出来：分箱和估计只用训练集，阶数为 2，打乱 99 次，区间来自对用户的重抽样。先在答案已知的地方试，也就是参数单元格里的数据集。在 `sample` 里，每位用户的每个间隔都是从他自己的规律里重新抽的，所以真值是 0。
 
 # %% id="library-measure"
-# show: tutorial_lib.entropy.shuffled
-# show: tutorial_lib.entropy.rate_by_user
+# show: studies.entropy.shuffled
+# show: studies.entropy.rate_by_user
 
 # %% id="measure-code"
 row = measure(load_dataset(DATASET, users=USERS), shuffles=19)
@@ -827,9 +827,9 @@ for name in suite_names():
 # - **Measured instead:** the order of a user's gaps makes the next one more predictable than in random order, by 0.032 nats (MovieLens 100K) and 0.049 nats (Grocery), about 2.4 % of the entropy with two gaps of memory; in the two simulated worlds, where the truth is 0, by nothing. Nearly all of the entropy remains, in all four.
 # - **For the value of time it means nothing:** `sample` and `control` have the same gaps; in one time is worth 0.038 NDCG@10, in the other 0.
 #
-# The command: `python -m tutorial_lib.experiments.entropy_facts --dataset NAME --table data/facts/entropy.csv`. The sentences with their numbers come from the table:
+# The command: `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`. The sentences with their numbers come from the table:
 
-# %% [markdown] id="verdict-zh" lang="zh" en="b9e48077"
+# %% [markdown] id="verdict-zh" lang="zh" en="91ee25ff"
 # ## 结论
 #
 # 第 6 个说法，*真实的交互构成一个随机动力系统，具有很高的随机拓扑熵*，结论写成第 23 课的报告可以引用的形式：
@@ -840,7 +840,7 @@ for name in suite_names():
 # - **代之以测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4 %；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全都还在。
 # - **它对时间的价值什么也没说：** `sample` 和 `control` 的间隔一样；在一个世界里时间值 0.038 的 NDCG@10，在另一个里是 0。
 #
-# 命令是 `python -m tutorial_lib.experiments.entropy_facts --dataset NAME --table data/facts/entropy.csv`。带数字的句子由表生成：
+# 命令是 `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`。带数字的句子由表生成：
 
 # %% id="verdict-code"
 for sentence in verdict(table):
@@ -1010,9 +1010,9 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # - K.-I. Goh, A.-L. Barabási, *Burstiness and memory in complex systems*, EPL 81 (2008): both coefficients. [arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
 # - J. S. Richman, J. R. Moorman, *Physiological time-series analysis using approximate entropy and sample entropy*, American Journal of Physiology 278 (2000).
 # - P. Grassberger, *Entropy estimates from insufficient samplings*, 2003: the correction with $G(n)$; the older one is by G. Miller (1955). [arXiv physics/0307138](https://arxiv.org/abs/physics/0307138)
-# - In this repository: `tutorial_lib/entropy.py`, `tutorial_lib/experiments/entropy_facts.py`, `data/facts/entropy.csv`, `tests/test_entropy.py`.
+# - In this repository: `tutorial_lib/data/gaps.py`, `studies/entropy.py`, `studies/entropy_facts.py`, `data/facts/entropy.csv`, `tests/studies/test_entropy.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="6ca95926" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="c866c5ab" tags=["references"]
 # ## 参考文献
 #
 # - L. Arnold，*Random Dynamical Systems*，Springer 1998：第 1 章，定义；由噪声驱动的压缩映射的例子。
@@ -1021,4 +1021,4 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # - K.-I. Goh、A.-L. Barabási，*Burstiness and memory in complex systems*，EPL 81（2008）：两个系数。[arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
 # - J. S. Richman、J. R. Moorman，*Physiological time-series analysis using approximate entropy and sample entropy*，American Journal of Physiology 278（2000）。
 # - P. Grassberger，*Entropy estimates from insufficient samplings*，2003：用 $G(n)$ 的修正；更早的修正出自 G. Miller（1955）。[arXiv physics/0307138](https://arxiv.org/abs/physics/0307138)
-# - 本仓库：`tutorial_lib/entropy.py`，`tutorial_lib/experiments/entropy_facts.py`，`data/facts/entropy.csv`，`tests/test_entropy.py`。
+# - 本仓库：`tutorial_lib/data/gaps.py`，`studies/entropy.py`，`studies/entropy_facts.py`，`data/facts/entropy.csv`，`tests/studies/test_entropy.py`。

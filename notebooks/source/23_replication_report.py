@@ -57,7 +57,6 @@ from exercises import lesson23
 from tutorial_lib.experiments.results import (
     FACTS,
     RESULTS,
-    SUITES,
     read_quality,
     read_ranks,
     read_results,
@@ -253,14 +252,14 @@ TABLES = {
 
 
 def committed_runs(name):
-    """The runs of a data set, with the columns label and run, and the folder of their ranks."""
+    """The runs of a data set, with the columns label and run."""
     if name in suite_names():
-        return read_suite(name, "stability", "runs"), SUITES / name
+        return read_suite(name, "stability", "runs")
     tables = [read_results(f"{kind}_{name}") for kind in TABLES[name]]
     runs = pd.concat(tables).query("clock.isna() or clock == 'real'").fillna({"options": ""})
     label = {key: text for text, key in EARLIER.items()}
     runs["label"] = [label.get(key, "") for key in zip(runs["model"], runs["options"], strict=True)]
-    return runs, RESULTS
+    return runs
 
 
 WHERE = {name: committed_runs(name) for name in sorted({*suite_names(), *TABLES} - {"control"})}
@@ -270,16 +269,16 @@ known = {}
 def values(name, label, metric=ndcg):
     """A metric of every test user, float64 [seeds, users]."""
     if (name, label, metric) not in known:
-        runs, folder = WHERE[name]
+        runs = WHERE[name]
         own = runs[runs["label"] == label].sort_values("seed")["run"]
         known[name, label, metric] = np.stack(
-            [per_user(r, metric(r)) for r in (read_ranks(run, folder) for run in own)]
+            [per_user(r, metric(r)) for r in map(read_ranks, own)]
         )
     return known[name, label, metric]
 
 
 def has(name, *labels):
-    return set(labels) <= set(WHERE[name][0]["label"])
+    return set(labels) <= set(WHERE[name]["label"])
 
 
 def effect(part, data, what, differences, demand=0.0, unit="NDCG@10"):
@@ -354,8 +353,8 @@ PUBLISHED = "deepm3-published"  # the field of the DeepM3 code, crossed by one R
 
 
 def of_suite(name, stage, table, **where):
-    """Rows of a table of the suite; none where the stage has not run or has nothing to say."""
-    if name not in suite_names() or not (SUITES / name / stage / f"{table}.csv").exists():
+    """Rows of a table of the suite; none where the suite has not run or the stage has nothing to say."""
+    if name not in suite_names():
         return []
     rows = read_suite(name, stage, table)
     for column, wanted in where.items():
@@ -526,7 +525,7 @@ for data in ("ml-100k", "amazon-grocery"):
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.models import SequenceModel
 
-# show: tutorial_lib.experiments.solver_swap.swapped
+# show: studies.solver_swap.swapped
 
 # %% [markdown] id="live-en" lang="en"
 # Count the parameters that learn by their gradient, at two widths, for 3,952 items and windows of 20 events, the sizes of the announcement.
@@ -723,10 +722,10 @@ expect_true("11: and none against it", all(one.high > 0 for one in evidence[11])
 # **13. 神经协同过滤。** *原话*（项目计划）：神经协同过滤是必须超越的基线。*已知*：调好的点积胜过它（Rendle et al. 2020）。*公平的检验*：同样调参，NeuMF 领先 MF，（a）在排序上，（b）在 RMSE 上。
 
 # %% id="baselines-library" tags=["library"]
+from studies.rating_claim import SHRINK
 from tutorial_lib.data.splits import Split
-from tutorial_lib.experiments.rating_claim import SHRINK
 
-# show: tutorial_lib.experiments.rating_claim.running_biases
+# show: studies.rating_claim.running_biases
 
 # %% id="baselines-code" tags=["nbval-ignore-output"]
 ratings = pd.read_csv(FACTS / "rating_claim.csv").query("seed == 'mean'").set_index("model")
@@ -1236,9 +1235,9 @@ lesson23.check_follows(follows)
 # - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*, RecSys 2023: claim 12. [arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*, KDD 2020. [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
 # - D. Lakens, *Equivalence Tests: A Practical Primer*, Social Psychological and Personality Science 8 (4), 2017: margins. [doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
-# - In this repository: `data/claims.csv`, `tutorial_lib/experiments/solver_swap.py`, `tutorial_lib/experiments/rating_claim.py`, `tutorial_lib/experiments/results.py`, `data/results/README.md`.
+# - In this repository: `data/claims.csv`, `studies/solver_swap.py`, `studies/rating_claim.py`, `tutorial_lib/experiments/results.py`, `data/results/README.md`.
 
-# %% [markdown] id="references-zh" lang="zh" en="9931fe08" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="e7e04c58" tags=["references"]
 # ## 参考文献
 #
 # - M. Ferrari Dacrema, P. Cremonesi, D. Jannach, *Are We Really Making Much Progress? A Worrying Analysis of Recent Neural Recommendation Approaches*，RecSys 2019。[arXiv 1907.06902](https://arxiv.org/abs/1907.06902)
@@ -1247,4 +1246,4 @@ lesson23.check_follows(follows)
 # - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：结论 12。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*，KDD 2020。[doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
 # - D. Lakens, *Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017：容限。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
-# - 在本仓库中：`data/claims.csv`、`tutorial_lib/experiments/solver_swap.py`、`tutorial_lib/experiments/rating_claim.py`、`tutorial_lib/experiments/results.py`、`data/results/README.md`。
+# - 在本仓库中：`data/claims.csv`、`studies/solver_swap.py`、`studies/rating_claim.py`、`tutorial_lib/experiments/results.py`、`data/results/README.md`。

@@ -20,7 +20,15 @@ from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
 from tutorial_lib.experiments.__main__ import main
-from tutorial_lib.experiments.results import publish, read_suite, suite_names, suite_values
+from tutorial_lib.experiments.results import (
+    publish,
+    read_suite,
+    short_report,
+    suite_name,
+    suite_names,
+    suite_tables,
+    suite_values,
+)
 from tutorial_lib.experiments.stages import efficiency, significance, work
 from tutorial_lib.experiments.stages.fresh import STAGES, digest, why
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select
@@ -145,23 +153,54 @@ class TestWhole:
         assert sum(name.endswith("ranks.csv.gz") for name in names) == 5
 
     def test_published_suite_reads_back(self, whole, data, tmp_path):
+        folder = tmp_path / "published"
         with pytest.raises(TutorialError, match="run all stages"):
-            publish(tmp_path, tmp_path / "published")
-        publish(whole, tmp_path / "published" / "tiny")
-        assert suite_names(tmp_path / "published") == ["tiny"]
-        assert read_suite("tiny", "tune", "chosen", tmp_path / "published").equals(
+            publish(tmp_path, "tiny", folder)
+        publish(whole, "tiny", folder)
+        assert suite_names(folder) == ["tiny"]
+        files = {path.relative_to(whole).as_posix() for path in whole.glob("*/*.csv")}
+        files -= {"report/verdicts.csv"}
+        assert {f"{table}.csv" for table in suite_tables("tiny", folder)} == files
+        assert read_suite("tiny", "tune", "chosen", folder).equals(
             pd.read_csv(whole / "tune" / "chosen.csv")
         )
-        assert (tmp_path / "published" / "tiny" / "stability" / "seeds.png").stat().st_size > 2000
-        values, suite = suite_values("tiny", tmp_path / "published"), suite_of(data, whole)
+        with zipfile.ZipFile(folder / "suite" / "tiny.zip") as archive:
+            for stage in STAGES[:-1]:
+                name = f"{stage}/provenance.json"
+                assert archive.read(name) == (whole / name).read_bytes()
+        report = (folder / "suite" / "tiny.md").read_text()
+        assert ".png" not in report and "<details>" not in report
+        assert all(f"## {number}. {stage}" in report for number, stage in enumerate(STAGES[:-1], 1))
+        values, suite = suite_values("tiny", folder), suite_of(data, whole)
         assert np.array_equal(values["tisasrec"], suite.values(suite.entry("tisasrec")))
         assert values["popularity"].shape == (1, 70)
         for name, wanted in (
-            ("huge", "in published/ are tiny"),
-            ("tiny", "in tune/ are chosen, grid"),
+            ("huge", "no suite 'huge' in published/; known are tiny"),
+            ("tiny", "no table tune/chosn in the suite tiny; known are .* tune/chosen, tune/grid"),
         ):
             with pytest.raises(TutorialError, match=wanted):
-                read_suite(name, "tune", "chosn", tmp_path / "published")
+                read_suite(name, "tune", "chosn", folder)
+
+    def test_published_twice_gives_the_same_bytes(self, whole, tmp_path):
+        folder = tmp_path / "published"
+        publish(whole, "tiny", folder)
+        before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+        publish(whole, "tiny", folder)
+        assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+        files = {"suite/tiny.md", "suite/tiny.zip", "ranks/tiny.csv_leave_last_out.npz"}
+        assert {path.relative_to(folder).as_posix() for path in before} == files
+
+    def test_published_report_keeps_sentences_and_short_tables(self):
+        long = "<details><summary>pairs: 99 rows</summary>\n\n| a |\n| --- |\n\n</details>"
+        report = f"# x\n\n- It gains.\n\n![a: b](../a/b.png)\n\n{long}\n\n**gains**\n\n| c |\n"
+        assert short_report(report, "x") == (
+            "# x\n\n- It gains.\n\npairs: 99 rows, in `x.zip`\n\n**gains**\n\n| c |\n"
+        )
+
+    def test_name_of_a_published_suite(self):
+        assert suite_name("sample", "temporal") == "sample"
+        assert suite_name("sample", "leave_last_out") == "sample_leave_last_out"
+        assert suite_name("csv:/data/my events.csv", "temporal") == "my-events.csv_temporal"
 
     def test_numbers_are_those_of_the_runs(self, whole, data):
         """The mean of a model over seeds, from the result of its runs; who gains, from the ranks."""
@@ -399,6 +438,12 @@ class TestCommand:
             and seen["s"].users is None
             and seen["s"].seeds == 5
         )
+
+    def test_publish_flag(self, whole, data, tmp_path, monkeypatch):
+        monkeypatch.setattr("tutorial_lib.experiments.__main__.run_suite", lambda *_: {})
+        call = ["suite", "--dataset", data, "--split", "leave_last_out", "--out", str(whole)]
+        assert main([*call, "--publish", str(tmp_path)]) == 0
+        assert suite_names(tmp_path) == ["tiny.csv_leave_last_out"]
 
     @pytest.mark.parametrize(
         ("flags", "words"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from tutorial_lib.data.datasets import SOURCES, fetch, find, load_dataset
 from tutorial_lib.data.events import Dataset
+from tutorial_lib.data.gaps import gaps
 from tutorial_lib.errors import TutorialError
 
 
@@ -20,11 +21,10 @@ def describe(dataset: Dataset) -> str:
         f"events        {len(dataset.events):,}",
     ]
     if dataset.has_times:
-        users, times = dataset.events["user"].to_numpy(), dataset.events["timestamp"].to_numpy()
-        gaps = np.diff(times)[np.diff(users) == 0]
+        seconds, _ = gaps(dataset.events)
         lines += [
-            f"zero gaps     {(gaps == 0).mean():.1%}",
-            f"median gap    {np.median(gaps):,.0f} s",
+            f"zero gaps     {(seconds == 0).mean():.1%}",
+            f"median gap    {np.median(seconds):,.0f} s",
         ]
     else:
         lines += ["zero gaps     unknown (order only)", "median gap    unknown (order only)"]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutorial_lib.data.gaps import gaps
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
 
@@ -164,11 +165,11 @@ def fit_gap_statistics(split: Split) -> GapStatistics:
             f"{split.dataset.name} knows the order of events but not their times, so it has no"
             " gaps: use a model without time."
         )
-    users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
-    gaps = np.log1p(np.diff(times)[np.diff(users) == 0] / HOUR)
-    if len(gaps) == 0 or np.ptp(gaps) == 0:  # std() of equal gaps is not quite 0
-        return GapStatistics(float(gaps.mean()) if len(gaps) else 0.0, 1.0)
-    return GapStatistics(float(gaps.mean()), float(gaps.std()))
+    seconds, _ = gaps(split.train)
+    logs = np.log1p(seconds / HOUR)
+    if len(logs) == 0 or np.ptp(logs) == 0:  # std() of equal gaps is not quite 0
+        return GapStatistics(float(logs.mean()) if len(logs) else 0.0, 1.0)
+    return GapStatistics(float(logs.mean()), float(logs.std()))
 
 
 def gap_feature(

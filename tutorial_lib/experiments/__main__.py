@@ -1,16 +1,15 @@
 """Command line of the experiments: `python -m tutorial_lib.experiments --help`."""
 
 import argparse
-import shutil
 import sys
 from dataclasses import fields
 from pathlib import Path
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.corrupt import CLOCKS
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.experiments.results import publish
+from tutorial_lib.evaluate import Ranks
+from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
 from tutorial_lib.experiments.runs import Run, add_to_table, execute
 from tutorial_lib.experiments.stages.fresh import STAGES
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
@@ -131,7 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--table",
         type=Path,
         default=None,
-        help="also add the row to this CSV table, and the ranks to a folder beside it",
+        help="also add the row to this CSV table, and the ranks to ranks/ beside it",
     )
     add("--quiet", action="store_true", help="no progress bar")
     add_suite(commands)
@@ -199,7 +198,7 @@ def add_suite(commands: argparse._SubParsersAction) -> None:
         "--publish",
         type=Path,
         metavar="FOLDER",
-        help="at the end copy tables, pictures, report and ranks to FOLDER",
+        help="at the end add tables, report and ranks to the results in FOLDER, as suite/NAME",
     )
     add("--quiet", action="store_true", help="no progress bar")
 
@@ -225,7 +224,7 @@ def run_suite_command(args: argparse.Namespace) -> int:
         suite = Suite(out, entries=select(args.models), progress=not args.quiet, **settings)
         run_suite(suite, args.stages)
         if args.publish:
-            publish(out, args.publish)
+            publish(out, suite_name(suite.dataset, suite.split), args.publish)
     except TutorialError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -261,8 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
             run, args.out, device=args.device, progress=not args.quiet, sampled=args.sampled
         )
         if args.table:
-            with replacing(args.table.parent / "ranks" / f"{run.name}.csv.gz") as partial:
-                shutil.copyfile(args.out / run.name / "ranks.csv.gz", partial)
+            ranks = Ranks.read_csv(args.out / run.name / "ranks.csv.gz")
+            add_ranks({run.name: ranks}, rank_file(row, args.table.parent))
             add_to_table(row, args.table)
     except TutorialError as error:
         print(f"error: {error}", file=sys.stderr)

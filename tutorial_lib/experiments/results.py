@@ -1,22 +1,32 @@
-"""Reading committed result tables and the ranks behind them, and adding those of a whole suite.
+"""Committed results: tables of runs, the ranks behind them, and whole suites.
 Taught in lessons 07 and 18.
+
+`RESULTS` holds a CSV table for each comparison, one row a run. `ranks/` holds one file for all runs
+that were tested on the same targets, so that a run which stands in several tables is stored once.
+`suite/NAME.zip` holds the tables and the provenance of every stage of a suite; `suite/NAME.md` is
+its report.
 """
 
+import gzip
+import json
+import re
 import zipfile
-from pathlib import Path, PurePosixPath
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import tutorial_lib
 from tutorial_lib.checkpoint import replacing
+from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 
 RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
-# a folder for each run of the whole suite: a folder a stage, report/report.md, ranks
-SUITES = RESULTS / "suite"
-FACTS = RESULTS.parent / "facts"  # small tables about data sets and trained models, such as probe's
+FACTS = (
+    RESULTS.parent / "facts"
+)  # small tables about data sets and trained models: what studies/ make
 
 
 def read_results(table: str, folder: Path = RESULTS) -> pd.DataFrame:
@@ -34,7 +44,60 @@ def read_ranks(run: str, folder: Path = RESULTS) -> Ranks:
     """The ranks of one run (the column `run` of its table), one per test target, from which any
     metric and pairing follows.
     """
-    return Ranks.read_csv(folder / "ranks" / f"{run}.csv.gz")
+    for file in sorted((folder / "ranks").glob("*.npz")):
+        state = file.stat()
+        if run in _runs_of(file, state.st_mtime_ns, state.st_size):
+            with np.load(file) as held:
+                user, candidates, rows = held["user"], held["candidates"], held[run]
+            greater, equal, *beside = rows.astype(np.int64)
+            sampled = Ranks(user, *beside) if beside else None
+            return Ranks(user, greater, equal, candidates, sampled)
+    raise TutorialError(f"no file in {folder.name}/ranks/ holds a run {run!r}")
+
+
+@lru_cache(maxsize=64)
+def _runs_of(file: Path, changed: int, size: int) -> frozenset[str]:
+    """The runs in a file of ranks; `changed` and `size` say when to read its list again."""
+    with np.load(file) as held:
+        return frozenset(held.files) - {"user", "candidates"}
+
+
+def rank_file(row: dict[str, object], folder: Path = RESULTS) -> Path:
+    """Where the ranks of a run belong: ranks/DATASET_SPLIT.npz, with the number of users if it is a
+    subset.
+
+    `row`: of a result table, with model, loss, run and configuration.
+    """
+    data = str(row["run"]).rsplit(f"_{row['model']}_{row['loss']}_seed", 1)[0]
+    users = json.loads(str(row["configuration"]))["users"]
+    return folder / "ranks" / (f"{data}_{users}-users.npz" if users else f"{data}.npz")
+
+
+def add_ranks(ranks: dict[str, Ranks], file: Path) -> None:
+    """Adds runs to a file of ranks, or replaces them.
+
+    A NumPy archive: `user` and `candidates` int64 [N], and for each run an array [2, N] of greater
+    and equal, or [5, N] with those among the sampled negatives and the number of these. Raises
+    TutorialError if a run was tested on other targets than the others of the file.
+    """
+    held = {}
+    if file.exists():
+        with np.load(file) as old:
+            held = dict(old)
+    for run, one in ranks.items():
+        for name in ("user", "candidates"):
+            values = getattr(one, name)
+            if not np.array_equal(held.setdefault(name, values), values):
+                raise TutorialError(
+                    f"{run} was tested on other targets than the runs in {file}: their ranks cannot"
+                    " be compared, so put its table into another folder"
+                )
+        beside = one.sampled
+        more = [beside.greater, beside.equal, beside.candidates] if beside is not None else []
+        rows = np.stack([one.greater, one.equal, *more])
+        held[run] = rows.astype(np.min_scalar_type(rows.max(initial=0)))
+    with replacing(file) as partial, partial.open("wb") as target:
+        np.savez_compressed(target, **{name: held[name] for name in sorted(held)})
 
 
 def read_quality(
@@ -60,40 +123,47 @@ def read_quality(
     }
     runs = runs.assign(**old).fillna({"options": ""})
     runs["options"] = runs["options"].str.replace(r"\bdropout=\S+ ?", "", regex=True).str.strip()
-
-    def of_user(run: str) -> np.ndarray:
-        ranks = read_ranks(run, folder)
-        return per_user(ranks, ndcg(ranks))
-
     groups = runs.sort_values("seed").groupby(["model", "options", "clock"])
-    return {key: np.stack([of_user(run) for run in group["run"]]) for key, group in groups}
+    return {key: _quality(group["run"], folder) for key, group in groups}
 
 
-def suite_names(folder: Path = SUITES) -> list[str]:
+def _quality(runs: pd.Series, folder: Path) -> np.ndarray:
+    """NDCG@10 of every test user, float64 [runs, users]."""
+    each = (read_ranks(run, folder) for run in runs)
+    return np.stack([per_user(ranks, ndcg(ranks)) for ranks in each])
+
+
+def suite_names(folder: Path = RESULTS) -> list[str]:
     """The data on which the whole suite has run: "sample", "ml-100k_temporal", ..."""
-    return sorted(path.parent.parent.name for path in folder.glob("*/report/report.md"))
+    return sorted(path.stem for path in (folder / "suite").glob("*.zip"))
 
 
-def read_suite(name: str, stage: str, table: str, folder: Path = SUITES) -> pd.DataFrame:
+def suite_tables(name: str, folder: Path = RESULTS) -> list[str]:
+    """The tables of a committed suite, as "STAGE/TABLE"."""
+    return [member[:-4] for member in _members(name, folder) if member.endswith(".csv")]
+
+
+def read_suite(name: str, stage: str, table: str, folder: Path = RESULTS) -> pd.DataFrame:
     """One table of one stage of a committed suite, such as ("sample", "significance", "gains")."""
-    path = folder / name / stage / f"{table}.csv"
-    if not path.exists():
-        place = next(
-            part
-            for part in (folder / name / stage, folder / name, folder)
-            if part.exists() or part == folder
-        )
-        known = (
-            ", ".join(sorted(file.stem for file in place.glob("*") if file.suffix in ("", ".csv")))
-            or "none"
-        )
+    known = suite_tables(name, folder)
+    if f"{stage}/{table}" not in known:
         raise TutorialError(
-            f"there is no {name}/{stage}/{table}.csv among the suites; in {place.name}/ are {known}"
+            f"there is no table {stage}/{table} in the suite {name}; known are {', '.join(known)}"
         )
-    return pd.read_csv(path)
+    with zipfile.ZipFile(folder / "suite" / f"{name}.zip") as archive:
+        return pd.read_csv(archive.open(f"{stage}/{table}.csv"))
 
 
-def suite_values(name: str, folder: Path = SUITES) -> dict[str, np.ndarray]:
+def _members(name: str, folder: Path) -> list[str]:
+    path = folder / "suite" / f"{name}.zip"
+    if not path.exists():
+        known = ", ".join(suite_names(folder)) or "none"
+        raise TutorialError(f"there is no suite {name!r} in {folder.name}/; known are {known}")
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def suite_values(name: str, folder: Path = RESULTS) -> dict[str, np.ndarray]:
     """NDCG@10 of every test user, float64 [seeds, users], for each entry of a committed suite; one
     row for models that count.
 
@@ -101,31 +171,58 @@ def suite_values(name: str, folder: Path = SUITES) -> dict[str, np.ndarray]:
     pairs.
     """
     runs = read_suite(name, "stability", "runs", folder).sort_values("seed")
-
-    def of_user(run: str) -> np.ndarray:
-        ranks = read_ranks(run, folder / name)
-        return per_user(ranks, ndcg(ranks))
-
-    return {
-        label: np.stack([of_user(run) for run in group["run"]])
-        for label, group in runs.groupby("label", sort=False)
-    }
+    groups = runs.groupby("label", sort=False)
+    return {label: _quality(group["run"], folder) for label, group in groups}
 
 
-def publish(out: Path, folder: Path) -> None:
-    """Copies the tables, pictures, report and ranks of a finished suite from its archive to
-    `folder`, without trained models.
+def suite_name(dataset: str, split: str) -> str:
+    """The name under which a suite is published: DATASET_SPLIT, a simulated world without the split
+    that the course uses.
+    """
+    name = re.sub(r"[^\w.-]+", "-", Path(dataset).name)
+    return name if dataset in WORLDS and split == "temporal" else f"{name}_{split}"
+
+
+def publish(out: Path, name: str, folder: Path = RESULTS) -> None:
+    """Adds a finished suite to `folder`: suite/NAME.zip with tables and provenance, suite/NAME.md
+    with its report, and the ranks of its runs. Neither trained models nor pictures, which can be
+    drawn again from the tables.
     """
     archive = out / "report" / "archive.zip"
     if not archive.exists():
         raise TutorialError(
             f"{archive} is missing: run all stages, the report last, before you publish"
         )
-    with zipfile.ZipFile(archive) as files:
-        for name in files.namelist():
-            parts = PurePosixPath(name).parts  # STAGE/FILE or runs/DATA/RUN/ranks.csv.gz
-            target = folder.joinpath(
-                *(("ranks", f"{parts[2]}.csv.gz") if parts[0] == "runs" else parts)
-            )
-            with replacing(target) as partial:
-                partial.write_bytes(files.read(name))
+    runs = pd.read_csv(out / "stability" / "runs.csv").drop_duplicates("run")
+    files: dict[Path, dict[str, Ranks]] = {}
+    with zipfile.ZipFile(archive) as whole:
+        stored = {Path(member).parent.name: member for member in whole.namelist()}
+        for row in runs.to_dict("records"):
+            with gzip.open(whole.open(stored[row["run"]])) as ranks:
+                files.setdefault(rank_file(row, folder), {})[row["run"]] = Ranks.read_csv(ranks)
+        members = {
+            member: whole.read(member)
+            for member in sorted(whole.namelist())
+            if member.endswith((".csv", ".json"))
+        }
+        report = whole.read("report/report.md").decode()
+    for file, ranks in files.items():
+        add_ranks(ranks, file)
+    with replacing(folder / "suite" / f"{name}.md") as partial:
+        partial.write_text(short_report(report, name), encoding="utf-8")
+    write_suite(members, folder / "suite" / f"{name}.zip")
+
+
+def short_report(report: str, name: str) -> str:
+    """The report without pictures and without the long tables, which are in the archive."""
+    report = re.sub(r"\n!\[[^\]]*\]\([^)]*\)\n?", "\n", report)
+    folded = r"<details><summary>(.*?)</summary>.*?</details>"
+    report = re.sub(folded, rf"\1, in `{name}.zip`", report, flags=re.DOTALL)
+    return re.sub(r"\n{3,}", "\n\n", report)
+
+
+def write_suite(members: dict[str, bytes], path: Path) -> None:
+    """An archive whose bytes follow from its contents alone, without the time of day."""
+    with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(zipfile.ZipInfo(member), content, zipfile.ZIP_DEFLATED)

@@ -4,7 +4,8 @@ more event.
 
 import statistics
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -39,10 +40,12 @@ def live_parameters(model: SequenceModel, split: Split, config: TrainConfig) -> 
     return sum(p.numel() for p in model.parameters() if p.grad is not None and bool(p.grad.any()))
 
 
-def milliseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median over the repeats, after a warm-up."""
-    seconds = timeit.repeat(call, number=1, repeat=WARM_UP + repeats)
-    return 1000 * statistics.median(seconds[WARM_UP:])
+def milliseconds(calls: Sequence[Callable[[], object]], repeats: int = REPEATS) -> list[float]:
+    """Median time of each call over rounds in which each is called once, so that whatever else the
+    machine does strikes all alike; the first rounds warm up.
+    """
+    rounds = [[timeit.timeit(call, number=1) for call in calls] for _ in range(WARM_UP + repeats)]
+    return [1000 * statistics.median(times) for times in zip(*rounds[WARM_UP:], strict=True)]
 
 
 def longest_histories(split: Split, max_len: int, size: int) -> Batch:
@@ -101,11 +104,13 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             with torch.inference_mode():
                 for size in BATCHES:
                     batch = longest_histories(suite.data, suite.max_len, size)
-                    row[f"latency_ms_batch_{size}"] = milliseconds(
-                        lambda model=model, batch=batch: answer(model, batch)
+                    (row[f"latency_ms_batch_{size}"],) = milliseconds(
+                        [partial(answer, model, batch)]
                     )
                 step = stream(model, batch)
-                row["one_more_event_ms"] = milliseconds(step) if step else row["latency_ms_batch_1"]
+                row["one_more_event_ms"] = row["latency_ms_batch_1"]
+                if step:
+                    (row["one_more_event_ms"],) = milliseconds([step])
             rows.append(row | {"streams": step is not None, "threads": torch.get_num_threads()})
             suite.tick()
     return {"efficiency": pd.DataFrame(rows)}

@@ -48,6 +48,7 @@ def sources(stage: str) -> list[Path]:
         library / "ranking.py",
         library / "statistics.py",
         library / "data" / "corrupt.py",
+        library / "data" / "gaps.py",
     ]
     return [folder / f"{stage}.py", *shared]
 

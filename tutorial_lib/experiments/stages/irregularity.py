@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tutorial_lib.data.gaps import irregularity as gap_cv
 from tutorial_lib.data.splits import Split
 from tutorial_lib.experiments.stages.shared import (
     ALPHA,
@@ -50,20 +51,7 @@ def training_cv(split: Split) -> np.ndarray:
     """CV of each user's training gaps, float64 [num_users]; NaN with fewer than 3 gaps or no time
     between the events.
     """
-    users, times = split.train["user"].to_numpy(), split.train["timestamp"].to_numpy()
-    same = np.diff(users) == 0
-    gaps, owner = np.diff(times)[same].astype(np.float64), users[1:][same]
-    sizes = split.dataset.num_users
-    number, total = (
-        np.bincount(owner, minlength=sizes),
-        np.bincount(owner, weights=gaps, minlength=sizes),
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / number
-        spread = np.sqrt(
-            np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=sizes) / number
-        )
-        return np.where((number >= LEAST_GAPS) & (mean > 0), spread / mean, np.nan)
+    return gap_cv(split.train, least=LEAST_GAPS, num_users=split.dataset.num_users)
 
 
 def difference_interval(
