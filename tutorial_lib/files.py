@@ -44,3 +44,15 @@ def settle(partial: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def disk(path: Path) -> Iterator[None]:
+    """Turn a full, read-only or otherwise unwilling disk into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise TutorialError(
+            f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder"
+            " that you may write to."
+        ) from error

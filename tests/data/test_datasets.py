@@ -159,12 +159,12 @@ def test_own_tables_with_usual_column_names(tmp_path: Path) -> None:
             "user,when,item\n1,2,3\n",
             r"\['user', 'when', 'item'\] but lacks \['timestamp'\]",
         ),
-        ("x.csv", "user,item,time\n1,2,1500000000000\n", "Row 0 .*milliseconds"),
-        ("x.csv", "user,item,time\n1,2,3\n1,2,3\n", "Row 1 .*repeats"),
+        ("x.csv", "user,item,time\n1,2,1500000000000\n", "line 2: .* in milliseconds"),
+        ("x.csv", "user,item,time\n1,2,3\n1,2,3\n1,2,4\n", "x.csv: Line 3 .*repeats"),
         ("x.csv", "user,item,time\n", "empty"),
-        ("x.csv", "", "Cannot read .*x.csv"),
-        ("x.csv", b"user,item,time\n\xff\xfe,1,2\n", "Cannot read .*x.csv"),
-        ("x.csv", "user,item,time\n1,2,3\n1,2,3,4,5\n", "Cannot read .*x.csv"),
+        ("x.csv", "", "Cannot read .*x.csv: the file is empty"),
+        ("x.csv", b"user,item,time\n\xff\xfe,1,2\n", "x.csv, line 2: .*encoding="),
+        ("x.csv", "user,item,time\n1,2,3\n1,2,3,4,5\n", "x.csv, line 3: 5 fields"),
     ],
 )
 def test_unusable_tables_are_refused(
@@ -179,7 +179,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     whole = gzip.compress(b"1 2\n" * 5000)
     for damaged in (whole[: len(whole) // 2], b"no gzip at all"):
         (tmp_path / "x.txt.gz").write_bytes(damaged)
-        with pytest.raises(TutorialError, match="Cannot read .*x.txt.gz as txt:"):
+        with pytest.raises(TutorialError, match="Cannot read .*x.txt.gz: .*(damaged|not packed)"):
             load_dataset(f"txt:{tmp_path / 'x.txt.gz'}")
     put(tmp_path, "steam/steam_reviews.json.gz", "__import__('os').getcwd()\n")  # never evaluated
     with pytest.raises(TutorialError, match="Cannot read"):
@@ -191,7 +191,7 @@ def test_unknown_and_absent_data_sets_say_what_to_do(
 ) -> None:
     with pytest.raises(
         TutorialError,
-        match="Unknown data set 'ml-2m': choose one of sample, control, ml-100k, .*csv:PATH",
+        match="Unknown data set 'ml-2m': choose one of sample, control, .*ml-100k, .*csv:PATH",
     ):
         load_dataset("ml-2m")
     monkeypatch.setenv("TUTORIAL_DATA_DIR", str(tmp_path / "env"))
@@ -293,14 +293,18 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["info", "ml-100k"]) == 0
     told = capsys.readouterr().out
     for line in (
-        "users         2",
-        "items         3",
-        "events        6",
-        "zero gaps     50.0%",
-        "median gap    5 s",
+        "users           2",
+        "items           3",
+        "events          6",
+        "span            1970-01-01 to 1970-01-01, 0.0 days",
+        "resolution      10 s",
+        "zero gaps       50.0%",
+        "median gap      5 s",
+        "repeats         0.0% of the events (not declared)",
+        "duplicate rows  0",
     ):
         assert line + "\n" in told
-    assert f"fingerprint   {load_dataset('ml-100k').fingerprint}\n" in told
+    assert f"fingerprint     {load_dataset('ml-100k').fingerprint}\n" in told
     assert main(["info", "ml-1m"]) == 2
     told = capsys.readouterr()
     assert (

@@ -115,5 +115,5 @@ def test_a_missing_table_and_a_folder_that_cannot_be_written(monkeypatch, tmp_pa
         read_facts(tmp_path / "gap_facts.csv")
     monkeypatch.setattr(module, "NAMES", ())
     (tmp_path / "file").write_text("")
-    with pytest.raises(TutorialError, match="could not be written"):
+    with pytest.raises(TutorialError, match="could not write"):
         write_facts(tmp_path / "file" / "gap_facts.csv")

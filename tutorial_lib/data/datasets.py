@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 import tutorial_lib
+from tutorial_lib.data.archives import extract
 from tutorial_lib.data.delimited import pieces
 from tutorial_lib.data.download import download as fetch_file
-from tutorial_lib.data.download import extract
 from tutorial_lib.data.events import KEYS, Dataset, make_dataset, sample_users
 from tutorial_lib.data.options import FILTERS, Options, full_name, split_name, with_options
 from tutorial_lib.data.sources import SOURCES, Layout, Source, read_order
@@ -162,18 +162,19 @@ def fetch(name: str, data_dir: Path | None = None, progress: bool = True) -> Pat
     """Download a data set into `data_dir` (default data/downloads) and unpack it, unless it is
     there; returns its file.
     """
+    name, _ = split_name(name)
     source = _source(name)
     if source.url is None:
         if found := find(name, data_dir):
             return found[0]
         raise TutorialError(_how_to_get(name, data_dir))
     folder, pattern = Path(data_dir or DOWNLOADS).expanduser() / name, source.layouts[0].pattern
+    base, file_name = source.url.rsplit("/", 1)
+    if not file_name.endswith((".zip", ".tar.gz")):
+        for other in source.beside:
+            fetch_file(f"{base}/{other}", folder / other, None, progress)
+        return fetch_file(source.url, folder / file_name, source.md5, progress)
     if not any(folder.glob(pattern)):
-        base, file_name = source.url.rsplit("/", 1)
-        if not file_name.endswith((".zip", ".tar.gz")):
-            for other in source.beside:
-                fetch_file(f"{base}/{other}", folder / other, None, progress)
-            return fetch_file(source.url, folder / file_name, source.md5, progress)
         archive = fetch_file(source.url, folder.parent / file_name, source.md5, progress)
         try:
             extract(archive, folder)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tutorial_lib.data.packed import LONGEST, open_binary
 from tutorial_lib.errors import TutorialError
@@ -51,16 +52,31 @@ class Piece:
         size = end - start
         if not len(size) or size.min() < 1 or size.max() > 19:
             return None
-        data, values = np.frombuffer(self.data, np.uint8), np.zeros(len(size), np.uint64)
+        data, values = self._padded(), np.zeros(len(size), np.uint64)
         if ((data[start] == ord("0")) & (size > 1)).any():
             return None
         for place in range(size.max()):
             inside = place < size
-            digits = data[np.minimum(start + place, len(data) - 1)] - np.uint8(ord("0"))
+            digits = data[start + place] - np.uint8(ord("0"))
             if (inside & (digits > 9)).any():
                 return None
             values = np.where(inside, values * np.uint64(10) + digits, values)
         return None if values.max() >= 2**63 else values.astype(np.int64)
+
+    def factorize(self, column: int) -> tuple[np.ndarray, np.ndarray]:
+        """The column as text: codes int64 [rows] and the distinct fields that they point to."""
+        start, size = self.start[:, column], self.end[:, column] - self.start[:, column]
+        if size.max(initial=0) > 8:
+            return pd.factorize(np.array(self.text(column), dtype=object))
+        data, keys = self._padded(), np.zeros(len(size), np.uint64)  # a field in one number
+        for place in range(size.max(initial=0)):
+            keys |= np.where(place < size, data[start + place], 0).astype(np.uint64) << (8 * place)
+        codes, keys = pd.factorize(keys)
+        fields = (int(key).to_bytes(8, "little").rstrip(b"\0").decode() for key in keys)
+        return codes, np.array(list(fields), dtype=object)
+
+    def _padded(self) -> np.ndarray:
+        return np.frombuffer(self.data + bytes(20), np.uint8)  # so that no place lies outside
 
 
 class WrongEncoding(Exception):

@@ -234,7 +234,9 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
                 "map ids to 0, 1, 2, ..., for example with pandas.factorize",
                 "number ids from 0",
             )
-        fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**63))
+        # floats above 2^53 have already lost digits
+        limit = 2.0**53 if pd.api.types.is_float_dtype(numbers) else 2.0**63
+        fractional = ~((values == np.floor(values)) & (np.abs(values) < limit))
         _refuse(shown, fractional, f"has a {column} that is no 64-bit whole number", whole)
         _refuse(shown, values < 0, f"has a negative {column}", positive)
         events[column] = numbers.astype(np.int64)
@@ -252,7 +254,7 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
         duplicated,
         "repeats an earlier row",
         "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])"
-        + ", or say drop_duplicates=true" * (shown.index.name == "line"),
+        + ", or load csv:PATH@drop_duplicates=true" * (shown.index.name == "line"),
     )
     if "rating" in events.columns:
         events["rating"] = pd.to_numeric(events["rating"], errors="coerce").astype(np.float32)

@@ -7,7 +7,6 @@ data sets that are on this machine.
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from tutorial_lib.data.events import Dataset
 from tutorial_lib.data.simulate import SITTING
 from tutorial_lib.data.splits import Split, leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 
 FACTS = Path(tutorial_lib.__file__).parent.parent / "data" / "facts" / "gap_facts.csv"
 NAMES = ("sample", "control", "ml-100k", "amazon-grocery")
@@ -131,17 +131,8 @@ def write_facts(path: Path = FACTS, data_dir: Path | None = None) -> None:
         except TutorialError as error:
             print(error, "Its row stays as it was." if name in kept.index else "It gets no row.")
             rows += [kept.loc[name].to_dict()] if name in kept.index else []
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
         pd.DataFrame(rows).to_csv(part, index=False, lineterminator="\n")
-        os.replace(part, path)
-    except OSError as error:
-        if part.exists():
-            part.unlink()
-        raise TutorialError(
-            f"{path} could not be written ({error}): choose a writable folder with space."
-        ) from error
 
 
 def main() -> None:

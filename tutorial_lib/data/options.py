@@ -72,7 +72,7 @@ def with_options(options: Options, given: dict[str, Any]) -> Options:
             value = {"true": True, "false": False}.get(str(value).lower(), value)
             right, wanted = isinstance(value, bool), "true or false"
         elif kind is int:
-            value = int(value) if str(value).isdecimal() and len(str(value)) < 10 else value
+            value = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else value
             right, wanted = isinstance(value, int) and value >= 1, "a whole number from 1"
         else:
             right, wanted = value is None or (isinstance(value, str) and value != ""), "a text"

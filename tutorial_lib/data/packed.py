@@ -112,7 +112,7 @@ def first_bytes(path: Path) -> bytes:
         raise TutorialError(
             f"Cannot read {path}: line 1 is JSON, not a row of a table; convert it with pandas:"
             f" pandas.read_json({str(path)!r}, lines={head.lstrip()[:1] == b'{'}, dtype=False,"
-            f" convert_dates=False).to_csv({str(path.with_suffix('.csv'))!r}, index=False)"
+            f" convert_dates=False).to_csv({str(path) + '.table.csv'!r}, index=False)"
         )
     return head
 

@@ -18,7 +18,7 @@ from tutorial_lib.data.delimited import Piece
 from tutorial_lib.errors import TutorialError
 
 LONGEST_ID = 255  # characters
-RATING = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *")
+RATING = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})? *", re.ASCII)
 
 
 def read_table(
@@ -57,9 +57,9 @@ def read_table(
             if more and packed.looks_chinese(error.data):
                 continue
             raise TutorialError(
-                f"{path}, line {error.line}: the text is not {' nor '.join(choices)}; say in which"
-                " encoding it was saved, for example encoding=latin-1 (western Europe) or"
-                " encoding=gb18030 (China)."
+                f"{path}, line {error.line}: the text is not {' or '.join(choices)}; say in which"
+                f" encoding it was saved, for example csv:{path}@encoding=latin-1 (western Europe),"
+                " gb18030 (China) or utf-16-le."
             ) from error
         if choice == "gb18030" != encoding:
             table.notes.append("read as gb18030, for it is not UTF-8; if names look wrong, say"
@@ -79,7 +79,8 @@ class _Table:
         self.notes: list[str] = []
         self.ids: dict[str, list] = {"user": [], "item": []}
         self.times: list[timestamps.Times] = []
-        self.texts: dict[str, list[str]] = {name: [] for name in ("rating", *extra)}
+        self.ratings: list[np.ndarray] = []
+        self.texts: dict[str, list[str]] = {name: [] for name in extra}
         self.lines: list[np.ndarray] = []
 
     def text(self, encoding: str, separator: str | None, fields: int | None) -> pd.DataFrame:
@@ -94,7 +95,7 @@ class _Table:
             row = first.split(separator)
         fields = fields or len(row)
         given = self.columns
-        if given and all(map(str.isdecimal, given.values())) and not set(given.values()) <= {*row}:
+        if given and all(re.fullmatch("[0-9]{1,4}", column) for column in given.values()):
             where = headers.numbered(self.path, line, row, given, fields)
             # a header all the same, such as "UserID ItemID"
             first_row = all(headers.meaning_of(row[place]) == name for name, place in where.items())
@@ -142,24 +143,26 @@ class _Table:
         for meaning, parts in self.ids.items():
             numbers = piece.integers(where[meaning])
             if numbers is None:
-                names = piece.text(where[meaning])
-                self._check_length(piece, size[:, where[meaning]], names, meaning)
-                parts.append(pd.factorize(np.array(names, dtype=object)))
+                self._check_length(piece, size[:, where[meaning]], where[meaning], meaning)
+                parts.append(piece.factorize(where[meaning]))
             else:
                 parts.append((numbers, None))
         if "timestamp" in where:
             self._add_times(piece, where["timestamp"])
+        if "rating" in where:
+            self._add_ratings(piece, where["rating"])
         for name, texts in self.texts.items():
-            if name in where:
-                texts += piece.text(where[name])
+            texts += piece.text(where[name])
         self.lines.append(piece.lines)
 
-    def _check_length(self, piece: Piece, size: np.ndarray, names: list[str], what: str) -> None:
-        for row in np.flatnonzero(size > LONGEST_ID):
-            if len(names[row]) > LONGEST_ID:
+    def _check_length(self, piece: Piece, size: np.ndarray, column: int, what: str) -> None:
+        if size.max() <= LONGEST_ID:
+            return
+        for line, name in zip(piece.lines, piece.text(column), strict=True):
+            if len(name) > LONGEST_ID:
                 raise TutorialError(
-                    f"{self.path}, line {piece.lines[row]}: the {what} has {len(names[row]):,}"
-                    f" characters; an id has at most {LONGEST_ID}."
+                    f"{self.path}, line {line}: the {what} has {len(name):,} characters; an id has"
+                    f" at most {LONGEST_ID}."
                 )
 
     def _add_times(self, piece: Piece, column: int) -> None:
@@ -181,18 +184,17 @@ class _Table:
     def _bad_time(self, line: int, error: timestamps.BadTime) -> TutorialError:
         return TutorialError(f"{self.path}, line {line}: {error}.")
 
-    def _ratings(self, lines: np.ndarray) -> np.ndarray:
-        codes, names = pd.factorize(np.array(self.texts["rating"], dtype=object))
+    def _add_ratings(self, piece: Piece, column: int) -> None:
+        codes, names = piece.factorize(column)
         for code, name in enumerate(names):
             if name and not RATING.fullmatch(name):
-                line = lines[int(np.argmax(codes == code))]
+                line = piece.lines[int(np.argmax(codes == code))]
                 raise TutorialError(
                     f"{self.path}, line {line}: the rating {name[:40]!r} is no number; correct it,"
                     " or give the column a name of another meaning to leave it out."
                 )
-        if missing := self.texts["rating"].count(""):
-            self.notes.append(f"{missing:,} events have no rating")
-        return np.array([float(name or "nan") for name in names], dtype=np.float32)[codes]
+        values = np.array([float(name or "nan") for name in names], dtype=np.float32)
+        self.ratings.append(values[codes])
 
     def _frame(self, where: dict[str, int]) -> pd.DataFrame:
         if not self.lines:
@@ -200,10 +202,12 @@ class _Table:
                 f"Cannot read {self.path}: a header but no events; the table is empty."
             )
         lines = np.concatenate(self.lines)
-        frame = pd.DataFrame(
-            {meaning: _join(parts) for meaning, parts in self.ids.items()},
-            index=pd.Index(lines, name="line"),
-        )
+        ids = {meaning: _join(parts) for meaning, parts in self.ids.items()}
+        for meaning, column in ids.items():
+            names = column.categories if isinstance(column, pd.Categorical) else ()
+            if any(name != name.strip() for name in names):
+                self.notes.append(f"some ids of {meaning}s begin or end with blanks, which count")
+        frame = pd.DataFrame(ids, index=pd.Index(lines, name="line"))
         part = np.zeros(len(lines))
         if "timestamp" in where:
             whole, part = (
@@ -222,7 +226,9 @@ class _Table:
         else:
             frame["timestamp"] = frame.groupby("user", observed=True).cumcount()
         if "rating" in where:
-            frame["rating"] = self._ratings(lines)
+            frame["rating"] = np.concatenate(self.ratings)
+            if missing := int(frame["rating"].isna().sum()):
+                self.notes.append(f"{missing:,} events have no rating")
         for name in self.extra:
             frame[name] = self.texts[name]
         frame = self._in_exact_order(frame, part)

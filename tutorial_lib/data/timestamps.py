@@ -27,7 +27,7 @@ ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})"
 MONTH = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 DATES = tuple(
-    re.compile(form)
+    re.compile(form, re.ASCII)
     for form in (
         # 2012-04-03T18:00:09Z, 2012/4/3 18:00, 2012年4月3日
         r"(?P<year>\d{4})[-/.年](?P<month>\d{1,2})[-/.月](?P<day>\d{1,2})日?"
@@ -44,8 +44,8 @@ DATES = tuple(
         rf"{MONTH} (?P<day>\d{{1,2}}), (?P<year>\d{{4}})(?: {CLOCK})?(?: {ZONE})?",
     )
 )
-NUMBER = re.compile(r"(?P<whole>\d{1,19})(?:\.(?P<part>\d*))?")
-ROUNDED = re.compile(r"\d(?:\.(?P<part>\d*))?[eE]\+?(?P<power>\d{1,3})")
+NUMBER = re.compile(r"(?P<whole>\d{1,19})(?:\.(?P<part>\d*))?", re.ASCII)
+ROUNDED = re.compile(r"\d(?:\.(?P<part>\d*))?[eE]\+?(?P<power>\d{1,3})", re.ASCII)
 MIXED_UP = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( \d{1,2}:\d{2}(:\d{2})?)?")
 AS_SECONDS = ".astype('datetime64[s, UTC]').astype('int64')"
 
@@ -228,8 +228,8 @@ def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.nda
                 0,
                 f"the time {whole[0]} is a calendar number ({form}), not unix seconds; convert in"
                 f" pandas: table[{name!r}] = pandas.to_datetime(table[{name!r}].astype(str),"
-                f" format={form!r}, utc=True){AS_SECONDS} (or say time_unit=s if these really are"
-                " seconds)",
+                f" format={form!r}, utc=True){AS_SECONDS} (or, if these really are seconds, load"
+                " csv:PATH@time_unit=s)",
             )
         units = unit_of(whole)
         if (differ := units != units[0]).any():
@@ -243,8 +243,8 @@ def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.nda
             short, factor = list(UNITS.items())[units[0]]
             raise BadTime(
                 0,
-                f"the time {whole[0]} is in {NAMES[units[0]]}, not seconds; say time_unit={short},"
-                f" or divide the timestamps by {factor}",
+                f"the time {whole[0]} is in {NAMES[units[0]]}, not seconds; load"
+                f" csv:PATH@time_unit={short}, or divide the timestamps by {factor}",
             )
     else:
         factor = UNITS[unit]
@@ -259,7 +259,7 @@ def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.nda
         raise BadTime(
             0,
             f"all {len(whole):,} times are the same, so nothing came before or after; export the"
-            f" column {name!r} again, or say time_unit=s if such seconds are meant",
+            f" column {name!r} again, or load csv:PATH@time_unit=s if that is meant",
         )
     if (whole < 0).any():
         row = int(np.argmax(whole < 0))
