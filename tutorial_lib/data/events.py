@@ -234,13 +234,23 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
                 "map ids to 0, 1, 2, ..., for example with pandas.factorize",
                 "number ids from 0",
             )
-        # floats above 2^53 have already lost digits
-        limit = 2.0**53 if pd.api.types.is_float_dtype(numbers) else 2.0**63
-        fractional = ~((values == np.floor(values)) & (np.abs(values) < limit))
+        if pd.api.types.is_integer_dtype(numbers):
+            fractional = (numbers > 2**63 - 1).fillna(True).to_numpy(dtype=bool)
+        else:  # floats above 2^53 have already lost digits
+            fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**53))
         _refuse(shown, fractional, f"has a {column} that is no 64-bit whole number", whole)
         _refuse(shown, values < 0, f"has a negative {column}", positive)
         events[column] = numbers.astype(np.int64)
     times = events["timestamp"].to_numpy()
+    form = calendar_form(times) if shown.index.name != "line" else None  # files were judged before
+    if form and len(form) > len("%Y%m"):
+        _refuse(
+            shown,
+            np.ones(len(times), dtype=bool),
+            f"has a timestamp that is a calendar number ({form}), not seconds",
+            "convert them with pandas.to_datetime(events['timestamp'].astype(str),"
+            f" format={form!r}, utc=True){AS_SECONDS}",
+        )
     for kind, (unit, factor) in enumerate(UNITS.items()):
         _refuse(
             shown,
