@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data.info import Info, describe
-from tutorial_lib.data.timestamps import AS_SECONDS, NAMES, UNITS, unit_of
+from tutorial_lib.data.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
 from tutorial_lib.errors import TutorialError
 
 KEYS = ["user", "item", "timestamp"]

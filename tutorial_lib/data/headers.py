@@ -54,7 +54,8 @@ def named(path: Path, line: int, header: Sequence[str], given: Mapping[str, str]
             f" columns, for example csv:{path}@user=1,item=2,timestamp=3"
         )
     if missing:
-        free = [name for number, name in enumerate(header) if number not in where.values()]
+        rest = (name for number, name in enumerate(header) if number not in where.values())
+        free = [name for name in rest if re.fullmatch(r"[^,@\r\n]{1,40}", name)]
         raise TutorialError(
             f"{here}: the table has the columns [{shown}] but lacks {missing}; call them so, or say"
             f" which they are, for example csv:{path}@{missing[0]}={free[0] if free else 'NAME'}"

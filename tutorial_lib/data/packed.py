@@ -133,13 +133,26 @@ def encodings(path: Path, head: bytes, given: str | None) -> list[str]:
 
 
 def looks_chinese(data: bytes) -> bool:
-    """Whether bytes that are no UTF-8 are Chinese rather than, say, French: valid gb18030, and at
-    least half of its characters outside ASCII are common ones (GB 2312). Two accented letters
-    rarely stand side by side; the two bytes of a Chinese character always do.
+    """Whether bytes that are no UTF-8 are Chinese: valid gb18030, and at least half of its
+    characters outside ASCII are common ones (GB 2312).
+
+    So French is not taken for Chinese: two accented letters rarely stand side by side, the two
+    bytes of a Chinese character always do. Nor is damaged UTF-8, most of which is valid UTF-8.
     """
     try:
         signs = [sign for sign in data.decode("gb18030") if not sign.isascii()]
     except UnicodeDecodeError:
         return False
     common = sum(bool(sign.encode("gb2312", "ignore")) for sign in signs)
-    return 2 * common >= len(signs)
+    utf8 = sum(not sign.isascii() for sign in data.decode("utf-8", "ignore"))
+    return 2 * common >= len(signs) and 3 * utf8 < len(signs)
+
+
+def is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError as error:
+        raise TutorialError(
+            f"Cannot read {path} ({error.strerror or error}): choose a file that you may read."
+        ) from error

@@ -44,7 +44,7 @@ def read_table(
     the first line. `encoding`, `time_unit`: see `packed.encodings`, `timestamps.to_seconds`.
     """
     columns = dict(columns or {})
-    if _is_parquet(path):
+    if packed.is_parquet(path):
         return _Table(path, columns, extra, time_unit).parquet()
     head = packed.first_bytes(path)
     choices = packed.encodings(path, head, encoding)
@@ -187,7 +187,7 @@ class _Table:
     def _add_ratings(self, piece: Piece, column: int) -> None:
         codes, names = piece.factorize(column)
         for code, name in enumerate(names):
-            if name and not RATING.fullmatch(name):
+            if name and not (RATING.fullmatch(name) and abs(float(name)) < 1e38):  # of float32
                 line = piece.lines[int(np.argmax(codes == code))]
                 raise TutorialError(
                     f"{self.path}, line {line}: the rating {name[:40]!r} is no number; correct it,"
@@ -278,16 +278,6 @@ class _Table:
         rows = list(zip(*cells, strict=True))
         self._add(delimited.piece_of(rows, list(range(1, len(rows) + 1))), where)
         return self._frame(where)
-
-
-def _is_parquet(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError as error:
-        raise TutorialError(
-            f"Cannot read {path} ({error.strerror or error}): choose a file that you may read."
-        ) from error
 
 
 def _join(parts: list[tuple[np.ndarray, np.ndarray | None]]) -> np.ndarray | pd.Categorical:
