@@ -217,6 +217,8 @@ REFUSED = {
     "utf-16 without mark": (table().encode("utf-16-le"), "line 1: a NUL byte.*utf-16-le"),
     "quote inside": (HEAD + '"a"b,1,3\n', "line 2: the quotes do not match"),
     "quote left open": (table() + '"a,1,3\n', "line 8: the quotes do not match"),
+    "quote left open in the header": ('"user,item\n1,2\n' * 9, "line 1: the quotes do not match"),
+    "long quoted name": (f'"{"a" * 200_000}",user,item,timestamp\n1,2,3,4\n', "line 1: the quotes do not match .*field limit"),
     "long id": (HEAD + "a" * 5000 + ",1,3\n", "line 2: the user has 5,000 characters"),
     "many columns": (",".join(f"c{k}" for k in range(200_000)) + "\n1\n", "line 1: 200,000 columns"),
     "one line": ("x" * 40_000_000, "line 1: longer than"),

@@ -197,12 +197,25 @@ def _read_csv(
         except StopIteration:
             done = True
         except csv.Error as error:
-            raise TutorialError(
-                f"{path}, line {first}: the quotes do not match ({error}); a field with a"
-                ' separator stands in "...", and a quote in it is doubled.'
-            ) from error
+            raise _quotes(path, first, error) from error
         if rows:
             yield rows, lines
+
+
+def first_row(path: Path, line: int, text: str, separator: str) -> list[str]:
+    """The fields of the first row of `text`, by the rules of quotes."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        return next(reader)
+    except csv.Error as error:
+        raise _quotes(path, line, error) from error
+
+
+def _quotes(path: Path, line: int, error: csv.Error) -> TutorialError:
+    return TutorialError(
+        f"{path}, line {line}: the quotes do not match ({error}); a field with a separator stands"
+        ' in "...", and a quote in it is doubled.'
+    )
 
 
 def piece_of(rows: Sequence[Sequence[str]], lines: list[int]) -> Piece:

@@ -54,7 +54,7 @@ def download(url: str, destination: Path, md5: str | None = None, progress: bool
         received, total = _copy(response, url, part, progress)
     if total is not None and received != total:
         raise TutorialError(
-            f"The transfer of {url} broke off after {received:,} of {total:,} bytes"
+            f"The transfer of {url} broke off after {received:,} of {total:,} bytes:"
             f" {_kept(part, md5)}."
         )
     with disk(destination):
@@ -132,7 +132,7 @@ def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple
             while chunk := _next(response, url):
                 if (now := time.monotonic()) - since > PATIENCE:
                     if received + len(chunk) - before < LEAST:
-                        raise HTTPException(f"less than {LEAST // PATIENCE:,} bytes a second")
+                        raise HTTPException(f"less than {LEAST / PATIENCE:,.0f} bytes a second")
                     since, before = now, received
                 file.write(chunk)
                 received += len(chunk)
@@ -207,11 +207,11 @@ def _resumable(part: Path, md5: str | None) -> bool:
 
 def _kept(part: Path, md5: str | None) -> str:
     """The end of a sentence about a broken transfer: the truth about what is left of it."""
-    if part.exists() and part.stat().st_size and _resumable(part, md5):
-        return f"(the first {part.stat().st_size:,} are kept): run the same command again and it"\
-            " resumes"  # fmt: skip
+    size = part.stat().st_size if part.exists() and _resumable(part, md5) else 0
+    if size:
+        return f"run the same command again and it resumes (the first {size:,} bytes are kept)"
     _forget(part)
-    return "(nothing is kept): run the same command again"
+    return "run the same command again (nothing is kept)"
 
 
 def _next(response: HTTPResponse, url: str) -> bytes:
@@ -235,5 +235,5 @@ def _network(url: str, part: Path, md5: str | None) -> Iterator[None]:
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise TutorialError(
-            f"No connection for {url} ({reason}; {_kept(part, md5)}): check the network."
+            f"No connection for {url} ({reason}): check the network and {_kept(part, md5)}."
         ) from error

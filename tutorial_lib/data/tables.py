@@ -4,8 +4,6 @@ What is read is exactly what stands in the file, or nothing: a TutorialError nam
 was found and what to do. Taught in lesson 01.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,14 +83,12 @@ class _Table:
 
     def text(self, encoding: str, separator: str | None, fields: int | None) -> pd.DataFrame:
         line, first = self._first_line(encoding)
-        quotes = separator is None
-        separator = separator or headers.separator_of(first.splitlines()[0])
-        if separator in (" ", "::"):
-            quotes, row = False, first.split(None if separator == " " else separator)
-        elif quotes:
-            row = next(csv.reader(io.StringIO(first, newline=""), delimiter=separator), [""])
+        quotes, top = separator is None, re.match(r"[^\r\n]*", first)[0]
+        separator = separator or headers.separator_of(top)
+        if separator in (" ", "::") or not quotes:
+            quotes, row = False, top.split(None if separator == " " else separator)
         else:
-            row = first.split(separator)
+            row = delimited.first_row(self.path, line, first, separator)
         fields = fields or len(row)
         given = self.columns
         if given and all(re.fullmatch("[0-9]{1,4}", column) for column in given.values()):
