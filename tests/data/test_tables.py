@@ -306,7 +306,7 @@ def test_parquet(read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     frame = pd.DataFrame(
         {"user": ["007", "007", "7", "007"], "item": [2**62 + 1, 3, 4, 5], "rating": [1.5, None, 2, 3],
-         "time": pd.to_datetime(["2020-09-13 12:26:40.5", "2020-09-13 12:26:41", "2020-09-14", "2020-09-15"], utc=True)}
+         "time": pd.to_datetime(["2020-09-13 12:26:40.5", "2020-09-13 12:26:41", "2020-09-14", "2020-09-15"], utc=True, format="ISO8601")}
     )  # fmt: skip
     frame.to_parquet(tmp_path / "x.parquet")
     dataset = load_dataset(f"csv:{tmp_path / 'x.parquet'}")
