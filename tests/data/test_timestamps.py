@@ -214,6 +214,7 @@ UNREADABLE = {
     "short year": (["01-02-20", "13-02-20", "02-03-20"], "line 2: .* day or month first"),
     "some with zone": (["2020-09-13T12:26:40", "2020-09-13T12:26:41Z", "2020-09-13T14:26:41+02:00"], "line 3: .* differ in whether they name a time zone"),
     "no such day": (["2020-02-28", "2021-02-29", "2020-03-01"], "line 3: the time '2021-02-29' is not in the calendar"),
+    "no such zone": (["2020-02-28 23:00+08:00", "2020-02-28 23:00+15:00", "2020-03-01 00:00Z"], "line 3: .* has no time zone of the earth"),
     "no such hour": (["2020-02-28 23:00", "2020-02-28 24:00", "2020-03-01 00:00"], "line 3: .* is not in the calendar"),
     "a zone by name": (["2020-09-13 12:26 CET"] * 3, "line 2: .* neither a number nor a date"),
     "words": ([T, "soon", T], "line 3: the time 'soon' is not written like the first one"),

@@ -122,7 +122,7 @@ def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
 
     def column(key: str) -> np.ndarray:
         if key not in keys:
-            return np.zeros(len(found), dtype=np.int64)
+            return np.zeros(len(found), np.int64)
         return np.array([int(match[key] or 0) for match in found])
 
     year, day, hour, minute, second = map(column, ("year", "day", "hour", "minute", "second"))
@@ -146,16 +146,23 @@ def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
         )
     seconds = days.astype(np.int64) * 86400 + hour * 3600 + minute * 60 + second
     if zones[0]:
-        seconds -= np.array([_offset(zone) for zone in zones])
+        offsets = {zone: _offset(zone) for zone in set(zones)}
+        if None in offsets.values():
+            row = next(row for row, zone in enumerate(zones) if offsets[zone] is None)
+            raise BadTime(row, f"the time {texts[row]!r} has no time zone of the earth; correct it")
+        seconds -= np.array([offsets[zone] for zone in zones])
     part = [float(f"0.{match['part'] or 0}") if "part" in keys else 0.0 for match in found]
     return Times(seconds, np.array(part), "date with zone" if zones[0] else "date")
 
 
-def _offset(zone: str) -> int:
+def _offset(zone: str) -> int | None:
+    """Seconds east of Greenwich, or None where no clock runs so."""
     if zone in ("Z", "UTC", "GMT"):
         return 0
-    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
-    return -seconds if zone[0] == "-" else seconds
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > 14 or minutes > 59:
+        return None
+    return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
 
 def _refuse_text(row: int, text: str, name: str, first: str | None = None) -> NoReturn:
