@@ -4,7 +4,11 @@ where they are at hand.
 
 import gzip
 import os
+import threading
 import zipfile
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +220,52 @@ def test_movie_tweetings_is_fetched_with_its_titles(
     assert len(dataset.events) == 6 and len(datasets.load_items(dataset)) == 3
     base = "https://raw.githubusercontent.com/sidooms/MovieTweetings/master/snapshots/100K/"
     assert calls == [base + "movies.dat", base + "ratings.dat"]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_login_page_that_was_kept_is_named_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From end to end: a server of our own, the real downloader, the command line."""
+    put(tmp_path, "server/ratings.dat", FORMATS["movie-tweetings"][1])
+    put(tmp_path, "server/movies.dat", FILMS)
+    kept = put(tmp_path, "downloads/movie-tweetings/ratings.dat", "<!DOCTYPE html><html>Log in")
+    assert main(["info", "movie-tweetings"]) == 2
+    assert f"Cannot read {kept}: it is a web page" in capsys.readouterr().err
+    handler = partial(Quiet, directory=tmp_path / "server")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/ratings.dat"
+        source = replace(SOURCES["movie-tweetings"], url=url)
+        monkeypatch.setitem(SOURCES, "movie-tweetings", source)
+        assert main(["download", "movie-tweetings"]) == 0
+        server.shutdown()
+    assert main(["info", "movie-tweetings", "--min-user-events", "3"]) == 0
+    assert "events          6\n" in capsys.readouterr().out
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["movies.dat", "ratings.dat"]
+
+
+def test_options_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = lines("{u};{i};17000{t:03d}00000\n", "wer;was;wann\n")
+    path = put(tmp_path, "x.csv", text.encode("utf-16-le"))
+    call = [
+        "info",
+        f"csv:{path}@user=wer,item=was",
+        "--timestamp",
+        "wann",
+        "--encoding",
+        "utf-16-le",
+    ]
+    assert main(call) == 2 and "time_unit=ms" in capsys.readouterr().err
+    assert main([*call, "--time-unit", "ms", "--repeats", "true"]) == 0
+    told = capsys.readouterr()
+    assert "events          6\n" in told.out and "(declared)" in told.out and told.err == ""
+    assert main([*call, "--repeats", "ture"]) == 2
+    assert capsys.readouterr().err == "Got repeats='ture': the option takes true or false.\n"
 
 
 def test_movielens_1m_prefers_the_file_with_times(tmp_path: Path) -> None:
