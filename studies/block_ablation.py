@@ -24,12 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.experiments.results import FACTS
+from tutorial_lib.files import replacing
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward

@@ -22,13 +22,13 @@ from studies.entropy import (
     shuffled,
     words,
 )
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.data.gaps import gaps, irregularity
 from tutorial_lib.data.splits import temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
+from tutorial_lib.files import replacing
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 TABLE = FACTS / "entropy.csv"

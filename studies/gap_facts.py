@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.data.gaps import gaps, irregularity
@@ -21,6 +20,7 @@ from tutorial_lib.data.simulate import SITTING
 from tutorial_lib.data.splits import Split, leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
+from tutorial_lib.files import replacing
 
 TABLE = FACTS / "gap_facts.csv"
 NAMES = ("sample", "control", "ml-100k", "amazon-grocery")

@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
@@ -35,6 +34,7 @@ from tutorial_lib.experiments.stages.efficiency import (
     stream,
 )
 from tutorial_lib.experiments.stages.work import load_model, one_thread
+from tutorial_lib.files import replacing
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.statistics import paired_bootstrap
 

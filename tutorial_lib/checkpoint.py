@@ -5,9 +5,6 @@ Taught in lesson 07.
 """
 
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,27 +12,9 @@ import torch
 
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 
-
-@contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path` to write to. Renamed to `path` at the end; removed if
-    anything goes wrong.
-    """
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise TutorialError(
-            f"could not write {path} ({reason}); free some space or choose another folder"
-        ) from error
+__all__ = ["copy_weights", "describe", "load_checkpoint", "replacing", "save_checkpoint"]
 
 
 def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, dict[str, object]]:

@@ -4,7 +4,11 @@ where they are at hand.
 
 import gzip
 import os
+import threading
 import zipfile
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,17 @@ EVENTS = [
 ]
 # sorted by time, ties as in the file
 IN_ORDER = [(7, 30), (7, 40), (7, 20), (9, 40), (9, 20), (9, 30)]
+# the layouts of the check-ins: times as their owners write them
+TWEET_TIMES = {
+    100: "Thu Jan 01 00:01:40 +0000 1970",
+    300: "Thu Jan 01 00:05:00 +0000 1970",
+    50: "Thu Jan 01 00:00:50 +0000 1970",
+    60: "Thu Jan 01 00:01:00 +0000 1970",
+}
+GLOBO_HEADER = (
+    "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,"
+    "click_environment,click_deviceGroup,click_os,click_country,click_region,click_referrer_type\n"
+)
 DAYS = {100: "2012-01-01", 300: "2014-01-01", 50: "2011-06-01", 60: "2011-06-02"}
 STEAM_LINE = (
     "{{u'username': u'{u}', u'text': u\"it's\", u'product_id': u'{i}', u'date': u'{day}'}}\n"
@@ -88,6 +103,32 @@ FORMATS = {
         )
         + "7,20,20220422,1200,1000,0\n",
     ),
+    "movie-tweetings": (
+        "movie-tweetings/ratings.dat",
+        lines("{u}::00{i}::{r}::{t}\n"),
+    ),
+    "foursquare-nyc": (
+        "foursquare-nyc/dataset_TSMC2014_NYC.txt",
+        "".join(
+            f'{u}\t{i}\t4bf58dd8d48988d127951735\tCaf\xe9 "Arts\t40.71\t-74.0\t-240\t{TWEET_TIMES[t]}\n'
+            for u, i, _, t in [*EVENTS, EVENTS[0]]
+        ).encode("latin-1"),
+    ),
+    "foursquare-tky": (
+        "foursquare-tky/checkins.csv.gz",
+        lines("{u},{i},{t}\n", "user,item,timestamp\n"),
+    ),
+    "gowalla": (
+        "gowalla/loc-gowalla_totalCheckins.txt.gz",
+        "".join(
+            f"{u}\t1970-01-01T00:{t // 60:02d}:{t % 60:02d}Z\t30.2359091167\t-97.7951395833\t{i}\n"
+            for u, i, _, t in [*EVENTS, EVENTS[0]]
+        ),
+    ),
+    "globo-news": (
+        "globo-news/clicks/clicks_hour_000.csv",
+        lines("{u},1506825423271737,1506825423000,2,{i},{t}020,4,3,20,1,20,2\n", GLOBO_HEADER),
+    ),
     "steam": (
         "steam/steam_reviews.json.gz",
         "".join(STEAM_LINE.format(u=u, i=i, day=DAYS[t]) for u, i, _, t in [*EVENTS, EVENTS[0]])
@@ -104,6 +145,7 @@ def test_each_format_is_read_in_order_of_time_with_ties_as_in_the_file(
     dataset = load_dataset(name, data_dir=tmp_path)
     assert [(int(user), int(item)) for user, item in originals(dataset)] == IN_ORDER
     assert dataset.has_times and dataset.name == name
+    assert dataset.repeats == name.startswith(("foursquare", "gowalla"))
     if name == "steam":
         days = pd.to_datetime(dataset.events["timestamp"], unit="s").astype(str).tolist()
         assert days == [
@@ -116,6 +158,114 @@ def test_each_format_is_read_in_order_of_time_with_ties_as_in_the_file(
         ]
     else:
         assert dataset.events["timestamp"].tolist() == [100, 300, 300, 50, 50, 60]
+
+
+def test_parts_of_a_second_decide_the_order_before_they_are_cut_off(tmp_path: Path) -> None:
+    """Two hours of Globo clicks and a log of KuaiRand, times in milliseconds."""
+    row = "7,1,1,2,{item},{time},4,3,20,1,20,2\n"
+    late = (
+        GLOBO_HEADER
+        + row.format(item=30, time=1506830000900)
+        + row.format(item=20, time=1506830000100)
+    )
+    put(tmp_path, "globo-news/clicks/clicks_hour_001.csv", late)
+    first = GLOBO_HEADER + row.format(item=40, time=1506826800000)
+    put(tmp_path, "globo-news/clicks/clicks_hour_000.csv", first)
+    dataset = load_dataset("globo-news", data_dir=tmp_path)
+    assert originals(dataset) == [(7, 40), (7, 20), (7, 30)]
+    assert dataset.events["timestamp"].tolist() == [1506826800, 1506830000, 1506830000]
+    log = "user_id,video_id,date,hourmin,time_ms,is_click\n"
+    log += "".join(
+        f"7,{item},20220422,1200,1650600000{part},1\n"
+        for item, part in ((3, 900), (2, 100), (1, 500))
+    )
+    put(tmp_path, "kuairand/data/log_standard_4_22_to_5_08_pure.csv", log)
+    assert originals(load_dataset("kuairand", data_dir=tmp_path)) == [(7, 2), (7, 1), (7, 3)]
+
+
+FILMS = "0040::Nosferatu: Eine Symphonie des Grauens (1922)::Horror\n0030::\xc0 nous la libert\xe9 (1931)::Comedy|Music\n"
+
+
+def test_titles_of_the_films(tmp_path: Path) -> None:
+    put(tmp_path, *FORMATS["movie-tweetings"])
+    dataset = load_dataset("movie-tweetings", data_dir=tmp_path)
+    with pytest.raises(TutorialError, match="No titles for movie-tweetings: .*movies.dat"):
+        datasets.load_items(dataset, tmp_path)
+    put(tmp_path, "movie-tweetings/movies.dat", FILMS)
+    films = datasets.load_items(dataset, tmp_path)
+    assert dataset.item_ids.tolist() == ["0020", "0030", "0040"]
+    assert films.index.tolist() == [1, 2, 3]
+    assert films["title"].tolist() == [
+        "",
+        "\xc0 nous la libert\xe9 (1931)",
+        "Nosferatu: Eine Symphonie des Grauens (1922)",
+    ]
+    assert films["genres"].tolist() == ["", "Comedy|Music", "Horror"]
+    with pytest.raises(TutorialError, match="No titles for sample"):
+        datasets.load_items(load_dataset("sample", users=5))
+
+
+def test_movie_tweetings_is_fetched_with_its_titles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def fake(url: str, destination: Path, md5: str | None, progress: bool) -> Path:
+        calls.append(url)
+        text = FILMS if destination.name == "movies.dat" else FORMATS["movie-tweetings"][1]
+        return put(destination.parent, destination.name, text)
+
+    monkeypatch.setattr(datasets, "fetch_file", fake)
+    dataset = load_dataset("movie-tweetings@min_user_events=3", download=True)
+    assert len(dataset.events) == 6 and len(datasets.load_items(dataset)) == 3
+    base = "https://raw.githubusercontent.com/sidooms/MovieTweetings/master/snapshots/100K/"
+    assert calls == [base + "movies.dat", base + "ratings.dat"]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_login_page_that_was_kept_is_named_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From end to end: a server of our own, the real downloader, the command line."""
+    put(tmp_path, "server/ratings.dat", FORMATS["movie-tweetings"][1])
+    put(tmp_path, "server/movies.dat", FILMS)
+    kept = put(tmp_path, "downloads/movie-tweetings/ratings.dat", "<!DOCTYPE html><html>Log in")
+    assert main(["info", "movie-tweetings"]) == 2
+    assert f"Cannot read {kept}: it is a web page" in capsys.readouterr().err
+    handler = partial(Quiet, directory=tmp_path / "server")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/ratings.dat"
+        source = replace(SOURCES["movie-tweetings"], url=url)
+        monkeypatch.setitem(SOURCES, "movie-tweetings", source)
+        assert main(["download", "movie-tweetings"]) == 0
+        server.shutdown()
+    assert main(["info", "movie-tweetings", "--min-user-events", "3"]) == 0
+    assert "events          6\n" in capsys.readouterr().out
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["movies.dat", "ratings.dat"]
+
+
+def test_options_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = lines("{u};{i};17000{t:03d}00000\n", "wer;was;wann\n")
+    path = put(tmp_path, "x.csv", text.encode("utf-16-le"))
+    call = [
+        "info",
+        f"csv:{path}@user=wer,item=was",
+        "--timestamp",
+        "wann",
+        "--encoding",
+        "utf-16-le",
+    ]
+    assert main(call) == 2 and "time_unit=ms" in capsys.readouterr().err
+    assert main([*call, "--time-unit", "ms", "--repeats", "true"]) == 0
+    told = capsys.readouterr()
+    assert "events          6\n" in told.out and "(declared)" in told.out and told.err == ""
+    assert main([*call, "--repeats", "ture"]) == 2
+    assert capsys.readouterr().err == "Got repeats='ture': the option takes true or false.\n"
 
 
 def test_movielens_1m_prefers_the_file_with_times(tmp_path: Path) -> None:
@@ -159,12 +309,12 @@ def test_own_tables_with_usual_column_names(tmp_path: Path) -> None:
             "user,when,item\n1,2,3\n",
             r"\['user', 'when', 'item'\] but lacks \['timestamp'\]",
         ),
-        ("x.csv", "user,item,time\n1,2,1500000000000\n", "Row 0 .*milliseconds"),
-        ("x.csv", "user,item,time\n1,2,3\n1,2,3\n", "Row 1 .*repeats"),
+        ("x.csv", "user,item,time\n1,2,1500000000000\n", "line 2: .* in milliseconds"),
+        ("x.csv", "user,item,time\n1,2,3\n1,2,3\n1,2,4\n", "x.csv: Line 3 .*repeats"),
         ("x.csv", "user,item,time\n", "empty"),
-        ("x.csv", "", "Cannot read .*x.csv"),
-        ("x.csv", b"user,item,time\n\xff\xfe,1,2\n", "Cannot read .*x.csv"),
-        ("x.csv", "user,item,time\n1,2,3\n1,2,3,4,5\n", "Cannot read .*x.csv"),
+        ("x.csv", "", "Cannot read .*x.csv: the file is empty"),
+        ("x.csv", b"user,item,time\n\xff\xfe,1,2\n", "x.csv, line 2: .*encoding="),
+        ("x.csv", "user,item,time\n1,2,3\n1,2,3,4,5\n", "x.csv, line 3: 5 fields"),
     ],
 )
 def test_unusable_tables_are_refused(
@@ -179,7 +329,7 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     whole = gzip.compress(b"1 2\n" * 5000)
     for damaged in (whole[: len(whole) // 2], b"no gzip at all"):
         (tmp_path / "x.txt.gz").write_bytes(damaged)
-        with pytest.raises(TutorialError, match="Cannot read .*x.txt.gz as txt:"):
+        with pytest.raises(TutorialError, match="Cannot read .*x.txt.gz: .*(damaged|not packed)"):
             load_dataset(f"txt:{tmp_path / 'x.txt.gz'}")
     put(tmp_path, "steam/steam_reviews.json.gz", "__import__('os').getcwd()\n")  # never evaluated
     with pytest.raises(TutorialError, match="Cannot read"):
@@ -191,7 +341,7 @@ def test_unknown_and_absent_data_sets_say_what_to_do(
 ) -> None:
     with pytest.raises(
         TutorialError,
-        match="Unknown data set 'ml-2m': choose one of sample, control, ml-100k, .*csv:PATH",
+        match="Unknown data set 'ml-2m': choose one of sample, control, .*ml-100k, .*csv:PATH",
     ):
         load_dataset("ml-2m")
     monkeypatch.setenv("TUTORIAL_DATA_DIR", str(tmp_path / "env"))
@@ -293,14 +443,18 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["info", "ml-100k"]) == 0
     told = capsys.readouterr().out
     for line in (
-        "users         2",
-        "items         3",
-        "events        6",
-        "zero gaps     50.0%",
-        "median gap    5 s",
+        "users           2",
+        "items           3",
+        "events          6",
+        "span            1970-01-01 to 1970-01-01, 0.0 days",
+        "resolution      10 s",
+        "zero gaps       50.0%",
+        "median gap      5 s",
+        "repeats         0.0% of the events (not declared)",
+        "duplicate rows  0",
     ):
         assert line + "\n" in told
-    assert f"fingerprint   {load_dataset('ml-100k').fingerprint}\n" in told
+    assert f"fingerprint     {load_dataset('ml-100k').fingerprint}\n" in told
     assert main(["info", "ml-1m"]) == 2
     told = capsys.readouterr()
     assert (
@@ -330,6 +484,49 @@ def test_real_movielens_100k() -> None:
     assert (dataset.num_users, dataset.num_items, len(dataset.events)) == (943, 1682, 100_000)
     gaps = np.diff(dataset.events["timestamp"])[np.diff(dataset.events["user"]) == 0]
     assert (gaps == 0).mean() == pytest.approx(0.51, abs=0.005) and np.median(gaps) == 0
+
+
+REAL_FACTS = {  # users, items, events, share of zero gaps, of repeats, median gap in seconds
+    "movie-tweetings@min_user_events=1": (16_554, 10_506, 100_000, 0.0, 0.0, 158_000),
+    "movie-tweetings@min_user_events=5": (4_692, 9_674, 81_000, 0.0, 0.0, 160_000),
+    "foursquare-nyc": (1_083, 5_135, 147_480, 0.047, 0.755, 35_280),
+    "globo-news": (15_000, 11_824, 210_374, 0.003, 0.011, 1_096),
+}
+
+
+@pytest.mark.parametrize("name", REAL_FACTS)
+def test_real_data_of_the_new_sources(name: str) -> None:
+    info, facts = real(name).info, REAL_FACTS[name]
+    assert (info.users, info.items) == facts[:2] and info.events == pytest.approx(
+        facts[2], rel=0.01
+    )
+    assert (info.zero_gaps, info.repeats) == pytest.approx(facts[3:5], abs=0.001)
+    assert info.median_gap == pytest.approx(facts[5], rel=0.1)
+    assert info.resolution == (60 if name == "foursquare-nyc" else 1)
+
+
+def test_real_titles() -> None:
+    dataset = real("movie-tweetings")
+    films = datasets.load_items(dataset, Path(REAL))
+    assert (films["title"] != "").all() and (films["title"].str.endswith(")")).all()
+    assert films["title"][list(dataset.item_ids).index("0068646") + 1] == "The Godfather (1972)"
+
+
+FINGERPRINTS = {  # of the data that stand behind committed results
+    "sample": "172be4da9a60974a",
+    "control": "94005ead25684c61",
+    "ml-100k": "fd611f93981ab058",
+    "ml-1m": "b896f2a5caa9ba2c",
+    "amazon-grocery": "3216a36ef5e4d591",
+}
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_fingerprints_of_the_committed_results_stay(name: str) -> None:
+    dataset = load_dataset(name) if name in ("sample", "control") else real(name)
+    if name == "ml-1m" and dataset.has_times:
+        pytest.skip("the results are those of ml-1m.txt, without times")
+    assert dataset.fingerprint == FINGERPRINTS[name]
 
 
 def test_real_movielens_1m() -> None:

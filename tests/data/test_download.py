@@ -8,6 +8,7 @@ import os
 import re
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,8 @@ import numpy as np
 import pytest
 
 from tutorial_lib.data import download as module
-from tutorial_lib.data.download import download, extract
+from tutorial_lib.data.archives import extract
+from tutorial_lib.data.download import download
 from tutorial_lib.errors import TutorialError
 
 BODY = np.random.default_rng(0).bytes(3_000_000)
@@ -34,7 +36,11 @@ class Server(ThreadingHTTPServer):
     ranges: bool = True  # answer Range requests
     shifted: int = 0  # answer with a wrong range
     cut_after: int | None = None  # close the connection after so many bytes
-    announce: bool = True  # send Content-Length
+    announce: bool | str = True  # send Content-Length, this one if it is a text
+    kind: str | None = None  # Content-Type
+    chunked: bool = False  # in chunks of 10,000 bytes, without the end if `cut_after` is set
+    unasked: bool = False  # send the second half as a range
+    pause: float = 0  # seconds after each 100 bytes
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -51,7 +57,10 @@ class Handler(BaseHTTPRequestHandler):
         body, wanted = self.server.body, self.headers["Range"]
         self.server.asked.append(wanted)
         first = 0
-        if wanted and self.server.ranges and self.headers["If-Range"] in (None, self.server.tag):
+        if self.server.unasked:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 5-{len(body) - 1}/{len(body)}")
+        elif wanted and self.server.ranges and self.headers["If-Range"] in (None, self.server.tag):
             first = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) - self.server.shifted
             if first >= len(body):
                 self.send_response(416)
@@ -61,12 +70,37 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
         else:
             self.send_response(200)
+        if self.server.chunked:
+            return self.send_chunks(body[first:][: self.server.cut_after])
         if self.server.announce:
-            self.send_header("Content-Length", str(len(body) - first))
+            announced = self.server.announce
+            announced = announced if isinstance(announced, str) else str(len(body) - first)
+            self.send_header("Content-Length", announced)
+        if self.server.kind:
+            self.send_header("Content-Type", self.server.kind)
         if self.server.tag:
             self.send_header("ETag", self.server.tag)
         self.end_headers()
-        self.wfile.write(body[first:][: self.server.cut_after])
+        if self.server.pause:
+            for place in range(0, len(body), 100):
+                self.wfile.write(body[place : place + 100])
+                time.sleep(self.server.pause)
+        else:
+            self.wfile.write(body[first:][: self.server.cut_after])
+
+    def send_chunks(self, body: bytes) -> None:
+        self.protocol_version = "HTTP/1.1"
+        self._headers_buffer[0] = self._headers_buffer[0].replace(b"HTTP/1.0", b"HTTP/1.1")
+        self.send_header("Transfer-Encoding", "chunked")
+        if self.server.tag:
+            self.send_header("ETag", self.server.tag)
+        self.end_headers()
+        for place in range(0, len(body), 10_000):
+            part = body[place : place + 10_000]
+            self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        if self.server.cut_after is None:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -89,7 +123,7 @@ def interrupted(server: Server, target: Path, size: int = 1_200_000) -> None:
     server.cut_after = size
     with pytest.raises(
         TutorialError,
-        match="broke off after 1,200,000 of 3,000,000 bytes: run the same command again",
+        match=r"broke off after 1,200,000 of 3,000,000 bytes: run the same command again and it resumes \(the first 1,200,000 bytes are kept\)",
     ):
         download(server.url, target, MD5, progress=False)
     server.cut_after = None
@@ -165,6 +199,100 @@ def test_a_transfer_without_announced_size(server: Server, tmp_path: Path) -> No
     assert (tmp_path / "data.bin").read_bytes() == BODY
 
 
+def test_chunks_that_break_off_are_kept_where_they_can_be_resumed(
+    server: Server, tmp_path: Path
+) -> None:
+    server.chunked, server.cut_after = True, 1_000_000
+    target = tmp_path / "data.bin"
+    with pytest.raises(
+        TutorialError, match=r"again and it resumes \(the first 1,000,000 bytes are kept\)"
+    ):
+        download(server.url, target, progress=False)
+    assert (tmp_path / "data.bin.part").read_bytes() == BODY[:1_000_000]
+    server.cut_after = None
+    download(server.url, target, MD5, progress=False)
+    assert server.asked == [None, "bytes=1000000-"] and target.read_bytes() == BODY
+    target.unlink()
+    server.tag, server.cut_after = (
+        None,
+        1_000_000,
+    )  # without tag and checksum nothing can be resumed
+    with pytest.raises(TutorialError, match=r"run the same command again \(nothing is kept\)"):
+        download(server.url, target, progress=False)
+    assert names(tmp_path) == []
+
+
+def test_an_endless_drip_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    monkeypatch.setattr(module, "LEAST", 30_000)
+    server.pause = 0.01
+    with pytest.raises(
+        TutorialError,
+        match=r"less than 100,000 bytes a second\).*\(the first [\d,]+ bytes are kept",
+    ):
+        download(server.url, tmp_path / "data.bin", progress=False)
+    server.pause = 0
+    download(server.url, tmp_path / "data.bin", MD5, progress=False)
+    assert (tmp_path / "data.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("announced", ["abc", "-5", "1e6", ""])
+def test_a_length_that_is_no_number_counts_as_none(
+    server: Server, tmp_path: Path, announced: str
+) -> None:
+    server.announce = announced or " "
+    download(server.url, tmp_path / "data.bin", MD5, progress=False)
+    assert (tmp_path / "data.bin").read_bytes() == BODY
+
+
+TABLE = b"1::0068646::10::1381620027\n" * 1000
+PAGE = b"\n  <!DOCTYPE html><html><body>Please log in</body></html>"
+EXAMINED = {
+    "a login page": ("x.dat", {"body": PAGE}, "is a web page"),
+    "a page by its type": ("x.dat", {"body": b"hello", "kind": "text/html; charset=utf-8"}, "is a web page"),
+    "nothing": ("x.dat", {"body": b" \n"}, "is empty"),
+    "a cut table": ("x.dat", {"body": TABLE[:-9], "announce": False}, "ends in the middle of a line"),
+    "a cut line": ("x.csv", {"body": b"a,b,c\n1,2,3\n1,"}, "ends in the middle of a line"),
+    "a cut gzip file": ("x.txt.gz", {"body": gzip.compress(OTHER)[:-9]}, "is no whole gzip file"),
+    "a page as gzip": ("x.txt.gz", {"body": b"Forbidden"}, "is no whole gzip file"),
+    "a cut zip": ("x.zip", {"body": b"PK\3\4" + OTHER}, "is no whole zip archive"),
+    "a damaged tar": ("x.tar.gz", {"body": b"\x1f\x8b" + OTHER}, "is no whole gzip file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EXAMINED)
+def test_without_a_checksum_the_file_is_examined(server: Server, tmp_path: Path, kind: str) -> None:
+    name, faults, message = EXAMINED[kind]
+    for switch, value in faults.items():
+        setattr(server, switch, value)
+    with pytest.raises(TutorialError, match=message) as caught:
+        download(server.url, tmp_path / name, progress=False)
+    assert names(tmp_path) == [] and "\n" not in str(caught.value)
+    server.announce, server.kind = True, None
+    server.body = gzip.compress(TABLE) if name.endswith("gz") else TABLE
+    if name.endswith("zip"):
+        server.body = zip_of(tmp_path, {"a": TABLE}, "made.zip").read_bytes()
+    (tmp_path / name).write_bytes(faults["body"])  # and so is one that was kept before
+    if kind not in ("a page by its type", "a cut table"):  # on the disk these cannot be told
+        download(server.url, tmp_path / name, progress=False)
+        assert (tmp_path / name).read_bytes() == server.body
+
+
+def test_a_good_file_without_a_checksum_is_kept(server: Server, tmp_path: Path) -> None:
+    server.body, server.kind = TABLE.rstrip(), "text/plain"  # its size is announced: nothing is cut
+    download(server.url, tmp_path / "x.dat", progress=False)
+    assert (tmp_path / "x.dat").read_bytes() == server.body
+
+
+def test_a_part_that_nobody_asked_for(server: Server, tmp_path: Path) -> None:
+    server.unasked = True
+    with pytest.raises(TutorialError, match="sent a part of .* that nobody asked for"):
+        download(server.url, tmp_path / "data.bin", MD5, progress=False)
+    assert names(tmp_path) == []
+
+
 def test_a_wrong_checksum_removes_the_file(server: Server, tmp_path: Path) -> None:
     server.body = OTHER
     with pytest.raises(
@@ -193,7 +321,7 @@ def test_a_full_disk_keeps_what_has_arrived(
 ) -> None:
     class FullDisk(io.FileIO):
         def write(self, data: bytes) -> int:
-            if self.tell() >= 2 * module.CHUNK:
+            if self.tell() + len(data) > 2 * module.CHUNK:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return super().write(data)
 
@@ -212,8 +340,9 @@ def test_a_full_disk_keeps_what_has_arrived(
         download(server.url, tmp_path / "data.bin", progress=False)
     monkeypatch.undo()
     assert not (tmp_path / "data.bin").exists()
+    kept = (tmp_path / "data.bin.part").stat().st_size
     download(server.url, tmp_path / "data.bin", MD5, progress=False)
-    assert server.asked == [None, f"bytes={2 * module.CHUNK}-"]
+    assert server.asked == [None, f"bytes={kept}-"] and kept > module.CHUNK // 2
 
 
 def test_a_read_only_folder(
@@ -257,6 +386,16 @@ def zip_link(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "x.zip", "w") as archive:
         archive.writestr(info, "/etc/hostname")
     return folder / "x.zip"
+
+
+def zip_without_a_name(folder: Path) -> Path:
+    """The one letter of the name is declared to be a comment field instead."""
+    path = zip_of(folder, {"a": b"x"})
+    data = bytearray(path.read_bytes())
+    for place in (26, data.index(b"PK\1\2") + 28):
+        data[place : place + 4] = b"\0\0\1\0"
+    path.write_bytes(data)
+    return path
 
 
 def damaged_zip(folder: Path) -> Path:
@@ -315,6 +454,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip absolute": (lambda d: zip_of(d, {f"{d.parent}/evil": b"x"}), "holds '/.*/evil'"),
     "zip backslash": (lambda d: zip_of(d, {"..\\evil": b"x"}), "holds '..\\\\\\\\evil'"),
     "zip drive": (lambda d: zip_of(d, {"C:evil": b"x"}), "holds 'C:evil'"),
+    "zip without a name": (zip_without_a_name, "holds '', which"),
     "zip link": (zip_link, "holds 'ml/link', which is a link"),
     "tar traversal": (
         lambda d: tar_of(d, [("../evil", tarfile.REGTYPE, "", b"x")]),

@@ -314,13 +314,14 @@ def test_writing_gives_the_same_bytes_and_leaves_nothing_half_written(
         assert content == (folders[1] / file.name).read_bytes()
         assert content[3:8] == bytes(5)  # gzip header: no file name, time 0
     assert pd.read_csv(folders[0] / "sample_ceiling.csv.gz").isna().sum().tolist() == [10, 10]
-    with pytest.raises(TutorialError, match="could not be written"):
-        write_sample(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TutorialError, match="could not write"):
+        write_sample(tmp_path / "file")
 
     def full_disk(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full_disk)
+    monkeypatch.setattr("os.replace", full_disk)
     (tmp_path / "full").mkdir()
     with pytest.raises(TutorialError, match="No space left"):
         write_sample(tmp_path / "full")

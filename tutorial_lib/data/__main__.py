@@ -2,33 +2,13 @@
 
 import argparse
 import sys
+import warnings
+from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
 from tutorial_lib.data.datasets import SOURCES, fetch, find, load_dataset
-from tutorial_lib.data.events import Dataset
-from tutorial_lib.data.gaps import gaps
+from tutorial_lib.data.options import Options
 from tutorial_lib.errors import TutorialError
-
-
-def describe(dataset: Dataset) -> str:
-    """Size, gaps between a user's consecutive events and fingerprint, one line each."""
-    lines = [
-        f"name          {dataset.name}",
-        f"users         {dataset.num_users:,}",
-        f"items         {dataset.num_items:,}",
-        f"events        {len(dataset.events):,}",
-    ]
-    if dataset.has_times:
-        seconds, _ = gaps(dataset.events)
-        lines += [
-            f"zero gaps     {(seconds == 0).mean():.1%}",
-            f"median gap    {np.median(seconds):,.0f} s",
-        ]
-    else:
-        lines += ["zero gaps     unknown (order only)", "median gap    unknown (order only)"]
-    return "\n".join([*lines, f"fingerprint   {dataset.fingerprint}"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,15 +18,20 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("list", help="all data sets, and which of them are here")
     for command, text in (
         ("download", "fetch a data set from its official address"),
-        ("info", "users, items, events, gaps and fingerprint of a data set"),
+        ("info", "counts, span, clock, repeats and fingerprint of a data set"),
     ):
         subparser = commands.add_parser(command, help=text, description=text)
         subparser.add_argument(
-            "name", help="a name from `list`; info also takes csv:PATH and txt:PATH"
+            "name",
+            help="a name from `list`; info also takes csv:PATH and txt:PATH, and options behind an"
+            " @, such as ml-1m@min_user_events=5",
         )
         subparser.add_argument(
             "--data-dir", type=Path, help="folder of the data sets (default: data/downloads)"
         )
+        for field in fields(Options) if command == "info" else ():
+            flag = "--" + field.name.replace("_", "-")
+            subparser.add_argument(flag, metavar="VALUE", help=f"default: {field.default}")
     options = parser.parse_args(arguments)
     try:
         if options.command == "list":
@@ -55,7 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "download":
             print(fetch(options.name, options.data_dir))
         else:
-            print(describe(load_dataset(options.name, data_dir=options.data_dir)))
+            said = {field.name: getattr(options, field.name) for field in fields(Options)}
+            said = {key: value for key, value in said.items() if value is not None}
+            with warnings.catch_warnings(action="ignore"):  # the table shows the notes
+                print(load_dataset(options.name, data_dir=options.data_dir, **said).info)
     except TutorialError as error:
         print(error, file=sys.stderr)
         return 2

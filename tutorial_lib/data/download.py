@@ -1,15 +1,9 @@
-"""Fetching and unpacking public archives so that a half file is never mistaken for a whole one.
-Nothing is ever unpickled.
-"""
+"""Fetching public files so that a half file, or a login page, is never mistaken for the data."""
 
 import gzip
 import hashlib
-import lzma
 import os
-import shutil
-import stat
-import tarfile
-import tempfile
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -17,97 +11,70 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 from tqdm import tqdm
 
+from tutorial_lib.data.headers import separator_of
+from tutorial_lib.data.packed import HTML
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import disk, settle
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte
-MAX_UNPACKED = 20 << 30  # bytes; the largest data set of the course unpacks to about 5 GB
+PATIENCE, LEAST = 60, 60 << 10  # seconds in which at least so many bytes must come
 
 
 def download(url: str, destination: Path, md5: str | None = None, progress: bool = True) -> Path:
     """Fetch `url` into the file `destination`; returns it.
 
     The bytes go to `destination.part`, which survives an interruption and is resumed by the next
-    call; only a complete file with the right checksum is renamed to `destination`. An existing
-    `destination` with the right checksum is kept. Raises TutorialError, one sentence each: no
-    network, a refusal of the server, a broken transfer (run again to resume), a wrong checksum (the
-    bad file is removed), a disk that is full or read-only.
+    call (where a checksum or the server's tag can tell that the rest belongs to it); only a
+    complete file with the right checksum is renamed to `destination`. Without a checksum the file
+    is examined: a web page, an archive that cannot be read to its end, a table whose last line is
+    cut. An existing `destination` that passes is kept. Raises TutorialError, one sentence each: no
+    network, a refusal of the server, a broken or endlessly slow transfer, a wrong file (removed), a
+    disk that is full or read-only.
     """
     if not url.startswith(("http://", "https://")):
         raise TutorialError(
             f"Cannot download {url!r}: the address must start with https:// or http://."
         )
-    with _disk(destination):
-        if destination.exists() and (md5 is None or _md5(destination) == md5):
+    with disk(destination):
+        if destination.exists() and not _fault(destination, destination.name, md5):
             return destination
         destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(destination.name + ".part")
-    with _network(url), _open_rest(url, part) as response:
+    with _network(url, part, md5), _open_rest(url, part, md5) as response:
+        if "html" in (response.headers["Content-Type"] or ""):
+            raise TutorialError(
+                f"The answer from {url} is a web page (a login or error page?), not the data:"
+                " it was not kept; open the address in a browser."
+            )
         received, total = _copy(response, url, part, progress)
     if total is not None and received != total:
         raise TutorialError(
-            f"The transfer of {url} broke off after {received:,} of {total:,} bytes: run the same"
-            " command again and it resumes."
+            f"The transfer of {url} broke off after {received:,} of {total:,} bytes:"
+            f" {_kept(part, md5)}."
         )
-    with _disk(destination):
-        if md5 is not None and (found := _md5(part)) != md5:
+    with disk(destination):
+        if fault := _fault(part, destination.name, md5, announced=total is not None):
             _forget(part)
             raise TutorialError(
-                f"The file from {url} has the MD5 checksum {found} instead of {md5} and was"
-                " removed: download it again, and if that does not help, the file at that address"
-                " has changed."
+                f"The file from {url} {fault} and was removed: download it again, and if that does"
+                " not help, the file at that address has changed."
             )
-        os.replace(part, destination)
+        settle(part, destination)
         _forget(part)
     return destination
 
 
-def extract(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED) -> Path:
-    """Unpack a .zip, .tar, .tar.gz (.tgz, .tar.bz2, .tar.xz) or .gz file into `folder`; returns
-    `folder`.
-
-    A single folder at the top of the archive is stripped (ml-1m/ratings.dat becomes
-    folder/ratings.dat). Everything is unpacked into a temporary folder beside `folder` and then
-    moved, so that `folder` never holds half a file; files already there stay unless the archive
-    holds one of the same name. Raises TutorialError for names that point outside, links and
-    devices, more than `max_bytes` of content, a damaged archive and a disk that is full or
-    read-only; nothing is left behind then.
-    """
-    if not archive.is_file():
-        raise TutorialError(f"There is no archive {archive} to unpack: download it first.")
-    with _disk(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
-    try:
-        content = temporary / "content"
-        with _disk(folder):
-            content.mkdir()
-            _unpack(archive, content, max_bytes)
-            top = list(content.iterdir())
-            source = top[0] if len(top) == 1 and top[0].is_dir() else content
-            if not folder.exists():
-                os.rename(source, folder)
-            else:
-                for file in [path for path in source.rglob("*") if path.is_file()]:
-                    target = folder / file.relative_to(source)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    os.replace(file, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _open_rest(url: str, part: Path) -> HTTPResponse:
+def _open_rest(url: str, part: Path, md5: str | None) -> HTTPResponse:
     """Ask for what `part` lacks. The tag file beside it makes sure that the rest comes from the
     same version of the file.
     """
     tag = _tag_file(part)
-    have = part.stat().st_size if part.exists() else 0
+    have = part.stat().st_size if part.exists() and _resumable(part, md5) else 0
     headers = {"User-Agent": "tutorial-lib", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -124,11 +91,15 @@ def _open_rest(url: str, part: Path) -> HTTPResponse:
         # the server has no byte after ours: a different file, or one that was complete; fetch it
         # anew
         _forget(part)
-        return _open_rest(url, part)
-    if have and response.status == 206 and _content_range(response)[0] != have:
+        return _open_rest(url, part, md5)
+    if response.status == 206 and _content_range(response)[0] != have:
         response.close()
+        if not have:
+            raise TutorialError(
+                f"The server sent a part of {url} that nobody asked for: try again later."
+            )
         _forget(part)
-        return _open_rest(url, part)
+        return _open_rest(url, part, md5)
     return response
 
 
@@ -139,15 +110,9 @@ def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple
     if response.status == 206:
         received, total = _content_range(response)
     else:
-        received, total = (
-            0,
-            (
-                int(response.headers["Content-Length"])
-                if response.headers["Content-Length"]
-                else None
-            ),
-        )
-    with _disk(part), part.open("ab" if received else "wb") as file:
+        announced = response.headers["Content-Length"] or ""
+        received, total = 0, int(announced) if announced.isdigit() else None
+    with disk(part), part.open("ab" if received else "wb") as file:
         validators = (response.headers["ETag"], response.headers["Last-Modified"])
         strong = [
             value for value in validators if value and not value.startswith("W/")
@@ -162,11 +127,13 @@ def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple
             desc=name,
             disable=not progress,
         ) as bar:
-            while True:
-                with _network(url):
-                    chunk = response.read(CHUNK)
-                if not chunk:
-                    break
+            since, before = time.monotonic(), received
+            # read1 hands over what has arrived; read would lose it when the rest does not come
+            while chunk := _next(response, url):
+                if (now := time.monotonic()) - since > PATIENCE:
+                    if received + len(chunk) - before < LEAST:
+                        raise HTTPException(f"less than {LEAST / PATIENCE:,.0f} bytes a second")
+                    since, before = now, received
                 file.write(chunk)
                 received += len(chunk)
                 bar.update(len(chunk))
@@ -196,86 +163,67 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _unpack(archive: Path, content: Path, max_bytes: int) -> None:
-    room = max_bytes
+def _fault(path: Path, name: str, md5: str | None, announced: bool = True) -> str | None:
+    """What is wrong with a file that should be `name`, or None. Without a checksum nothing vouches
+    for it, so its content is looked at; a text whose size was not `announced` must end its last
+    line.
+    """
+    if md5 is not None:
+        found = _md5(path)
+        return None if found == md5 else f"has the MD5 checksum {found} instead of {md5}"
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+        file.seek(max(0, path.stat().st_size - (1 << 16)))
+        tail = file.read()
+    lower = name.lower()
+    if not head.strip():
+        return "is empty"
+    if HTML.match(head):
+        return "is a web page (a login or error page?)"
+    if lower.endswith(".zip"):
+        return None if zipfile.is_zipfile(path) else "is no whole zip archive"
+    if lower.endswith((".gz", ".tgz")):
+        try:
+            with gzip.open(path) as stream:
+                while stream.read(CHUNK):
+                    pass
+        except (OSError, EOFError, zlib.error):
+            return "is no whole gzip file"
+        return None
+    if lower.endswith((".csv", ".dat", ".txt", ".tsv")) and b"\n" in head:
+        first, last = (text.decode("latin-1") for text in (head, tail))
+        first, last = first.splitlines()[0], last.splitlines()[-1]
+        mark = separator_of(first)
+        ended = tail.endswith((b"\n", b"\r"))
+        if not ended and (not announced or last.count(mark) < first.count(mark)):
+            return "ends in the middle of a line"
+    return None
+
+
+def _resumable(part: Path, md5: str | None) -> bool:
+    """Whether it can be told that a rest belongs to what has arrived."""
+    return md5 is not None or _tag_file(part).exists()
+
+
+def _kept(part: Path, md5: str | None) -> str:
+    """The end of a sentence about a broken transfer: the truth about what is left of it."""
+    size = part.stat().st_size if part.exists() and _resumable(part, md5) else 0
+    if size:
+        return f"run the same command again and it resumes (the first {size:,} bytes are kept)"
+    _forget(part)
+    return "run the same command again (nothing is kept)"
+
+
+def _next(response: HTTPResponse, url: str) -> bytes:
+    """What comes next of the body, b"" at its end. Errors of the network, not of the disk."""
     try:
-        for name, stream in _members(archive):
-            target = content / _safe_name(archive, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with stream, target.open("wb") as file:
-                # what counts is what comes out, not what the archive announces
-                while chunk := stream.read(CHUNK):
-                    room -= len(chunk)
-                    if room < 0:
-                        raise TutorialError(
-                            f"{archive} unpacks to more than {max_bytes:,} bytes and was refused: "
-                            "unpack it by hand if you trust it."
-                        )
-                    file.write(chunk)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        gzip.BadGzipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-    ) as error:
-        raise TutorialError(
-            f"{archive} is damaged or no archive ({error}): download it again."
-        ) from error
-    except RuntimeError as error:  # unknown compression, password
-        raise TutorialError(
-            f"{archive} cannot be unpacked here ({error}): unpack it by hand."
-        ) from error
-
-
-def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and content of every file in the archive; anything but files and folders is refused."""
-    suffixes = archive.name.lower()
-    if suffixes.endswith(".zip"):
-        with zipfile.ZipFile(archive) as file:
-            for info in file.infolist():
-                kind = stat.S_IFMT(info.external_attr >> 16)
-                _refuse_unless(kind in (0, stat.S_IFREG, stat.S_IFDIR), archive, info.filename)
-                if not info.is_dir():
-                    yield info.filename, file.open(info)
-    elif suffixes.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")):
-        with tarfile.open(archive) as file:
-            for member in file:
-                _refuse_unless(member.isfile() or member.isdir(), archive, member.name)
-                if member.isfile():
-                    yield member.name, file.extractfile(member)
-    elif suffixes.endswith(".gz"):
-        yield archive.name[: -len(".gz")], gzip.GzipFile(archive)
-    else:
-        raise TutorialError(
-            f"Cannot unpack {archive}: known are .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz and"
-            " .gz."
-        )
-
-
-def _refuse_unless(harmless: bool, archive: Path, name: str) -> None:
-    if not harmless:
-        raise TutorialError(
-            f"{archive} holds {name!r}, which is a link, a device or points outside the folder, and"
-            " was refused: get the archive from its official address."
-        )
-
-
-def _safe_name(archive: Path, name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    harmless = (
-        bool(path.parts)
-        and not path.is_absolute()
-        and ".." not in path.parts
-        and not set("\\:\0") & set(name)
-    )
-    _refuse_unless(harmless, archive, name)
-    return path
+        return response.read1(CHUNK)
+    except OSError as error:
+        raise HTTPException(error) from error
 
 
 @contextmanager
-def _network(url: str) -> Iterator[None]:
+def _network(url: str, part: Path, md5: str | None) -> Iterator[None]:
     """Turn every way in which a transfer fails into one sentence."""
     try:
         yield
@@ -285,20 +233,7 @@ def _network(url: str) -> Iterator[None]:
             " again later."
         ) from error
     except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise TutorialError(
-            f"No connection for {url} ({reason}): check the network and run the same command again;"
-            " what has arrived is kept."
-        ) from error
-
-
-@contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Turn a full, read-only or otherwise unwilling disk into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise TutorialError(
-            f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder"
-            " that you may write to."
+            f"No connection for {url} ({reason}): check the network and {_kept(part, md5)}."
         ) from error

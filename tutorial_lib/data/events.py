@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.data.info import Info, describe
+from tutorial_lib.data.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
 from tutorial_lib.errors import TutorialError
 
 KEYS = ["user", "item", "timestamp"]
-LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,9 @@ class Dataset:
     padding), timestamp int64 (unix seconds) and optionally rating float32. Rows are sorted by
     (user, timestamp, original row order). `user_ids[u]` is the original id of user u, `item_ids[i -
     1]` that of item i. With `has_times = False` only the order is known, and timestamp merely
-    counts 0, 1, 2, ... within each user.
+    counts 0, 1, 2, ... within each user. `repeats`: people come back to the same items, so a seen
+    item may be the right answer. `duplicates`: exact repetitions of rows that were dropped.
+    `notes`: what was done to the file.
     """
 
     name: str
@@ -30,6 +33,9 @@ class Dataset:
     user_ids: np.ndarray
     item_ids: np.ndarray
     has_times: bool = True
+    repeats: bool = False
+    duplicates: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def num_users(self) -> int:
@@ -46,6 +52,11 @@ class Dataset:
         """
         counts = np.bincount(self.events["user"].to_numpy(), minlength=self.num_users)
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def info(self) -> Info:
+        """Counts, span, resolution of the clock, zero gaps, repeats; prints as a table."""
+        return describe(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -91,12 +102,15 @@ def make_dataset(
     has_times: bool = True,
     drop_short_users: bool = True,
     min_events: int = 3,
+    min_item_events: int = 1,
 ) -> Dataset:
     """Check, sort and re-index a raw table; ids may be integers or strings. Dense ids follow the
-    order of the original ids.
+    order of the original ids: numbers by value, text by its characters.
 
-    Raises TutorialError as `validate` does; row numbers are those of the table as given, before
-    sorting.
+    With `min_item_events` above 1, users with fewer than `min_events` and items with fewer than
+    `min_item_events` events are left out again and again until none is left (the k-core of the
+    field). Raises TutorialError as `validate` does; row numbers are those of the table as given,
+    before sorting.
     """
     _require_columns(events)
     coded, original = (
@@ -105,12 +119,15 @@ def make_dataset(
     )
     for column in ("user", "item"):
         if not pd.api.types.is_numeric_dtype(events[column]) and not events[column].isna().any():
-            coded[column], names = pd.factorize(events[column].astype(str), sort=True)
+            ids = events[column]
+            ids = ids if isinstance(ids.dtype, pd.CategoricalDtype) else ids.astype(str)
+            coded[column], names = pd.factorize(ids, sort=True)
             # fixed-width text: can be saved without pickle
-            original[column] = names.to_numpy().astype(str)
-    table = _check_sequences(
-        sort_events(_check_values(coded, shown=events)), min_events, drop_short_users
-    )
+            original[column] = np.asarray(names).astype(str)
+    table = sort_events(_check_values(coded, shown=events))
+    if min_item_events > 1:
+        table = table[_core(table, min_events, min_item_events)].reset_index(drop=True)
+    table = _check_sequences(table, min_events, drop_short_users)
     ids = {}
     for column, first in (("user", 0), ("item", 1)):
         ids[column], dense = np.unique(table[column].to_numpy(), return_inverse=True)
@@ -118,6 +135,26 @@ def make_dataset(
         if column in original:
             ids[column] = original[column][ids[column]]
     return Dataset(name, table, ids["user"], ids["item"], has_times)
+
+
+def _core(events: pd.DataFrame, min_user: int, min_item: int) -> np.ndarray:
+    """Bool [rows]: the largest set of events in which every user has `min_user` and every item
+    `min_item` of them.
+    """
+    columns = [
+        (pd.factorize(events[name])[0], least)
+        for name, least in (("user", min_user), ("item", min_item))
+    ]
+    keep, left = np.ones(len(events), dtype=bool), -1
+    while left != (left := np.count_nonzero(keep)):
+        for codes, least in columns:
+            keep &= (np.bincount(codes[keep], minlength=codes.max() + 1) >= least)[codes]
+    if not left:
+        raise TutorialError(
+            f"No events are left where every user has {min_user} and every item {min_item} or more:"
+            " lower min_user_events or min_item_events, or get more data."
+        )
+    return keep
 
 
 def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
@@ -135,6 +172,9 @@ def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
     subset = make_dataset(dataset.name, events, has_times=dataset.has_times, min_events=1)
     return replace(
         subset,
+        repeats=dataset.repeats,
+        duplicates=dataset.duplicates,
+        notes=dataset.notes,
         user_ids=dataset.user_ids[subset.user_ids],
         item_ids=dataset.item_ids[subset.item_ids - 1],
     )
@@ -154,7 +194,9 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
     if bad.any():
         row = int(np.argmax(bad))
         content = ", ".join(f"{column}={events[column].iloc[row]}" for column in KEYS)
-        raise TutorialError(f"Row {row} ({content}) {what}: {remedy}.")
+        # a table from a file knows its lines
+        place = f"Line {events.index[row]}" if events.index.name == "line" else f"Row {row}"
+        raise TutorialError(f"{place} ({content}) {what}: {remedy}.")
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -170,7 +212,7 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
     if pd.api.types.is_datetime64_any_dtype(events["timestamp"]):
         raise TutorialError(
             "The timestamp column holds dates, not unix seconds: convert it with"
-            " .astype('datetime64[s]').astype('int64')."
+            f" pandas.to_datetime(events['timestamp'], utc=True){AS_SECONDS}."
         )
     events = events.reset_index(drop=True)
     _refuse(
@@ -192,23 +234,37 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
                 "map ids to 0, 1, 2, ..., for example with pandas.factorize",
                 "number ids from 0",
             )
-        fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**63))
+        if pd.api.types.is_integer_dtype(numbers):
+            fractional = (numbers > 2**63 - 1).fillna(True).to_numpy(dtype=bool)
+        else:  # floats above 2^53 have already lost digits
+            fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**53))
         _refuse(shown, fractional, f"has a {column} that is no 64-bit whole number", whole)
         _refuse(shown, values < 0, f"has a negative {column}", positive)
         events[column] = numbers.astype(np.int64)
-    late = events["timestamp"].to_numpy() > LATEST_SECOND
-    _refuse(
-        shown,
-        late,
-        "has a timestamp that looks like milliseconds, not seconds",
-        "divide the timestamps by 1000",
-    )
+    times = events["timestamp"].to_numpy()
+    form = calendar_form(times) if shown.index.name != "line" else None  # files were judged before
+    if form and len(form) > len("%Y%m"):
+        _refuse(
+            shown,
+            np.ones(len(times), dtype=bool),
+            f"has a timestamp that is a calendar number ({form}), not seconds",
+            "convert them with pandas.to_datetime(events['timestamp'].astype(str),"
+            f" format={form!r}, utc=True){AS_SECONDS}",
+        )
+    for kind, (unit, factor) in enumerate(UNITS.items()):
+        _refuse(
+            shown,
+            (unit_of(times) == kind) & (unit != "s"),
+            f"has a timestamp that looks like {NAMES[kind]}, not seconds",
+            f"divide the timestamps by {factor}",
+        )
     duplicated = events.duplicated(KEYS).to_numpy()
     _refuse(
         shown,
         duplicated,
         "repeats an earlier row",
-        "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])",
+        "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])"
+        + ", or load csv:PATH@drop_duplicates=true" * (shown.index.name == "line"),
     )
     if "rating" in events.columns:
         events["rating"] = pd.to_numeric(events["rating"], errors="coerce").astype(np.float32)

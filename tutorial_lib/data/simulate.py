@@ -13,7 +13,6 @@ strike all events alike: no gap carries any information. `python -m tutorial_lib
 
 import argparse
 import gzip
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -26,6 +25,7 @@ from torch import Tensor
 
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 
 SAMPLE_DIR = Path(__file__).resolve().parents[2] / "data" / "sample"
 SITTING = 3600  # s: a pause this long starts a new sitting
@@ -387,19 +387,10 @@ def write_sample(folder: Path = SAMPLE_DIR) -> None:
             (name, simulation.events),
             (f"{name}_ceiling", pd.DataFrame(ranks).astype("Int64")),
         ):
-            path, part = folder / f"{stem}.csv.gz", folder / f"{stem}.csv.gz.part"
-            try:
-                part.write_bytes(
-                    gzip.compress(
-                        table.to_csv(index=False, lineterminator="\n").encode(), 9, mtime=0
-                    )
-                )
-                os.replace(part, path)
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                raise TutorialError(
-                    f"{path} could not be written ({error}): choose a writable folder with space."
-                ) from error
+            path = folder / f"{stem}.csv.gz"
+            text = table.to_csv(index=False, lineterminator="\n").encode()
+            with replacing(path) as part:
+                part.write_bytes(gzip.compress(text, 9, mtime=0))
             print(f"wrote {path}: {len(table)} rows")
 
 

@@ -15,12 +15,12 @@ import pandas as pd
 import torch
 
 import tutorial_lib
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.corrupt import with_clock
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user
+from tutorial_lib.files import replacing
 from tutorial_lib.models import MODELS, build_model, model_options
 from tutorial_lib.statistics import bootstrap_interval
 from tutorial_lib.train import History, TrainConfig, pick_device, train

@@ -22,7 +22,6 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
@@ -31,6 +30,7 @@ from tutorial_lib.experiments.runs import Run, code_version, machine, write_text
 from tutorial_lib.experiments.stages import work
 from tutorial_lib.experiments.stages.fresh import STAGES, digest, sources, why
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
+from tutorial_lib.files import replacing
 from tutorial_lib.models import SequenceModel, model_options
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import TrainConfig, pick_device

@@ -12,12 +12,12 @@ from importlib import import_module
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
 from tutorial_lib.experiments.runs import write_text
 from tutorial_lib.experiments.stages.fresh import STAGES, why
 from tutorial_lib.experiments.suite import Suite
+from tutorial_lib.files import replacing
 
 FILES = ("report.md", "archive.zip")  # made beside the table
 LONG = 25  # tables with more rows are folded
