@@ -271,10 +271,10 @@ class Room:
             step = max(used.seconds - computed, min(now - last, 0.5) if asleep else 0.0)
             self.spent, self.whole = self.spent + step, self.whole + step
             last, computed = now, max(used.seconds, computed)
-            if used.memory > self.limits.memory * 1e9:
-                self.reason = "memory"
-            elif len(tree) > self.limits.processes:
+            if len(tree) > self.limits.processes:
                 self.reason = "processes"
+            elif used.memory > (most := self.limits.memory * 1e9) and shared_once(tree) > most:
+                self.reason = "memory"
             elif (
                 self.spent > self.limits.seconds
                 or self.whole > self.limits.total
@@ -307,6 +307,16 @@ def used_by(tree: list[psutil.Process]) -> Used:
             memory += process.memory_info().rss
             seconds += times.user + times.system + times.children_user + times.children_system
     return Used(memory, seconds)
+
+
+def shared_once(tree: list[psutil.Process]) -> int:
+    """Bytes of all processes; a page that several share counts once."""
+    total = 0
+    for process in tree:
+        with suppress(psutil.Error):
+            about = process.memory_full_info()
+            total += getattr(about, "pss", about.rss)
+    return total
 
 
 def runs(process: psutil.Process) -> bool:
