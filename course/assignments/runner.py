@@ -27,6 +27,7 @@ def main() -> None:
     InteractiveShell.history_manager_class = None
     shell = InteractiveShell.instance()
     shell.colors = "nocolor"
+    shell.ask_exit = lambda: os._exit(0)
     peer = Peer(reader, writer, trusting=True)
 
     def run(source: str) -> list[dict]:
@@ -51,8 +52,6 @@ def main() -> None:
                 {"output_type": "error", "ename": type(error).__name__, "evalue": str(error)[:10_000],
                  "traceback": [words]}
             )  # fmt: skip
-        if shell.exit_now:
-            os._exit(0)
         return outputs
 
     while True:
