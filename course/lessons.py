@@ -80,7 +80,7 @@ def load_course(root: Path) -> Course:
             f"{path} is missing; give --root the folder that holds notebooks/lessons.csv"
         )
     rows = []
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), start=2):
             try:
                 titles, parts = (

@@ -1,6 +1,7 @@
 """Checkers of lesson 17, DeepM3."""
 
 import math
+from operator import methodcaller
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +85,7 @@ def check_live_parameters(answer) -> None:
     module = _Patchwork()
     # an earlier call, whose gradients are still there
     (module() + module.idle(torch.ones(4)).sum()).backward()
-    got = answer(module, lambda m: m())
+    got = answer(module, methodcaller("forward"))
     if isinstance(got, Tensor):
         got = got.item()
     sizes = {

@@ -12,8 +12,12 @@ A submission is the file classroom/LANGUAGE/submitted/STUDENT/ASSIGNMENT/ASSIGNM
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import fcntl
+import html
 import io
+import json
 import sys
 import time
 import warnings
@@ -24,7 +28,10 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
 from traitlets.config import PyFileConfigLoader
 
+from course.assignments import intake
 from course.assignments.extract import LANGUAGES, ROOT, LessonError
+from course.assignments.intake import Submission
+from course.assignments.sandbox import choose
 from course.lessons import write_atomically
 
 UNREADABLE = {
@@ -36,13 +43,39 @@ UNREADABLE = {
 }
 
 
-def open_course(folder: Path) -> NbGraderAPI:
+SANDBOX = {
+    "bubblewrap": "Each submission runs in a sandbox of bubblewrap.",
+    "docker": "Each submission runs in a container of docker.",
+    "podman": "Each submission runs in a container of podman.",
+    "unsafe": (
+        "WARNING: without a sandbox. Every submission can read, change and send whatever you can."
+    ),
+}
+
+
+@contextlib.contextmanager
+def alone(folder: Path):
+    """Two calls at once would grade the same work twice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LessonError(
+                f"another `make grades` is at work in {folder}: wait for it"
+            ) from None
+        yield
+
+
+def open_course(folder: Path, *, unsafe: bool = False) -> NbGraderAPI:
     """nbgrader, with the settings of this course."""
     if not (folder / "nbgrader_config.py").exists():
         raise LessonError(f"{folder} is not a course folder: run `make assignments` first")
     config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     config.Application.log_level = config.NbGraderAPI.log_level = "ERROR"
+    config.CourseDirectory.submitted_directory = "collected"
+    config.Guard.unsafe = unsafe
     return NbGraderAPI(config=config)
 
 
@@ -61,47 +94,78 @@ def make_student_versions(out: Path, names: list[str]) -> None:
                 )
 
 
-def submissions(folder: Path, again: bool) -> list[tuple[str, str]]:
-    """(assignment, student) of what was handed in and is not graded yet, or was handed in again."""
-    found = []
-    for path in sorted(folder.glob("submitted/*/*")):
-        graded = folder / "autograded" / path.parent.name / path.name
-        files = [file for file in path.glob("*.ipynb") if not file.name.startswith(".")]
-        if path.is_dir() and (
-            again
-            or not graded.exists()
-            or max((f.stat().st_mtime for f in files), default=0) > graded.stat().st_mtime
-        ):
-            found.append((path.name, path.parent.name))
-    return found
-
-
-def grade(folder: Path, language: str, again: bool = False) -> dict[tuple[str, str], str]:
+def grade(
+    folder: Path, language: str, again: bool = False, unsafe: bool = False
+) -> dict[tuple[str, str], str]:
     """Grade, write feedback, grades.csv, nbgrader.csv and notes.csv; returns the note of every
     submission that needs one.
+
+    A submission counts as graded when its record in graded/ is written, which happens last: an
+    interrupted call is simply repeated.
     """
-    nbgrader, notes = open_course(folder), {}
-    todo = submissions(folder, again)
-    for assignment, student in todo:
-        began = time.perf_counter()
-        done = nbgrader.autograde(assignment, student, force=True)
-        if not done["success"]:
-            give_zero(nbgrader.gradebook, assignment, student)
-            notes[assignment, student] = UNREADABLE[language]
-        elif not (done := nbgrader.generate_feedback(assignment, student, force=True))["success"]:
+    nbgrader = open_course(folder, unsafe=unsafe)
+    found, astray = intake.submissions(folder)
+    words, notes = intake.NOTES[language], {}
+    for key, (kind, values) in astray.items():
+        notes[key] = words[kind].format(**values)
+    for one in found:
+        record = folder / "graded" / one.student / f"{one.assignment}.json"
+        done = read_record(record)
+        if again or done.get("digest") != one.digest:
+            began = time.perf_counter()
+            note = grade_one(nbgrader, folder, one, language)
+            done = {"digest": one.digest, "note": note}
+            write_atomically({record: json.dumps(done, ensure_ascii=False) + "\n"})
+            points = score(nbgrader.gradebook, one.assignment, one.student)
+            seconds = time.perf_counter() - began
             print(
-                f"no feedback for {student}: {done['error'].strip().splitlines()[-1]}",
-                file=sys.stderr,
+                f"{language}  {one.assignment}  {one.student}: {points}  ({seconds:.1f} s)",
+                flush=True,
             )
-        points = score(nbgrader.gradebook, assignment, student)
-        print(
-            f"{language}  {assignment}  {student}: {points}  ({time.perf_counter() - began:.1f} s)",
-            flush=True,
-        )
+        if done["note"]:
+            notes[one.assignment, one.student] = done["note"]
     with nbgrader.gradebook as gradebook:
-        notes |= stopped(gradebook)
         write_tables(folder, gradebook, notes)
     return notes
+
+
+def read_record(path: Path) -> dict:
+    """What is known of a graded submission; nothing where the record is missing or damaged."""
+    try:
+        done = json.loads(path.read_text(encoding="utf-8"))
+        return done if set(done) == {"digest", "note"} else {}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def grade_one(nbgrader: NbGraderAPI, folder: Path, one: Submission, language: str) -> str | None:
+    """Grade one submission and write its feedback; returns its note."""
+    there, kind, values = intake.collect(one, folder)
+    notes = [intake.NOTES[language][kind].format(**values)] if kind else []
+    if there:
+        done = nbgrader.autograde(one.assignment, one.student, force=True)
+        if done["success"]:
+            notes += notes_of(nbgrader.gradebook, one)
+            done = nbgrader.generate_feedback(one.assignment, one.student, force=True)
+            if not done["success"]:
+                print(f"no feedback for {one.student}: {done['error'].strip()}", file=sys.stderr)
+            return " ".join(notes) or None
+        notes.append(UNREADABLE[language])
+        print(done.get("error") or done.get("log"), file=sys.stderr)
+    give_zero(nbgrader.gradebook, one.assignment, one.student)
+    page = folder / "feedback" / one.student / one.assignment / f"{one.assignment}.html"
+    text = html.escape(" ".join(notes))
+    write_atomically({page: f'<!doctype html><meta charset="utf-8"><p>{text}</p>\n'})
+    return " ".join(notes)
+
+
+def notes_of(gradebook: Gradebook, one: Submission) -> list[str]:
+    """What the guard had to say of a submission: the comment is the same on all its answers."""
+    with gradebook:
+        submission = gradebook.find_submission(one.assignment, one.student)
+        comments = {c.auto_comment for notebook in submission.notebooks for c in notebook.comments}
+    comments -= {None, "", "No response."}
+    return sorted(comments) if len(comments) == 1 else []
 
 
 def give_zero(gradebook: Gradebook, assignment: str, student: str) -> None:
@@ -126,22 +190,6 @@ def score(gradebook: Gradebook, assignment: str, student: str) -> str:
             return "no assignment of this name was handed out"
         rest = ", and something to mark by hand" if submission.needs_manual_grade else ""
         return f"{submission.score:g} of {submission.max_score:g}{rest}"
-
-
-def stopped(gradebook: Gradebook) -> dict[tuple[str, str], str]:
-    """Notes of submissions that the guard has stopped: the comment is the same on all their
-    answers.
-    """
-    notes = {}
-    for assignment in gradebook.assignments:
-        for submission in assignment.submissions:
-            comments = {
-                one.auto_comment for notebook in submission.notebooks for one in notebook.comments
-            }
-            comment = next(iter(comments)) if len(comments) == 1 else None
-            if comment and comment != "No response.":
-                notes[assignment.name, submission.student.id] = comment
-    return notes
 
 
 def write_tables(folder: Path, gradebook: Gradebook, notes: dict[tuple[str, str], str]) -> None:
@@ -188,13 +236,22 @@ def main(arguments: list[str] | None = None) -> int:
         help="folder of the bundle (default: course)",
     )
     parser.add_argument("--again", action="store_true", help="grade everything again")
+    parser.add_argument(
+        "--unsafe",
+        action="store_true",
+        help="grade without a sandbox where there is none: a submission is then a program of yours",
+    )
     options = parser.parse_args(arguments)
     # of nbformat and SQLAlchemy, about what submissions and nbgrader do
     warnings.simplefilter("ignore")
     try:
+        kind = choose(options.unsafe)
+        print(SANDBOX[kind])
         for language in LANGUAGES:
             folder = options.course.resolve() / language
-            for (assignment, student), note in grade(folder, language, options.again).items():
+            with alone(folder):
+                notes = grade(folder, language, options.again, options.unsafe)
+            for (assignment, student), note in notes.items():
                 print(f"{language}  {assignment}  {student}: {note}")
     except LessonError as error:
         print(error, file=sys.stderr)

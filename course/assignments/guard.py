@@ -1,5 +1,5 @@
-"""What grading adds to nbgrader: every submission is rebuilt on what was handed out, and none can
-stall or stop the rest.
+"""What grading adds to nbgrader: every submission is rebuilt on what was handed out, runs in a closed
+room, and is judged from outside.
 
 nbgrader_config.py puts these in the place of nbgrader's own preprocessors, so that `nbgrader
 autograde` uses them as well.
@@ -7,19 +7,21 @@ autograde` uses them as well.
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
+import ast
+import contextlib
+import importlib
+import io
+import re
 from pathlib import Path
-from threading import Event, Thread
-from typing import NamedTuple
 
 import nbformat
-import psutil
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_markdown_cell, new_output
-from nbgrader.preprocessors import ClearOutput, Execute, NbGraderPreprocessor, SaveAutoGrades
+from nbgrader.preprocessors import ClearOutput, NbGraderPreprocessor, SaveAutoGrades
 from nbgrader.utils import is_grade, is_solution
-from traitlets import Float, Unicode
+from traitlets import Bool, Float, Unicode
+
+from course.assignments.sandbox import Limits, Room, choose
+from course.assignments.wire import Gone
 
 NOTES = {
     "en": {
@@ -28,16 +30,32 @@ NOTES = {
             " than {total} seconds"
         ),
         "memory": "stopped: it used more than {memory_limit} GB of memory",
+        "processes": "stopped: it started more than {processes} processes",
         "killed": "stopped: it ended or crashed its own Python process",
         "all": (
             "This submission was {reason} (at cell {cell}). It gets no points from the checkers."
+        ),
+        "joined": "The answer of {name} stood in several cells; they were joined in their order.",
+        "found": (
+            "Some cells had lost their marks; they were recognised by what stands around them."
+        ),
+        "foreign": (
+            "None of the cells of {assignment} is in this file: it is another notebook, or the"
+            " answers were pasted into a new one. Answer in the file that was handed out."
         ),
     },
     "zh": {
         "time": "有一个单元格运行或等待超过 {seconds} 秒，或者整个笔记本超过 {total} 秒",
         "memory": "用掉的内存超过 {memory_limit} GB",
+        "processes": "启动的进程超过 {processes} 个",
         "killed": "它结束或弄崩了自己的 Python 进程",
         "all": "这份作业在单元格 {cell} 处被停下：{reason}。检查程序给零分。",
+        "joined": "{name} 的答案分散在几个单元格里，已按原来的顺序拼在一起。",
+        "found": "有些单元格丢了标记，已根据前后的内容认出来。",
+        "foreign": (
+            "这份文件里没有 {assignment} 的任何单元格：它是另一个笔记本，"
+            "或者答案被粘贴到了新的笔记本里。请在发下来的文件里作答。"
+        ),
     },
 }
 
@@ -46,9 +64,12 @@ class Rebuild(NbGraderPreprocessor):
     """The notebook that was handed out, with the submitted text of its answer cells; added cells
     stay where they were put.
 
-    So edited, moved, doubled or deleted cells, points and metadata do not matter. nbgrader's
-    OverwriteCells comes next and puts the hidden tests back.
+    So edited, moved, doubled or deleted cells, points and metadata do not matter. A cell that was
+    split is joined again; one that has lost its metadata is known by its id, or by the question
+    above it and the check below. nbgrader's OverwriteCells comes next.
     """
+
+    language = Unicode("en", help="of the notes").tag(config=True)
 
     def preprocess(self, nb, resources):
         names = resources["nbgrader"]
@@ -56,14 +77,26 @@ class Rebuild(NbGraderPreprocessor):
         path = Path("release", names["assignment"], f"{names['notebook']}.ipynb")
         released = nbformat.read(path, as_version=4)
         known = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
+        notes, words = [], NOTES[self.language]
+        if recognise(nb.cells, known):
+            notes.append(words["found"])
         answers, added, last = {}, {None: []}, None
         for cell in nb.cells:
-            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            name = name_of(cell)
             if name not in known:
                 cell.metadata = nbformat.from_dict({})
                 added.setdefault(last, []).append(cell)
             elif name not in answers:
                 last, answers[name] = name, cell
+            elif is_solution(known[name]) and cell.source.strip() != answers[name].source.strip():
+                if last == name and not added.get(name):  # the halves of a cell that was split
+                    answers[name].source += "\n" + cell.source
+                else:  # a copy further down, worked on there
+                    cell.metadata = nbformat.from_dict({})
+                    added.setdefault(last, []).append(cell)
+                notes.append(words["joined"].format(name=name))
+        if not answers:
+            notes = [words["foreign"].format(assignment=names["assignment"])]
         cells = added[None]
         for name, cell in known.items():
             if name in answers and is_solution(cell):
@@ -76,149 +109,146 @@ class Rebuild(NbGraderPreprocessor):
             if "nbgrader" not in cell.metadata and (cell.get("id") in ids or "id" not in cell):
                 cell.id = f"added-{number}"
         released.cells = cells
+        names["notes"] = list(dict.fromkeys(notes))
         return released, resources
+
+
+def name_of(cell) -> str | None:
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def recognise(cells: list, known: dict) -> bool:
+    """Give cells that have lost their metadata their names back; True if there was one."""
+    there = {name_of(cell) for cell in cells}
+    if set(known) <= there:
+        return False
+    found = False
+    sources = {cell.source.strip(): name for name, cell in known.items() if cell.source.strip()}
+    for cell in cells:
+        if name_of(cell) in known:
+            continue
+        name = cell.get("id") if cell.get("id") in known else None
+        if name is None and not is_solution(known.get(sources.get(cell.source.strip()), cell)):
+            name = sources.get(cell.source.strip())
+        if name and name not in there:
+            cell.metadata["nbgrader"] = {"grade_id": name}
+            there.add(name)
+            found = True
+    order = list(known)
+    for before, name, after in zip(order, order[1:], order[2:], strict=False):
+        if name in there or not is_solution(known[name]) or not {before, after} <= there:
+            continue
+        places = [i for i, cell in enumerate(cells) if name_of(cell) in (before, after)]
+        for cell in cells[places[0] + 1 : places[-1]]:
+            if name_of(cell) is None and cell.cell_type == known[name].cell_type:
+                cell.metadata["nbgrader"] = {"grade_id": name}
+                there.add(name)
+                found = True
+    return found
 
 
 class ClearOutputButKeepRuns(ClearOutput):
     """Outputs are cleared, except of cells that grading never runs (tag skip-execution): those are
-    part of the answer.
+    part of the answer. What is kept is text: nothing that a browser would run.
     """
 
     def preprocess_cell(self, cell, resources, cell_index):
         if "skip-execution" in cell.metadata.get("tags", []):
+            cell.outputs = [safe_output(one) for one in cell.get("outputs", [])]
             return cell, resources
         return super().preprocess_cell(cell, resources, cell_index)
 
 
-class Guard(Execute):
-    """Runs a submission with limits; one that breaks them gets zero from the checkers and a note,
-    and the next one is graded.
+def safe_output(one: dict):
+    """Text or a PNG of an output; everything else says what it was."""
+    if one.get("output_type") == "stream":
+        return new_output("stream", name="stdout", text=str(one.get("text", ""))[:100_000])
+    if one.get("output_type") == "error":
+        words = str(one.get("evalue", ""))[:10_000]
+        name = str(one.get("ename", "Error"))[:80]
+        return new_output("error", ename=name, evalue=words, traceback=[f"{name}: {words}"])
+    data = one.get("data", {})
+    kept = {"text/plain": str(data.get("text/plain", ""))[:100_000]}
+    if re.fullmatch(r"[A-Za-z0-9+/=\s]+", str(data.get("image/png", ""))):
+        kept["image/png"] = data["image/png"]
+    return new_output("display_data", data=kept)
 
-    Time is what the submission itself takes, computing or asleep: a busy machine, on which it has
-    to wait its turn, stops nobody.
+
+class Guard(NbGraderPreprocessor):
+    """Runs the cells of a submission in a closed room (sandbox.py) and its checkers outside.
+
+    What comes back is data (wire.py). A submission that breaks a limit gets zero from the checkers
+    and a note, and the next one is graded.
     """
 
     seconds = Float(30.0, help="for a cell").tag(config=True)
     total = Float(120.0, help="seconds for a notebook").tag(config=True)
-    memory_limit = Float(4.0, help="GB, for the kernel and the processes that it started").tag(
-        config=True
-    )
+    memory_limit = Float(4.0, help="GB, for all processes of a submission").tag(config=True)
     language = Unicode("en", help="of the notes").tag(config=True)
-    timeout = 3600  # nbclient's own limits are for what the watch below cannot see
-    startup_timeout = 300
-    iopub_timeout = 60
-    interrupt_on_timeout = False  # an interrupt can be caught; what takes too much is killed
-    error_on_timeout = None
-    shutdown_kernel = "immediate"
-    # A file beside the notebook must not pass for the library.
-    extra_arguments = ["--IPKernelApp.ignore_cwd=True", "--log-level=50"]
+    unsafe = Bool(False, help="run without a sandbox where there is none").tag(config=True)
 
     def preprocess(self, nb, resources):
-        self.reason, self.place, self.spent = None, 0, 0.0
-        done = Event()
-        watch = Thread(target=self.watch, args=(done,), daemon=True)
-        watch.start()
+        limits = Limits(seconds=self.seconds, total=self.total, memory=self.memory_limit)
+        # what was handed out, and nothing that the submission added, decides what the room holds
+        released = [cell.source for cell in nb.cells if "nbgrader" in cell.metadata]
+        room, place = Room(choose(self.unsafe), released, limits), 0
         try:
-            nb, resources = super().preprocess(nb, resources)
-        except CellTimeoutError:
-            self.reason = "time"
-        except DeadKernelError:
-            self.reason = self.reason or "killed"
+            for place, cell in enumerate(nb.cells):  # noqa: B007
+                if cell.cell_type == "code" and "skip-execution" not in cell.metadata.get(
+                    "tags", []
+                ):
+                    room.next_cell()
+                    cell.outputs = self.judge(room, cell) if is_grade(cell) else run(room, cell)
+        except Gone:
+            self.stop(nb, resources, room.reason or "killed", place, limits)
         finally:
-            done.set()
-            watch.join()
-        if self.reason:
-            words = NOTES[self.language]
-            limits = {
-                name: f"{getattr(self, name):g}" for name in ("seconds", "total", "memory_limit")
-            }
-            note = words["all"].format(
-                reason=words[self.reason].format(**limits), cell=self.place + 1
-            )
-            for cell in nb.cells:
-                if cell.cell_type == "code" and is_grade(cell):
-                    cell.outputs = [
-                        new_output("error", ename="Stopped", evalue=note, traceback=[note])
-                    ]
-            nb.cells.insert(0, new_markdown_cell(f"**{note}**", id="note"))
-            resources["nbgrader"]["note"] = note
+            room.close()
+        for note in resources["nbgrader"].get("notes", []):
+            nb.cells.insert(0, new_markdown_cell(f"**{note}**", id=f"note-{len(nb.cells)}"))
         return nb, resources
 
-    def preprocess_cell(self, cell, resources, index):
-        self.place, self.spent = index, 0.0
-        cell, resources = super().preprocess_cell(cell, resources, index)
-        for output in cell.get("outputs", []):
-            if is_grade(cell) and output.output_type == "stream":
-                # nbgrader takes a warning on stderr for a failure; only the verdict counts
-                output.name = "stdout"
-        return cell, resources
+    def judge(self, room: Room, cell) -> list:
+        """The verdict of the checker that a locked cell names, as the outputs of that cell."""
+        call = ast.parse(cell.source).body[0].value
+        module, name, answer = call.func.value.id, call.func.attr, call.args[0].id
+        if not (re.fullmatch(r"lesson\d\d", module) and name.startswith("check_")):
+            raise ValueError(f"{cell.source!r} is no check")
+        checker = getattr(importlib.import_module(f"exercises.{module}"), name)
+        got = room.peer.request("fetch", name=answer)
+        with contextlib.redirect_stdout(io.StringIO()):
+            verdict = checker(got.get("value"))
+        outputs = [new_output("stream", name="stdout", text=f"{verdict}\n")]
+        if verdict.status != "right":
+            words = str(verdict)
+            outputs.append(new_output("error", ename="Wrong", evalue=words, traceback=[words]))
+        if "del " in cell.source:  # a later exercise wants an answer of this name
+            room.peer.request("forget", name=answer)
+        return outputs
 
-    def on_cell_executed(self, **given):
-        super().on_cell_executed(**given)
-        asked = [one.get("source") for one in given["execute_reply"]["content"].get("payload", [])]
-        # exit() ends Python a moment later: do not leave it to chance which cells still run
-        if "ask_exit" in asked:
-            raise DeadKernelError("exit() was called")
-
-    def watch(self, done: Event) -> None:
-        """Kill the kernel when it takes too much time or memory, or floods this process with
-        output.
-        """
-        own, whole, last, computed = psutil.Process(), 0.0, time.monotonic(), 0.0
-        before = own.memory_info().rss
-        while not done.wait(0.05):
-            tree = processes(getattr(getattr(self.km, "provisioner", None), "pid", None))
-            now, used, asleep = time.monotonic(), used_by(tree), not any(map(runs, tree))
-            # a late look is the machine's fault
-            step = max(used.seconds - computed, min(now - last, 0.5) if asleep else 0.0)
-            self.spent, whole, last, computed = self.spent + step, whole + step, now, used.seconds
-            if used.memory > self.memory_limit * 1e9 or own.memory_info().rss - before > 1e9:
-                self.reason = self.reason or "memory"
-            elif self.spent > self.seconds or whole > self.total:
-                self.reason = self.reason or "time"
-            if self.reason:
-                for process in tree:
-                    with suppress(psutil.Error):
-                        process.kill()
+    def stop(self, nb, resources, reason: str, place: int, limits: Limits) -> None:
+        words = NOTES[self.language]
+        numbers = {
+            name: f"{getattr(self, name):g}" for name in ("seconds", "total", "memory_limit")
+        }
+        why = words[reason].format(**numbers, processes=limits.processes)
+        note = words["all"].format(reason=why, cell=place + 1)
+        for cell in nb.cells:
+            if cell.cell_type == "code" and is_grade(cell):
+                cell.outputs = [new_output("error", ename="Stopped", evalue=note, traceback=[note])]
+        resources["nbgrader"].setdefault("notes", []).append(note)
 
 
-def processes(pid: int | None) -> list[psutil.Process]:
-    """A process and all that it started."""
-    with suppress(psutil.Error):
-        return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] if pid else []
-    return []
-
-
-class Used(NamedTuple):
-    memory: int  # bytes
-    seconds: float  # of computing
-
-
-def used_by(tree: list[psutil.Process]) -> Used:
-    memory, seconds = 0, 0.0
-    for process in tree:
-        with suppress(psutil.Error):
-            times = process.cpu_times()
-            memory, seconds = (
-                memory + process.memory_info().rss,
-                seconds + times.user + times.system,
-            )
-    return Used(memory, seconds)
-
-
-def runs(process: psutil.Process) -> bool:
-    """Does it compute, or wait for its turn on the processor or the disk?"""
-    with suppress(psutil.Error):
-        return process.status() in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
-    return False
+def run(room: Room, cell) -> list:
+    outputs = room.peer.request("run", source=cell.source).get("outputs")
+    return [safe_output(one) for one in outputs[:200]] if isinstance(outputs, list) else []
 
 
 class SaveGradesAndNotes(SaveAutoGrades):
-    """The note of a stopped submission is also a comment in the gradebook."""
+    """The notes of a submission are also comments in the gradebook."""
 
     def _add_comment(self, cell, resources):
         super()._add_comment(cell, resources)
-        if note := resources["nbgrader"].get("note"):
+        if notes := resources["nbgrader"].get("notes"):
             names = resources["nbgrader"]
             identity = (
                 cell.metadata.nbgrader.grade_id,
@@ -226,5 +256,5 @@ class SaveGradesAndNotes(SaveAutoGrades):
                 names["assignment"],
                 names["student"],
             )
-            self.gradebook.find_comment(*identity).auto_comment = note
+            self.gradebook.find_comment(*identity).auto_comment = " ".join(notes)
             self.gradebook.db.commit()

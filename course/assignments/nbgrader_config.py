@@ -48,3 +48,5 @@ c.Autograde.autograde_preprocessors = [
     CheckCellMetadata,
 ]
 c.Guard.seconds, c.Guard.memory_limit = float(LIMITS["seconds"]), float(LIMITS["memory"])
+# what a student wrote is shown as text; nothing of it runs in the instructor's browser
+c.HTMLExporter.sanitize_html = True

@@ -4,7 +4,6 @@ and what earns the points.
 
 import csv
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -110,7 +109,7 @@ def test_the_search_for_solutions_finds_one():
 
 @pytest.mark.parametrize("name", [row.name for row in COURSE.written()])
 def test_the_grade_cell_follows_the_verdict(name, capsys):
-    """With the code of the assignment alone: the solution earns the points, the stub does not, and
+    """With the code of the assignment alone: the solution is right, the stub is no attempt, and
     nothing trains.
     """
     space: dict = {"__name__": "__main__"}
@@ -120,39 +119,10 @@ def test_the_grade_cell_follows_the_verdict(name, capsys):
         elif cell.cell_type == "code" and cell.metadata.nbgrader.solution:
             stub, answer = HIDDEN.sub("", cell.source), cell.source
         elif cell.cell_type == "code":
-            exec(stub, space)
-            with pytest.raises(AssertionError, match="not attempted yet"):
-                exec(cell.source, space)
-            exec(answer, space)
-            exec(cell.source, space)
-            assert capsys.readouterr().out.splitlines()[-1] == "right"
-
-
-def test_a_wrong_answer_and_a_bent_library_earn_nothing():
-    from exercises.checking import Verdict
-
-    (check,) = (
-        cell.source
-        for cell in built("04_self_attention", "en").cells
-        if cell.id == "exercise-04-1-check"
-    )
-    original = lesson04.check_weights
-    for checker in (original, lambda answer: Verdict("right")):
-        lesson04.check_weights = checker
-        try:
-            with pytest.raises(AssertionError, match="wrong, because"):
-                exec(
-                    check,
-                    {
-                        "lesson04": lesson04,
-                        "my_weights": lambda query, key: (query @ key.T).softmax(1),
-                    },
-                )
-        finally:
-            lesson04.check_weights = original
-    assert sys.modules["exercises.lesson04"] is lesson04, (
-        "the library of the submission is put back"
-    )
+            for code, verdict in ((stub, "not attempted yet"), (answer, "right")):
+                exec(code, space)
+                exec(HIDDEN.sub("", cell.source), space)
+                assert capsys.readouterr().out.splitlines()[-1] == verdict
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
