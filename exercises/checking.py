@@ -257,8 +257,8 @@ def _alike(a: Any, b: Any) -> bool:
         )
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
-    if isinstance(a, set | frozenset):
-        return a == b
+    if isinstance(a, set | frozenset | str | int | float | complex | np.generic):
+        return bool(a == b or (a != a and b != b))
     if isinstance(a, dict):
         return list(a) == list(b) and all(_alike(a[key], b[key]) for key in a)
     if dataclasses.is_dataclass(a) and not isinstance(a, type):
