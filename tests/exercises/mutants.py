@@ -436,7 +436,8 @@ def _places(tree: ast.AST) -> Iterator[ast.AST]:
         if field in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr):
+            strict = isinstance(child, ast.keyword) and child.arg == "strict"
+            if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr) and not strict:
                 yield child
                 yield from _places(child)
 
@@ -466,6 +467,8 @@ def of_source(module: Any, expression: ast.expr, limit: int | None, seed: str) -
         found = Random(seed).sample(found, limit)
     for part, node, new in found:
         mutant = Mutant(f"{ast.unparse(node)} -> {ast.unparse(new)}", None, used=False)
+        if ast.unparse(node) == ast.unparse(new):
+            continue
         mutant.line = node.lineno
 
         def reach(value: Any, mutant: Mutant = mutant) -> Any:
