@@ -69,7 +69,6 @@ def _check_one_join(answer, decays: Tensor, inputs: Tensor) -> None:
                 first[0] * second[0] * first[1] + second[1]
             ),
         },
-        otherwise="what came from the first stretch, faded over the second, plus the second",
     )
 
 
@@ -145,8 +144,6 @@ def check_impulse(answer) -> None:
         later * at_event,
         name="the result",
         known=known,
-        otherwise="multiply by exp(eigenvalue * gap), add the input, and read exp(eigenvalue *"
-        " ahead) later",
     )
     far = 5000 * gaps
     got = answer(eigenvalues, inputs, far, ahead)
@@ -334,11 +331,11 @@ WRONG = [
         lambda e, u, g, a: impulse(e, u, g + torch.roll(a, 1) * (g.cumsum(0) > g[0]), a),
         "kept in the memory",
     ),
-    (check_impulse, lambda e, u, g, a: impulse(-e, u, g, a), "and read exp"),
+    (check_impulse, lambda e, u, g, a: impulse(-e, u, g, a), "the result["),
     (check_impulse, impulse_by_division, "overflows"),
     (check_impulse, lambda e, u, g, a: impulse(e.conj(), u, g, a), "turn the wrong way"),
     (check_impulse, lambda e, u, g, a: impulse(e, u, g.roll(-1), a), "lies before event i"),
-    (check_impulse, lambda e, u, g, a: impulse(e.real + 0j, u, g, a), "and read exp"),
+    (check_impulse, lambda e, u, g, a: impulse(e.real + 0j, u, g, a), "the result["),
     (check_impulse, lambda e, u, g, a: impulse(e, u, g, a)[-1], "shape"),
     (check_largest_step, lambda e: limit(e) / 2, "half the limit"),
     (check_largest_step, lambda e: -limit(e), "sign"),
@@ -354,7 +351,8 @@ WRONG = [
         "the real part is positive",
     ),
     (check_largest_step, lambda e: 0.01, "multiplies by"),
-    (check_largest_step, lambda e: e, "number of seconds"),
+    (check_largest_step, lambda e: 1j * e, "without imaginary part"),
+    (check_largest_step, lambda e: (0.0, limit(e)), "number of seconds"),
     (check_largest_step, lambda e: 1.01 * limit(e), "it should be 1"),
     (check_largest_step, lambda e: limit(e) if e.imag >= 0 else 0.0, "(-0.5-0.25j)"),
     (check_largest_step, lambda e: min(1.0, limit(e)), "(-0.5-0.25j)"),
