@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import inspect
 import linecache
-import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def exercise(
 
         @functools.wraps(test)
         def checker(*answers: Any) -> Verdict:
-            states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+            state = torch.get_rng_state()
             try:
                 if any(map(_is_empty, answers)):
                     raise NotAttempted
@@ -92,9 +91,7 @@ def exercise(
                     else Verdict(WRONG, _raised(error, lesson, *answers))
                 )
             finally:  # the random numbers of the lesson go on as if nothing had been checked
-                torch.set_rng_state(states[0])
-                np.random.set_state(states[1])
-                random.setstate(states[2])
+                torch.set_rng_state(state)
             print(verdict)
             return verdict
 
