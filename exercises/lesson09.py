@@ -40,9 +40,7 @@ def check_sinkhorn_step(answer) -> None:
             "all entries were divided by one number, the total; each column needs its own": (
                 matrix / matrix.sum()
             ),
-            "rows and columns have changed places in what is returned": (
-                _rows(_columns(matrix)).T
-            ),
+            "rows and columns have changed places in what is returned": (_rows(_columns(matrix)).T),
         }
         want = _rows(_columns(matrix))
         got, name = answer(matrix), "the matrix after one iteration"

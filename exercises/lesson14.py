@@ -212,9 +212,7 @@ def check_fewest_steps(answer) -> None:
 
 def _check_states(answer, times: Tensor, steps: int, bend: float, seed: int) -> None:
     rows, queries = times.shape
-    state = torch.randn(
-        rows, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double
-    )
+    state = torch.randn(rows, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
     field, asked = _watched(bend)
     got = answer(field, state, times, steps)
     calls = len(asked)
@@ -327,6 +325,12 @@ def row_by_row(f, z, times, steps):
     return torch.cat([states(f, z[i : i + 1], times[i : i + 1], steps) for i in range(len(z))])
 
 
+def heun_as_taught(f, t, z, h):
+    first = f(t, z)
+    last = f(t + h, z + h * first)
+    return z + h / 2 * (first + last)
+
+
 def heun_from_euler(f, t, z, h):
     """Half-way between the start and two Euler steps, by hand; in float32 where it lands."""
     ahead = euler_step(f, t, z, h)
@@ -343,7 +347,7 @@ def fewest_by_trying(rates, gap, method):
     """One step more until no part grows in a step of the solver itself."""
     step = {"euler": euler_step, "midpoint": midpoint_step, "rk4": rk4_step}[method]
     rate, one, n = torch.tensor(rates, dtype=torch.double), torch.ones(len(rates)).double(), 1
-    while step(lambda t, z: -rate * z, 0 * one, one, gap / 3600 / n * one).abs().max() > 1:
+    while (step(lambda t, z: -rate * z, 0, one, gap / 3600 / n).abs() > 1).any():
         n += 1
     return torch.tensor(n)
 
@@ -358,14 +362,22 @@ def states_by_hand(f, z, times, steps):
             clock = clock + h
         clock = query[:, None]
         seen.append(z.float())
-    return seen[0][:, None] if len(seen) == 1 else torch.stack(seen, 1).numpy()
+    return torch.stack(seen, 1).numpy()
+
+
+def states_as_taught(field, state, times, steps):
+    clock, seen = torch.zeros_like(times[:, 0]), []
+    for query in times.T:
+        state = integrate(field, state, query - clock, steps=steps, start=clock[:, None])
+        clock = query
+        seen.append(state)
+    return torch.stack(seen, dim=1)
 
 
 RIGHT = [
-    (check_heun_step, heun),
+    (check_heun_step, heun_as_taught),
     (check_heun_step, heun_from_euler),
-    (check_heun_step, lambda *a: heun(*a).tolist()),
-    (check_heun_step, lambda *a: heun(*a).numpy()),
+    (check_heun_step, lambda *a: heun_as_taught(*a).tolist()),
     (check_orders, ORDERS),
     (check_orders, {"A": 1.02, "B": 4.1, "C": 0.97, "D": 2.1, "E": 3.05}),
     (check_orders, {letter: torch.tensor(order - 0.01) for letter, order in ORDERS.items()}),
@@ -381,9 +393,9 @@ RIGHT = [
         check_fewest_steps,
         lambda *a: fewest(*a, limits={"euler": 1.999, "midpoint": 2.001, "rk4": 2.786}),
     ),
-    (check_states_at, states),
+    (check_states_at, states_as_taught),
     (check_states_at, states_by_hand),
-    (check_states_at, lambda *a: states(*a).numpy()),
+    (check_states_at, lambda *a: states_as_taught(*a).tolist()),
 ]
 WRONG = [
     (check_heun_step, euler_step, "this is the Euler step"),

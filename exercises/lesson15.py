@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from exercises.checking import compare_letters, exercise, want_equal, want_number
+from exercises.checking import compare_letters, exercise, same, want_equal, want_number
 from tutorial_lib.models.ode import integrate, rk4_step
 
 
@@ -89,24 +89,19 @@ def _season(t: Tensor, z: Tensor) -> Tensor:
     return torch.cos(2 * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
 
 
-@exercise(points=3, minutes=12)
-def check_calendar(answer) -> None:
-    """15.2: two parts with a clock that runs on."""
-    generator = torch.Generator().manual_seed(0)
-    states = torch.randn(6, 2, generator=generator, dtype=torch.double)
-    dates, first, second = torch.rand(3, 6, generator=generator, dtype=torch.double) * torch.tensor(
-        [[9.0], [1.0], [1.0]]
-    )
+def _check_parts(answer, rows: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(rows, 2, generator=generator, dtype=torch.double)
+    size = torch.tensor([[9.0], [1.0], [1.0]])
+    dates, first, second = torch.rand(3, rows, generator=generator, dtype=torch.double) * size
 
     def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
-        return integrate(
-            _season,
-            z,
-            duration,
-            steps=50,
-            start=start if isinstance(start, float) else start[:, None],
-        )
+        start = start if isinstance(start, float) else start[:, None]
+        return integrate(_season, z, duration, steps=50, start=start)
 
+    got, want = answer(_season, states, dates, first, second), run(states, first + second, dates)
+    if same(got, want, 1e-5):
+        return
     half_way = run(states, first, dates)
     known = {
         "only the first part was walked": half_way,
@@ -135,13 +130,15 @@ def check_calendar(answer) -> None:
             half_way, second, first
         ),
     }
-    want_equal(
-        answer(_season, states, dates, first, second),
-        run(states, first + second, dates),
-        tol=1e-5,
-        name="compared with one call over first + second, each row from its own date, the result",
-        known=known,
-    )
+    name = "compared with one call over first + second, each row from its own date, the result"
+    want_equal(got, want, tol=1e-5, name=name, known=known)
+
+
+@exercise(points=3, minutes=12)
+def check_calendar(answer) -> None:
+    """15.2: two parts with a clock that runs on."""
+    _check_parts(answer, rows=6, seed=0)
+    _check_parts(answer, rows=3, seed=1)
 
 
 @exercise(points=3, minutes=15)
@@ -260,6 +257,12 @@ def by_shaking(field, states, hair=1e-6):
     return max((field(0, z + around) - field(0, z)).norm(dim=1).max().item() / hair for z in states)
 
 
+def walk_as_taught(states, slopes, h, error):
+    for z in reversed(states[:-1]):
+        error = error + h * slopes(z).T @ error
+    return error
+
+
 def walk_in_numpy(states, slopes, h, error):
     error = error.numpy()
     for k in range(len(states) - 2, -1, -1):
@@ -271,6 +274,11 @@ def walk_in_place(states, slopes, h, error):
     for z in states[:-1].flip(0):
         error += h * slopes(z).T @ error
     return error
+
+
+def calendar_as_taught(field, states, dates, first, second):
+    half_way = integrate(field, states, first, steps=50, start=dates[:, None])
+    return integrate(field, half_way, second, steps=50, start=(dates + first)[:, None])
 
 
 def calendar_by_hand(field, states, dates, first, second):
@@ -289,17 +297,17 @@ def by_svd(field, states):
 
 
 RIGHT = [
-    (check_walk_back, walk),
+    (check_walk_back, walk_as_taught),
     (check_walk_back, as_product),
     (check_walk_back, walk_in_numpy),
-    (check_walk_back, lambda *a: walk(*a).float()),
-    (check_calendar, parts),
+    (check_walk_back, lambda *a: walk_as_taught(*a).float()),
+    (check_calendar, calendar_as_taught),
     (
         check_calendar,
         lambda f, z, t, a, b: integrate(f, z, a + b, steps=99, start=t[:, None]),
     ),
     (check_calendar, calendar_by_hand),
-    (check_calendar, lambda *a: parts(*a).numpy()),
+    (check_calendar, lambda *a: calendar_as_taught(*a).numpy()),
     (check_steepest, steepest),
     (check_steepest, by_shaking),
     (check_steepest, by_svd),
