@@ -402,5 +402,12 @@ ARGUED = [
     (check_sittings, "-1 -> 1", "only the first user matters, and no user has this number"),
     (check_sittings, "1 -> 2", "only the first user matters, and no user has this number"),
     (check_sittings, "0 -> -1", "what is put before the first time: its event begins anyway"),
+    (
+        check_sittings,
+        "first | (steps >= pause if at_least else steps > pause)"
+        " -> steps >= pause if at_least else steps > pause",
+        "what a user's first event adds to the count is taken off again in the last line",
+    ),
+    (check_pauses, "0 -> -1", "a variance below 0 comes from rounding alone, and is near 0"),
     (check_sittings, "0 -> 1", "what is put before the first time: its event begins anyway"),
 ]
