@@ -340,3 +340,12 @@ WRONG = [
     (check_unchanged, [], "look at A"),
     (check_unchanged, {"Z"}, "set of letters"),
 ]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [
+    (
+        check_dial_buckets,
+        "torch.minimum(since, DAY - since) // 3600 -> torch.minimum(since, DAY - since) / 3600",
+        "the change to uint8 rounds down as well",
+    ),
+    (check_saturated, "1 -> 2", "there are as many keys as queries"),
+]

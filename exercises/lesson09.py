@@ -20,11 +20,11 @@ def _rows(matrix: Tensor) -> Tensor:
 @exercise(points=3, minutes=15)
 def check_sinkhorn_step(answer) -> None:
     """9.1: one iteration, columns first."""
-    matrix = torch.tensor(
+    large = torch.tensor(
         [[1.0, 8.0, 2.0, 0.5], [3.0, 1.0, 0.2, 2.0], [0.1, 4.0, 1.0, 1.0], [2.0, 2.0, 6.0, 3.0]]
     )
     small = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).double() / 100 + 1e-4
-    for matrix in (matrix, small):
+    for matrix in (large, small):
         known = {
             "rows before columns: the paper divides the columns first, so that the rows end exact": (
                 _columns(_rows(matrix))
@@ -304,4 +304,15 @@ WRONG = [
     (check_statements, ("B", "D"), "look at A"),
     (check_statements, [True, True, False, True, False], "set of letters"),
     (check_statements, {"F"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+SCALE = "a factor that all columns share drops out when the rows are divided"
+ARGUED = [
+    (check_sinkhorn_step, "matrix.sum -> matrix.mean", SCALE),
+    (check_sinkhorn_step, "matrix.numpy().sum -> matrix.numpy().mean", SCALE),
+    (
+        check_stream_update,
+        "zip(row, streams, strict=True) -> zip(streams, row, strict=True)",
+        "the two are multiplied with each other",
+    ),
 ]

@@ -215,7 +215,7 @@ def by_recurrence(x, delta, A, B):
             B[None],
             C.expand(1, *B.shape),
         )
-        columns.append(ssd_recurrence(*operands)[0, -1, 0])
+        columns.append(ssd_recurrence(*operands)[:, -1].flatten())
     return torch.stack(columns, dim=1)
 
 
@@ -225,7 +225,7 @@ def end_state_in_numpy(x, delta, A, B):
 
 
 def end_state_in_float32(x, delta, A, B):
-    return end_state(x.float(), delta.float(), A, B.float())
+    return end_state_as_taught(x.float(), delta.float(), A, B.float())
 
 
 def end_state_by_division(x, delta, A, B):
@@ -408,4 +408,23 @@ WRONG = [
     (check_unchanged, ["A", "C", "E"], "look at F"),
     (check_unchanged, set(), "look at A"),
     (check_unchanged, {"Z"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [
+    (check_end_state, "0 -> -1", "the sum over a vector has one axis only"),
+    (
+        check_without,
+        "1 -> 2",
+        "the history below is calculated for nothing, and written again in its own turn",
+    ),
+    *(
+        (check_memory_length, f"0 -> {start}", "no length is below 1, so the count may begin there")
+        for start in (-1, 1)
+    ),
+    (
+        check_memory_length,
+        "math.exp(-events * step * min(rates)) > 0.1"
+        " -> math.exp(-events * step * min(rates)) >= 0.1",
+        "no length leaves exactly a tenth",
+    ),
 ]

@@ -243,7 +243,7 @@ RIGHT = [
     (check_masked_norm, norm_as_taught),
     (check_masked_norm, norm_in_numpy),
     (check_masked_norm, norm_row_by_row),
-    (check_masked_norm, lambda g, r: norm(g, r).tolist()),
+    (check_masked_norm, lambda g, r: norm_as_taught(g, r).tolist()),
     (check_reads_the_future, {"B", "D", "F"}),
     (check_reads_the_future, "b, d, f"),
     (check_reads_the_future, np.array(["F", "B", "D"])),
@@ -326,4 +326,13 @@ WRONG = [
     (check_unmoved, "abd", "look at D"),
     (check_unmoved, ["B"], "look at A"),
     (check_unmoved, 2, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [
+    (
+        check_share_left,
+        "zip(raw.tolist(), gate.tolist(), strict=True)"
+        " -> zip(gate.tolist(), raw.tolist(), strict=True)",
+        "raw step and gate are multiplied with each other",
+    ),
 ]

@@ -190,7 +190,7 @@ RIGHT = [
     (check_read_at, read_as_taught),
     (check_read_at, read_in_float64),
     (check_read_at, read_towards_the_rest),
-    (check_read_at, lambda *a: list(read_at(*a))),
+    (check_read_at, lambda *a: list(read_as_taught(*a))),
     (check_honest, {"A", "E"}),
     (check_honest, "AE"),
     (check_honest, np.array(["E", "A"])),

@@ -84,12 +84,14 @@ def check_walk_back(answer) -> None:
     _check_walk(answer, _wound, [0.4, -0.8, 1.2], [-0.5, 0.9, 0.3], h=0.17, steps=3)
 
 
-def _season(t: Tensor, z: Tensor) -> Tensor:
+def _season(t: Tensor, z: Tensor, year: float = 2.0) -> Tensor:
     """A field that reads the calendar."""
-    return torch.cos(2 * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
+    return (
+        torch.cos(year * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
+    )
 
 
-def _check_parts(answer, rows: int, seed: int) -> None:
+def _check_parts(answer, field: Callable, rows: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     states = torch.randn(rows, 2, generator=generator, dtype=torch.double)
     size = torch.tensor([[9.0], [1.0], [1.0]])
@@ -97,9 +99,9 @@ def _check_parts(answer, rows: int, seed: int) -> None:
 
     def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
         start = start if isinstance(start, float) else start[:, None]
-        return integrate(_season, z, duration, steps=50, start=start)
+        return integrate(field, z, duration, steps=50, start=start)
 
-    got, want = answer(_season, states, dates, first, second), run(states, first + second, dates)
+    got, want = answer(field, states, dates, first, second), run(states, first + second, dates)
     if same(got, want, 1e-5):
         return
     half_way = run(states, first, dates)
@@ -137,8 +139,8 @@ def _check_parts(answer, rows: int, seed: int) -> None:
 @exercise(points=3, minutes=12)
 def check_calendar(answer) -> None:
     """15.2: two parts with a clock that runs on."""
-    _check_parts(answer, rows=6, seed=0)
-    _check_parts(answer, rows=3, seed=1)
+    _check_parts(answer, _season, rows=6, seed=0)
+    _check_parts(answer, lambda t, z: _season(t, z, year=3.0), rows=3, seed=1)
 
 
 @exercise(points=3, minutes=15)
@@ -252,8 +254,8 @@ def steepest(field, states):
 
 def by_shaking(field, states, hair=1e-6):
     """The measured way: neighbours in 720 directions."""
-    angle = torch.linspace(0, torch.pi, 720, dtype=torch.double)
-    around = hair * torch.stack([angle.cos(), angle.sin()], dim=1)
+    angle = torch.arange(720).double() * (torch.pi / 720)
+    around = hair * torch.stack([angle.cos(), angle.sin()]).T
     return max((field(0, z + around) - field(0, z)).norm(dim=1).max().item() / hair for z in states)
 
 
@@ -437,4 +439,21 @@ WRONG = [
     (check_possible, ["C", "E"], "look at A"),
     (check_possible, [], "look at A"),
     (check_possible, {"Z"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+STEPS = "so many steps of RK4 differ by less than the tolerance"
+TIME = "the fields of this exercise do not read the time"
+FINE = "the directions and neighbours of the measured way may be others"
+ARGUED = [
+    *(
+        (check_calendar, f"{steps} -> {steps + more}", STEPS)
+        for steps in (50, 99)
+        for more in (-1, 1)
+    ),
+    (check_steepest, "0 -> -1", TIME),
+    (check_steepest, "0 -> 1", TIME),
+    (check_steepest, "1e-06 -> 1.1e-06", FINE),
+    (check_steepest, "720 -> 719", FINE),
+    (check_steepest, "720 -> 721", FINE),
+    (check_steepest, "z + around -> z - around", FINE),
 ]
