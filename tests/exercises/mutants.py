@@ -45,6 +45,7 @@ class Mutant:
     answer: Any
     right: bool = False  # whether the checker must accept it
     used: bool = True
+    line: int = 0
 
 
 # Changes of a function from outside.
@@ -465,6 +466,7 @@ def of_source(module: Any, expression: ast.expr, limit: int | None, seed: str) -
         found = Random(seed).sample(found, limit)
     for part, node, new in found:
         mutant = Mutant(f"{ast.unparse(node)} -> {ast.unparse(new)}", None, used=False)
+        mutant.line = node.lineno
 
         def reach(value: Any, mutant: Mutant = mutant) -> Any:
             mutant.used = True
@@ -566,7 +568,7 @@ def survivors(module: Any, limit: int | None = None, only: str = "") -> tuple[di
             if mutant.used:
                 tried += 1
                 if (said == "right") != mutant.right:
-                    found[checker.__name__, mutant.name] = said
+                    found[checker.__name__, mutant.name] = f"{said} (line {mutant.line})"
     idle = {key for key in argued - set(found) if only in key[0]} if limit is None else set()
     holes = {key: said for key, said in found.items() if key not in argued}
     return holes | dict.fromkeys(idle, "argued, but it does not survive"), tried
@@ -585,7 +587,7 @@ def main() -> None:
         found, tried = survivors(lesson(number), only=only)
         print(f"lesson {number:02d}: {tried} mutants, {len(found)} survive")
         for (checker, name), said in found.items():
-            print(f"  {checker}: {name}" + (f" | {said}" if said != "right" else ""))
+            print(f"  {checker}: {name} | {said}")
 
 
 if __name__ == "__main__":
