@@ -248,7 +248,7 @@ def bisect(eigenvalue):
     while high - low > 1e-6:
         middle = (low + high) / 2
         low, high = (middle, high) if abs(1 + eigenvalue * middle) < 1 else (low, middle)
-    return low if low > 1e-5 else 0.0
+    return low if low > 1e-5 else 0
 
 
 def impulse_by_pairs(eigenvalues, inputs, gaps, ahead):
@@ -380,6 +380,9 @@ WRONG = [
 FIRST_GAP = "the state before the first event is 0, so its gap fades nothing"
 DIGITS = "three digits are asked for, and both give them"
 ARGUED = [
+    (check_impulse, "True -> False", "the parts are of the same length"),
+    (check_impulse, "0 -> -1", "the batch holds one history, the first and the last"),
+    (check_largest_step, "one axis more", "an array that holds one number is a number"),
     *(
         (check_impulse, f"7 * gaps[:1] -> {other}", FIRST_GAP)
         for other in ("7 / gaps[:1]", "gaps[:1]")

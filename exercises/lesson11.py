@@ -248,7 +248,7 @@ def deleted(x, delta, A, B, C, skip):
 
 
 def without_by_factor(x, delta, A, B, C, skip):
-    return ssd_matrix(x, torch.where(skip.unsqueeze(-1), 0.0, delta), A, B, C).float()
+    return ssd_matrix(x, torch.where(skip.unsqueeze(-1), 0, delta), A, B, C).float()
 
 
 def without_one_by_one(x, delta, A, B, C, skip):
@@ -411,6 +411,7 @@ WRONG = [
 ]
 # Changes of right answers that stay right (tests/exercises/mutants.py), and why.
 ARGUED = [
+    (check_memory_length, "True -> False", "the parts are of the same length"),
     (check_end_state, "0 -> -1", "the sum over a vector has one axis only"),
     (
         check_without,

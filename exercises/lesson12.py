@@ -329,6 +329,15 @@ WRONG = [
 ]
 # Changes of right answers that stay right (tests/exercises/mutants.py), and why.
 ARGUED = [
+    (check_share_left, "True -> False", "the parts are of the same length"),
+    (check_masked_norm, "True -> False", "the parts are of the same length"),
+    (check_share_left, "one axis more", "an array that holds one number is a number"),
+    (
+        check_share_left,
+        "np.logaddexp(0, gate.numpy() * raw.numpy() + bias)"
+        " -> np.logaddexp(gate.numpy() * raw.numpy() + bias, 0)",
+        "the order of its two arguments is free",
+    ),
     (
         check_share_left,
         "zip(raw.tolist(), gate.tolist(), strict=True)"

@@ -251,3 +251,5 @@ WRONG = [
     (check_unchanged, ["B", "E"], "look at A"),
     (check_unchanged, {"A": 1, "B": 1, "E": 1}, "set of letters"),
 ]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [(check_eigenvalue_for, "one axis more", "an array that holds one number is a number")]

@@ -516,6 +516,7 @@ SLOPES = "measured slopes are welcome: 0.3 from the order is near enough"
 LIMIT = "the limits are measured to three digits, and so much changes no number of steps"
 CLOCK = "the field of this answer does not read the time"
 ARGUED = [
+    (check_fewest_steps, "one axis more", "an array that holds one number is a number"),
     *(
         (check_orders, f"[{letter!r}] {step} step", SLOPES)
         for letter in ORDERS
@@ -532,5 +533,5 @@ ARGUED = [
         " -> step(lambda t, z: -rate * z, 0, one, gap / 3600 / n).square",
         "the square is above 1 where the size is",
     ),
-    (check_states_at, "1 -> 2", "two zeros for each row where one is enough"),
+    (check_states_at, "1 -> 2", "two zeros for each row, one for each number of its state"),
 ]
