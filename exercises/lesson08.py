@@ -2,10 +2,18 @@
 
 import math
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
-from tutorial_lib.models.tisasrec import log_buckets
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    want_array,
+    want_equal,
+    want_number,
+)
 
 DAY = 86_400
 
@@ -15,7 +23,7 @@ def check_bucket_centre(answer) -> None:
     """8.1: the gap in seconds that stands for a logarithmic bucket."""
     horizon, last = 30 * DAY, 64
     scale = math.log1p(horizon / 60) / last
-    got = float(answer(20, horizon, last))
+    got = want_number(answer(20, horizon, last), "the gap of bucket 20")
     known = {
         math.expm1(20 * scale): "this is in minutes; seconds are wanted",
         60
@@ -29,38 +37,40 @@ def check_bucket_centre(answer) -> None:
         60 * (2 ** (20 * scale) - 1): "a natural logarithm is undone by a power of e, not of 2",
     }
     for value, reason in known.items():
-        if math.isclose(got, value, rel_tol=1e-6):
+        if math.isclose(got, value, rel_tol=1e-5):
             raise Wrong(reason)
-    for bucket in range(1, last + 1):
-        for limit in (horizon, 3600):  # and the given horizon counts, not one that was written in
-            got = float(answer(bucket, limit, last))
-            if not math.isclose(
-                60 * math.log1p(got / 60), 60 * bucket * math.log1p(limit / 60) / last, rel_tol=1e-6
-            ):
-                found = (
-                    log_buckets(torch.tensor([[[round(got)]]]), torch.tensor(limit), last).item()
-                    if 0 <= got < 1e12
-                    else "none"
-                )
-                raise Wrong(
-                    f"bucket {bucket} of {last} at a horizon of {limit} s: yours is {got:.6g} s,"
-                    f" whose bucket is {found}"
-                )
+    for limit, parts in ((horizon, last), (3600, last), (horizon, 10)):  # neither is written in
+        for bucket in range(parts + 1):
+            got = want_number(answer(bucket, limit, parts), f"the gap of bucket {bucket}")
+            width = math.log1p(limit / 60) / parts
+            if math.isclose(got, 60 * math.expm1(bucket * width), rel_tol=1e-5, abs_tol=1e-6):
+                continue
+            found = f"{math.log1p(got / 60) / width:.9g}" if got > -60 else "no number"
+            raise Wrong(
+                f"bucket {bucket} of {parts} at a horizon of {limit} s: yours is {got:.9g} s, of"
+                f" which the formula makes {found} before it rounds"
+            )
 
 
 @exercise(points=3, minutes=12)
 def check_dial_buckets(answer) -> None:
     """8.2: whole hours between two times on a 24-hour dial."""
     hours = [0, 0.4, 1, 6.9, 12, 12.5, 13, 23, 23.5, 24, 25, 47.5, 24 * 365 + 5]
-    gaps = torch.tensor([[[round(hour * 3600) for hour in hours]]])
+    edges = [3599, 3601, 7199, 43_199, 43_201, 82_800, 82_801, 86_399, 86_401, 129_600]
+    years = [365 * DAY * k + 3600 * k - 1 for k in range(3, 12)]  # a float32 cannot hold these
+    gaps = torch.tensor([round(hour * 3600) for hour in hours] + edges + years).view(2, 4, 4)
+    for part in (gaps, gaps[:, 1:, 1:].flip(0)):
+        _check_dial(answer, part)
+
+
+def _check_dial(answer, gaps: Tensor) -> None:
     since = gaps % DAY
     want = torch.minimum(since, DAY - since) // 3600
-    got = answer(gaps.clone())
-    want_tensor(got, tuple(gaps.shape), name="the buckets")
-    if got.is_floating_point():
+    found = torch.as_tensor(want_array(answer(gaps), "the buckets", tuple(gaps.shape)))
+    if found.is_floating_point():
         raise Wrong(
-            f"the buckets have dtype {got.dtype}; they pick rows of a table, so they must be whole"
-            " numbers: use % and //"
+            f"the buckets have dtype {found.dtype}; they pick rows of a table, so they must be"
+            " whole numbers: use % and //"
         )
     whole = gaps // 3600 % 24
     known = {
@@ -80,14 +90,62 @@ def check_dial_buckets(answer) -> None:
         ),
     }
     for reason, value in known.items():
-        if torch.equal(got, value):
+        if torch.equal(found, value):
             raise Wrong(reason)
-    if not torch.equal(got, want):
-        place = (got != want)[0, 0].nonzero()[0, 0].item()
+    if (found != want).any():
+        place = tuple((found != want).nonzero()[0].tolist())
         raise Wrong(
-            f"a gap of {hours[place]} hours belongs to bucket {want[0, 0, place]}, yours is"
-            f" {got[0, 0, place]}"
+            f"a gap of {gaps[place].item():,} s ({gaps[place].item() / 3600:.9g} hours) belongs to"
+            f" bucket {want[place]}, yours is {found[place]}"
         )
+
+
+def _shares(buckets: Tensor, lengths: Tensor, last: int) -> tuple[float, dict[str, float]]:
+    """The share of exercise 8.3 and what known mistakes make of it."""
+    length = buckets.shape[1]
+    place = torch.arange(length)
+    real = place < lengths[:, None]
+    both = real[:, :, None] & real[:, None]
+    before = (place < place[:, None]).expand_as(both)  # the key is the earlier event
+    earlier = both & before
+    full = buckets == last
+
+    def share(pairs: Tensor) -> float:
+        return full[pairs].double().mean().item()
+
+    each = [full[u][earlier[u]].double().mean().item() for u in range(len(lengths))]
+    known = {
+        "it counts the pads: a pair needs two real events": share(before),
+        "it counts each event with itself; only earlier events are asked for": share(
+            (place <= place[:, None]) & both
+        ),
+        "it reads the cells above the diagonal: the rows are queries, so there the key is the later event": share(
+            both & ~before & (place != place[:, None])
+        ),
+        "it counts every pair twice, and each event with itself: only keys before the query are asked for": (
+            share(both)
+        ),
+        "it counts all cells: later events and pads must stay out": share(torch.ones_like(both)),
+        "divide by the number of pairs that count, not of all cells": (
+            (full & earlier).sum().item() / both.numel()
+        ),
+        "divide by the number of pairs that count, not of all pairs of the window": (
+            (full & earlier).sum().item() / before.sum().item()
+        ),
+        "this is the number of the pairs, not their share": float((full & earlier).sum()),
+        "this is in per cent; a share between 0 and 1 is wanted": 100 * share(earlier),
+        "this is the share of the pairs that are not in the last bucket": 1 - share(earlier),
+        "it averages the shares of the histories; every pair of the batch counts alike": (
+            sum(value for value in each if value == value) / sum(value == value for value in each)
+        ),
+        "it averages over the rows or the histories; every pair of the batch counts alike": (
+            sum(value for value in each if value == value) / len(each)
+        ),
+        "it looks for the largest bucket of the batch; what counts is the number `last`": (
+            (buckets == buckets[earlier].max())[earlier].double().mean().item()
+        ),
+    }
+    return share(earlier), known
 
 
 @exercise(points=3, minutes=15)
@@ -95,45 +153,17 @@ def check_saturated(answer) -> None:
     """8.3: share of the pairs with an earlier event that lie in the last bucket; pads count for
     nothing.
     """
-    generator = torch.Generator().manual_seed(0)
-    lengths, last = torch.tensor([7, 4, 2, 1]), 3
-    times = torch.randint(0, 9, (4, 7), generator=generator).cumsum(1)
-    buckets = ((times[:, :, None] - times[:, None]).abs() // 4).clamp(max=last)
-    place = torch.arange(7)
-    real = place < lengths[:, None]  # [4, 7]
-    both = real[:, :, None] & real[:, None]
-
-    def share(pairs):
-        return (buckets == last)[pairs].double().mean().item()
-
-    earlier = both & (place < place[:, None])
-    got = float(answer(buckets, lengths, last))
-    if math.isclose(got, share(earlier), rel_tol=1e-6):
-        return
-    known = {
-        share(
-            (place < place[:, None]).expand(4, 7, 7)
-        ): "it counts the pads: a pair needs two real events",
-        share(
-            (place <= place[:, None]) & both
-        ): "it counts each event with itself; only earlier events are asked for",
-        share(both): (
-            "it counts every pair twice, and each event with itself: only keys before the query are"
-            " asked for"
-        ),
-        share(torch.ones_like(both)): "it counts all cells: later events and pads must stay out",
-        ((buckets == last) & earlier).sum().item()
-        / both.numel(): "divide by the number of pairs that count, not of all cells",
-        1 - share(earlier): "this is the share of the pairs that are not in the last bucket",
-    }
-    each = [(buckets == last)[user][earlier[user]].double().mean().item() for user in range(3)]
-    known[sum(each) / 3] = (
-        "it averages the shares of the histories; every pair of the batch counts alike"
-    )
-    for value, reason in known.items():
-        if math.isclose(got, value, rel_tol=1e-6):
-            raise Wrong(reason)
-    raise Wrong(f"for the test batch the share is {share(earlier):.4f}, yours is {got:.4f}")
+    generator = torch.Generator().manual_seed(1)
+    for shape, lengths, last, top in (
+        ((4, 7, 7), [7, 4, 2, 1], 3, 3),
+        ((2, 5, 5), [5, 3], 4, 4),
+        ((3, 6, 6), [3, 6, 2], 5, 4),  # no pair has come so far
+    ):
+        buckets = torch.randint(0, top + 1, shape, generator=generator)
+        lengths = torch.tensor(lengths)
+        want, known = _shares(buckets, lengths, last)
+        got = want_number(answer(buckets, lengths, last), "the share")
+        want_equal(got, want, tol=1e-5, name="the share of a test batch", known=known)
 
 
 @exercise(points=2, minutes=8)
@@ -196,11 +226,56 @@ def saturated_of_all_cells(buckets, lengths, last):
     return ((buckets == last).tril(-1) & real[:, :, None]).double().mean().item()
 
 
+def by_logarithms(bucket, horizon, last):
+    """The steps written down one by one, in float32."""
+    tops = torch.linspace(0, math.log1p(horizon / 60), last + 1)
+    return 60 * torch.expm1(tops[bucket : bucket + 1])
+
+
+def dial_folded(gaps):
+    """In numpy: seconds since midnight, folded at noon."""
+    return (DAY // 2 - np.abs(gaps.numpy() % DAY - DAY // 2)) // 3600
+
+
+def dial_in_loops(gaps):
+    return [[[min(g % DAY, -g % DAY) // 3600 for g in row] for row in one] for one in gaps.tolist()]
+
+
+def saturated_where_real(buckets, lengths, last):
+    place = torch.arange(buckets.shape[1])
+    pairs = (place < place[:, None]) & (place[:, None] < lengths[:, None, None])
+    return (buckets[pairs] == last).double().mean().item()
+
+
+def saturated_by_counting(buckets, lengths, last):
+    full = total = 0
+    for user, length in enumerate(lengths.tolist()):
+        for query in range(length):
+            total += query
+            full += (buckets[user, query, :query] == last).sum()
+    return full / total  # a float32 tensor
+
+
+def saturated_in_numpy(buckets, lengths, last):
+    rows, columns = np.tril_indices(buckets.shape[1], -1)
+    real = rows < lengths.numpy()[:, None]
+    return np.mean(buckets.numpy()[:, rows, columns][real] == last)
+
+
 RIGHT = [
     (check_bucket_centre, centre),
+    (check_bucket_centre, by_logarithms),
+    (check_bucket_centre, lambda b, h, k: np.float32(60 * ((1 + h / 60) ** (b / k) - 1))),
     (check_dial_buckets, dial),
-    (check_saturated, saturated),
+    (check_dial_buckets, dial_folded),
+    (check_dial_buckets, dial_in_loops),
+    (check_dial_buckets, lambda g: dial(g).to(torch.uint8)),
+    (check_saturated, saturated_where_real),
+    (check_saturated, saturated_by_counting),
+    (check_saturated, saturated_in_numpy),
     (check_unchanged, {"A", "B", "D", "F"}),
+    (check_unchanged, "A, B, D, F"),
+    (check_unchanged, np.array(["F", "D", "B", "A"])),
 ]
 WRONG = [
     (check_bucket_centre, lambda b, h, k: centre(b, h, k, unit=1), "in minutes"),
@@ -217,7 +292,11 @@ WRONG = [
         lambda b, h, k: centre(b, 30 * DAY, k),
         "at a horizon of 3600 s",
     ),
-    (check_bucket_centre, lambda b, h, k: centre(b, h, k + 1), "whose bucket is"),
+    (check_bucket_centre, lambda b, h, k: centre(b, h, k + 1), "before it rounds"),
+    (check_bucket_centre, lambda b, h, k: centre(b, h, 64), "bucket 1 of 10"),
+    (check_bucket_centre, lambda b, h, k: centre(b, h, k) if b else 60, "bucket 0 of 64"),
+    (check_bucket_centre, lambda b, h, k: round(centre(b, h, k)), "yours is"),
+    (check_bucket_centre, lambda b, h, k: centre(b, h, k) - 100, "makes no number"),
     (check_dial_buckets, lambda g: g // 3600 % 24, "modulo 24"),
     (check_dial_buckets, dial_of_hours, "rounded down before"),
     (check_dial_buckets, lambda g: (g // 3600).clamp(max=12), "wrap round"),
@@ -230,6 +309,10 @@ WRONG = [
     (check_dial_buckets, dial_rounded, "do not round"),
     (check_dial_buckets, lambda g: torch.minimum(g % DAY, DAY - g % DAY), "seconds"),
     (check_dial_buckets, lambda g: dial(g) + 1, "belongs to bucket 0, yours is 1"),
+    (check_dial_buckets, lambda g: dial(g[:1]).expand_as(g), "belongs to bucket"),
+    (check_dial_buckets, lambda g: dial(g.float()).long(), "94,618,799 s (26282.9997 hours)"),
+    (check_dial_buckets, lambda g: dial(g // 60 * 60 + 59), "yours is"),
+    (check_dial_buckets, lambda g: dial(g).clamp(max=11), "belongs to bucket 12"),
     (check_saturated, lambda b, n, k: saturated(b, n, k, pads=True), "counts the pads"),
     (check_saturated, lambda b, n, k: saturated(b, n, k, diagonal=0), "with itself"),
     (check_saturated, lambda b, n, k: saturated(b, n, k, both=True), "twice"),
@@ -241,10 +324,29 @@ WRONG = [
     (check_saturated, saturated_of_all_cells, "not of all cells"),
     (check_saturated, saturated_by_history, "counts alike"),
     (check_saturated, lambda b, n, k: 1 - saturated(b, n, k), "not in the last bucket"),
-    (check_saturated, lambda b, n, k: 0.123, "yours is 0.1230"),
+    (check_saturated, lambda b, n, k: 0.123, "the share of a test batch is 0.123"),
+    (check_saturated, lambda b, n, k: saturated(b, n, b.max()), "the largest bucket"),
+    (check_saturated, lambda b, n, k: saturated(b.transpose(1, 2), n, k), "above the diagonal"),
+    (check_saturated, lambda b, n, k: 100 * saturated(b, n, k), "per cent"),
+    (check_saturated, lambda b, n, k: saturated(b, n, 3), "the share of a test batch"),
+    (check_saturated, lambda b, n, k: saturated(b, n, k).__ceil__(), "the share of a test"),
+    (check_saturated, lambda b, n, k: [saturated(b, n, k)] * 2, "one number"),
     (check_unchanged, {"A", "B", "F"}, "look at D"),
     (check_unchanged, {"A", "B", "C", "D", "F"}, "look at C"),
     (check_unchanged, {"A", "B", "D", "E", "F"}, "look at E"),
     (check_unchanged, {"A", "B", "D", "F", "G"}, "look at G"),
+    (check_unchanged, "ABDEFG", "look at E"),
+    (check_unchanged, ("A", "D", "F"), "look at B"),
+    (check_unchanged, [], "look at A"),
     (check_unchanged, {"Z"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [
+    (check_bucket_centre, "one axis more", "an array that holds one number is a number"),
+    (
+        check_dial_buckets,
+        "torch.minimum(since, DAY - since) // 3600 -> torch.minimum(since, DAY - since) / 3600",
+        "the change to uint8 rounds down as well",
+    ),
+    (check_saturated, "1 -> 2", "there are as many keys as queries"),
 ]

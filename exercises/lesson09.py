@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_equal, want_tensor
+from exercises.checking import Wrong, compare_letters, exercise, want_equal
 
 
 def _columns(matrix: Tensor) -> Tensor:
@@ -19,34 +20,31 @@ def _rows(matrix: Tensor) -> Tensor:
 @exercise(points=3, minutes=15)
 def check_sinkhorn_step(answer) -> None:
     """9.1: one iteration, columns first."""
-    matrix = torch.tensor(
+    large = torch.tensor(
         [[1.0, 8.0, 2.0, 0.5], [3.0, 1.0, 0.2, 2.0], [0.1, 4.0, 1.0, 1.0], [2.0, 2.0, 6.0, 3.0]]
     )
-    given = matrix.clone()
-    got = answer(given)
-    want_tensor(got, (4, 4), name="the matrix")
-    known = {
-        "rows before columns: the paper divides the columns first, so that the rows end exact": (
-            _columns(_rows(matrix))
-        ),
-        "only the columns were divided; the rows must follow": _columns(matrix),
-        "only the rows were divided; the columns come first": _rows(matrix),
-        "the row sums were taken before the columns were divided; take them from the new matrix": (
-            matrix / matrix.sum(0, keepdim=True) / matrix.sum(1, keepdim=True)
-        ),
-        "the matrix is positive already: softmax would take its exponential once more": (
-            matrix.softmax(0).softmax(1)
-        ),
-        "all entries were divided by one number, the total; each column needs its own": (
-            matrix / matrix.sum()
-        ),
-    }
-    for reason, value in known.items():
-        if torch.allclose(got.float(), value, atol=1e-5):
-            raise Wrong(reason)
-    want_equal(got, _rows(_columns(matrix)), name="the matrix after one iteration")
-    if not torch.equal(given, matrix):
-        raise Wrong("the result is right, but your function changed the matrix that it was given")
+    small = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)).double() / 100 + 1e-4
+    for matrix in (large, small):
+        known = {
+            "rows before columns: the paper divides the columns first, so that the rows end exact": (
+                _columns(_rows(matrix))
+            ),
+            "only the columns were divided; the rows must follow": _columns(matrix),
+            "only the rows were divided; the columns come first": _rows(matrix),
+            "the row sums were taken before the columns were divided; take them from the new matrix": (
+                matrix / matrix.sum(0, keepdim=True) / matrix.sum(1, keepdim=True)
+            ),
+            "the matrix is positive already: softmax would take its exponential once more": (
+                matrix.softmax(0).softmax(1)
+            ),
+            "all entries were divided by one number, the total; each column needs its own": (
+                matrix / matrix.sum()
+            ),
+            "rows and columns have changed places in what is returned": (_rows(_columns(matrix)).T),
+        }
+        want = _rows(_columns(matrix))
+        got, name = answer(matrix), "the matrix after one iteration"
+        want_equal(got, want, tol=1e-5, name=name, known=known)
 
 
 def _update(streams: Tensor, pre: Tensor, post: Tensor, res: Tensor, function: Callable) -> Tensor:
@@ -57,44 +55,46 @@ def _update(streams: Tensor, pre: Tensor, post: Tensor, res: Tensor, function: C
 def check_stream_update(answer) -> None:
     """9.2: X <- H_res X + H_post^T F(H_pre X) for one event."""
     generator = torch.Generator().manual_seed(0)
-    streams, pre, post = (torch.randn(shape, generator=generator) for shape in ((3, 5), (3,), (3,)))
-    res, weight = (torch.randn(shape, generator=generator) for shape in ((3, 3), (5, 5)))
-    asked = []
-
-    def function(x: Tensor) -> Tensor:
-        asked.append(tuple(x.shape))
-        return (x @ weight).tanh()
-
-    got = answer(streams.clone(), pre, post, res, function)
-    if asked not in ([(5,)], [(1, 5)]):
-        how = f"{len(asked)} times" if len(asked) != 1 else f"with the shape {list(asked[0])}"
-        raise Wrong(
-            "the sub-layer must be called once, with one event [5], the mixture that H_pre makes;"
-            f" yours called it {how}"
+    for n, d in ((3, 5), (2, 6)):
+        streams, pre, post, res, weight = (
+            torch.randn(shape, generator=generator) for shape in ((n, d), n, n, (n, n), (d, d))
         )
-    want_tensor(got, (3, 5), name="the new streams")
-    plain = function(pre @ streams)
-    known = {
-        "H_res is transposed: row m says how the new stream m is made": _update(
-            streams, pre, post, res.T, function
-        ),
-        "H_pre and H_post are swapped": _update(streams, post, pre, res, function),
-        "the streams were not mixed: H_res is missing": streams + post[:, None] * plain,
-        "every stream received the whole output: H_post is missing": res @ streams + plain,
-        "the old streams are gone: what the sub-layer says is added to H_res X": (
-            post[:, None] * plain
-        ),
-        "the sub-layer read the mean of the streams; H_pre says how much of each it reads": (
-            res @ streams + post[:, None] * function(streams.mean(0))
-        ),
-        "the output was added before the mixing, so H_res mixed it too": (
-            res @ (streams + post[:, None] * plain)
-        ),
-    }
-    for reason, value in known.items():
-        if torch.allclose(got, value, atol=1e-5):
-            raise Wrong(reason)
-    want_equal(got, _update(streams, pre, post, res, function), name="the new streams")
+        asked = []
+
+        def function(x: Tensor, asked: list = asked, weight: Tensor = weight) -> Tensor:
+            asked.append(tuple(x.shape))
+            return (x @ weight.to(x.dtype)).tanh()
+
+        got = answer(streams, pre, post, res, function)
+        if asked not in ([(d,)], [(1, d)]):
+            how = f"{len(asked)} times" if len(asked) != 1 else f"with the shape {list(asked[0])}"
+            raise Wrong(
+                f"the sub-layer must be called once, with one event [{d}], the mixture that H_pre"
+                f" makes; yours called it {how}"
+            )
+        said = function(pre @ streams)
+        known = {
+            "H_res is transposed: row m says how the new stream m is made": _update(
+                streams, pre, post, res.T, function
+            ),
+            "H_pre and H_post are swapped": _update(streams, post, pre, res, function),
+            "the streams were not mixed: H_res is missing": streams + post[:, None] * said,
+            "every stream received the whole output: H_post is missing": res @ streams + said,
+            "the old streams are gone: what the sub-layer says is added to H_res X": (
+                post[:, None] * said
+            ),
+            "the sub-layer read the mean of the streams; H_pre says how much of each it reads": (
+                res @ streams + post[:, None] * function(streams.mean(0))
+            ),
+            "the sub-layer read the streams after H_res had mixed them": (
+                res @ streams + post[:, None] * function(pre @ res @ streams)
+            ),
+            "the output was added before the mixing, so H_res mixed it too": (
+                res @ (streams + post[:, None] * said)
+            ),
+        }
+        want = _update(streams, pre, post, res, function)
+        want_equal(got, want, name="the new streams", known=known)
 
 
 def _network(
@@ -194,11 +194,46 @@ def one_call_each(streams, pre, post, res, function):
     return res @ streams + post[:, None] * torch.stack([function(stream) for stream in streams])
 
 
+def with_logarithms(matrix):
+    log = matrix.log().log_softmax(0)
+    return log.log_softmax(1).exp()
+
+
+def in_numpy(matrix):
+    matrix = matrix.numpy() / matrix.numpy().sum(axis=0)
+    return matrix / matrix.sum(axis=1)[:, None]
+
+
+def update_as_one_event(streams, pre, post, res, function):
+    """The sub-layer gets a batch of one event, in float64."""
+    streams, pre, post, res = (x.double() for x in (streams, pre, post, res))
+    said = function((pre[:, None] * streams).sum(0, keepdim=True))
+    return torch.addmm(res @ streams, post[:, None], said)
+
+
+def update_stream_by_stream(streams, pre, post, res, function):
+    said = function(torch.einsum("n,nd->d", pre, streams))
+    return [
+        sum(w * x for w, x in zip(row, streams, strict=True)) + share * said
+        for row, share in zip(res, post, strict=True)
+    ]
+
+
 RIGHT = [
     (check_sinkhorn_step, lambda m: rows(columns(m))),
+    (check_sinkhorn_step, with_logarithms),
+    (check_sinkhorn_step, in_numpy),
+    (check_sinkhorn_step, lambda m: rows(columns(m.double())).tolist()),
     (check_stream_update, update),
+    (check_stream_update, update_as_one_event),
+    (check_stream_update, update_stream_by_stream),
+    (check_stream_update, lambda *a: update(*a).numpy()),
     (check_idle, {"B", "C", "D"}),
+    (check_idle, "BCD"),
+    (check_idle, ("b", "c", "d")),
     (check_statements, ["A", "B", "D"]),
+    (check_statements, "A B D"),
+    (check_statements, np.array(["A", "B", "D"])),
 ]
 WRONG = [
     (check_sinkhorn_step, lambda m: columns(rows(m)), "rows before columns"),
@@ -216,7 +251,10 @@ WRONG = [
         lambda m: rows(columns(rows(columns(m)))),
         "after one iteration",
     ),
-    (check_sinkhorn_step, in_place, "changed the matrix"),
+    (check_sinkhorn_step, in_place, "in place"),
+    (check_sinkhorn_step, lambda m: rows(columns(m)).T, "changed places"),
+    (check_sinkhorn_step, lambda m: rows(m / (m.sum(0) + 1e-3)), "after one iteration"),
+    (check_sinkhorn_step, lambda m: rows(columns(m.clamp(max=6))), "after one iteration"),
     (check_sinkhorn_step, lambda m: m.sum(0), "shape"),
     (check_stream_update, lambda x, a, b, h, f: update(x, a, b, h.T, f), "transposed"),
     (check_stream_update, lambda x, a, b, h, f: update(x, b, a, h, f), "swapped"),
@@ -243,12 +281,39 @@ WRONG = [
     ),
     (check_stream_update, one_call_each, "3 times"),
     (check_stream_update, lambda x, a, b, h, f: h @ x + b[:, None] * f(x), "shape [3, 5]"),
+    (
+        check_stream_update,
+        lambda x, a, b, h, f: h @ x + b[:, None] * f(a @ h @ x),
+        "after H_res had mixed",
+    ),
+    (check_stream_update, lambda x, a, b, h, f: update(x, a, b, h, lambda z: z), "0 times"),
+    (check_stream_update, lambda x, a, b, h, f: h @ x - b[:, None] * f(a @ x), "the new streams"),
+    (check_stream_update, lambda *a: update(*a)[:1].expand_as(a[0]), "the new streams"),
+    (check_stream_update, lambda *a: update(*a).clamp(-1, 1), "the new streams"),
     (check_idle, {"B", "C"}, "look at D"),
     (check_idle, set("ABCDE"), "look at A"),
     (check_idle, {"B", "D"}, "look at C"),
     (check_idle, set(), "not with =="),
+    (check_idle, "BCDE", "look at E"),
+    (check_idle, ["C", "D"], "look at B"),
+    (check_idle, {"A": True}, "set of letters"),
     (check_statements, {"A", "B", "D", "E"}, "look at E"),
     (check_statements, {"A", "D"}, "look at B"),
     (check_statements, {"A", "B", "C", "D"}, "look at C"),
+    (check_statements, "AB", "look at D"),
+    (check_statements, ("B", "D"), "look at A"),
+    (check_statements, [True, True, False, True, False], "set of letters"),
     (check_statements, {"F"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+SCALE = "a factor that all columns share drops out when the rows are divided"
+ARGUED = [
+    (check_stream_update, "True -> False", "the parts are of the same length"),
+    (check_sinkhorn_step, "matrix.sum -> matrix.mean", SCALE),
+    (check_sinkhorn_step, "matrix.numpy().sum -> matrix.numpy().mean", SCALE),
+    (
+        check_stream_update,
+        "zip(row, streams, strict=True) -> zip(streams, row, strict=True)",
+        "the two are multiplied with each other",
+    ),
 ]

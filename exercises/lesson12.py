@@ -1,31 +1,29 @@
 """Checkers of lesson 12, TiM4Rec."""
 
+import math
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    want_array,
+    want_equal,
+    want_number,
+)
 
 
-def _is(got: object, want: Tensor) -> bool:
-    return torch.allclose(
-        torch.as_tensor(got, dtype=torch.double), want.double(), rtol=1e-4, atol=1e-6
-    )
-
-
-@exercise(points=3, minutes=15)
-def check_share_left(answer) -> None:
-    """12.1: how far what the first event wrote has faded after the last event."""
-    generator = torch.Generator().manual_seed(0)
-    raw, gate = torch.randn(5, generator=generator), 2 * torch.rand(5, generator=generator)
-    bias, A = -1.0, -0.7
-    got = answer(raw, gate, bias, A)
-    if not isinstance(got, float | Tensor) or (isinstance(got, Tensor) and got.numel() != 1):
-        raise Wrong(f"one number is wanted, got {got!r}"[:200])
-    got = torch.as_tensor(got).reshape(())
+def _check_share(answer, raw: Tensor, gate: Tensor, bias: float, A: float) -> None:
+    got = want_number(answer(raw, gate, bias, A), "the share")
     steps = F.softplus(gate * raw + bias)
     after, whole = F.softplus(raw + bias) * gate, F.softplus(gate * (raw + bias))
-    known = {
+    total = steps[1:].sum()
+    sums = {
         "all five steps were added; the step of the first event fades what came before it, not what it writes": (
             steps.sum()
         ),
@@ -42,23 +40,27 @@ def check_share_left(answer) -> None:
         "the gate is not used": F.softplus(raw + bias)[1:].sum(),
         "the bias is not used": F.softplus(gate * raw)[1:].sum(),
         "the softplus is missing: steps must be positive": (gate * raw + bias)[1:].sum(),
+        "the mean of the steps was taken; each event fades the memory once more, so they add up": (
+            steps[1:].mean()
+        ),
+        "it is larger than 1, so the sign of A is flipped: A is negative already": -total,
+        "A is not used: it says how fast a step fades the memory": total / A * -1,
     }
-    for reason, total in known.items():
-        if _is(got, torch.exp(A * total)):
-            raise Wrong(reason)
-    total = steps[1:].sum()
-    if _is(got, torch.exp(-A * total)):
-        raise Wrong("it is larger than 1, so the sign of A is turned round: A is negative already")
-    if _is(got, torch.exp(-total)):
-        raise Wrong("A is not used: it says how fast a step fades the memory")
-    if _is(got, A * total):
-        raise Wrong("this is the exponent; the share is e to the power of it")
-    if not _is(got, torch.exp(A * total)):
-        raise Wrong(
-            "it differs: each later event multiplies what is there by e to the power of A times its"
-            " step"
-        )
-    if not _is(answer(raw[:1], gate[:1], bias, A), torch.tensor(1.0)):
+    known = {reason: torch.exp(A * value) for reason, value in sums.items()} | {
+        "this is the exponent; the share is e to the power of it": A * total,
+        "this is what has faded; wanted is the share that is left": 1 - torch.exp(A * total),
+    }
+    want_equal(got, torch.exp(A * total), tol=1e-5, name="the share", known=known)
+
+
+@exercise(points=3, minutes=15)
+def check_share_left(answer) -> None:
+    """12.1: how far what the first event wrote has faded after the last event."""
+    generator = torch.Generator().manual_seed(0)
+    raw, gate = torch.randn(5, generator=generator), 2 * torch.rand(5, generator=generator)
+    _check_share(answer, raw, gate, -1.0, -0.7)
+    _check_share(answer, 4 * raw[:3].flip(0), gate[2:], 0.4, -0.15)
+    if abs(want_number(answer(raw[:1], gate[:1], -1.0, -0.7)) - 1) > 1e-5:
         raise Wrong("with a single event nothing has faded yet: the answer is 1")
 
 
@@ -69,9 +71,8 @@ def check_masked_norm(answer) -> None:
     is_real = torch.arange(7) < torch.tensor([[4], [7], [1]])
     dirty = gaps.masked_fill(~is_real, -1.7e9)
     clean = gaps.masked_fill(~is_real, 0)
-    got = answer(dirty.clone(), is_real.clone())
-    want_tensor(got, (3, 7))
-    if not got.isfinite().all():
+    got = answer(dirty, is_real)
+    if not np.isfinite(want_array(got, "the signal", (3, 7))).all():
         raise Wrong(
             "a history of one event gives nan or inf: add 0.00001 to the variance before the root"
         )
@@ -99,17 +100,19 @@ def check_masked_norm(answer) -> None:
     }
     for reason, value in known.items():
         for pads in (value, value.masked_fill(~is_real, 0)):
-            if torch.allclose(got, pads, rtol=1e-3, atol=1e-3) and not torch.allclose(
-                got, want, rtol=1e-3, atol=1e-3
-            ):
+            if same(got, pads, 1e-3) and not same(got, want, 1e-3):
                 raise Wrong(reason)
-    if not torch.allclose(got, want, rtol=1e-3, atol=1e-3):
-        raise Wrong(
-            "it differs from (gap - mean) / sqrt(variance + 0.00001) over the real events of each"
-            " history, 0 at pads"
-        )
+    want_equal(got, want, tol=1e-4, name="the signal")
+    longer = F.pad(dirty, (0, 3), value=5e4).masked_fill(~F.pad(is_real, (0, 3)), 5e4)
+    got = answer(longer, F.pad(is_real, (0, 3)))
+    want_equal(
+        got,
+        F.pad(want, (0, 3)),
+        tol=1e-4,
+        name="with three more pads, and 50,000 in all, the signal",
+    )
     tiny = answer(torch.tensor([[0.0, 0.001]]), torch.tensor([[True, True]]))
-    if not torch.allclose(tiny, torch.tensor([[-0.156, 0.156]]), atol=2e-3):
+    if not same(tiny, torch.tensor([[-1.0, 1.0]]) * 0.0005 / (2.5e-7 + 1e-5) ** 0.5, 1e-4):
         raise Wrong(
             "gaps that hardly differ come out wrong: 0.00001 is added to the variance, under the"
             " root"
@@ -193,12 +196,60 @@ def zeros_count(gaps, is_real):
     return F.layer_norm(gaps.masked_fill(~is_real, 0), (gaps.shape[1],))
 
 
+def share_by_event(raw, gate, bias, A):
+    left = 1.0
+    for r, g in list(zip(raw.tolist(), gate.tolist(), strict=True))[1:]:
+        left *= math.exp(A * math.log1p(math.exp(g * r + bias)))
+    return left
+
+
+def share_in_numpy(raw, gate, bias, A):
+    steps = np.logaddexp(0, gate.numpy() * raw.numpy() + bias)
+    return np.exp(A * (steps.sum(keepdims=True) - steps[:1]))
+
+
+def norm_in_numpy(gaps, is_real):
+    masked = np.ma.array(gaps.double().numpy(), mask=~is_real.numpy())
+    normed = (masked - masked.mean(1, keepdims=True)) / np.sqrt(masked.var(1, keepdims=True) + 1e-5)
+    return normed.filled(0)
+
+
+def norm_row_by_row(gaps, is_real):
+    out = torch.zeros_like(gaps)
+    for row, real, result in zip(gaps, is_real, out, strict=True):
+        result[real] = F.layer_norm(row[real], (int(real.sum()),), eps=1e-5)
+    return out
+
+
+def norm_in_place(gaps, is_real):
+    gaps[~is_real] = 0
+    return norm(gaps, is_real)
+
+
+def norm_as_taught(gaps, is_real):
+    count = is_real.sum(dim=1, keepdim=True)
+    gaps = gaps.masked_fill(~is_real, 0)
+    deviation = (gaps - gaps.sum(dim=1, keepdim=True) / count).masked_fill(~is_real, 0)
+    variance = deviation.square().sum(dim=1, keepdim=True) / count
+    return deviation / (variance + 0.00001).sqrt()
+
+
 RIGHT = [
     (check_share_left, share),
     (check_share_left, lambda *inputs: share(*inputs).item()),
-    (check_masked_norm, norm),
+    (check_share_left, share_by_event),
+    (check_share_left, share_in_numpy),
+    (check_share_left, lambda *inputs: share(*inputs).view(1)),
+    (check_masked_norm, norm_as_taught),
+    (check_masked_norm, norm_in_numpy),
+    (check_masked_norm, norm_row_by_row),
+    (check_masked_norm, lambda g, r: norm_as_taught(g, r).tolist()),
     (check_reads_the_future, {"B", "D", "F"}),
+    (check_reads_the_future, "b, d, f"),
+    (check_reads_the_future, np.array(["F", "B", "D"])),
     (check_unmoved, ["A", "B"]),
+    (check_unmoved, "AB"),
+    (check_unmoved, ("b", "a")),
 ]
 WRONG = [
     (check_share_left, lambda r, g, b, A: share(r, g, b, A, first=0), "all five steps"),
@@ -229,7 +280,7 @@ WRONG = [
         lambda r, g, b, A: torch.exp(A * (g * r + b)[1:].sum()),
         "softplus is missing",
     ),
-    (check_share_left, lambda r, g, b, A: share(r, g, b, -A), "turned round"),
+    (check_share_left, lambda r, g, b, A: share(r, g, b, -A), "flipped"),
     (check_share_left, lambda r, g, b, A: share(r, g, b, -1), "A is not used"),
     (check_share_left, lambda r, g, b, A: share(r, g, b, A).log(), "exponent"),
     (check_share_left, lambda r, g, b, A: F.softplus(g * r + b), "one number"),
@@ -238,6 +289,15 @@ WRONG = [
         lambda r, g, b, A: share(r, g, b, A) * (0.5 if len(r) == 1 else 1),
         "single event",
     ),
+    (check_share_left, lambda r, g, b, A: share(r, g, -1.0, A), "the share is"),
+    (check_share_left, lambda r, g, b, A: share(r, g, b, -0.7), "the share is"),
+    (check_share_left, lambda r, g, b, A: 1 - share(r, g, b, A), "what has faded"),
+    (
+        check_share_left,
+        lambda r, g, b, A: share(r, g, b, A) ** (1 / max(1, len(r) - 1)),
+        "the mean of the steps",
+    ),
+    (check_share_left, lambda r, g, b, A: share(r.clamp(max=3), g, b, A), "the share is"),
     (check_masked_norm, lambda g, r: F.layer_norm(g, (7,)), "pads take part"),
     (check_masked_norm, lambda g, r: F.layer_norm(g, (7,)) * r, "pads take part"),
     (check_masked_norm, zeros_count, "number of real events"),
@@ -247,11 +307,41 @@ WRONG = [
     (check_masked_norm, lambda g, r: norm(g, r, eps=0), "nan or inf"),
     (check_masked_norm, eps_outside, "under the root"),
     (check_masked_norm, lambda g, r: norm(g, r)[0], "shape"),
+    (check_masked_norm, norm_in_place, "in place"),
+    (check_masked_norm, lambda g, r: norm(g, g > -1e9), "with three more pads"),
+    (check_masked_norm, lambda g, r: norm(g, r) / r.sum(1, keepdim=True).sqrt(), "the signal["),
+    (check_masked_norm, lambda g, r: norm(g, r, eps=1e-6), "under the root"),
+    (check_masked_norm, lambda g, r: norm(g, r) * 1.001, "the signal["),
+    (check_masked_norm, lambda g, r: norm(g, r)[:1].expand_as(g), "the signal["),
     (check_reads_the_future, {"B", "D"}, "look at F"),
     (check_reads_the_future, {"B", "D", "E", "F"}, "look at E"),
     (check_reads_the_future, {"B", "C", "D", "F"}, "look at C"),
+    (check_reads_the_future, "BDFA", "look at A"),
+    (check_reads_the_future, ["D", "F"], "look at B"),
+    (check_reads_the_future, {"B", "F"}, "look at D"),
     (check_reads_the_future, {"G"}, "set of letters"),
     (check_unmoved, {"A"}, "look at B"),
     (check_unmoved, {"A", "B", "C"}, "look at C"),
     (check_unmoved, {"A", "B", "E"}, "look at E"),
+    (check_unmoved, "abd", "look at D"),
+    (check_unmoved, ["B"], "look at A"),
+    (check_unmoved, 2, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [
+    (check_share_left, "True -> False", "the parts are of the same length"),
+    (check_masked_norm, "True -> False", "the parts are of the same length"),
+    (check_share_left, "one axis more", "an array that holds one number is a number"),
+    (
+        check_share_left,
+        "np.logaddexp(0, gate.numpy() * raw.numpy() + bias)"
+        " -> np.logaddexp(gate.numpy() * raw.numpy() + bias, 0)",
+        "the order of its two arguments is free",
+    ),
+    (
+        check_share_left,
+        "zip(raw.tolist(), gate.tolist(), strict=True)"
+        " -> zip(gate.tolist(), raw.tolist(), strict=True)",
+        "raw step and gate are multiplied with each other",
+    ),
 ]

@@ -3,20 +3,28 @@
 import cmath
 import math
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    want_array,
+    want_equal,
+)
 
 
 @exercise(points=3, minutes=15)
 def check_eigenvalue_for(answer) -> None:
     """13.1: rate of fading and turning from half-life and period."""
-    for half_life, period in ((8.0, 24.0), (0.5, 3.0), (1.0, math.inf)):
-        got = answer(half_life, period)
-        try:
-            got = complex(got)
-        except (TypeError, ValueError):
-            raise Wrong(f"a complex number is wanted, got {got!r}"[:200]) from None
+    for half_life, period in ((8.0, 24.0), (0.5, 3.0), (2.5, math.inf)):
+        got = want_array(answer(half_life, period), "the eigenvalue", kind="complex")
+        if got.size != 1:
+            raise Wrong(f"a complex number is wanted, got {got.size} numbers")
+        got = complex(got.item())
         fade, turn = math.log(2) / half_life, 2 * math.pi / period
         fading = {
             "the real part is positive: the memory would grow": fade,
@@ -51,15 +59,10 @@ def check_eigenvalue_for(answer) -> None:
             )
 
 
-@exercise(points=3, minutes=12)
-def check_read_at(answer) -> None:
-    """13.2: the memory at any moments after an event whose input is held."""
-    rate, start, u = torch.tensor(-0.25), torch.tensor(0.8), torch.tensor(-1.5)
-    waits = torch.tensor([0.0, 0.5, 2.0, 2.5, 40.0])
+def _check_read(answer, rate: Tensor, start: Tensor, u: Tensor, waits: Tensor) -> None:
     got = answer(rate, start, u, waits)
-    want_tensor(got, (5,))
     kept = torch.exp(rate * waits)
-    share = (kept - 1) / rate  # of the input
+    share = torch.expm1(rate * waits) / rate  # of the input
     total = torch.exp(rate * waits.cumsum(0))
     known = {
         "the input is taken in at once; a held input has pushed nothing yet after a wait of 0": (
@@ -76,6 +79,7 @@ def check_read_at(answer) -> None:
         ),
         "the input is missing: the state only fades": kept * start,
         "the state does not fade: multiply it by what is kept": start + share * u,
+        "the state is missing: only the input is read": share * u,
         "it uses the wait alone as weight of the input; that is Euler's step": (
             kept * start + waits * u
         ),
@@ -83,14 +87,22 @@ def check_read_at(answer) -> None:
             total * start + (total - 1) / rate * u
         ),
     }
-    want = kept * start + share * u
-    for reason, value in known.items():
-        if torch.allclose(got, value, atol=1e-5):
-            raise Wrong(reason)
-    if not torch.allclose(got, want, atol=1e-5):
-        raise Wrong("it differs from: kept times state plus (kept - 1) / eigenvalue times u")
-    moment = answer(rate, torch.tensor(0.0), torch.tensor(1.0), torch.tensor([1e-7]))
-    if not torch.allclose(moment, torch.tensor([1e-7]), rtol=1e-3, atol=0):
+    want_equal(got, kept * start + share * u, tol=1e-5, name="the memory", known=known)
+
+
+@exercise(points=3, minutes=12)
+def check_read_at(answer) -> None:
+    """13.2: the memory at any moments after an event whose input is held."""
+    first = torch.tensor([0.0, 0.5, 2.0, 2.5, 40.0])
+    for rate, start, u, waits in (
+        (-0.25, 0.8, -1.5, first),
+        (-1.5, -0.6, 0.7, torch.tensor([3.0, 0.2, 0.9])),  # in any order
+    ):
+        _check_read(answer, torch.tensor(rate), torch.tensor(start), torch.tensor(u), waits)
+    moment = answer(
+        torch.tensor(-0.25), torch.tensor(0.0), torch.tensor(1.0), torch.tensor([1e-7, 2e-5])
+    )
+    if not same(moment, torch.tensor([1e-7, 2e-5 - 5e-11])):
         raise Wrong(
             "for a ten-millionth of an hour kept rounds to 1 and kept - 1 to 0: let torch.expm1"
             " make kept - 1"
@@ -155,12 +167,36 @@ def naive(rate, state, u, waits):
     return kept * state + (kept - 1) / rate * u
 
 
+def read_as_taught(rate, state, u, waits):
+    growth = torch.expm1(rate * waits)
+    return state + growth * state + growth / rate * u
+
+
+def read_in_float64(rate, state, u, waits):
+    kept = torch.exp(rate.double() * waits.double())
+    return kept * state.double() + (kept - 1) / rate.double() * u.double()
+
+
+def read_towards_the_rest(rate, state, u, waits):
+    """The state moves towards -u / eigenvalue, where it would come to rest; in numpy."""
+    return (state + np.expm1(rate * waits) * (state + u / rate)).numpy()
+
+
 RIGHT = [
     (check_eigenvalue_for, eigenvalue),
     (check_eigenvalue_for, lambda h, p: torch.tensor(eigenvalue(h, p))),
-    (check_read_at, read_at),
+    (check_eigenvalue_for, lambda h, p: np.array([eigenvalue(h, p)], dtype=np.complex64)),
+    (check_eigenvalue_for, lambda h, p: 2j * np.pi / p - np.log(2) / h),
+    (check_read_at, read_as_taught),
+    (check_read_at, read_in_float64),
+    (check_read_at, read_towards_the_rest),
+    (check_read_at, lambda *a: list(read_as_taught(*a))),
     (check_honest, {"A", "E"}),
+    (check_honest, "AE"),
+    (check_honest, np.array(["E", "A"])),
     (check_unchanged, ["A", "B", "E"]),
+    (check_unchanged, "a, b and e"),
+    (check_unchanged, ("E", "B", "A")),
 ]
 WRONG = [
     (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=-math.log(2)), "would grow"),
@@ -181,6 +217,10 @@ WRONG = [
         "complex number",
     ),
     (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, top=2), "wanted 0.5 and 1"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p).conjugate(), "to the right"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, 24.0), "it has turned"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(8.0, p), "is left"),
+    (check_eigenvalue_for, lambda h, p: eigenvalue(h, p, turn=0), "does not turn"),
     (check_read_at, lambda r, s, u, w: torch.exp(r * w) * s + u, "pushed nothing yet"),
     (check_read_at, lambda r, s, u, w: torch.exp(r * w) * (s + u), "as a tap would"),
     (check_read_at, lambda r, s, u, w: read_at(r, s, -u, w), "wrong way"),
@@ -191,13 +231,25 @@ WRONG = [
     (check_read_at, lambda r, s, u, w: read_at(r, s, u, w.cumsum(0)), "added up"),
     (check_read_at, naive, "expm1"),
     (check_read_at, lambda r, s, u, w: read_at(r, s, u, w)[-1], "shape"),
-    (check_read_at, lambda r, s, u, w: 2 * read_at(r, s, u, w), "it differs from"),
+    (check_read_at, lambda r, s, u, w: 2 * read_at(r, s, u, w), "the memory[0]"),
+    (check_read_at, lambda r, s, u, w: read_at(r, 0 * s, u, w), "the state is missing"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w.sort()[0]), "the memory[0]"),
+    (check_read_at, lambda r, s, u, w: read_at(0 * r - 0.25, s, u, w), "the memory[0]"),
+    (check_read_at, lambda r, s, u, w: read_at(r, s, u, w + 1e-8), "ten-millionth"),
     (check_honest, {"A"}, "look at E"),
     (check_honest, {"A", "E", "F"}, "look at F"),
     (check_honest, {"A", "D", "E"}, "look at D"),
     (check_honest, {"A", "B", "E"}, "look at B"),
     (check_honest, "xyz", "set of letters"),
+    (check_honest, "ACE", "look at C"),
+    (check_honest, ("E",), "look at A"),
+    (check_honest, set(), "look at A"),
     (check_unchanged, {"A", "E"}, "look at B"),
     (check_unchanged, {"A", "B", "D", "E"}, "look at D"),
     (check_unchanged, {"A", "B", "C", "E"}, "look at C"),
+    (check_unchanged, "ab", "look at E"),
+    (check_unchanged, ["B", "E"], "look at A"),
+    (check_unchanged, {"A": 1, "B": 1, "E": 1}, "set of letters"),
 ]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+ARGUED = [(check_eigenvalue_for, "one axis more", "an array that holds one number is a number")]

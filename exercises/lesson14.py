@@ -2,43 +2,40 @@
 
 import math
 from collections.abc import Callable
-from numbers import Real
+from fractions import Fraction
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from exercises.checking import Wrong, exercise, want_tensor
+from exercises.checking import Wrong, exercise, want_equal, want_number, want_whole
 from tutorial_lib.models.ode import Field, euler_step, integrate, midpoint_step, rk4_step
 
 # largest rate * step that does not grow
 STABLE_UP_TO = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785293563405282}
 
 
-class _Watched:
-    """A field that moves with the time and bends with the state, and counts how often it is
-    asked."""
+def _watched(bend: float) -> tuple[Field, list]:
+    """A field that moves with the time and bends with the state, and the times at which it was
+    asked.
+    """
+    asked: list = []
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def field(t: Tensor, z: Tensor) -> Tensor:
+        asked.append(t)
+        return torch.cos(3 * t) - bend * z * z
 
-    def __call__(self, t: Tensor, z: Tensor) -> Tensor:
-        self.calls += 1
-        return torch.cos(3 * t) - z * z / 2
-
-
-def _same(got: Tensor, want: Tensor) -> bool:
-    return torch.allclose(got.double(), want, rtol=0, atol=1e-9)
+    return field, asked
 
 
-@exercise(points=3, minutes=15)
-def check_heun_step(answer) -> None:
-    """14.1: the mean of the slope at the start and the slope where Euler ends."""
-    generator = torch.Generator().manual_seed(0)
-    t, h = 2 * torch.rand(2, 4, 1, generator=generator, dtype=torch.double)
-    z, field = torch.randn(4, 3, generator=generator, dtype=torch.double), _Watched()
+def _check_heun(answer, shape: tuple[int, int], bend: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    t, h = 2 * torch.rand(2, shape[0], 1, generator=generator, dtype=torch.double)
+    z = torch.randn(shape, generator=generator, dtype=torch.double)
+    field, asked = _watched(bend)
     got = answer(field, t, z, h)
-    calls = field.calls
-    want_tensor(got, (4, 3), name="the state after the step")
+    calls = len(asked)
     first = field(t, z)
     ahead = z + h * first
     second = field(t + h, ahead)
@@ -66,20 +63,22 @@ def check_heun_step(answer) -> None:
         "the mean was added to the state that Euler predicted; begin at z": (
             ahead + h / 2 * (first + second)
         ),
+        "this is the change alone; add it to z": h / 2 * (first + second),
     }
-    for reason, value in known.items():
-        if _same(got, value):
-            raise Wrong(reason)
-    if not _same(got, z + h / 2 * (first + second)):
-        raise Wrong(
-            "this is not Heun's step: z plus h times the mean of field(t, z) and the slope where"
-            " Euler ends, at t + h"
-        )
+    want = z + h / 2 * (first + second)
+    want_equal(got, want, tol=1e-5, name="the state after the step", known=known)
     if calls != 2:
         raise Wrong(
             f"the state is right, but the field was asked {calls} times; keep the first slope, and"
             " two are enough"
         )
+
+
+@exercise(points=3, minutes=15)
+def check_heun_step(answer) -> None:
+    """14.1: the mean of the slope at the start and the slope where Euler ends."""
+    _check_heun(answer, (4, 3), bend=0.5, seed=0)
+    _check_heun(answer, (2, 5), bend=-0.2, seed=1)
 
 
 def _steps(step: Callable[..., Tensor], parts: int = 1) -> Callable[..., Tensor]:
@@ -124,11 +123,11 @@ sealed = {  # for exercise 14.2: measure them, do not read them
 def check_orders(answer) -> None:
     """14.2: the measured orders of the sealed solvers."""
     want = {"A": 1, "B": 4, "C": 1, "D": 2, "E": 3}
-    if (
-        not isinstance(answer, dict)
-        or set(answer) != set(want)
-        or not all(isinstance(x, Real) for x in answer.values())
-    ):
+    try:
+        found = {str(letter).strip().upper(): x for letter, x in dict(answer).items()}
+    except (TypeError, ValueError):
+        found = {}
+    if set(found) != set(want):
         raise Wrong(
             'the answer is a dictionary with a number for each of the five letters, such as {"A":'
             " 2, ...}"
@@ -156,7 +155,7 @@ def check_orders(answer) -> None:
         ),
     }
     for letter, order in want.items():
-        if not abs(answer[letter] - order) <= 0.3:
+        if not abs(want_number(found[letter], f"the order of {letter}") - order) <= 0.3:
             raise Wrong(f"look at {letter} again: {hints[letter]}")
 
 
@@ -172,10 +171,8 @@ def check_fewest_steps(answer) -> None:
         ([40.0], 0, "rk4"),
     ]
     for rates, gap, method in cases:
-        got = answer(list(rates), gap, method)
         where = f"for rates {rates} per hour, a gap of {gap} s and {method}"
-        if isinstance(got, bool) or not isinstance(got, Real) or got != int(got):
-            raise Wrong(f"{where} a whole number of steps is wanted, got {got!r}"[:200])
+        got = want_whole(answer(rates, gap, method), f"{where} your number of steps")
         reach = max(rates) * gap / 3600 / STABLE_UP_TO[method]
         want = max(1, math.ceil(reach))
         if got == want:
@@ -213,19 +210,16 @@ def check_fewest_steps(answer) -> None:
         raise Wrong(f"{where} {want} steps are the fewest in which nothing grows, got {got}")
 
 
-@exercise(points=4, minutes=20)
-def check_states_at(answer) -> None:
-    """14.4: the state of every row at its own query times."""
-    times = torch.tensor(
-        [[0.0, 0.4, 1.0], [0.3, 0.3, 2.0], [0.2, 1.1, 1.5], [0.7, 0.9, 1.2]], dtype=torch.double
-    )
-    state = torch.randn(4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.double)
-    field, (rows, queries), steps = _Watched(), times.shape, 3
-    got = answer(field, state.clone(), times, steps)
-    calls = field.calls
-    want_tensor(got, (rows, queries, 2), name="the result")
+def _check_states(answer, times: Tensor, steps: int, bend: float, seed: int) -> None:
+    rows, queries = times.shape
+    state = torch.randn(rows, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+    field, asked = _watched(bend)
+    got = answer(field, state, times, steps)
+    calls = len(asked)
 
-    def walk(gaps: Tensor, starts: Tensor, *, carry: bool = True, method: str = "rk4") -> Tensor:
+    def walk(
+        gaps: Tensor, starts: Tensor, *, carry: bool = True, method: str = "rk4", steps: int = steps
+    ) -> Tensor:
         """Stretch after stretch over gaps [rows, queries], each with the clock at starts [rows,
         queries].
         """
@@ -266,20 +260,26 @@ def check_states_at(answer) -> None:
             gaps[:1].expand(rows, -1), before
         ),
         "these are Euler steps; take RK4": walk(gaps, before, method="euler"),
+        "these are midpoint steps; take RK4": walk(gaps, before, method="midpoint"),
+        "each stretch took a single step; take `steps` of them": walk(gaps, before, steps=1),
+        "each stretch took 3 steps; take `steps` of them": walk(gaps, before, steps=3),
     }
-    for reason, value in known.items():
-        if _same(got, value):
-            raise Wrong(reason)
-    if not _same(got, walk(gaps, before)):
-        raise Wrong(
-            "these are not the states: from query to query, over each row's own gap, with the clock"
-            " where it stands"
-        )
+    want = walk(gaps, before)
+    want_equal(got, want, tol=1e-5, name="the result", known=known)
     if calls > 4 * steps * queries:
         raise Wrong(
             f"the states are right, but the field was asked {calls} times; with one call for all"
             f" rows {4 * steps * queries} are enough"
         )
+
+
+@exercise(points=4, minutes=20)
+def check_states_at(answer) -> None:
+    """14.4: the state of every row at its own query times."""
+    times = [[0.0, 0.4, 1.0], [0.3, 0.3, 2.0], [0.2, 1.1, 1.5], [0.7, 0.9, 1.2]]
+    _check_states(answer, torch.tensor(times, dtype=torch.double), steps=3, bend=0.5, seed=3)
+    times = [[0.5, 0.9, 1.6, 2.0], [0.1, 0.8, 0.8, 1.9]]
+    _check_states(answer, torch.tensor(times, dtype=torch.double), steps=2, bend=-0.1, seed=4)
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -325,18 +325,77 @@ def row_by_row(f, z, times, steps):
     return torch.cat([states(f, z[i : i + 1], times[i : i + 1], steps) for i in range(len(z))])
 
 
+def heun_as_taught(f, t, z, h):
+    first = f(t, z)
+    last = f(t + h, z + h * first)
+    return z + h / 2 * (first + last)
+
+
+def heun_from_euler(f, t, z, h):
+    """Half-way between the start and two Euler steps, by hand; in float32 where it lands."""
+    ahead = euler_step(f, t, z, h)
+    return ((z + euler_step(f, t + h, ahead, h)) / 2).float()
+
+
+def heun_in_place(f, t, z, h):
+    first = f(t, z)
+    z += h * first
+    return z + h / 2 * (f(t + h, z) - first)
+
+
+def fewest_by_trying(rates, gap, method):
+    """One step more until no part grows in a step of the solver itself."""
+    step = {"euler": euler_step, "midpoint": midpoint_step, "rk4": rk4_step}[method]
+    rate, one, n = torch.tensor(rates, dtype=torch.double), torch.ones(len(rates)).double(), 1
+    while (step(lambda t, z: -rate * z, 0, one, gap / 3600 / n).abs() > 1).any():
+        n += 1
+    return torch.tensor(n)
+
+
+def states_by_hand(f, z, times, steps):
+    """RK4 written out, in float32 at the end."""
+    clock, seen = torch.zeros_like(times[:, :1]), []
+    for query in times.unbind(1):
+        h = (query[:, None] - clock) / steps
+        for _ in range(steps):
+            z = rk4_step(f, clock, z, h)
+            clock = clock + h
+        clock = query[:, None]
+        seen.append(z.float())
+    return torch.stack(seen, 1).numpy()
+
+
+def states_as_taught(field, state, times, steps):
+    clock, seen = times.new_zeros(len(times)), []
+    for query in times.T:
+        state = integrate(field, state, query - clock, steps=steps, start=clock[:, None])
+        clock = query
+        seen.append(state)
+    return torch.stack(seen, dim=1)
+
+
 RIGHT = [
-    (check_heun_step, heun),
+    (check_heun_step, heun_as_taught),
+    (check_heun_step, heun_from_euler),
+    (check_heun_step, lambda *a: heun_as_taught(*a).tolist()),
     (check_orders, ORDERS),
     (check_orders, {"A": 1.02, "B": 4.1, "C": 0.97, "D": 2.1, "E": 3.05}),
+    (check_orders, {letter: torch.tensor(order - 0.01) for letter, order in ORDERS.items()}),
+    (check_orders, pd.Series(ORDERS, dtype="float32")),
+    (check_orders, {letter.lower(): np.array([order]) for letter, order in ORDERS.items()}),
+    (check_orders, {letter: Fraction(order) for letter, order in ORDERS.items()}),
     (check_fewest_steps, fewest),
     (check_fewest_steps, lambda *a: fewest(*a, limits=STABLE_UP_TO)),
     (check_fewest_steps, lambda *a: float(fewest(*a))),
+    (check_fewest_steps, fewest_by_trying),
+    (check_fewest_steps, lambda *a: np.array([fewest(*a)])),
     (
         check_fewest_steps,
         lambda *a: fewest(*a, limits={"euler": 1.999, "midpoint": 2.001, "rk4": 2.786}),
     ),
-    (check_states_at, states),
+    (check_states_at, states_as_taught),
+    (check_states_at, states_by_hand),
+    (check_states_at, lambda *a: states_as_taught(*a).tolist()),
 ]
 WRONG = [
     (check_heun_step, euler_step, "this is the Euler step"),
@@ -354,9 +413,14 @@ WRONG = [
         "without the length",
     ),
     (check_heun_step, lambda f, t, z, h: heun(f, t, z, h) + h * f(t, z), "begin at z"),
-    (check_heun_step, lambda *a: heun(*a, weights=(1 / 3, 2 / 3)), "not Heun's step"),
+    (check_heun_step, lambda *a: heun(*a, weights=(1 / 3, 2 / 3)), "the state after the step["),
     (check_heun_step, careless_heun, "asked 3 times"),
     (check_heun_step, lambda *a: heun(*a)[0], "shape"),
+    (check_heun_step, heun_in_place, "in place"),
+    (check_heun_step, lambda f, t, z, h: heun(f, t, z, h) - z, "change alone"),
+    (check_heun_step, lambda f, t, z, h: heun(f, t, z, h[:1].expand_as(h)), "the state after"),
+    (check_heun_step, lambda f, t, z, h: heun(f, 0 * t, z, h), "the state after"),
+    (check_heun_step, lambda f, t, z, h: (f(t, z), heun(f, t, z, h))[1], "asked 3 times"),
     (check_orders, ORDERS | {"A": 4}, "look at A again: four evaluations"),
     (check_orders, ORDERS | {"B": 3}, "look at B again"),
     (check_orders, ORDERS | {"C": 4}, "look at C again: did your field read the clock"),
@@ -364,6 +428,11 @@ WRONG = [
     (check_orders, ORDERS | {"E": 4}, "look at E again"),
     (check_orders, {"A": 1}, "five letters"),
     (check_orders, [1, 4, 1, 2, 3], "dictionary"),
+    (check_orders, dict.fromkeys(ORDERS, 4), "look at A"),
+    (check_orders, ORDERS | {"E": 2.5}, "look at E again"),
+    (check_orders, ORDERS | {"B": 4.4}, "look at B again"),
+    (check_orders, ORDERS | {"C": "one"}, "the order of C"),
+    (check_orders, {letter: -order for letter, order in ORDERS.items()}, "look at A"),
     (check_orders, ORDERS | {"A": math.nan}, "look at A again"),
     (check_fewest_steps, lambda *a: fewest(*a, seconds=1), "taken as hours"),
     (check_fewest_steps, lambda *a: fewest(*a, seconds=60), "taken as minutes"),
@@ -393,6 +462,10 @@ WRONG = [
     (check_fewest_steps, lambda *a: fewest(*a) + 1, "are the fewest"),
     (check_fewest_steps, lambda *a: fewest(*a) if a[1] else 0, "at least one step"),
     (check_fewest_steps, lambda r, g, m: max(r) * g / 3600 / LIMITS[m], "whole number"),
+    (check_fewest_steps, lambda r, g, m: fewest(r[:1], g, m), "slowest part decided"),
+    (check_fewest_steps, lambda r, g, m: fewest(r[-1:], g, m), "30.0"),
+    (check_fewest_steps, lambda r, g, m: fewest(r, g, "rk4"), "RK4's limit was used"),
+    (check_fewest_steps, lambda *a: [fewest(*a)] * 2, "whole number"),
     (
         check_states_at,
         lambda f, z, t, n: states(f, z, t, n, gaps=t),
@@ -408,7 +481,7 @@ WRONG = [
     (
         check_states_at,
         lambda f, z, t, n: states(lambda s, x: f(s + 0.1, x), z, t, n),
-        "not the states",
+        "the result[",
     ),
     (
         check_states_at,
@@ -431,4 +504,34 @@ WRONG = [
     (check_states_at, lambda *a: states(*a, method="euler"), "Euler steps"),
     (check_states_at, row_by_row, "with one call for all rows"),
     (check_states_at, lambda *a: states(*a)[:, -1], "shape"),
+    (check_states_at, lambda f, z, t, n: states(f, z, t, 3), "took 3 steps"),
+    (check_states_at, lambda f, z, t, n: states(f, z, t, 1), "a single step"),
+    (check_states_at, lambda f, z, t, n: states(f, z, t, n + 1), "the result["),
+    (check_states_at, lambda *a: states(*a, method="midpoint"), "midpoint steps"),
+    (check_states_at, lambda f, z, t, n: states(f, z, t, n).flip(1), "the result["),
+    (check_states_at, lambda f, z, t, n: states(f, z[:1].expand_as(z), t, n), "the result["),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+SLOPES = "measured slopes are welcome: 0.3 from the order is near enough"
+LIMIT = "the limits are measured to three digits, and so much changes no number of steps"
+CLOCK = "the field of this answer does not read the time"
+ARGUED = [
+    (check_fewest_steps, "one axis more", "an array that holds one number is a number"),
+    *(
+        (check_orders, f"[{letter!r}] {step} step", SLOPES)
+        for letter in ORDERS
+        for step in ("-1", "+1")
+    ),
+    (check_orders, "'A' and 'C' swapped", "both have order 1"),
+    (check_fewest_steps, "3600 -> 3599", LIMIT),
+    (check_fewest_steps, "3600 -> 3601", LIMIT),
+    (check_fewest_steps, "0 -> -1", CLOCK),
+    (check_fewest_steps, "0 -> 1", CLOCK),
+    (
+        check_fewest_steps,
+        "step(lambda t, z: -rate * z, 0, one, gap / 3600 / n).abs"
+        " -> step(lambda t, z: -rate * z, 0, one, gap / 3600 / n).square",
+        "the square is above 1 where the size is",
+    ),
+    (check_states_at, "1 -> 2", "two zeros for each row, one for each number of its state"),
 ]

@@ -1,17 +1,14 @@
 """Checkers of lesson 15, Neural ODEs."""
 
-import math
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
-from tutorial_lib.models.ode import integrate
-
-
-def _same(got: Tensor, want: Tensor) -> bool:
-    return torch.allclose(got, want, atol=1e-6)
+from exercises.checking import compare_letters, exercise, same, want_equal, want_number
+from tutorial_lib.models.ode import integrate, rk4_step
 
 
 def _bent(z: Tensor) -> Tensor:
@@ -20,33 +17,30 @@ def _bent(z: Tensor) -> Tensor:
     return torch.stack([y - 0.5 * x**2, torch.sin(2 * x) - 0.3 * x * y], dim=-1)
 
 
-def _slopes(z: Tensor) -> Tensor:
-    return torch.autograd.functional.jacobian(_bent, z)
+def _wound(z: Tensor) -> Tensor:
+    """A field in space."""
+    x, y, w = z.unbind(-1)
+    return torch.stack([y * w - x, torch.cos(x) + 0.4 * w, x * y - 0.2 * w**2], dim=-1)
 
 
-@exercise(points=3, minutes=15)
-def check_walk_back(answer) -> None:
-    """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same
-    steps.
-    """
-    h, first = 0.3, torch.tensor([1.0, -0.5], dtype=torch.double, requires_grad=True)
+def _check_walk(answer, field: Callable, first: list, error: list, h: float, steps: int) -> None:
+    def slopes(z: Tensor) -> Tensor:
+        return jacobian(field, torch.as_tensor(z, dtype=torch.double))
+
+    first = torch.tensor(first, dtype=torch.double, requires_grad=True)
+    error = torch.tensor(error, dtype=torch.double)
     states = [first]
-    for _ in range(4):
-        states.append(states[-1] + h * _bent(states[-1]))
-    error = torch.tensor([0.7, -1.1], dtype=torch.double)
+    for _ in range(steps):
+        states.append(states[-1] + h * field(states[-1]))
     want = torch.autograd.grad(states[-1] @ error, first)[0]
     path = torch.stack(states).detach()
-    got = answer(path, _slopes, h, error)
-    want_tensor(got, (2,), name="the result")
-    if _same(got, want):
-        return
 
     def walk(
         order: Tensor, turned: bool = True, size: float = h, keep: float = 1.0, only: bool = False
     ) -> Tensor:
         vector = error
         for z in order:
-            matrix = _slopes(z).T if turned else _slopes(z)
+            matrix = slopes(z).T if turned else slopes(z)
             vector = keep * vector + size * matrix @ (error if only else vector)
         return vector
 
@@ -62,51 +56,53 @@ def check_walk_back(answer) -> None:
         "the steps are taken in the order of time; the walk begins with the last one": walk(
             path[:-1]
         ),
+        "there is one step too many: the last state is where the steps end, none begins there": (
+            walk(path.flip(0))
+        ),
+        "the first step is missing: its slopes are those at the first state": walk(back[:-1]),
         "the direct way is missing: a shift of a state also shifts the next one as it is": walk(
             back, keep=0.0
         ),
         "the step size h is missing": walk(back, size=1.0),
-        "the sign is turned round: moving back in lambda still adds h times the slopes": walk(
+        "the sign is flipped: moving back in lambda still adds h times the slopes": walk(
             back, size=-h
         ),
         "each step must use the lambda of the step after it, not always the error at the end": walk(
             back, only=True
         ),
     }
-    for reason, value in known.items():
-        if _same(got, value):
-            raise Wrong(reason)
-    raise Wrong(
-        f"autograd through the same four steps gives {want.tolist()}, you have {got.tolist()}"
-    )
+    name = f"the gradient through {steps} Euler steps, which autograd has found as well,"
+    want_equal(answer(path, slopes, h, error), want, tol=1e-5, name=name, known=known)
 
 
-def _season(t: Tensor, z: Tensor) -> Tensor:
+@exercise(points=3, minutes=15)
+def check_walk_back(answer) -> None:
+    """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same
+    steps.
+    """
+    _check_walk(answer, _bent, [1.0, -0.5], [0.7, -1.1], h=0.3, steps=4)
+    _check_walk(answer, _wound, [0.4, -0.8, 1.2], [-0.5, 0.9, 0.3], h=0.17, steps=3)
+
+
+def _season(t: Tensor, z: Tensor, year: float = 2.0) -> Tensor:
     """A field that reads the calendar."""
-    return torch.cos(2 * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
-
-
-@exercise(points=3, minutes=12)
-def check_calendar(answer) -> None:
-    """15.2: two parts with a clock that runs on."""
-    generator = torch.Generator().manual_seed(0)
-    states = torch.randn(6, 2, generator=generator, dtype=torch.double)
-    dates, first, second = torch.rand(3, 6, generator=generator, dtype=torch.double) * torch.tensor(
-        [[9.0], [1.0], [1.0]]
+    return (
+        torch.cos(year * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
     )
+
+
+def _check_parts(answer, field: Callable, rows: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(rows, 2, generator=generator, dtype=torch.double)
+    size = torch.tensor([[9.0], [1.0], [1.0]])
+    dates, first, second = torch.rand(3, rows, generator=generator, dtype=torch.double) * size
 
     def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
-        return integrate(
-            _season,
-            z,
-            duration,
-            steps=50,
-            start=start if isinstance(start, float) else start[:, None],
-        )
+        start = start if isinstance(start, float) else start[:, None]
+        return integrate(field, z, duration, steps=20, start=start)  # as near as 50 steps
 
-    got = answer(_season, states, dates, first, second)
-    want_tensor(got, (6, 2), name="the result")
-    if _same(got, run(states, first + second, dates)):
+    got, want = answer(field, states, dates, first, second), run(states, first + second, dates)
+    if same(got, want, 1e-5):
         return
     half_way = run(states, first, dates)
     known = {
@@ -136,12 +132,15 @@ def check_calendar(answer) -> None:
             half_way, second, first
         ),
     }
-    for reason, value in known.items():
-        if _same(got, value):
-            raise Wrong(reason)
-    raise Wrong(
-        "two parts must lead where one call over first + second leads, each row from its own date"
-    )
+    name = "compared with one call over first + second, each row from its own date, the result"
+    want_equal(got, want, tol=1e-5, name=name, known=known)
+
+
+@exercise(points=3, minutes=12)
+def check_calendar(answer) -> None:
+    """15.2: two parts with a clock that runs on."""
+    _check_parts(answer, _season, rows=6, seed=0)
+    _check_parts(answer, lambda t, z: _season(t, z, year=3.0), rows=3, seed=1)
 
 
 @exercise(points=3, minutes=15)
@@ -152,18 +151,14 @@ def check_steepest(answer) -> None:
         return _bent(z) @ torch.tensor([[1.0, 2.0], [0.0, 0.5]], dtype=torch.double) + 7
 
     states = torch.randn(12, 2, generator=torch.Generator().manual_seed(2), dtype=torch.double)
-    matrices = torch.stack(
-        [torch.autograd.functional.jacobian(lambda s: field(0, s), z) for z in states]
-    )
+    _check_stretch(answer, field, states)
+    speeds = torch.stack([field(0, z) for z in states]).norm(dim=1)
+    _check_stretch(answer, lambda t, z: 3 * _bent(z), states[speeds < speeds.median()])
+
+
+def _check_stretch(answer, field: Callable, states: Tensor) -> None:
+    matrices = torch.stack([jacobian(lambda s: field(0, s), z) for z in states])
     norms = torch.linalg.matrix_norm(matrices, 2)
-    want = norms.max().item()
-    got = answer(field, states)
-    if isinstance(got, Tensor) and got.numel() == 1:
-        got = got.item()
-    if not isinstance(got, int | float):
-        raise Wrong(f"one number is wanted, got {got!r}"[:200])
-    if math.isclose(got, want, rel_tol=1e-4):
-        return
     known = {
         "this is the mean over the states; a bound must hold everywhere, so take the largest": (
             norms.mean()
@@ -185,13 +180,9 @@ def check_steepest(answer) -> None:
             torch.linalg.matrix_norm(matrices.mean(0), 2)
         ),
     }
-    for reason, value in known.items():
-        if math.isclose(got, value.item(), rel_tol=1e-4):
-            raise Wrong(reason)
-    raise Wrong(
-        f"the largest stretch over the states is {want:.4f}, you have {got:.4f}: spectral norm at"
-        " each state, then the largest"
-    )
+    want = norms.max().item()
+    got = want_number(answer(field, states), "the largest stretch")
+    want_equal(got, want, tol=1e-4 * want, name="the largest stretch over the states", known=known)
 
 
 @exercise(points=2, minutes=8)
@@ -227,9 +218,9 @@ def walk(states, slopes, h, error, *, order=slice(None, -1), reverse=True, trans
 
 def as_product(states, slopes, h, error):
     """The other way round: one matrix from the first state to the last, built forwards."""
-    whole = torch.eye(2, dtype=torch.double)
+    whole = torch.eye(len(error), dtype=torch.double)
     for z in states[:-1]:
-        whole = (torch.eye(2) + h * slopes(z)) @ whole
+        whole = (torch.eye(len(error)) + h * slopes(z)) @ whole
     return whole.T @ error
 
 
@@ -263,22 +254,69 @@ def steepest(field, states):
 
 def by_shaking(field, states, hair=1e-6):
     """The measured way: neighbours in 720 directions."""
-    angle = torch.linspace(0, torch.pi, 720, dtype=torch.double)
-    around = hair * torch.stack([angle.cos(), angle.sin()], dim=1)
+    angle = torch.arange(720).double() * (torch.pi / 720)
+    around = hair * torch.stack([angle.cos(), angle.sin()]).T
     return max((field(0, z + around) - field(0, z)).norm(dim=1).max().item() / hair for z in states)
 
 
+def walk_as_taught(states, slopes, h, error):
+    for z in reversed(states[:-1]):
+        error = error + h * slopes(z).T @ error
+    return error
+
+
+def walk_in_numpy(states, slopes, h, error):
+    error = error.numpy()
+    for k in range(len(states) - 2, -1, -1):
+        error = error + h * (error @ slopes(states[k]).numpy())
+    return error
+
+
+def walk_in_place(states, slopes, h, error):
+    for z in states[:-1].flip(0):
+        error += h * slopes(z).T @ error
+    return error
+
+
+def calendar_as_taught(field, states, dates, first, second):
+    half_way = integrate(field, states, first, steps=50, start=dates[:, None])
+    return integrate(field, half_way, second, steps=50, start=(dates + first)[:, None])
+
+
+def calendar_by_hand(field, states, dates, first, second):
+    """RK4 written out over both parts, in float32 at the end."""
+    clock = dates[:, None]
+    for part in (first, second):
+        h = part[:, None] / 50
+        for _ in range(50):
+            states, clock = rk4_step(field, clock, states, h), clock + h
+    return states.float()
+
+
+def by_svd(field, states):
+    slopes = np.stack([jacobian(lambda s: field(0, s), z) for z in states])
+    return np.linalg.svd(slopes, compute_uv=False)[:, 0].max()
+
+
 RIGHT = [
-    (check_walk_back, walk),
+    (check_walk_back, walk_as_taught),
     (check_walk_back, as_product),
-    (check_calendar, parts),
+    (check_walk_back, walk_in_numpy),
+    (check_walk_back, lambda *a: walk_as_taught(*a).float()),
+    (check_calendar, calendar_as_taught),
     (
         check_calendar,
         lambda f, z, t, a, b: integrate(f, z, a + b, steps=99, start=t[:, None]),
     ),
+    (check_calendar, calendar_by_hand),
+    (check_calendar, lambda *a: calendar_as_taught(*a).numpy()),
     (check_steepest, steepest),
     (check_steepest, by_shaking),
+    (check_steepest, by_svd),
+    (check_steepest, lambda f, z: np.float32(steepest(f, z))),
     (check_possible, {"A", "C", "E"}),
+    (check_possible, "A, C, E"),
+    (check_possible, np.array(["e", "c", "a"])),
 ]
 WRONG = [
     (check_walk_back, lambda s, j, h, e: e, "came back unchanged"),
@@ -300,9 +338,14 @@ WRONG = [
     (
         check_walk_back,
         lambda s, j, h, e: walk(s, j, h, e, order=slice(None)),
-        "autograd through the same",
+        "one step too many",
     ),
     (check_walk_back, lambda s, j, h, e: torch.stack([e, e]), "shape"),
+    (check_walk_back, lambda s, j, h, e: walk(s[1:], j, h, e), "the first step is missing"),
+    (check_walk_back, walk_in_place, "in place"),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, 0.3, e), "through 3 Euler steps"),
+    (check_walk_back, lambda s, j, h, e: walk(s[-5:][:4], j, h, e), "autograd has found"),
+    (check_walk_back, lambda s, j, h, e: walk(s, j, h, e).flip(0), "autograd has found"),
     (
         check_calendar,
         lambda f, z, t, a, b: parts(f, z, t, a, b, then=0.0),
@@ -346,6 +389,9 @@ WRONG = [
     ),
     (check_calendar, lambda f, z, t, a, b: z, "each row from its own date"),
     (check_calendar, lambda f, z, t, a, b: parts(f, z, t, a, b)[0], "shape"),
+    (check_calendar, lambda f, z, t, a, b: parts(f, z, t[:1] + 0 * t, a, b), "its own date"),
+    (check_calendar, lambda f, z, t, a, b: integrate(f, z, a + b, start=t[:, None]), "its own"),
+    (check_calendar, lambda f, z, t, a, b: parts(f, z, t, -a, -b), "its own date"),
     (
         check_steepest,
         lambda f, z: torch.linalg.matrix_norm(matrices(f, z), 2).mean(),
@@ -374,6 +420,10 @@ WRONG = [
         "each state by itself",
     ),
     (check_steepest, lambda f, z: 1.0, "the largest stretch over the states is"),
+    (check_steepest, lambda f, z: steepest(f, z[:6]), "the largest stretch over"),
+    (check_steepest, lambda f, z: 1.001 * steepest(f, z), "the largest stretch over"),
+    (check_steepest, lambda f, z: matrices(f, z).sum(-1).abs().max(), "the largest stretch over"),
+    (check_steepest, lambda f, z: steepest(lambda t, s: _bent(s), z), "the largest stretch over"),
     (
         check_steepest,
         lambda f, z: torch.linalg.matrix_norm(matrices(f, z), 2),
@@ -385,5 +435,30 @@ WRONG = [
     (check_possible, {"A", "C", "D", "E"}, "look at D"),
     (check_possible, {"A", "C"}, "look at E"),
     (check_possible, {"A", "C", "E", "F"}, "look at F"),
+    (check_possible, "ABCDEF", "look at B"),
+    (check_possible, ["C", "E"], "look at A"),
+    (check_possible, [], "look at A"),
     (check_possible, {"Z"}, "set of letters"),
+]
+# Changes of right answers that stay right (tests/exercises/mutants.py), and why.
+STEPS = "so many steps of RK4 differ by less than the tolerance"
+TIME = "the fields of this exercise do not read the time"
+FINE = "the directions and neighbours of the measured way may be others"
+ARGUED = [
+    *(
+        (check_calendar, f"{steps} -> {steps + more}", STEPS)
+        for steps in (50, 99)
+        for more in (-1, 1)
+    ),
+    (check_steepest, "0 -> -1", TIME),
+    (check_steepest, "0 -> 1", TIME),
+    (check_steepest, "1e-06 -> 1.1e-06", FINE),
+    (check_steepest, "720 -> 719", FINE),
+    (check_steepest, "720 -> 721", FINE),
+    (check_steepest, "z + around -> z - around", FINE),
+    *(
+        (check_steepest, f"torch.arange(720).double() * (torch.pi / 720) -> {other}", FINE)
+        for other in ("torch.arange(720).double() / (torch.pi / 720)", "torch.arange(720).double()")
+    ),
+    (check_steepest, "torch.pi / 720 -> 720", FINE),
 ]
