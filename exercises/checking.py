@@ -74,6 +74,7 @@ def exercise(
 
         @functools.wraps(test)
         def checker(*answers: Any) -> Verdict:
+            state = torch.get_rng_state()
             try:
                 if any(map(_is_empty, answers)):
                     raise NotAttempted
@@ -84,12 +85,13 @@ def exercise(
             except Wrong as error:
                 verdict = Verdict(WRONG, " ".join(str(error).split()))
             except Exception as error:
-                stub = _is_stub(error)
                 verdict = (
                     Verdict(NOT_ATTEMPTED)
-                    if stub
+                    if _is_stub(error)
                     else Verdict(WRONG, _raised(error, lesson, *answers))
                 )
+            finally:  # the random numbers of the lesson go on as if nothing had been checked
+                torch.set_rng_state(state)
             print(verdict)
             return verdict
 
@@ -116,15 +118,19 @@ def _is_stub(error: Exception) -> bool:
 
 
 def _raised(error: Exception, lesson: str, *answers: Any) -> str:
-    if type(error) is NameError and error.name in _names_of(lesson):
+    """An error that comes from another process has no traceback; its type and line come with it, as
+    `type_name` and `learner_line`.
+    """
+    kind = getattr(error, "type_name", type(error).__name__)
+    if kind == "NameError" and getattr(error, "name", None) in _names_of(lesson):
         return (
             f"`{error.name}` is not defined: run the cells above first, one of them defines it,"
             " then this one again"
         )
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    line = _own_line(error, {_file(answer) for answer in answers})
+    line = getattr(error, "learner_line", "") or _own_line(error, {*map(_file, answers)})
     return (
-        f"it raised {type(error).__name__}"
+        f"it raised {kind}"
         + (f": {first[:200]}" if first else "")
         + (f" (your line: `{line}`)" if line else "")
     )
@@ -257,8 +263,8 @@ def _alike(a: Any, b: Any) -> bool:
         )
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
-    if isinstance(a, set | frozenset):
-        return a == b
+    if isinstance(a, set | frozenset | str | int | float | complex | np.generic):
+        return bool(a == b or (a != a and b != b))
     if isinstance(a, dict):
         return list(a) == list(b) and all(_alike(a[key], b[key]) for key in a)
     if dataclasses.is_dataclass(a) and not isinstance(a, type):
@@ -273,7 +279,8 @@ def _want_unchanged(answer: Any, args: tuple, kwargs: dict, given: tuple, named:
     for place, (before, after) in enumerate(zip(args, given, strict=True)):
         if not _alike(before, after):
             try:
-                name = list(inspect.signature(answer).parameters)[place]
+                names = inspect.signature(answer).parameters.values()
+                name = [one.name for one in names if one.kind != one.VAR_POSITIONAL][place]
             except (TypeError, ValueError, IndexError):
                 name = ""
             raise Wrong(
@@ -466,6 +473,7 @@ def want_equal(
     tol: float | None = None,
     name: str = "your result",
     known: dict[str, Any] | None = None,
+    otherwise: str = "",
 ) -> None:
     """For checkers: `got` must equal `want` entry by entry, in any container and precision.
 
@@ -473,15 +481,16 @@ def want_equal(
     (half) of an entry's size plus the largest size. `tol` takes its place, in absolute terms, where
     the method is not exact or the exercise is about precision. Infinities and NaN must stand in the
     same places. known: {reason: the result of a well-known mistake}; the first that `got` equals is
-    said. Raises Wrong, or NotAttempted if `got` is empty.
+    said. otherwise: a hint that is added where none is. Raises Wrong, or NotAttempted if `got` is
+    empty.
     """
     try:
         _compare(got, want, tol, name)
-    except Wrong:
+    except Wrong as difference:
         for reason, value in (known or {}).items():
             if same(got, value, tol):
                 raise Wrong(reason) from None
-        raise
+        raise Wrong(f"{difference}: {otherwise}" if otherwise else str(difference)) from None
 
 
 def _compare(got: Any, want: Any, tol: float | None, name: str) -> None:

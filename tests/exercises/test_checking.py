@@ -246,8 +246,8 @@ def test_the_first_difference_is_named_and_a_known_mistake_first():
         want_equal([[1, 1], [2.00001, 9]], [[1, 1], [2, 3]], name="it")
     with pytest.raises(Wrong, match="the sign is flipped"):
         want_equal([-1.0], [1.0], known={"zero": [0.0], "the sign is flipped": [-1.0]})
-    with pytest.raises(Wrong, match=r"your result has shape \(2, 1\), wanted \(2,\)"):
-        want_equal([[1], [2]], [1, 2], known={"the sign is flipped": [-1.0]})
+    with pytest.raises(Wrong, match=r"your result has shape \(2, 1\), wanted \(2,\): two numbers$"):
+        want_equal([[1], [2]], [1, 2], known={"the sign is flipped": -1.0}, otherwise="two numbers")
 
 
 @pytest.mark.parametrize(
@@ -363,6 +363,30 @@ def test_the_line_of_a_notebook_cell_is_shown():
     assert library.reason.startswith("it raised TypeError") and "torch.cat(x, 1, 2, 3)" in str(
         library
     )
+
+
+def test_an_error_of_another_process_brings_its_line():
+    class Remote(Exception):
+        type_name, learner_line = "KeyError", "return table[3]"
+
+    def forwarded(*args):
+        raise Remote("3")
+
+    assert check_double(forwarded).reason == "it raised KeyError: 3 (your line: `return table[3]`)"
+    assert check_double(lambda *args: args[0].mul_(2)).reason == (
+        "it changes its argument in place: work on a copy"
+    )
+
+
+def test_random_numbers_go_on_as_if_nothing_had_been_checked():
+    def seeds(x):
+        torch.manual_seed(1)
+        return 2 * x
+
+    want = torch.manual_seed(0) and torch.rand(1)
+    torch.manual_seed(0)
+    assert check_double(seeds).status == "right"
+    assert torch.equal(torch.rand(1), want)
 
 
 def test_a_checker_is_a_plain_named_function():
