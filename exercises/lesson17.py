@@ -154,10 +154,12 @@ def check_live_parameters(answer) -> None:
     got = want_whole(answer(module, lambda m: m()), "the number of parameters")
     if got != LIVE:
         raise Wrong(MISCOUNTS.get(got, f"for the test module it is {LIVE}, yours is {got}"))
-    got = want_whole(answer(module, lambda m: -m.used(torch.ones(4))[1]), "the number")
-    if got != USED:
+    other = _Patchwork()
+    other.used.bias.requires_grad_(False)
+    got = want_whole(answer(other, lambda m: -m.used(torch.ones(4))[1]), "the number")
+    if got != USED - 4:
         raise Wrong(
-            f"for a loss that uses only one layer of {USED} numbers, yours is {got}: call"
+            f"for a loss that uses only one matrix of {USED - 4} numbers, yours is {got}: call"
             " loss(module), and let nothing stay of the call before"
         )
 
@@ -242,6 +244,16 @@ CANDIDATES = {  # name, the map, is it a flow, what to say to who errs
         lambda z, t: _one_side(-1, z, t),
         False,
         "try many states, and let differences of opposite sign not cancel",
+    ),
+    "a drift that slows down": (
+        lambda z, t: z + 0.1 * t.sqrt()[:, None],
+        False,
+        "two parts lead farther than the whole; take the absolute value of a difference",
+    ),
+    "a drift that speeds up": (
+        lambda z, t: z + 0.01 * t[:, None] ** 1.5,
+        False,
+        "the whole leads farther than two parts; take the absolute value of a difference",
     ),
     "a rotation in the first two coordinates": (
         lambda z, t: torch.stack(
@@ -399,6 +411,13 @@ def signed(evolve):
     return bool(off[:, :3].sum(1).abs().max() < 1e-4 and off[:, 3].abs().max() < 1e-4)
 
 
+def one_sign(evolve, sign):
+    torch.manual_seed(8)
+    start, first, second = torch.randn(500, 4), 50 * torch.rand(500), 20 * torch.rand(500)
+    off = evolve(start, first + second) - evolve(evolve(start, first), second)
+    return bool((sign * off).max() < 1e-4)
+
+
 def identity_only(evolve):
     start = torch.randn(100, 4, dtype=torch.double)
     return torch.allclose(evolve(start, torch.zeros(100, dtype=torch.double)), start, atol=1e-5)
@@ -416,7 +435,7 @@ RIGHT = [
     (check_is_flow, all_close),
     (check_supported, {"B", "D", "E"}),
     (check_supported, "B, D, E"),
-    (check_supported, np.array(["e", "d", "b"])),
+    (check_supported, ["E", "D", "B"]),
 ]
 WRONG = [
     (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=1), "one unit"),
@@ -514,6 +533,8 @@ WRONG = [
     (check_is_flow, lambda e: detector(e, mean=True), "not at a mean"),
     (check_is_flow, one_case, "try many states"),
     (check_is_flow, signed, "opposite sign"),
+    (check_is_flow, lambda e: one_sign(e, 1), "two parts lead farther"),
+    (check_is_flow, lambda e: one_sign(e, -1), "the whole leads farther"),
     (check_is_flow, lambda e: not detector(e), "you say False"),
     (check_is_flow, lambda e: True, "two parts do not make"),
     (check_is_flow, identity_only, "two parts do not make the whole"),

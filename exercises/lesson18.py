@@ -466,11 +466,11 @@ RIGHT = [
     (check_optimism, lambda k, s, n, m: np.array([optimism(k, s, n, m)])),
     (check_leaking, {"B", "C", "E", "F"}),
     (check_leaking, probe(300, collapse=True)),
-    (check_leaking, list("fecb")),
+    (check_leaking, list("FECB")),
     (check_leaking, "B C E F"),
     (check_statements, {"B", "C", "F"}),
     (check_statements, "b,c,f"),
-    (check_statements, np.array(["B", "C", "F"])),
+    (check_statements, ["F", "C", "B"]),
 ]
 WRONG = [
     (check_choose, lambda t: choose(t, column="test"), "the test part decides"),

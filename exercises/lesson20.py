@@ -397,7 +397,7 @@ RIGHT = [
     (check_irregular_minus_regular, outer_thirds),
     (check_supported_reports, {"D", "F"}),
     (check_supported_reports, "D and F"),
-    (check_supported_reports, np.array(["f", "d"])),
+    (check_supported_reports, ["F", "D"]),
 ]
 WRONG = [
     (check_exact_p, lambda d: flips(d, one_sided=True), "one side only"),
