@@ -26,7 +26,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "notebooks" / "source"
 CELL = re.compile(r"ipykernel_\d+|<ipython-input")  # the file name that IPython gives to a cell
 # How far an answer may be off, as a share of its size, by the precision it was calculated in.
 TOLERANCE = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 1e-5, "complex64": 1e-5}
-EXACT = 1e-9
+EXACT = 1e-7  # so far off is a double calculation with one constant in single precision
 KINDS = {
     "b": "truth values (True, False)",
     "i": "whole numbers",
@@ -477,7 +477,7 @@ def want_equal(
 ) -> None:
     """For checkers: `got` must equal `want` entry by entry, in any container and precision.
 
-    The tolerance follows the precision of the less precise of the two: 1e-9, 1e-5 (single) or 1e-2
+    The tolerance follows the precision of the less precise of the two: 1e-7, 1e-5 (single) or 1e-2
     (half) of an entry's size plus the largest size. `tol` takes its place, in absolute terms, where
     the method is not exact or the exercise is about precision. Infinities and NaN must stand in the
     same places. known: {reason: the result of a well-known mistake}; the first that `got` equals is

@@ -1,25 +1,36 @@
 """Checkers of lesson 00, start here."""
 
 import numpy as np
+import pandas as pd
+import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import Wrong, compare_letters, exercise, want_whole
+
+
+def _listed(got, what: str) -> list:
+    """A list, tuple or one-dimensional array as list."""
+    if isinstance(got, np.ndarray | torch.Tensor | pd.Series | pd.Index) and got.ndim == 1:
+        return got.tolist()
+    if not isinstance(got, list | tuple):
+        raise Wrong(f"{what} is wanted, not a {type(got).__name__}")
+    return list(got)
 
 
 @exercise(points=2, minutes=8)
 def check_top_list(answer) -> None:
     """0.1: the k best unseen items, best first."""
-    scores = {"Alien": 2.1, "Cake": 0.3, "Moon": 1.7, "Bread": -0.4, "Mars": 0.9, "Jam": 1.2}
-    best = ["Alien", "Moon", "Jam", "Mars", "Cake", "Bread"]
-    for seen, k in (({"Alien", "Jam"}, 2), (set(), 3), ({"Moon"}, 5)):
-        given = dict(scores), set(seen)
-        got = answer(*given, k)
-        if given != (scores, seen):
-            raise Wrong(
-                "it changes the scores or the seen items that it was given: leave them as they are"
-            )
-        if not isinstance(got, list | tuple):
-            raise Wrong(f"a list of items is wanted, not a {type(got).__name__}")
-        got, want = list(got), [item for item in best if item not in seen][:k]
+    films = {"Alien": 2.1, "Cake": 0.3, "Moon": 1.7, "Bread": -0.4, "Mars": 0.9, "Jam": 1.2}
+    numbers = {7: -3, 2: 5, 30: 0, 11: -20, 4: 12}  # items and scores may be whole numbers too
+    for scores, seen, k in (
+        (films, {"Alien", "Jam"}, 2),
+        (films, set(), 3),
+        (films, {"Moon"}, 5),
+        (numbers, {2, 30}, 2),
+        (numbers, set(), 5),
+    ):
+        best = sorted(scores, key=scores.get, reverse=True)
+        got = _listed(answer(scores, seen, k), "a list of items")
+        want = [item for item in best if item not in seen][:k]
         if got == want:
             continue
         about = f"with {sorted(seen) or 'nothing'} seen and k = {k}"
@@ -48,10 +59,15 @@ def check_shortest_list(answer) -> None:
         ([2, 2, 9], 0.34),
         ([4, 1, 1, 6, 30], 0.6),
         ([5], 0.1),
+        ([900, 20, 3416], 1.0),
+        ([3, 8, 5, 9], 0.3),
+        ([4, 1], 0.5),
     ):
-        got = answer(list(places), share)
-        if isinstance(got, bool) or not hasattr(got, "__int__") or int(got) != got:
-            raise Wrong(f"a whole number is wanted, got {got!r}")
+        try:
+            got = answer(places, share)
+        except Wrong:  # the lesson has an array, for which other code works than for a list
+            got = answer(np.array(places), share)
+        got = want_whole(got, "the length")
         hit = [sum(place <= k for place in places) / len(places) for k in range(max(places) + 1)]
         want = next(k for k, reached in enumerate(hit) if reached >= share)
         if got == want:
@@ -63,7 +79,7 @@ def check_shortest_list(answer) -> None:
             )
         if got == next((k for k, reached in enumerate(hit) if reached > share), None):
             raise Wrong(f"{about} exactly the share is enough: use >=, not >")
-        if 0 <= got <= max(places) and hit[int(got)] >= share:
+        if 0 <= got <= max(places) and hit[got] >= share:
             raise Wrong(f"{about} a list of {got} is long enough, but {want} would be too")
         raise Wrong(f"{about} the answer is {want}, yours is {got}")
 
@@ -71,13 +87,22 @@ def check_shortest_list(answer) -> None:
 @exercise(points=3, minutes=12)
 def check_needed_before(answer) -> None:
     """0.3: all lessons needed, the indirect ones included."""
-    before = {0: [], 1: [0], 2: [1], 3: [1], 4: [2, 3], 5: [0], 6: [4, 5], 7: [], 8: [7, 2]}
-    wanted = {0: [], 5: [0], 4: [0, 1, 2, 3], 6: [0, 1, 2, 3, 4, 5], 8: [0, 1, 2, 7]}
-    for lesson, want in wanted.items():
-        got = answer(lesson, {number: list(needs) for number, needs in before.items()})
-        if not isinstance(got, list | tuple | set):
-            raise Wrong(f"a sorted list is wanted, not a {type(got).__name__}")
-        if list(got) == want and not isinstance(got, set):
+    lessons = {0: [], 1: [0], 2: [1], 3: [1], 4: [2, 3], 5: [0], 6: [4, 5], 7: [], 8: [7, 2]}
+    other = {3: [12], 12: [20], 20: [1], 1: [], 100: [3, 20], 5: [100, 1]}
+    for lesson, before, want in (
+        (0, lessons, []),
+        (5, lessons, [0]),
+        (4, lessons, [0, 1, 2, 3]),
+        (6, lessons, [0, 1, 2, 3, 4, 5]),
+        (8, lessons, [0, 1, 2, 7]),
+        (5, other, [1, 3, 12, 20, 100]),
+        (20, other, [1]),
+    ):
+        got = answer(lesson, before)
+        if isinstance(got, set):
+            raise Wrong("a sorted list is wanted, not a set: return it in ascending order")
+        got = _listed(got, "a sorted list")
+        if got == want:
             continue
         about = f"lesson {lesson} of a small map"
         if lesson in got:
@@ -143,13 +168,46 @@ def above(places, share):
     return next((k for k in range(100) if np.mean(np.array(places) <= k) > share), 99)
 
 
-def needed(lesson, before, itself=False):
+def needed(lesson, before):
     found, queue = set(), [lesson]
     while queue:
         new = set(before[queue.pop()]) - found
         found |= new
         queue += new
-    return sorted(found | ({lesson} if itself else set()))
+    return sorted(found)
+
+
+def each_once(lesson, before):
+    return sorted({one for need in before[lesson] for one in [need, *each_once(need, before)]})
+
+
+def by_place(scores, seen, k):
+    """With arrays, as the lesson has its scores later."""
+    names, values = np.array(list(scores)), np.array(list(scores.values()), dtype=float)
+    values[np.isin(names, list(seen))] = -np.inf
+    return names[np.argsort(-values)[:k]]
+
+
+def by_popping(scores, seen, k):
+    left, best = {item: score for item, score in scores.items() if item not in seen}, []
+    while len(best) < k:
+        best.append(max(left, key=left.get))
+        del left[best[-1]]
+    return tuple(best)
+
+
+def counted(places, share):
+    k = 1
+    while (places <= k).mean() < share:  # works for an array only
+        k += 1
+    return np.int32(k)
+
+
+def spoils_the_map(lesson, before):
+    found = before[lesson]
+    for need in found:
+        found += [one for one in before[need] if one not in found]
+    return sorted(found)
 
 
 def two_steps(lesson, before):
@@ -162,9 +220,17 @@ def with_repeats(lesson, before):
 
 RIGHT = [
     (check_top_list, top_list),
+    (check_top_list, by_place),
+    (check_top_list, by_popping),
     (check_shortest_list, shortest_list),
+    (check_shortest_list, counted),
+    (check_shortest_list, lambda p, share: torch.tensor(float(shortest_list(p, share)))),
     (check_needed_before, needed),
+    (check_needed_before, each_once),
+    (check_needed_before, lambda n, b: np.array(needed(n, b), dtype=int)),
     (check_follows, {"A", "D"}),
+    (check_follows, "A, D"),
+    (check_follows, np.array(["d", "a"])),
 ]
 WRONG = [
     (check_top_list, lambda s, seen, k: top_list(s, set(), k), "lists a seen item: Alien"),
@@ -177,7 +243,15 @@ WRONG = [
         "not their scores",
     ),
     (check_top_list, lambda s, seen, k: set(top_list(s, seen, k)), "not a set"),
-    (check_top_list, spoils_its_input, "changes the scores"),
+    (check_top_list, spoils_its_input, "changes its argument `scores` in place"),
+    (check_top_list, lambda s, seen, k: top_list(s, seen, 2), "wanted 3"),
+    (check_top_list, lambda s, seen, k: top_list(s, {"Alien", "Jam"}, k), "the list is"),
+    (
+        check_top_list,
+        lambda s, seen, k: sorted(set(s) - seen, key=lambda i: abs(s[i]), reverse=True)[:k],
+        "wrong order",
+    ),
+    (check_top_list, lambda s, seen, k: ", ".join(top_list(s, seen, k)), "not a str"),
     (
         check_top_list,
         lambda s, seen, k: [item for item in s if item not in seen][:k],
@@ -192,9 +266,23 @@ WRONG = [
         "whole number",
     ),
     (check_shortest_list, lambda p, share: 1, "yours is 1"),
+    (check_shortest_list, lambda p, share: shortest_list(p, 0.5), "yours is 3"),
+    (check_shortest_list, lambda p, share: sorted(p)[round(share * len(p)) - 1], "yours is 3"),
+    (
+        check_shortest_list,
+        lambda p, share: next(k for k in range(1, 100) if (p <= k).mean() >= share),
+        "it raised",
+    ),
     (check_needed_before, lambda n, b: sorted(b[n]), "only the direct ones"),
     (check_needed_before, two_steps, "is missing"),
-    (check_needed_before, lambda n, b: needed(n, b, itself=True), "the lesson itself"),
+    (check_needed_before, lambda n, b: sorted({n, *needed(n, b)}), "the lesson itself"),
+    (check_needed_before, spoils_the_map, "changes its argument `before` in place"),
+    (check_needed_before, lambda n, b: sorted(needed(n, b), key=str), "ascending order"),
+    (
+        check_needed_before,
+        lambda n, b: sorted(one for one in needed(n, b) if one < n),
+        "12 is missing",
+    ),
     (check_needed_before, with_repeats, "twice"),
     (check_needed_before, lambda n, b: set(needed(n, b)), "ascending order"),
     (check_needed_before, lambda n, b: needed(n, b)[::-1], "ascending order"),
@@ -204,4 +292,29 @@ WRONG = [
     (check_follows, {"A", "C", "D"}, "look at C"),
     (check_follows, {"A", "D", "E"}, "look at E"),
     (check_follows, {"A"}, "look at D"),
+    (check_follows, set("ABCDE"), "look at B"),
+    (check_follows, "AX", "set of letters"),
+    (check_follows, {"A": True, "D": True}, "set of letters"),
+]
+ARGUED = [
+    (
+        check_shortest_list,
+        "1 -> 0",
+        "an empty list hits nobody, so that counting from 0 is the same",
+    ),
+    (
+        check_shortest_list,
+        "share * len(places) - 1e-09 -> share * len(places)",
+        "guards against rounding up a product like 0.1 * 30; with it both are the same",
+    ),
+    (
+        check_shortest_list,
+        "1e-09 -> 1.1000000000000001e-09",
+        "any number far below 1 / len(places) does",
+    ),
+    (
+        check_needed_before,
+        "set(before[queue.pop()]) - found -> set(before[queue.pop()])",
+        "it looks up some lessons twice and finds the same ones",
+    ),
 ]

@@ -4,8 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    want_array,
+    want_equal,
+    want_number,
+)
 from tutorial_lib.data.facts import gaps, irregularity
 
 
@@ -14,11 +23,11 @@ def _table(*histories: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user", "timestamp"]).assign(item=range(1, len(rows) + 1))
 
 
-def _random_table(users: int = 40, pause: int = 1000) -> pd.DataFrame:
+def _random_table(users: int = 40, pause: int = 1000, seed: int = 5) -> pd.DataFrame:
     """Histories of 1 to 12 events; users begin where they like, gaps around the pause, some exactly
     as long, some 0.
     """
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(seed)
     histories = []
     for _ in range(users):
         steps = rng.choice([0, 3, pause - 1, pause, pause + 1, 5 * pause], rng.integers(1, 13))
@@ -45,11 +54,9 @@ def check_sittings(answer) -> None:
         (_random_table(), 1000),
     ):
         users, times = table["user"].to_numpy(), table["timestamp"].to_numpy()
-        got = np.asarray(answer(users, times, pause))
+        got = want_array(answer(users, times, pause), "it", kind="int")
         if got.shape != users.shape:
             raise Wrong(f"it has shape {got.shape}; one number for each event gives {users.shape}")
-        if got.dtype.kind not in "iu":
-            raise Wrong(f"it has dtype {got.dtype}; whole numbers are wanted")
         want = _sittings(users, times, pause, lambda gap, pause: gap >= pause)
         if got.tolist() == want:
             continue
@@ -72,22 +79,18 @@ def check_sittings(answer) -> None:
         )
 
 
+CLOSE = 1e-5  # some ways to a standard deviation are not exact
+
+
 @exercise(points=4, minutes=20)
 def check_pauses(answer) -> None:
     """1.2: CV of the pauses alone."""
-    table = pd.concat(
-        [
-            _table(
-                [0, 100, 5100, 5200, 20200], [0, 10, 20], [0, 5000, 5001], [0, 1000, 3000, 3000]
-            ),
-            _random_table(),
-        ]
-    )
-    table["user"] = np.repeat(
-        np.arange(44), np.r_[5, 3, 3, 4, np.bincount(_random_table()["user"])]
-    )
-    for pause in (1000, 1):
-        got = np.asarray(answer(table, pause), dtype=float)
+    hand = _table([0, 100, 5100, 5200, 20200], [0, 10, 20], [0, 5000, 5001], [0, 1000, 3000, 3000])
+    random = _random_table()
+    both = pd.concat([hand, random.assign(user=random["user"] + 4)])  # 44 users
+    cases = (both, 1000), (both, 1), (_random_table(users=44, seed=6), 1000)
+    for table, pause in cases:
+        got = want_array(answer(table, pause), "it", kind="float")
         want, longer = np.full((2, 44), np.nan)
         seconds, user = gaps(table)
         for values, least in ((want, pause), (longer, pause + 1)):
@@ -97,14 +100,14 @@ def check_pauses(answer) -> None:
                     values[person] = own.std() / own.mean()
         if got.shape != want.shape:
             raise Wrong(f"it has shape {got.shape}; one number for each user gives {want.shape}")
-        if np.allclose(got, want, rtol=1e-9, equal_nan=True):
+        if same(got, want, CLOSE):
             continue
-        if np.allclose(got, irregularity(table), equal_nan=True):
+        if same(got, irregularity(table), CLOSE):
             raise Wrong(
                 "this is the CV of all gaps: leave out those shorter than `pause`, in the seconds"
                 " and in the users alike"
             )
-        if np.allclose(got, longer, equal_nan=True):
+        if same(got, longer, CLOSE):
             raise Wrong("a gap of exactly `pause` seconds is a pause too: use >=")
         defined = np.isfinite(want)
         if np.isnan(got[defined]).any():
@@ -117,64 +120,84 @@ def check_pauses(answer) -> None:
                 "a user with fewer than two pauses has a value: one pause alone cannot vary, so NaN"
                 " is wanted"
             )
-        if np.allclose(got[defined], want[defined] ** 2):
+        if same(got[defined], want[defined] ** 2, CLOSE):
             raise Wrong(
                 "this is the square of the CV: take the root of the variance before dividing"
             )
         many = np.array([((user == person) & (seconds >= pause)).sum() for person in range(44)])[
             defined
         ]
-        if np.allclose(got[defined], want[defined] * np.sqrt(many / (many - 1))):
+        if same(got[defined], want[defined] * np.sqrt(many / (many - 1)), CLOSE):
             raise Wrong("it divides by n - 1 (ddof=1); the lesson's CV divides by n")
-        if pause == 1000 and np.isclose(got[0], np.std([0, 5000, 0, 15000]) / 5000):
+        if (
+            table is both
+            and pause == 1000
+            and np.isclose(got[0], np.std([0, 5000, 0, 15000]) / 5000)
+        ):
             raise Wrong("short gaps were set to 0 but still counted: leave them out")
         if np.isclose(got[0] * want[0], 1):
             raise Wrong("this is mean over standard deviation; the CV is the other way round")
-        raise Wrong(f"pauses of 5000 and 15000 s have the CV 0.5, yours is {got[0]:.3g}")
+        want_equal(got, want, CLOSE, f"with pause {pause} the CV of user")
 
 
 @exercise(points=3, minutes=15)
 def check_zero_share(answer) -> None:
     """1.3: share of zero gaps on a coarse clock."""
     # grid 60: minutes 0 0 1 2 | 0 1 1 | 0 0
-    hand = _table([0, 50, 70, 130], [59, 60, 61], [10, 10])
-    random = _random_table()
-    for table, grid in ((hand, 60), (hand, 1), (random, 700), (random, 4)):
-        before = table["timestamp"].copy()
-        got = float(answer(table, grid))
-        if not table["timestamp"].equals(before):
-            raise Wrong(
-                "it changes the table that it was given: work on a copy, for example with assign()"
-            )
-        clock = table["timestamp"].to_numpy() // grid
-        users, exact = table["user"].to_numpy(), np.diff(table["timestamp"].to_numpy())
-        same = np.diff(users) == 0
-        want = (np.diff(clock)[same] == 0).mean()
-        if np.isclose(got, want):
-            continue
-        known = {
-            "it rounds the gaps; round the timestamps first and subtract then: 59 s and 60 s lie in different minutes": (
-                (exact[same] < grid).mean()
-            ),
-            "the steps from one user to the next count as gaps": (np.diff(clock) == 0).mean(),
-            "the zero gaps are divided by the number of events, not of gaps": (
-                (np.diff(clock)[same] == 0).sum() / len(table)
-            ),
-            "this is the share of gaps that are NOT 0": 1 - want,
-            "it rounds to the nearest multiple; the clock shows the last full unit, so round down": (
-                (np.diff(np.round(table["timestamp"].to_numpy() / grid))[same] == 0).mean()
-            ),
-            "the clock was not made coarser: the share is that of the exact gaps": (
-                (exact[same] == 0).mean()
-            ),
-            "this is a number of gaps; divide by how many there are": (
-                (np.diff(clock)[same] == 0).sum()
-            ),
-        }
-        for reason, value in known.items():
-            if np.isclose(got, value):
-                raise Wrong(reason)
-        raise Wrong(f"on a test table with grid {grid} the share is {want:.3f}, yours is {got:.3f}")
+    hand, random = _table([0, 50, 70, 130], [59, 60, 61], [10, 10]), _random_table()
+    cases = [(hand, 60), (hand, 1), (random, 700), (random, 4)]
+    got = [want_number(answer(*case), "the share") for case in cases]
+    same_user = [np.diff(table["user"]) == 0 for table, _ in cases]
+
+    def shares(clock: Callable) -> list[float]:
+        """Share of the gaps that are 0, by what the clock shows for a table and a grid."""
+        return [
+            (np.diff(clock(*case))[own] == 0).mean()
+            for case, own in zip(cases, same_user, strict=True)
+        ]
+
+    def seconds(table: pd.DataFrame) -> np.ndarray:
+        return table["timestamp"].to_numpy()
+
+    def begin(table: pd.DataFrame) -> np.ndarray:
+        return table.groupby("user")["timestamp"].transform("min").to_numpy()
+
+    want = shares(lambda table, grid: seconds(table) // grid)
+    many = [int(own.sum()) for own in same_user]
+    steps = [np.diff(seconds(table)) for table, _ in cases]
+    known = {
+        "it rounds the gaps; round the timestamps first and subtract then: 59 s and 60 s lie in"
+        " different minutes": [
+            (step[own] < grid).mean()
+            for step, own, (_, grid) in zip(steps, same_user, cases, strict=True)
+        ],
+        "the steps from one user to the next count as gaps": [
+            (np.diff(seconds(table) // grid) == 0).mean() for table, grid in cases
+        ],
+        "the zero gaps are divided by the number of events, not of gaps": [
+            share * gaps / len(table)
+            for share, gaps, (table, _) in zip(want, many, cases, strict=True)
+        ],
+        "this is the share of gaps that are NOT 0": [1 - share for share in want],
+        "it rounds to the nearest multiple; the clock shows the last full unit, so round down": (
+            shares(lambda table, grid: np.round(seconds(table) / grid))
+        ),
+        "it rounds up; the clock shows the last full unit, so round down": (
+            shares(lambda table, grid: -(-seconds(table) // grid))
+        ),
+        "the clock starts with each user's first event; round the timestamps themselves down": (
+            shares(lambda table, grid: (seconds(table) - begin(table)) // grid)
+        ),
+        "the clock starts with the first event of the table; round the timestamps themselves"
+        " down": shares(lambda table, grid: (seconds(table) - seconds(table)[0]) // grid),
+        "the clock was not made coarser: the share is that of the exact gaps": (
+            shares(lambda table, grid: seconds(table))
+        ),
+        "this is a number of gaps; divide by how many there are": [
+            share * gaps for share, gaps in zip(want, many, strict=True)
+        ],
+    }
+    want_equal(got, want, known=known, name="the shares for (table, grid)")
 
 
 @exercise(points=2, minutes=8)
@@ -232,11 +255,68 @@ def in_place(events, grid):
     return zero_share(events, grid)
 
 
+def one_by_one(users, times, pause):
+    numbers = [0]
+    for row in range(1, len(users)):
+        new_user = users[row] != users[row - 1]
+        begins = times[row] - times[row - 1] >= pause
+        numbers.append(0 if new_user else numbers[-1] + int(begins))
+    return numbers
+
+
+def by_frame(users, times, pause):
+    frame = pd.DataFrame({"user": users, "begins": np.diff(times, prepend=times[0]) >= pause})
+    frame.loc[~frame["user"].duplicated(), "begins"] = False
+    return frame.groupby("user")["begins"].cumsum()
+
+
+def pauses_by_frame(events, pause):
+    steps = events.groupby("user")["timestamp"].diff()
+    steps = steps.where(steps >= pause).groupby(events["user"])
+    return np.sqrt(steps.var(ddof=0).where(steps.count() > 1)) / steps.mean()
+
+
+def pauses_by_squares(events, pause):
+    """The variance as mean square minus squared mean, in torch, which is less exact."""
+    seconds, user = map(torch.tensor, gaps(events))
+    seconds, user = seconds[seconds >= pause].double(), user[seconds >= pause]
+    size = int(events["user"].max()) + 1
+    count, total, square = (
+        torch.bincount(user, seconds**power, minlength=size) for power in (0, 1, 2)
+    )
+    spread = (square / count - (total / count) ** 2).clamp(min=0).sqrt()
+    return torch.where(count > 1, spread / (total / count), torch.nan)
+
+
+def zero_share_by_frame(events, grid):
+    clock = events["timestamp"] - events["timestamp"] % grid
+    steps = clock.groupby(events["user"]).diff().dropna()
+    return torch.tensor((steps == 0).to_numpy()).float().mean()
+
+
+def from_first_event(events, grid):
+    start = events.groupby("user")["timestamp"].transform("min")
+    return zero_share(events.assign(timestamp=events["timestamp"] - start), grid)
+
+
 RIGHT = [
     (check_sittings, sittings),
+    (check_sittings, one_by_one),
+    (check_sittings, by_frame),
+    (check_sittings, lambda u, t, p: sittings(u, t, p).astype(float)),
     (check_pauses, pauses),
+    (check_pauses, pauses_by_frame),
+    (check_pauses, pauses_by_squares),
+    (check_pauses, lambda e, p: pauses(e, p).astype(np.float32)),
     (check_zero_share, zero_share),
+    (check_zero_share, zero_share_by_frame),
+    (
+        check_zero_share,
+        lambda e, g: 1 - np.mean(gaps(e.assign(timestamp=e["timestamp"] // g))[0] > 0),
+    ),
     (check_future, {"A", "B", "E"}),
+    (check_future, "abe"),
+    (check_future, ("A", "B", "E")),
 ]
 WRONG = [
     (check_sittings, lambda u, t, p: sittings(u, t, p, restart=False), "start again at 0"),
@@ -250,10 +330,12 @@ WRONG = [
     (
         check_sittings,
         lambda u, t, p: (np.diff(t, prepend=t[0]) >= p) & (np.diff(u, prepend=0) == 0),
-        "dtype bool",
+        "truth values",
     ),
     (check_sittings, lambda u, t, p: sittings(u, t, p)[1:], "shape"),
-    (check_sittings, lambda u, t, p: sittings(u, t, p) * 1.0, "dtype float64"),
+    (check_sittings, lambda u, t, p: sittings(u, t, 3600), "is in sitting"),
+    (check_sittings, lambda u, t, p: sittings(u, t, p) / 2, "whole numbers"),
+    (check_sittings, lambda u, t, p: sittings(u, np.minimum(t, 4000), p), "is in sitting"),
     (
         check_sittings,
         lambda u, t, p: np.zeros(len(u), int),
@@ -269,6 +351,10 @@ WRONG = [
     (check_pauses, lambda e, p: pauses(e, p + 1), "exactly `pause`"),
     (check_pauses, lambda e, p: np.full(44, np.nan), "leave short gaps out"),
     (check_pauses, lambda e, p: pauses(e, p)[:-1], "shape"),
+    (check_pauses, lambda e, p: pauses(e, 1000), "leave short gaps out"),
+    (check_pauses, lambda e, p: np.where(np.arange(44) == 0, 0.5, pauses(e, p)), "CV of user[0]"),
+    (check_pauses, lambda e, p: pauses(e, p)[::-1], "no value"),
+    (check_pauses, lambda e, p: pauses(e, p) * 1.001, "CV of user[0] is 0.5005, wanted 0.5"),
     (
         check_zero_share,
         lambda e, g: (gaps(e)[0] // g == 0).mean(),
@@ -292,11 +378,36 @@ WRONG = [
         lambda e, g: zero_share(e, g) * len(gaps(e)[0]) / len(e),
         "not of gaps",
     ),
-    (check_zero_share, in_place, "changes the table"),
+    (check_zero_share, in_place, "changes its argument `events` in place"),
+    (check_zero_share, from_first_event, "starts with each user's first event"),
+    (
+        check_zero_share,
+        lambda e, g: zero_share(e.assign(timestamp=e["timestamp"] - e["timestamp"][0]), g),
+        "first event of the table",
+    ),
+    (check_zero_share, lambda e, g: zero_share(e, 60), "shares for (table, grid)[1]"),
+    (check_zero_share, lambda e, g: zero_share(e, g, np.ceil), "it rounds up"),
+    (check_zero_share, lambda e, g: 4 / 6, "shares for (table, grid)"),
     (check_future, {"A", "B"}, "look at E"),
     (check_future, {"B", "E"}, "look at A"),
     (check_future, {"A", "B", "C", "E"}, "look at C"),
     (check_future, {"A", "B", "D", "E", "F"}, "look at D"),
     (check_future, {"A", "B", "E", "F"}, "look at F"),
     (check_future, {"A", "E"}, "look at B"),
+    (check_future, "all", "set of letters"),
+    (check_future, set("ABCDEF"), "look at C"),
+    (check_future, [], "look at A"),
+]
+ARGUED = [
+    (check_sittings, "-1 -> 1", "only the first user matters, and no user has this number"),
+    (check_sittings, "1 -> 2", "only the first user matters, and no user has this number"),
+    (check_sittings, "0 -> -1", "what is put before the first time: its event begins anyway"),
+    (
+        check_sittings,
+        "first | (steps >= pause if at_least else steps > pause)"
+        " -> steps >= pause if at_least else steps > pause",
+        "what a user's first event adds to the count is taken off again in the last line",
+    ),
+    (check_pauses, "0 -> -1", "a variance below 0 comes from rounding alone, and is near 0"),
+    (check_sittings, "0 -> 1", "what is put before the first time: its event begins anyway"),
 ]

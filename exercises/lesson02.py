@@ -1,10 +1,20 @@
 """Checkers of lesson 02, ranking metrics."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
+import torch
 
-from exercises.checking import Wrong, compare_letters, exercise, want_number
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    want_array,
+    want_equal,
+    want_number,
+)
 from tutorial_lib.evaluate import Ranks, hit_rate, sampled_hit_probability
 
 
@@ -16,7 +26,7 @@ def check_rank(answer) -> None:
     for scores, target in cases:
         array = np.array(scores)
         greater, equal = int((array > array[target]).sum()), int((array == array[target]).sum()) - 1
-        want, got = 1 + greater + equal / 2, want_number(answer(array.copy(), target), "the rank")
+        want, got = 1 + greater + equal / 2, want_number(answer(array, target), "the rank")
         if got == want:
             continue
         about = f"for the scores {scores} and the item in column {target}"
@@ -40,7 +50,9 @@ def check_rank(answer) -> None:
             + (equal + 1)
             / 2: f"{about} the item counts as a tie with itself; only the OTHER equal ones do",
         }
-        raise Wrong(reasons.get(got, f"{about} the rank is {want:g}, yours is {got:g}"))
+        if got in reasons:
+            raise Wrong(reasons[got])
+        want_equal(got, want, tol=0.0, name=f"{about} the rank")
 
 
 @exercise(points=3, minutes=12)
@@ -54,11 +66,12 @@ def check_tied_hit(answer) -> None:
         (0, 999, 10),
         (10, 5, 10),
         (2, 3, 10),
+        (3, 6, 5),
     ):
         one = np.array([0]), np.array([greater]), np.array([equal]), np.array([2000])
         want = float(hit_rate(Ranks(*one), k)[0])
         got = want_number(answer(greater, equal, k), "the probability")
-        if math.isclose(got, want, abs_tol=1e-9):
+        if same(got, want):
             continue
         about = f"with {greater} ahead, {equal} others equal and K = {k}"
         if not 0 <= got <= 1:
@@ -71,13 +84,15 @@ def check_tied_hit(answer) -> None:
                 f"{about} it asks whether the average rank is at most K; the item may stand before"
                 " or after it"
             )
-        if math.isclose(got, min(1.0, max(0, k - greater) / max(1, equal)), abs_tol=1e-9):
+        if same(got, min(1.0, max(0, k - greater) / max(1, equal))):
             raise Wrong(
                 f"{about} it divides by the other equal ones; the item itself shares the places too"
             )
-        raise Wrong(
-            f"{about} the probability is {want:g}, yours is {got:g}: which places can it take, and"
-            " how many are good?"
+        want_equal(
+            got,
+            want,
+            name=f"{about} the probability",
+            otherwise="which places can it take, and how many are good?",
         )
 
 
@@ -86,10 +101,10 @@ def check_even_rank(answer) -> None:
     """2.3: the worst true rank that is still a hit in half of the cases, among 100 and among 1,000
     of 3,416.
     """
-    if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != 2:
+    answer = want_array(answer, "the answer", kind="float")
+    if answer.shape != (2,):
         raise Wrong("two ranks are wanted: the one for 100 and the one for 1,000 negatives")
     for got, negatives in zip(answer, (100, 1000), strict=True):
-        got = want_number(got, "a rank")
         ranks = np.arange(1, 3417)
         want = int(ranks[sampled_hit_probability(ranks, 3416, negatives) >= 0.5].max())
         if got == want:
@@ -123,7 +138,7 @@ def check_users_needed(answer) -> None:
             (2.80 / gain) ** 2 * variance,
             want_number(answer(gain, disagree), "the number of people"),
         )
-        if abs(got - want) <= max(1.5, 0.005 * want):
+        if abs(got - want) <= 1.5 + 0.0012 * want:  # 0.8416 may stand in place of 0.84
             continue
         about = f"for a gain of {gain} and {disagree} of the people in disagreement"
         reasons = {
@@ -138,13 +153,15 @@ def check_users_needed(answer) -> None:
             (2.80 / gain) ** 2 * variance**0.5: (
                 "the variance itself is wanted here, not the standard deviation"
             ),
+            (2.80 / gain) ** 2
+            * disagree: "the square of the gain is missing from the variance, disagree - gain**2",
             (0.84 / gain) ** 2
             * variance: "the 1.96 is missing: the difference must exceed 1.96 + 0.84 errors",
         }
         for value, reason in reasons.items():
-            if abs(got - value) <= max(1.5, 0.005 * value):
+            if abs(got - value) <= 1.5 + 0.0012 * value:
                 raise Wrong(f"{about}: {reason}")
-        raise Wrong(f"{about} about {want:.0f} people are needed, yours is {got:.0f}")
+        want_equal(got, math.ceil(want), tol=1.5, name=f"{about} the number of people")
 
 
 @exercise(points=2, minutes=10)
@@ -184,16 +201,47 @@ def needed(gain, disagree, errors=2.8):
     return math.ceil((errors / gain) ** 2 * (disagree - gain**2))
 
 
+def by_sorting(scores, target):
+    places = np.flatnonzero(np.sort(-np.asarray(scores)) == -scores[target]) + 1
+    return places.mean()
+
+
+def in_torch(scores, target):
+    others = np.delete(scores, target)
+    ahead = torch.tensor(others - scores[target])
+    return 1 + (torch.sign(ahead) + 1).sum() / 2
+
+
+def by_places(greater, equal, k):
+    return torch.tensor([greater + 1 + one <= k for one in range(equal + 1)]).float().mean()
+
+
+def by_cases(greater, equal, k):
+    return Fraction(sorted([0, k - greater, equal + 1])[1], equal + 1)
+
+
 RIGHT = [
     (check_rank, rank),
+    (check_rank, by_sorting),
+    (check_rank, in_torch),
     (check_tied_hit, chance),
+    (check_tied_hit, by_places),
+    (check_tied_hit, by_cases),
     (check_even_rank, (even(100), even(1000))),
+    (check_even_rank, torch.tensor([even(100), even(1000)])),
+    (check_even_rank, np.array([even(100), even(1000)], dtype=np.float32)),
     (check_users_needed, needed),
+    (
+        check_users_needed,
+        lambda gain, disagree: torch.tensor((2.801585 / gain) ** 2 * (disagree - gain**2)),
+    ),
     (
         check_users_needed,
         lambda gain, disagree: (1.96 + 0.84) ** 2 * (disagree - gain**2) / gain**2,
     ),
     (check_statements, {"A", "C", "D", "F"}),
+    (check_statements, "ACDF"),
+    (check_statements, np.array(["A", "C", "D", "F"])),
 ]
 WRONG = [
     (check_rank, lambda s, t: rank(s, t, start=0), "not 0"),
@@ -211,6 +259,14 @@ WRONG = [
         "place after sorting",
     ),
     (check_rank, lambda s, t: np.argsort(-s), "one number"),
+    (check_rank, lambda s, t: rank(s, 2), "the rank is"),
+    (check_rank, lambda s, t: round(rank(s, t)), "place after sorting"),
+    (
+        check_rank,
+        lambda s, t: rank(np.array([0.2, 0.9, 0.5, 0.1]), t),
+        "constant model gets rank 1",
+    ),
+    (check_rank, lambda s, t: rank(s, t) + 1e-7, "the rank is 2.0000001, wanted 2"),
     (check_tied_hit, lambda g, e, k: float(1 + g + e / 2 <= k), "average rank"),
     (check_tied_hit, lambda g, e, k: (k - g) / (e + 1), "between 0 and 1"),
     (
@@ -219,11 +275,22 @@ WRONG = [
         "divides by the other",
     ),
     (check_tied_hit, lambda g, e, k: float(g < k), "which places"),
+    (check_tied_hit, lambda g, e, k: chance(g, e, 10), "which places"),
+    (check_tied_hit, lambda g, e, k: chance(g, min(e, 5), k), "which places"),
+    (
+        check_tied_hit,
+        lambda g, e, k: round(chance(g, e, k), 2),
+        "probability is 0.67, wanted 0.6667",
+    ),
     (check_even_rank, (even(100) + 1, even(1000)), "the last that does not"),
     (check_even_rank, (even(100) - 1, even(1000)), "index 0"),
     (check_even_rank, (even(100), even(100)), "negatives=1000"),
     (check_even_rank, (even(100, items=1000), even(1000)), "not close to a half"),
     (check_even_rank, even(100), "two ranks"),
+    (check_even_rank, (even(1000), even(100)), "not close to a half"),
+    (check_even_rank, (even(100), 340), "not close to a half"),
+    (check_even_rank, (even(100), even(1000) + 1), "the last that does not"),
+    (check_even_rank, {100: even(100), 1000: even(1000)}, "is a dict"),
     (check_users_needed, lambda g, d: needed(g, d, errors=1.96), "only one half"),
     (check_users_needed, lambda g, d: needed(g, d) ** 0.5, "square root of the number"),
     (check_users_needed, lambda g, d: 2.8 / g * (d - g**2), "under a square"),
@@ -233,10 +300,26 @@ WRONG = [
         "not the standard deviation",
     ),
     (check_users_needed, lambda g, d: needed(g, d, errors=0.84), "1.96 is missing"),
-    (check_users_needed, lambda g, d: 100, "people are needed"),
+    (check_users_needed, lambda g, d: 100, "number of people is 100, wanted"),
+    (check_users_needed, lambda g, d: math.ceil((2.8 / g) ** 2 * d), "square of the gain"),
+    (check_users_needed, lambda g, d: needed(g, 0.10), "number of people is"),
+    (check_users_needed, lambda g, d: needed(0.015, d), "number of people is"),
+    (check_users_needed, lambda g, d: needed(g, d) * 2, "number of people is"),
     (check_statements, {"C", "D", "F"}, "look at A"),
     (check_statements, {"A", "B", "C", "D", "F"}, "look at B"),
     (check_statements, {"A", "C", "D", "E", "F"}, "look at E"),
     (check_statements, {"A", "C", "D"}, "look at F"),
     (check_statements, {"G"}, "set of letters"),
+    (check_statements, "BE", "look at A"),
+    (check_statements, {"A", "C", "F"}, "look at D"),
+    (check_statements, {"A", "D", "F"}, "look at C"),
+]
+ARGUED = [
+    (
+        check_users_needed,
+        "times 1.001",
+        "0.8416 in place of the 0.84 of the task, which is right, changes the number by as much",
+    ),
+    (check_users_needed, "last entry off", "one person more: the task does not ask for rounding"),
+    (check_users_needed, "math.ceil -> math.floor", "the task does not ask for rounding up"),
 ]

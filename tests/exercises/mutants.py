@@ -30,7 +30,7 @@ if __name__ == "__main__":
 from exercises.checking import _alike, copied  # noqa: E402
 
 MARK = "# Answers on which the tests try the checkers"
-SECONDS = 2.0  # a faulty answer that runs longer is caught, a right one may take longer
+SECONDS = 1.0  # a faulty answer that runs longer is caught, a right one may take longer
 
 
 class Late(BaseException):
@@ -270,7 +270,9 @@ def of_arguments(answer: Callable, count: int, in_place: bool) -> Iterator[Mutan
 
 def of_plain(checker: Callable, answer: Any, others: list[Any]) -> Iterator[Mutant]:
     """Neighbours of a plain answer. others: the wrong answers of the same exercise."""
+    answer = answer.tolist() if isinstance(answer, np.ndarray) else answer
     if _is_letters(answer):
+        answer = {one.upper() for one in answer}
         letters = re.search("letters from ([A-Z]) to ([A-Z])", silent(checker, {"?"}))
         every = [chr(one) for one in range(ord(letters[1]), ord(letters[2]) + 1)]
         for letter in every:
@@ -290,7 +292,7 @@ def of_plain(checker: Callable, answer: Any, others: list[Any]) -> Iterator[Muta
 
 def _is_letters(answer: Any) -> bool:
     return isinstance(answer, set | frozenset | list | tuple | str) and all(
-        isinstance(one, str) and re.fullmatch("[A-Z]", one) for one in answer
+        isinstance(one, str) and re.fullmatch("[A-Za-z]", one) for one in answer
     )
 
 
@@ -403,7 +405,7 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Attribute) and node.attr in NAMES and isinstance(node.ctx, ast.Load):
         yield with_(attr=NAMES[node.attr])
     elif isinstance(node, ast.IfExp):
-        yield from (node.body, node.orelse)
+        yield with_(body=node.orelse, orelse=node.body)
     elif isinstance(node, ast.Call):
         method = isinstance(node.func, ast.Attribute)
         if method and node.func.attr in COPIES and not node.args:
