@@ -177,7 +177,7 @@ SYSTEMS = (  # step, noise, number of starts, letter
         20_000,
         _letter,
     ),
-    (_add, np.array([[0.13, 0.71, 0.37], [0.55, 0.2, 0.9]]), 700, _tenth),
+    (_add, np.array([[0.55, 0.2, 0.9], [0.13, 0.71, 0.37], [0.81, 0.44, 0.05]]), 700, _tenth),
     (_multiply, np.array([[3, 2]]), 500, lambda x: 9 - _letter(x)),
 )
 
