@@ -280,7 +280,7 @@ WRONG = [
     (
         check_tied_hit,
         lambda g, e, k: round(chance(g, e, k), 2),
-        "probability is 0.67, wanted 0.6667",
+        "probability is 0.29, wanted 0.2857",
     ),
     (check_even_rank, (even(100) + 1, even(1000)), "the last that does not"),
     (check_even_rank, (even(100) - 1, even(1000)), "index 0"),

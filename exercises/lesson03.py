@@ -1,12 +1,22 @@
 """Checkers of lesson 03, the leak lab."""
 
+import itertools
 import math
+from collections.abc import Callable
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    want_array,
+    want_equal,
+    want_number,
+)
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import fit_gap_statistics
 from tutorial_lib.data.splits import Split, temporal_split
@@ -19,7 +29,7 @@ def _table(rows: list[tuple[int, int, int]]) -> pd.DataFrame:
 @exercise(points=3, minutes=15)
 def check_ascending_ties(answer) -> None:
     """3.1: the share of ties in which the item number goes up."""
-    # ties: 7 -> 2, 2 -> 5 (user 0, second 10), 4 -> 9 (user 1), 3 -> 8 and 8 -> 6 (user 2); 5 -> 4
+    # ties: 7 -> 2, 2 -> 5 (user 0, second 10), 4 -> 5 (user 1), 3 -> 8 and 8 -> 6 (user 2); 5 -> 4
     # crosses the users
     rows = [
         (0, 1, 5),
@@ -27,46 +37,51 @@ def check_ascending_ties(answer) -> None:
         (0, 2, 10),
         (0, 5, 10),
         (1, 4, 10),
-        (1, 9, 10),
+        (1, 5, 10),
         (1, 10, 12),
         (2, 3, 7),
         (2, 8, 7),
         (2, 6, 7),
     ]
-    table = _table(rows)
-    got = float(answer(table.copy()))
-    up, same_time = np.diff(table["item"]) > 0, np.diff(table["timestamp"]) == 0
-    same_user = np.diff(table["user"]) == 0
-    if math.isclose(got, 3 / 5):
-        crossing = _table([(0, 3, 1), (0, 1, 1), (1, 9, 1), (1, 2, 1)])
-        if not math.isclose(float(answer(crossing)), 0):
-            raise Wrong(
-                "a step from one user's last row to the next user's first is no tie, even within"
-                " the same second"
-            )
-        return
+    crossing = [(0, 1, 1), (0, 3, 1), (1, 9, 1), (1, 2, 1)]
+    rng = np.random.default_rng(3)
+    users, seconds = np.sort(rng.integers(0, 4, 60)), rng.integers(0, 6, 60)
+    many = pd.DataFrame({"user": users, "item": rng.integers(1, 20, 60), "timestamp": seconds})
+    many = many.sort_values(["user", "timestamp"], ignore_index=True)
+    tables = [_table(rows), many, _table(crossing)]
+    got = [want_number(answer(table), "the share") for table in tables]
+
+    def shares(count: Callable) -> list[float]:
+        """`count` of what happens between neighbouring rows: item goes up, same user, same time."""
+        columns = ("item", "user", "timestamp")
+        steps = [[np.diff(table[name]) for name in columns] for table in tables]
+        return [float(count(item > 0, user == 0, time == 0)) for item, user, time in steps]
+
     known = {
         "a step from one user to the next is counted as a tie: ask for the same user as well": (
-            up[same_time].mean()
+            shares(lambda up, user, time: up[time].mean())
         ),
         "all neighbouring rows are counted; only those with the same timestamp are ties": (
-            up[same_user].mean()
+            shares(lambda up, user, time: up[user].mean())
         ),
-        "all steps are counted, from user to user and from one second to the next": up.mean(),
+        "all steps are counted, from user to user and from one second to the next": (
+            shares(lambda up, user, time: up.mean())
+        ),
         "the rising ties are divided by all steps; divide by the number of ties": (
-            (up & same_user & same_time).sum() / len(up)
+            shares(lambda up, user, time: (up & user & time).mean())
+        ),
+        "the rising ties are divided by the number of rows; divide by the number of ties": (
+            shares(lambda up, user, time: (up & user & time).sum() / (len(up) + 1))
         ),
         "this is a number of ties; divide it by the number of all ties": (
-            (up & same_user & same_time).sum()
+            shares(lambda up, user, time: (up & user & time).sum())
         ),
-        "this is the share that goes down": 2 / 5,
+        "this is the share that does not go up": shares(
+            lambda up, user, time: 1 - up[user & time].mean()
+        ),
     }
-    for reason, value in known.items():
-        if math.isclose(got, value):
-            raise Wrong(reason)
-    raise Wrong(
-        f"the test table has 5 ties, of which 3 go up, so the answer is 0.6; yours is {got:.4g}"
-    )
+    want = shares(lambda up, user, time: up[user & time].mean())
+    want_equal(got, want, name="the share for test table", known=known)
 
 
 def _split(seed: int = 0, rows: int = 900) -> Split:
@@ -84,18 +99,18 @@ def _split(seed: int = 0, rows: int = 900) -> Split:
 @exercise(points=3, minutes=12)
 def check_frequent_items(answer) -> None:
     """3.2: an item filter that reads the training part alone."""
-    split = _split()
-    size = split.dataset.num_items + 1
-    train, everything = (
-        np.bincount(rows["item"], minlength=size) for rows in (split.train, split.dataset.events)
-    )
-    for least in (5, 12, 1):
-        got = answer(split, least)
-        got = got.numpy() if isinstance(got, torch.Tensor) else np.asarray(got)
-        if got.shape != (size,) or got.dtype != bool:
+    first, second = _split(), _split(seed=1, rows=700)
+    for split, least in ((first, 5), (first, 12), (first, 1), (second, 5)):
+        size = split.dataset.num_items + 1
+        train, everything = (
+            np.bincount(rows["item"], minlength=size)
+            for rows in (split.train, split.dataset.events)
+        )
+        got = want_array(answer(split, least), "the filter", kind="bool")
+        if got.shape != (size,):
             raise Wrong(
-                f"got {got.dtype} of shape {got.shape}; wanted bool of shape ({size},), one place"
-                " for each item and for 0"
+                f"the filter has shape {got.shape}, wanted ({size},), one place for each item and"
+                " for 0"
             )
         if np.array_equal(got, train >= least):
             continue
@@ -182,7 +197,7 @@ def _expected_maximum(m: int) -> float:
 def check_users_needed(answer) -> None:
     """3.4: test users that keep the winner's curse below a limit."""
     for settings, sigma, limit in ((50, 0.3, 0.005), (24, 0.11, 0.001), (2, 0.2, 0.01)):
-        got = float(answer(settings, sigma, limit))
+        got = want_number(answer(settings, sigma, limit), "the number of users")
         maximum = _expected_maximum(settings)
         want = (maximum * sigma / limit) ** 2
         if got == math.ceil(want):
@@ -209,10 +224,8 @@ def check_users_needed(answer) -> None:
                 "sqrt(2 ln m) is only a rough bound of the expected maximum: use"
                 " expected_maximum(settings)"
             )
-        raise Wrong(
-            f"for {settings} settings, sigma {sigma} and limit {limit} about {want:.0f} users are"
-            f" needed, not {got:.0f}"
-        )
+        about = f"for {settings} settings, sigma {sigma} and limit {limit} the number of users"
+        want_equal(got, math.ceil(want), name=about)
 
 
 @exercise(points=2, minutes=8)
@@ -232,12 +245,10 @@ def check_lets_the_test_in(answer) -> None:
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
-def ascending(events, user=True, time=True, up=True):
-    tie = np.ones(len(events) - 1, dtype=bool)
-    tie &= (np.diff(events["user"]) == 0) | (not user)
-    tie &= (np.diff(events["timestamp"]) == 0) | (not time)
-    step = np.diff(events["item"])[tie]
-    return ((step > 0) if up else (step < 0)).mean()
+def ascending(events, ties=("user", "timestamp")):
+    steps = events.diff()[1:]
+    step = steps["item"][(steps[list(ties)] == 0).all(axis=1)]
+    return (step > 0).mean()
 
 
 def rising(events):
@@ -267,50 +278,102 @@ def maximum(m):
     return np.random.default_rng(0).standard_normal((400_000, m)).max(1).mean()
 
 
-MAXIMUM = {m: maximum(m) for m in (2, 24, 50)}
-
-
 def exact(m):
-    z = torch.linspace(-10, 10, 20001, dtype=torch.double)
-    density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return torch.trapezoid(z * m * density * torch.special.ndtr(z) ** (m - 1), z).item()
+    from scipy.integrate import quad  # which learners need not have
+
+    normal = NormalDist()
+    return quad(lambda z: z * m * normal.pdf(z) * normal.cdf(z) ** (m - 1), -np.inf, np.inf)[0]
 
 
 def needed(m, sigma, limit):
     return math.ceil((exact(m) * sigma / limit) ** 2)
 
 
+def ascending_by_group(events):
+    steps = events.groupby(["user", "timestamp"])["item"].diff().dropna()
+    return torch.tensor((steps > 0).to_numpy(dtype=np.float32)).mean()
+
+
+def ascending_by_loop(events):
+    rows = list(events.itertuples())
+    pairs = itertools.pairwise(rows)
+    ties = [(a, b) for a, b in pairs if (a.user, a.timestamp) == (b.user, b.timestamp)]
+    return np.float32(sum(a.item < b.item for a, b in ties)) / len(ties)
+
+
+def frequent_by_table(split, least):
+    often = split.train["item"].value_counts()
+    return [item > 0 and often.get(item, 0) >= least for item in range(split.dataset.num_items + 1)]
+
+
+def frequent_in_torch(split, least):
+    items = torch.tensor(split.train["item"].to_numpy())
+    keep = torch.bincount(items, minlength=split.dataset.num_items + 1) >= least
+    keep[0] = False
+    return keep
+
+
+def ignores_the_future(split, least):
+    """Counts what lies before the last training event, so that one more is always missing."""
+    events = split.dataset.events
+    return counts(split, events[events["timestamp"] < split.train["timestamp"].max()]) >= max(
+        least, 1
+    )
+
+
 RIGHT = [
     (check_ascending_ties, ascending),
+    (check_ascending_ties, ascending_by_group),
+    (check_ascending_ties, ascending_by_loop),
     (check_frequent_items, frequent),
+    (check_frequent_items, frequent_by_table),
+    (check_frequent_items, frequent_in_torch),
     (check_reads_the_test, {"B", "E", "F"}),
+    (check_reads_the_test, "B, E and F"),
+    (check_reads_the_test, np.array(["B", "E", "F"])),
     (check_users_needed, needed),
+    (check_users_needed, lambda m, s, x: torch.tensor(float(needed(m, s, x)))),
+    (check_users_needed, lambda m, s, x: -np.floor(-((exact(m) * s / x) ** 2))),
     (check_lets_the_test_in, ["A", "D", "F"]),
+    (check_lets_the_test_in, "ADF"),
+    (check_lets_the_test_in, {"a", "d", "f"}),
 ]
 WRONG = [
     (
         check_ascending_ties,
-        lambda e: ascending(e, user=False),
+        lambda e: ascending(e, ["timestamp"]),
         "from one user to the next",
     ),
-    (check_ascending_ties, lambda e: ascending(e, time=False), "same timestamp are ties"),
+    (check_ascending_ties, lambda e: ascending(e, ["user"]), "same timestamp are ties"),
     (
         check_ascending_ties,
-        lambda e: ascending(e, user=False, time=False),
+        lambda e: ascending(e, []),
         "all steps are counted",
     ),
     (check_ascending_ties, lambda e: rising(e) / (len(e) - 1), "by the number of ties"),
     (check_ascending_ties, rising, "number of ties; divide"),
-    (check_ascending_ties, lambda e: ascending(e, up=False), "goes down"),
-    (check_ascending_ties, lambda e: 0.1, "the answer is 0.6"),
-    (check_ascending_ties, lambda e: 0.6, "no tie"),
+    (check_ascending_ties, lambda e: 1 - ascending(e), "does not go up"),
+    (check_ascending_ties, lambda e: ascending(-e), "test table[0]"),
+    (check_ascending_ties, lambda e: 0.1, "test table[0] is 0.1, wanted 0.6"),
+    (check_ascending_ties, lambda e: 0.6, "test table[1] is 0.6, wanted"),
+    (check_ascending_ties, lambda e: rising(e) / len(e), "by the number of rows"),
+    (check_ascending_ties, lambda e: ascending(e) if len(e) > 9 else 0.6, "test table[2] is 0.6"),
+    (check_ascending_ties, lambda e: round(ascending(e), 2), "test table[1]"),
     (check_frequent_items, lambda s, n: counts(s, s.dataset.events) >= n, "whole file"),
     (check_frequent_items, lambda s, n: counts(s, s.train) > n, "exactly `least`"),
     (check_frequent_items, lambda s, n: s.train_items, "however rare"),
-    (check_frequent_items, lambda s, n: frequent(s, n)[1:], "wanted bool of shape"),
-    (check_frequent_items, lambda s, n: counts(s, s.train), "wanted bool of shape"),
+    (check_frequent_items, lambda s, n: frequent(s, n)[1:], "one place for each item and for 0"),
+    (check_frequent_items, lambda s, n: counts(s, s.train), "wanted truth values"),
     (check_frequent_items, padded, "padding"),
     (check_frequent_items, lambda s, n: counts(s, s.train) >= n, "least = 0"),
+    (check_frequent_items, lambda s, n: frequent(s, 5), "wrongly in or out"),
+    (check_frequent_items, ignores_the_future, "wrongly in or out"),
+    (
+        check_frequent_items,
+        lambda s, n: counts(s, s.dataset.events[: len(s.train)]) >= max(n, 1),
+        "wrongly in or out",
+    ),
+    (check_frequent_items, lambda s, n: frequent(s, n).astype(int), "wanted truth values"),
     (
         check_frequent_items,
         lambda s, n: np.append(frequent(s, n)[1:], False),
@@ -326,6 +389,9 @@ WRONG = [
     (check_reads_the_test, {"B", "F"}, "look at E"),
     (check_reads_the_test, {"B", "C", "E", "F"}, "look at C"),
     (check_reads_the_test, {"G"}, "set of letters"),
+    (check_reads_the_test, {"E", "F"}, "look at B"),
+    (check_reads_the_test, "ABEF", "look at A"),
+    (check_reads_the_test, {"B", "D", "E", "F"}, "look at D"),
     (check_users_needed, lambda m, s, x: math.sqrt(needed(m, s, x)), "square your result"),
     (check_users_needed, lambda m, s, x: math.ceil((s / x) ** 2), "number of settings"),
     (
@@ -340,8 +406,18 @@ WRONG = [
         lambda m, s, x: math.ceil(2 * math.log(m) * (s / x) ** 2),
         "rough bound",
     ),
-    (check_users_needed, lambda m, s, x: 7, "users are needed"),
+    (check_users_needed, lambda m, s, x: 7, "number of users is 7, wanted"),
+    (check_users_needed, lambda m, s, x: needed(50, s, x), "number of users is"),
+    (check_users_needed, lambda m, s, x: round((exact(m) * s / x) ** 2 + 0.6), "users is close"),
+    (check_users_needed, lambda m, s, x: needed(m, s * s, x), "number of users is"),
     (check_lets_the_test_in, {"A", "F"}, "look at D"),
     (check_lets_the_test_in, {"A", "C", "D", "F"}, "look at C"),
     (check_lets_the_test_in, {"A", "D", "E", "F"}, "look at E"),
+    (check_lets_the_test_in, {"A", "B", "D", "F"}, "look at B"),
+    (check_lets_the_test_in, {"D", "F"}, "look at A"),
+    (check_lets_the_test_in, "AD", "look at F"),
+]
+ARGUED = [
+    (check_ascending_ties, "1 -> 0", "the first row has nothing before it and is no tie"),
+    (check_frequent_items, "0 -> -1", "item 0 never occurs, so that its count is 0 already"),
 ]
