@@ -1,68 +1,91 @@
 """Checkers of lesson 16, ODE-RNN."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from exercises.checking import Wrong, compare_letters, exercise, same, want_array
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3 import elapsed_hours
 
 START = 1_700_000_000
 
 
-def _flow(z: Tensor, hours: float) -> Tensor:
-    """Turns the two numbers about a point that is not zero, and draws them in; an hour is enough to
-    see it.
+def _flow(z: Tensor, hours: float, speed: float = 0.7) -> Tensor:
+    """Turns each pair of numbers about a point that is not zero, and draws them in; an hour is
+    enough to see it. In any precision.
     """
-    angle = torch.tensor(0.7 * float(hours))
+    pairs = torch.as_tensor(z).unflatten(-1, (-1, 2))
+    angle = torch.tensor(speed * float(hours), dtype=pairs.dtype)
     turn = torch.stack(
-        [torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])]
+        [torch.stack([angle.cos(), angle.sin()]), torch.stack([-angle.sin(), angle.cos()])]
     )
-    centre = torch.tensor([0.3, -0.2])
-    return centre + torch.exp(-0.05 * angle) * (turn @ (z - centre))
+    centre = torch.tensor([0.3, -0.2], dtype=pairs.dtype)
+    return (centre + torch.exp(-0.05 * angle) * ((pairs - centre) @ turn)).flatten(-2)
 
 
-def _jump(z: Tensor, x: Tensor) -> Tensor:
-    return torch.tanh(0.8 * z + x) + 0.1  # not zero for a zero state and a zero input
+def _jump(z: Tensor, x: Tensor, kept: float = 0.8) -> Tensor:
+    """Not zero for a zero state and a zero input."""
+    return torch.tanh(kept * torch.as_tensor(z) + torch.as_tensor(x)) + 0.1
 
 
-def _walk(inputs: Tensor, hours: list[float], order: str = "flow, jump") -> Tensor:
+def _walk(
+    inputs: Tensor, hours: list[float], order: str = "flow, jump", flow=_flow, jump=_jump
+) -> Tensor:
     """States after each event, with these hours before each event (after it, for the order "jump,
     flow").
     """
-    z, states = torch.zeros(2), []
+    z, states = torch.zeros(inputs.shape[1]), []
     for x, wait in zip(inputs, hours, strict=True):
-        z = _jump(_flow(z, wait), x) if order == "flow, jump" else _flow(_jump(z, x), wait)
+        z = jump(flow(z, wait), x) if order == "flow, jump" else flow(jump(z, x), wait)
         states.append(z)
     return torch.stack(states)
+
+
+HISTORIES = (  # seconds of the events, width of the state
+    ([0, 40, 7_200, 7_200, 20_000], 2),
+    ([9_000, 9_300, 30_000, 31_000, 31_001, 90_000, 91_800], 4),
+    ([500], 4),
+    ([0, 5_000], 2),
+)
+CLOSE = 1e-4  # several steps in single precision, in any order
 
 
 @exercise(points=4, minutes=20)
 def check_ode_rnn(answer) -> None:
     """16.1: flow over the gap, then jump, event by event."""
-    inputs = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
-    seconds = [0, 40, 7_200, 7_200, 20_000]
-    times = START + torch.tensor(seconds)
-    gaps = [0.0] + [(b - a) / 3600 for a, b in zip(seconds, seconds[1:], strict=False)]
-    got = answer(_flow, _jump, inputs, times)
-    if isinstance(got, Tensor) and got.shape == (2,):
-        raise Wrong(
-            "only the last state is returned; wanted are the states after all events, [L, w]"
-        )
-    want_tensor(got, (5, 2))
-    rough = times.float().diff(prepend=times[:1].float()).tolist()
+    for seconds, width in HISTORIES:
+        length = len(seconds)
+        inputs = torch.randn(length, width, generator=torch.Generator().manual_seed(width))
+        times = START + torch.tensor(seconds)
+        gaps = [0.0] + [(b - a) / 3600 for a, b in zip(seconds, seconds[1:], strict=False)]
+        got = answer(_flow, _jump, inputs, times)
+        if want_array(got, "the answer").shape == (width,):
+            raise Wrong(
+                "only the last state is returned; wanted are the states after all events, [L, w]"
+            )
+        want_array(got, "the answer", shape=(length, width), kind="float")
+        _compare_states(got, inputs, times, gaps)
+    other = (lambda z, hours: _flow(z, hours, 0.2)), (lambda z, x: _jump(z, x, 0.3))
+    want = _walk(inputs, gaps, flow=other[0], jump=other[1])
+    if not same(answer(*other, inputs, times), want, CLOSE):
+        raise Wrong("with another flow and another jump it is wrong: call those that are handed in")
+
+
+def _compare_states(got, inputs: Tensor, times: Tensor, gaps: list[float]) -> None:
     moves = _walk(inputs, gaps)
-    before, z = [], torch.zeros(2)
+    rough = times.float().diff(prepend=times[:1].float()).tolist()
+    before, z = [], torch.zeros(inputs.shape[1])
     for state, wait in zip(moves, gaps, strict=True):
         before.append(_flow(z, wait))
         z = state
     known = {
-        "nothing flows: the gaps are not used": _walk(inputs, [0.0] * 5),
+        "nothing flows: the gaps are not used": _walk(inputs, [0.0] * len(gaps)),
         "the gap is passed in seconds; flow wants hours": _walk(
             inputs, [3600 * gap for gap in gaps]
         ),
         "it moves by the time since the first event; the gap since the previous event is wanted": (
-            _walk(inputs, [second / 3600 for second in seconds])
+            _walk(inputs, ((times - times[0]) / 3600).tolist())
         ),
         "it jumps first and flows afterwards, over the gap BEFORE the event": _walk(
             inputs, gaps, "jump, flow"
@@ -79,13 +102,15 @@ def check_ode_rnn(answer) -> None:
         "float32 holds unix seconds to the nearest 128 only: subtract the integers first, then divide": _walk(
             inputs, [gap / 3600 for gap in rough]
         ),
+        "the inputs are taken in reverse order": _walk(inputs.flip(0), gaps),
+        "the states come out in reverse order": moves.flip(0),
     }
-    if torch.allclose(got, moves, atol=1e-4):
+    if same(got, moves, CLOSE):
         return
     for reason, value in known.items():
-        if torch.allclose(got, value, atol=1e-4):
+        if same(got, value, CLOSE):
             raise Wrong(reason)
-    if not torch.allclose(got[0], moves[0], atol=1e-4):
+    if not same(want_array(got)[0], moves[0], CLOSE):
         raise Wrong(
             "the first state is wrong: before the first event nothing flows; it is jump(zeros,"
             " inputs[0])"
@@ -112,61 +137,72 @@ def _user(**options):
     return model, state
 
 
+READERS = {  # what the model is, how many hours after the last event it is asked
+    "autonomous": ({}, (0, 1, 2, 24)),
+    "attractor": ({"flow": "attractor"}, (5, 30, 1)),
+    "gap_feature": ({"flow": "gap_feature", "size": "light"}, (3, 0.5, 60, 2, 9)),  # needs all rows
+    "one moment": ({"flow": "attractor"}, (7,)),
+}
+
+
 @exercise(points=3, minutes=12)
 def check_read_at(answer) -> None:
     """16.2: one user's state, read at several moments with one call."""
-    for options in ({}, {"flow": "attractor"}):
+    for options, hours in READERS.values():
         model, state = _user(**options)
-        moments = START + 90_000 + torch.tensor([0, 3_600, 7_200, 86_400])
-        kept, calls, steps, read, step = (
-            [part.clone() for part in state if part is not None],
-            [],
-            [],
-            model.read,
-            model.step,
-        )
-        model.read = lambda *args, read=read, calls=calls: (calls.append(args), read(*args))[1]
-        model.step = lambda *args, step=step, steps=steps: (steps.append(args), step(*args))[1]
+        moments = START + 90_000 + (3600 * torch.tensor(hours)).long()
+        rows, read, step, calls, steps = len(hours), model.read, model.step, [], []
+        model.read = lambda *args, read=read, calls=calls, **named: (
+            calls.append((*args, *named.values())),
+            read(*args, **named),
+        )[1]
+        model.step = lambda *args, step=step, steps=steps, **named: (
+            steps.append(args),
+            step(*args, **named),
+        )[1]
         with torch.no_grad():
-            got = answer(model, state, moments)
+            try:
+                got = answer(model, state, moments)
+            except Wrong:
+                if calls and len(calls[-1][0].fast) != rows > 1:
+                    raise Wrong(
+                        f"model.read gets a state of {len(calls[-1][0].fast)} row(s) and {rows}"
+                        " moments, which this flow cannot bring together: make a row of the state"
+                        " for each moment"
+                    ) from None
+                raise
             want = torch.cat([read(state, moment[None]) for moment in moments])
-            still = torch.cat([read(state)] * 4)
-            later = read(state._replace(times=state.times + 90_000), moments[:1]).expand(4, -1)
+            still = torch.cat([read(state)] * rows)
+            later = read(state._replace(times=state.times + 90_000), moments[:1]).expand(rows, -1)
         if steps:
             raise Wrong(
                 "model.step stores an event, and nothing has happened; reading needs model.read"
                 " alone"
             )
-        want_tensor(got, (4, 4))
-        if torch.allclose(got, still, atol=1e-5) or torch.allclose(got, later, atol=1e-5):
-            raise Wrong("all moments give the same: pass the moments to model.read as query_times")
-        if any(
-            not torch.equal(a, b)
-            for a, b in zip(kept, (part for part in state if part is not None), strict=True)
-        ):
-            raise Wrong(
-                "the stored state was changed; the next event of the user would start from the"
-                " wrong place"
-            )
-        if not torch.allclose(got, want, atol=1e-4):
-            if torch.allclose(got[0], want[0], atol=1e-4) and torch.allclose(
-                got[1], want[1], atol=1e-4
-            ):
-                raise Wrong(
-                    "the moments are read one after the other from a moved state; each must start"
-                    " at the last event"
-                )
-            if torch.allclose(got.flip(0), want, atol=1e-4):
-                raise Wrong("the moments come out in reverse order")
-            raise Wrong(
-                "row k must be model.read of the state as it is stored, at moment k; keep"
-                " state.times, expand the rows"
-            )
+        want_array(got, shape=(rows, 4), kind="float")
+        if not same(got, want, CLOSE):
+            _name_the_reading(want_array(got), want, (still, later))
         if len(calls) != 1:
             raise Wrong(
-                f"right, but with {len(calls)} calls of model.read; make {len(moments)} rows of the"
+                f"right, but with {len(calls)} calls of model.read; make {rows} rows of the"
                 " state and call it once"
             )
+
+
+def _name_the_reading(got, want: Tensor, constant: tuple[Tensor, Tensor]) -> None:
+    if any(same(got, one, CLOSE) for one in constant):
+        raise Wrong("all moments give the same: pass the moments to model.read as query_times")
+    if same(got[::-1], want, CLOSE):
+        raise Wrong("the moments come out in reverse order")
+    if same(got[0], want[0], CLOSE) and len(got) > 1 and same(got[1], want[1], CLOSE):
+        raise Wrong(
+            "the moments are read one after the other from a moved state; each must start"
+            " at the last event"
+        )
+    raise Wrong(
+        "row k must be model.read of the state as it is stored, at moment k; keep"
+        " state.times, expand the rows"
+    )
 
 
 def _sealed_models():
@@ -338,12 +374,60 @@ def wrong_start(model, state, moments):
     )
 
 
+def in_numpy(flow, jump, inputs, times):
+    states = np.zeros(inputs.shape)
+    z = states[0]
+    for i, hours in enumerate(np.diff(times.numpy(), prepend=times[:1].numpy()) / 3600):
+        z = states[i] = jump(flow(z, hours=hours), x=inputs[i])
+    return states
+
+
+def in_double(flow, jump, inputs, times):
+    z, states = inputs.new_zeros(inputs.shape[1], dtype=torch.double), []
+    gaps = times.diff(prepend=times[:1]).double() / 3600
+    for x, wait in zip(inputs.double(), gaps, strict=True):
+        z = jump(flow(z, wait), x)
+        states.append(z.tolist())
+    return states
+
+
+def repeated(model, state, moments):
+    parts = [None if part is None else torch.cat([part] * len(moments)) for part in state]
+    return model.read(type(state)(*parts), query_times=moments).numpy()
+
+
+def picked(model, state, moments):
+    rows = torch.zeros_like(moments)
+    many = {name: part[rows] for name, part in state._asdict().items() if part is not None}
+    return model.read(state=state._replace(**many), query_times=moments).double()
+
+
+def at_most_four(model, state, moments):
+    return read_at(model, state, moments[:4])
+
+
+def reads_seconds_since(model, state, moments):
+    return read_at(model, state, moments - state.times)
+
+
+def goal_of_one_row(model, state, moments):
+    return read_at(model, state._replace(slow=None), moments)
+
+
 RIGHT = [
     (check_ode_rnn, ode_rnn),
+    (check_ode_rnn, in_numpy),
+    (check_ode_rnn, in_double),
     (check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t - t[0])),
     (check_read_at, read_at),
+    (check_read_at, repeated),
+    (check_read_at, picked),
     (check_leaking, {"B", "D", "F"}),
+    (check_leaking, "b, d, f"),
+    (check_leaking, ["F", "D", "B"]),
     (check_sentences, ["A", "C", "F"]),
+    (check_sentences, "ACF"),
+    (check_sentences, frozenset("ACF")),
 ]
 WRONG = [
     (
@@ -380,12 +464,34 @@ WRONG = [
     (check_ode_rnn, no_jump_at_first, "first state is wrong"),
     (check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t, unit=60), "it differs from"),
     (
+        check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(
+            f, j, x, t, gap=lambda t, i: (t[i] - t[i - 1]).item() // 3600 * 3600
+        ),
+        "it differs from",
+    ),
+    (
+        check_ode_rnn,
+        lambda f, j, x, t: ode_rnn(
+            f, j, x, t, gap=lambda t, i: (t[i] - t[i - 1]).clamp(min=60).item()
+        ),
+        "it differs from",
+    ),
+    (check_ode_rnn, lambda f, j, x, t: ode_rnn(_flow, _jump, x, t), "those that are handed in"),
+    (check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x.flip(0), t), "reverse order"),
+    (check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x[:, :2], t), "shape (7, 2), wanted (7, 4)"),
+    (check_ode_rnn, lambda f, j, x, t: ode_rnn(f, j, x, t) * 1.001, "first state is wrong"),
+    (check_read_at, lambda m, s, t: m.read(s, t), "a row of the state for each moment"),
+    (check_read_at, at_most_four, "shape (4, 4), wanted (5, 4)"),
+    (check_read_at, reads_seconds_since, "all moments give the same"),
+    (check_read_at, goal_of_one_row, "it raised"),
+    (
         check_read_at,
         lambda m, s, t: m.read(s).expand(len(t), -1),
         "all moments give the same",
     ),
     (check_read_at, with_a_pad, "model.step stores an event"),
-    (check_read_at, spoils, "stored state was changed"),
+    (check_read_at, spoils, "argument `state` in place"),
     (check_read_at, lambda m, s, t: read_at(m, s, t.flip(0)), "reverse order"),
     (check_read_at, chained, "one after the other"),
     (check_read_at, wrong_start, "row k must be"),
@@ -396,9 +502,15 @@ WRONG = [
     (check_leaking, {"A", "B", "D", "F"}, "look at A"),
     (check_leaking, {"B", "C", "D", "F"}, "look at C"),
     (check_leaking, {"B", "D", "E", "F"}, "look at E"),
+    (check_leaking, set("ABCDEF"), "look at A"),
+    (check_leaking, set(), "look at B"),
+    (check_leaking, {"B", "F"}, "look at D"),
     (check_leaking, 3, "set of letters"),
     (check_sentences, {"A", "B", "C", "F"}, "look at B"),
     (check_sentences, {"A", "C", "D", "F"}, "look at D"),
     (check_sentences, {"A", "C", "E", "F"}, "look at E"),
     (check_sentences, {"A", "C"}, "look at F"),
+    (check_sentences, {"C", "F"}, "look at A"),
+    (check_sentences, {"A", "F"}, "look at C"),
+    (check_sentences, {"A", "C", "F", "G"}, "set of letters"),
 ]

@@ -3,12 +3,29 @@
 import math
 from operator import methodcaller
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    told_apart,
+    want_array,
+    want_truth,
+    want_whole,
+)
 
 HOUR = 3600
+
+
+RELAXED = (  # hours of the gaps, half-lives, in which precision
+    ([0, 1 / 60, 1, 30, 2000], [0.5, 24.0, 500.0], torch.double),
+    ([7, 0.25, 90], [3.0, 40.0, 1.5], torch.float),  # as many rows as coordinates
+    ([400], [0.1, 700.0], torch.double),
+)
 
 
 @exercise(points=4, minutes=20)
@@ -16,14 +33,24 @@ def check_attractor_step(answer) -> None:
     """17.1: states relax towards goals, gaps in seconds, one half-life in hours for each
     coordinate.
     """
-    generator = torch.Generator().manual_seed(0)
-    state, goal = torch.randn(2, 5, 3, generator=generator, dtype=torch.double)
-    half_life = torch.tensor([0.5, 24.0, 500.0], dtype=torch.double)
-    seconds = torch.tensor([0, 60, HOUR, 30 * HOUR, 2000 * HOUR], dtype=torch.double)
-    got = answer(state.clone(), goal.clone(), seconds.clone(), half_life.clone())
-    want_tensor(got, (5, 3), name="the states")
-    lives = seconds[:, None] / HOUR / half_life  # [5, 3]: half-lives that have passed
+    for hours, lives, dtype in RELAXED:
+        shape = len(hours), len(lives)
+        generator = torch.Generator().manual_seed(shape[0])
+        state, goal = torch.randn(2, *shape, generator=generator, dtype=torch.double).to(dtype)
+        seconds, half_life = HOUR * torch.tensor(hours, dtype=dtype), torch.tensor(lives).to(dtype)
+        got = answer(state, goal, seconds, half_life)
+        want_array(got, "the answer", shape=shape, kind="float")
+        _compare_relaxed(got, state.double(), goal.double(), seconds.double(), half_life.double())
+
+
+def _compare_relaxed(
+    got, state: Tensor, goal: Tensor, seconds: Tensor, half_life: Tensor, close: float = 2e-6
+) -> None:
+    lives = seconds[:, None] / HOUR / half_life  # [B, w]: half-lives that have passed
     kept, distance = 2**-lives, state - goal
+    want = goal + kept * distance
+    if same(got, want, close):
+        return
     known = {
         "the half-lives are in hours and the gaps in seconds: bring them to one unit": (
             goal + 2 ** (-lives * HOUR) * distance
@@ -46,23 +73,29 @@ def check_attractor_step(answer) -> None:
         "all coordinates fade alike; each has a half-life of its own": (
             goal + kept[:, :1] * distance
         ),
+        "all rows wait equally long here; each has a gap of its own": goal + kept[:1] * distance,
     }
-    for reason, value in known.items():
-        if torch.allclose(got.double(), value, atol=1e-6, rtol=1e-6):
-            raise Wrong(reason)
-    want = goal + kept * distance
-    off = (got.double() - want).abs()
-    if not off.max() < 1e-6:  # NaN is wrong, too
-        row, column = divmod(int(off.nan_to_num(math.inf).argmax()), 3)
-        raise Wrong(
-            f"after {seconds[row]:.0f} s and with a half-life of {half_life[column]:g} h the state"
-            f" must be {want[row, column]:.4f}, yours is {got[row, column]:.4f}"
+    if len(state) == len(half_life):
+        known["each gap belongs to a row: seconds[:, None], or it meets the coordinates"] = (
+            goal + 2 ** (-seconds / HOUR / half_life) * distance
         )
+    for reason, value in known.items():
+        if same(got, value, close):
+            raise Wrong(reason)
+    got = want_array(got)
+    off = np.nan_to_num(np.abs(got - want.numpy()), nan=math.inf)
+    row, column = np.unravel_index(off.argmax(), off.shape)
+    yours, right = told_apart(float(got[row, column]), float(want[row, column]))
+    raise Wrong(
+        f"after {seconds[row]:.0f} s and with a half-life of {half_life[column]:g} h the state"
+        f" must be {right}, yours is {yours}"
+    )
 
 
 class _Patchwork(nn.Module):
-    """Parameters of every kind: used, half used, idle, frozen, multiplied by 0, and one used
-    twice."""
+    """Parameters of every kind: used, half used, idle, frozen, multiplied by 0, used twice, shared,
+    with a gradient that is tiny, negative or of sum 0.
+    """
 
     def __init__(self):
         super().__init__()
@@ -71,11 +104,45 @@ class _Patchwork(nn.Module):
         self.idle = nn.Linear(4, 7)
         self.frozen = nn.Linear(4, 4, bias=False).requires_grad_(False)
         self.silent = nn.Linear(4, 11)  # enters the loss times 0
+        self.tied = nn.Linear(4, 4, bias=False)
+        self.tied.weight = self.used.weight  # one parameter under two names
+        self.opposed = nn.Parameter(torch.ones(13))  # its gradient: 1, -1 and 0 else
+        self.faint = nn.Parameter(torch.ones(17))  # its gradient: 1e-9 everywhere
+        self.falling = nn.Parameter(torch.ones(19))  # its gradient: -1 everywhere
 
     def forward(self) -> Tensor:
         x = self.items(torch.tensor([3, 8]))
-        hidden = torch.tanh(self.used(self.used(x)) + self.frozen(x))
-        return hidden.sum() + 0 * self.silent(x).sum()
+        hidden = torch.tanh(self.used(self.tied(x)) + self.frozen(x))
+        own = self.opposed[0] - self.opposed[1] + 1e-9 * self.faint.sum() - self.falling.sum()
+        return hidden.sum() + 0 * self.silent(x).sum() + own
+
+
+ITEMS, USED, IDLE, FROZEN, SILENT, OPPOSED, FAINT, FALLING = 200, 20, 35, 16, 55, 13, 17, 19
+LIVE = ITEMS + USED + OPPOSED + FAINT + FALLING
+MISCOUNTS = {  # what a wrong count gives for the test module
+    LIVE + IDLE + FROZEN + SILENT: "this counts all parameters, idle and frozen ones, too",
+    LIVE + IDLE + SILENT: (
+        "this counts what may learn, or what an earlier call has left: clear the gradients"
+        " before, and look at them after"
+    ),
+    LIVE + SILENT: (
+        "a gradient that is 0 everywhere teaches nothing: look at its entries, it is not enough"
+        " that it exists"
+    ),
+    LIVE + IDLE: "gradients of an earlier call are still in the module: clear them first",
+    8 + USED + 2 + FAINT + FALLING: (
+        "this counts entries of gradients; a table of which some rows occur is live as a whole"
+    ),
+    6: "this counts tensors; count the numbers in them",
+    LIVE - ITEMS: "the item table is missing: it is live as a whole, even if only some rows occur",
+    LIVE - ITEMS - OPPOSED: (
+        "one entry that is not 0 is enough: a table of which some rows occur is live as a whole"
+    ),
+    LIVE - OPPOSED: "entries of opposite sign cancel in a sum: look at each entry of a gradient",
+    LIVE - FALLING: "a negative gradient is one, too: ask whether an entry is not 0",
+    LIVE - FAINT: "a gradient of 1e-9 is small, yet not 0",
+    LIVE + 16: "a parameter with two names is one: module.parameters() gives it once",
+}
 
 
 @exercise(points=3, minutes=15)
@@ -85,37 +152,17 @@ def check_live_parameters(answer) -> None:
     module = _Patchwork()
     # an earlier call, whose gradients are still there
     (module() + module.idle(torch.ones(4)).sum()).backward()
-    got = answer(module, methodcaller("forward"))
-    if isinstance(got, Tensor):
-        got = got.item()
-    sizes = {
-        name: sum(p.numel() for p in part.parameters()) for name, part in module.named_children()
-    }
-    want = sizes["items"] + sizes["used"]
-    known = {
-        sum(sizes.values()): "this counts all parameters, idle and frozen ones, too",
-        sum(sizes.values()) - sizes["frozen"]: (
-            "this counts what may learn, or what an earlier call has left: clear the gradients"
-            " before, and look at them after"
-        ),
-        want + sizes["silent"]: (
-            "a gradient that is 0 everywhere teaches nothing: look at its entries, it is not enough"
-            " that it exists"
-        ),
-        want
-        + sizes["idle"]: "gradients of an earlier call are still in the module: clear them first",
-        sizes["used"] + 2 * 4: (
-            "this counts entries of gradients; a table of which some rows occur is live as a whole"
-        ),
-        3: "this counts tensors; count the numbers in them",
-        sizes[
-            "used"
-        ]: "the item table is missing: it is live as a whole, even if only some rows occur",
-    }
-    if got in known:
-        raise Wrong(known[got])
-    if got != want:
-        raise Wrong(f"for the test module it is {want}, yours is {got}")
+    got = want_whole(answer(module, methodcaller("forward")), "the number of parameters")
+    if got != LIVE:
+        raise Wrong(MISCOUNTS.get(got, f"for the test module it is {LIVE}, yours is {got}"))
+    other = _Patchwork()
+    other.used.bias.requires_grad_(False)
+    got = want_whole(answer(other, methodcaller("second")), "the number")
+    if got != USED - 4:
+        raise Wrong(
+            f"for a loss that uses only one matrix of {USED - 4} numbers, yours is {got}: call"
+            " loss(module), and let nothing stay of the call before"
+        )
 
 
 def _residual(z: Tensor, t: Tensor) -> Tensor:
@@ -134,9 +181,17 @@ def _only_doubling(z: Tensor, t: Tensor) -> Tensor:
 
 
 def _one_coordinate(z: Tensor, t: Tensor) -> Tensor:
+    """One state in fifteen, by a hundredth: the mean difference is below 1e-4."""
     faded = z * torch.exp(-0.05 * t)[:, None]
-    last = torch.where(z[:, 3] > 1.8, z[:, 3] / (1 + 0.05 * t), faded[:, 3])
+    last = faded[:, 3] + torch.where(z[:, 3] > 1.5, 0.01 * t / (1 + t), 0)
     return torch.cat([faded[:, :3], last[:, None]], dim=1)
+
+
+def _one_side(sign: int, z: Tensor, t: Tensor) -> Tensor:
+    """Cheats where the first coordinate has this sign, by as much up as down."""
+    bent = torch.where(sign * z[:, 0] > 0, 0.2 * t / (1 + t), 0)
+    off = torch.stack([0 * bent, bent, -bent, 0 * bent], dim=1)
+    return z * torch.exp(-0.05 * t)[:, None] + off
 
 
 CANDIDATES = {  # name, the map, is it a flow, what to say to who errs
@@ -179,7 +234,40 @@ CANDIDATES = {  # name, the map, is it a flow, what to say to who errs
     "a map that cheats in one coordinate of few states": (
         _one_coordinate,
         False,
-        "try many states and look at the largest difference, not at a mean",
+        "try many states, look at the largest difference, not at a mean, and ask for nearly six digits",
+    ),
+    "a map that cheats where the first coordinate is positive": (
+        lambda z, t: _one_side(1, z, t),
+        False,
+        "try many states, and let differences of opposite sign not cancel",
+    ),
+    "a map that cheats where the first coordinate is negative": (
+        lambda z, t: _one_side(-1, z, t),
+        False,
+        "try many states, and let differences of opposite sign not cancel",
+    ),
+    "a drift that slows down": (
+        lambda z, t: z + 0.1 * t.sqrt()[:, None],
+        False,
+        "two parts lead farther than the whole; take the absolute value of a difference",
+    ),
+    "a drift that speeds up": (
+        lambda z, t: z + 0.01 * t[:, None] ** 1.5,
+        False,
+        "the whole leads farther than two parts; take the absolute value of a difference",
+    ),
+    "a rotation in the first two coordinates": (
+        lambda z, t: torch.stack(
+            [
+                z[:, 0] * t.cos() - z[:, 1] * t.sin(),
+                z[:, 0] * t.sin() + z[:, 1] * t.cos(),
+                z[:, 2],
+                z[:, 3],
+            ],
+            dim=1,
+        ),
+        True,
+        "a flow need not come to rest",
     ),
     "a fading whose clock starts again at every call": (
         lambda z, t: z * torch.exp(-0.01 * t**2)[:, None],
@@ -193,11 +281,7 @@ CANDIDATES = {  # name, the map, is it a flow, what to say to who errs
 def check_is_flow(answer) -> None:
     """17.3: tell flows from maps that only look like one."""
     for name, (evolve, want, hint) in CANDIDATES.items():
-        got = answer(evolve)
-        if isinstance(got, Tensor):
-            got = got.item() if got.numel() == 1 else got
-        if not isinstance(got, bool):
-            raise Wrong(f"it must return True or False, got a {type(got).__name__}")
+        got = want_truth(answer(evolve), "the answer")
         if got != want:
             raise Wrong(f"you say {got} to {name}; {hint}")
 
@@ -252,6 +336,89 @@ def detector(evolve, longest=100.0, equal=False, tolerance=1e-4, mean=False):
     return bool((off.mean() if mean else off.max()) < tolerance)
 
 
+def by_interpolation(state, goal, seconds, half_life):
+    weight = 1 - torch.exp2(-torch.outer(seconds / HOUR, 1 / half_life))
+    return (1 - weight) * state + weight * goal
+
+
+def in_numpy(state, goal, seconds, half_life):
+    state, goal, seconds, half_life = (
+        part.numpy().astype(float) for part in (state, goal, seconds, half_life)
+    )
+    rate = np.log(2) / half_life
+    return (goal + np.exp(-rate * seconds[:, None] / 3600) * (state - goal)).tolist()
+
+
+def by_autograd(module, loss):
+    learning = [p for p in module.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss(module), learning, allow_unused=True)
+    found = zip(learning, gradients, strict=True)
+    return np.int64(sum(p.numel() for p, g in found if g is not None and (g != 0).any()))
+
+
+def kept_apart(module, loss):
+    """Counts as a tensor and leaves the gradients as they were."""
+    before = [p.grad for p in module.parameters()]
+    module.zero_grad()
+    loss(module).backward()
+    count = torch.tensor(0)
+    for p, old in zip(module.parameters(), before, strict=True):
+        count += 0 if p.grad is None or not p.grad.any() else p.numel()
+        p.grad = old
+    return count
+
+
+def where(module, loss, test, parameters=lambda module: module.parameters()):
+    """Counts the parameters whose gradient passes the test."""
+    module.zero_grad()
+    loss(module).backward()
+    return sum(p.numel() for p in parameters(module) if p.grad is not None and test(p.grad))
+
+
+def by_halves_of_many(evolve):
+    """Three parts instead of two, in a loop, relative to the size; a bool of numpy."""
+    torch.manual_seed(5)
+    worst = 0.0
+    for longest in (1, 10, 40):
+        start = 2 * torch.randn(300, 4).double()
+        parts = longest * torch.rand(3, 300).double()
+        z = start
+        for part in parts:
+            z = evolve(z, part)
+        off = (evolve(start, parts.sum(0)) - z).abs() / (1 + start.abs())
+        worst = max(worst, off.max().item())
+    return np.bool_(worst < 1e-4)
+
+
+def all_close(evolve):
+    torch.manual_seed(8)
+    start, first, second = torch.randn(2000, 4), 50 * torch.rand(2000), 20 * torch.rand(2000)
+    start, first, second = start.double(), first.double(), second.double()
+    off = (evolve(start, first + second) - evolve(evolve(start, first), second)).abs()
+    return (off < 1e-4).all()
+
+
+def one_case(evolve):
+    start = torch.tensor([[0.5, -1.0, 2.0, 2.5]], dtype=torch.double)
+    first, second = torch.tensor([[30.0], [7.0]], dtype=torch.double)
+    off = evolve(start, first + second) - evolve(evolve(start, first), second)
+    return bool(off.abs().max() < 1e-4)
+
+
+def signed(evolve):
+    torch.manual_seed(8)
+    start, first, second = torch.randn(500, 4), 50 * torch.rand(500), 20 * torch.rand(500)
+    off = evolve(start, first + second) - evolve(evolve(start, first), second)
+    return bool(off[:, :3].sum(1).abs().max() < 1e-4 and off[:, 3].abs().max() < 1e-4)
+
+
+def one_sign(evolve, sign):
+    torch.manual_seed(8)
+    start, first, second = torch.randn(500, 4), 50 * torch.rand(500), 20 * torch.rand(500)
+    off = evolve(start, first + second) - evolve(evolve(start, first), second)
+    return bool((sign * off).max() < 1e-4)
+
+
 def identity_only(evolve):
     start = torch.randn(100, 4, dtype=torch.double)
     return torch.allclose(evolve(start, torch.zeros(100, dtype=torch.double)), start, atol=1e-5)
@@ -259,9 +426,17 @@ def identity_only(evolve):
 
 RIGHT = [
     (check_attractor_step, relax),
+    (check_attractor_step, by_interpolation),
+    (check_attractor_step, in_numpy),
     (check_live_parameters, live),
+    (check_live_parameters, by_autograd),
+    (check_live_parameters, kept_apart),
     (check_is_flow, detector),
+    (check_is_flow, by_halves_of_many),
+    (check_is_flow, all_close),
     (check_supported, {"B", "D", "E"}),
+    (check_supported, "B, D, E"),
+    (check_supported, ["E", "D", "B"]),
 ]
 WRONG = [
     (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=1), "one unit"),
@@ -296,6 +471,25 @@ WRONG = [
         "the state must be",
     ),
     (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h)[0], "shape"),
+    (check_attractor_step, lambda z, g, s, h: relax(z, g, s[:1], h), "gap of its own"),
+    (
+        check_attractor_step,
+        lambda z, g, s, h: (
+            g + 2 ** (-s / HOUR / h if len(s) == len(h) else -s[:, None] / HOUR / h) * (z - g)
+        ),
+        "belongs to a row",
+    ),
+    (
+        check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s.clamp(max=24 * HOUR), h),
+        "the state must be",
+    ),
+    (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h) * 1.001, "the state must be"),
+    (
+        check_attractor_step,
+        lambda z, g, s, h: z.lerp_(g, 1 - 2 ** (-s[:, None] / HOUR / h)),
+        "argument `z` in place",
+    ),
     (
         check_live_parameters,
         lambda m, f: sum(p.numel() for p in m.parameters()),
@@ -315,11 +509,35 @@ WRONG = [
     ),
     (check_live_parameters, lambda m, f: live(m, f, entries=True), "live as a whole"),
     (check_live_parameters, tensors, "counts tensors"),
+    (check_live_parameters, lambda m, f: where(m, f, lambda g: g.sum() != 0), "opposite sign"),
+    (check_live_parameters, lambda m, f: where(m, f, lambda g: g.max() > 0), "a negative gradient"),
+    (check_live_parameters, lambda m, f: where(m, f, lambda g: g.all()), "one entry that is not 0"),
+    (
+        check_live_parameters,
+        lambda m, f: where(m, f, lambda g: not torch.allclose(g, torch.zeros(()))),
+        "small, yet not 0",
+    ),
+    (
+        check_live_parameters,
+        lambda m, f: where(
+            m, f, torch.any, lambda m: dict(m.named_parameters(remove_duplicate=False)).values()
+        ),
+        "two names",
+    ),
+    (check_live_parameters, lambda m, f: live(m, lambda m: m()), "call loss(module)"),
+    (check_live_parameters, lambda m, f: live(m, f) / 2, "a whole number is wanted"),
     (check_live_parameters, lambda m, f: 7, "yours is 7"),
     (check_is_flow, lambda e: detector(e, longest=5.0), "try long ones"),
     (check_is_flow, lambda e: detector(e, equal=True), "unequal length"),
     (check_is_flow, lambda e: detector(e, tolerance=1e-9), "too strict"),
     (check_is_flow, lambda e: detector(e, tolerance=5e-3, mean=True), "not at a mean"),
+    (check_is_flow, lambda e: detector(e, mean=True), "not at a mean"),
+    (check_is_flow, one_case, "try many states"),
+    (check_is_flow, signed, "opposite sign"),
+    (check_is_flow, lambda e: one_sign(e, 1), "two parts lead farther"),
+    (check_is_flow, lambda e: one_sign(e, -1), "the whole leads farther"),
+    (check_is_flow, lambda e: not detector(e), "you say False"),
+    (check_is_flow, lambda e: True, "two parts do not make"),
     (check_is_flow, identity_only, "two parts do not make the whole"),
     (check_is_flow, lambda e: False, "make the whole exactly"),
     (check_is_flow, lambda e: 1.0, "True or False"),
@@ -328,5 +546,8 @@ WRONG = [
     (check_supported, {"B", "E"}, "look at D"),
     (check_supported, {"B", "D"}, "look at E"),
     (check_supported, {"B", "D", "E", "F"}, "look at F"),
+    (check_supported, {"D", "E"}, "look at B"),
+    (check_supported, "ABCDEF", "look at A"),
+    (check_supported, [], "look at B"),
     (check_supported, {"Z"}, "set of letters"),
 ]

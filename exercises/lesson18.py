@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import Wrong, compare_letters, exercise, want_number
 
 # model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right
 # one
@@ -22,7 +22,7 @@ SCORES = {
         0.01: ((0.09, 0.09, 0.09), 0.07),
     },
     "R": {
-        0.001: ((0.12, 0.03, 0.03), 0.05),
+        0.001: ((0.12, 0.005, 0.05), 0.05),
         0.003: ((0.06, 0.06, 0.06), 0.07),
         0.01: ((0.05, 0.08, 0.08), 0.06),
     },
@@ -54,6 +54,10 @@ def _unequal() -> dict[str, pd.DataFrame]:
     table = _trials()
     rate, seed, of_q = table["learning_rate"], table["seed"], table["model"] == "Q"
     moved = table.assign(learning_rate=rate.mask(of_q & (rate == 0.01), 0.02))
+    low, high = rate == 0.003, rate == 0.01
+    crossed = (low & (seed == 0) | high & (seed == 1)).where(
+        of_q, low & (seed == 1) | high & (seed == 0)
+    )
     return {
         "one model has tried fewer rates": table[~(of_q & (rate == 0.001))],
         "one model has fewer seeds at one rate": table[~(of_q & (rate == 0.01) & (seed == 2))],
@@ -61,7 +65,32 @@ def _unequal() -> dict[str, pd.DataFrame]:
         "one model has as many trials, but with another seed": table.assign(
             seed=seed.mask(of_q & (seed == 2), 7)
         ),
+        "one model has as many trials at each rate and with each seed, but other pairs of the two": (
+            table[~crossed]
+        ),
     }
+
+
+def _fair() -> list[tuple[pd.DataFrame, dict[str, float]]]:
+    """More tables that a fair tuner takes, and what it chooses."""
+    table = _trials()
+    part = table[(table["learning_rate"] != 0.003) | (table["seed"] == 1)]  # the same gaps for all
+    tie = (part["model"] == "Q") & (part["learning_rate"] == 0.01)
+    part = part.assign(valid=part["valid"] - 0.01 * tie)  # means of 1 and 3 equal scores may differ
+    other = pd.DataFrame(
+        [
+            ("Y", 0.1, 4, 0.3, 0.9),
+            ("X", 0.02, 4, 0.1, 0.2),
+            ("Y", 0.02, 4, 0.2, 0.3),
+            ("X", 0.1, 4, 0, 0),
+        ],
+        columns=table.columns,
+    )
+    return [
+        (part, {"P": 0.003, "Q": 0.003, "R": 0.01, "S": 0.003}),
+        (other, {"X": 0.02, "Y": 0.1}),
+        (other[other["model"] == "X"], {"X": 0.02}),
+    ]
 
 
 def _refuses(answer, table: pd.DataFrame) -> bool:
@@ -75,25 +104,31 @@ def _refuses(answer, table: pd.DataFrame) -> bool:
     return False
 
 
+def _rates(got, want: dict[str, float]) -> dict[str, float]:
+    if isinstance(got, pd.Series):
+        got = got.to_dict()
+    if not isinstance(got, dict) or set(got) != set(want):
+        raise Wrong(
+            f"it must return a dictionary with the models {', '.join(want)} as keys, got"
+            f" {str(got)[:80]}"
+        )
+    return {model: want_number(got[model], f"the rate of {model}") for model in want}
+
+
 @exercise(points=3, minutes=15)
 def check_choose(answer) -> None:
     """18.1: the rate with the best mean validation score, only where all had the same trials."""
     table = _trials()
     if _refuses(answer, table.copy()):
         raise Wrong("it refuses a table in which all models have tried the same rates and seeds")
-    got = answer(table.copy())
-    if isinstance(got, pd.Series):
-        got = got.to_dict()
-    if not isinstance(got, dict) or set(got) != set(WANT):
-        raise Wrong(
-            f"it must return a dictionary with the models {', '.join(WANT)} as keys, got"
-            f" {str(got)[:80]}"
-        )
-    got = {model: float(got[model]) for model in WANT}
+    got = _rates(answer(table.copy()), WANT)
     tried = ["model", "learning_rate"]
     others = {
         "the test part decides here; choose by the column valid": (
             table.groupby(tried)["test"].mean()
+        ),
+        "the last seed is left out; take the mean over all": (
+            table[table["seed"] < 2].groupby(tried)["valid"].mean()
         ),
         "the single best seed decides here; take the mean over the seeds": (
             table.groupby(tried)["valid"].max()
@@ -117,12 +152,11 @@ def check_choose(answer) -> None:
             "Q does equally well at 0.003 and 0.01: of equals take the lower rate, however the rows"
             " are ordered"
         )
-    for model, rate in WANT.items():
-        if got[model] != rate:
-            raise Wrong(
-                f"for {model} the best mean validation score is at {rate:g}, yours chooses"
-                f" {got[model]:g}"
-            )
+    _compare_rates(got, WANT)
+    for fair, want in _fair():
+        if _refuses(answer, fair.copy()):
+            raise Wrong("it refuses a table in which all models have tried the same pairs")
+        _compare_rates(_rates(answer(fair.copy()), want), want)
     for what, unfair in _unequal().items():
         try:
             refused = _refuses(answer, unfair.copy())
@@ -130,6 +164,15 @@ def check_choose(answer) -> None:
             raise Wrong(f"{what}: it must raise a ValueError, and {wrong}") from wrong
         if not refused:
             raise Wrong(f"{what}, and it chooses all the same; it must raise a ValueError")
+
+
+def _compare_rates(got: dict[str, float], want: dict[str, float]) -> None:
+    for model, rate in want.items():
+        if not math.isclose(got[model], rate, rel_tol=1e-5):  # a rate in single precision
+            raise Wrong(
+                f"for {model} the best mean validation score is at {rate:g}, yours chooses"
+                f" {got[model]:.6g}"
+            )
 
 
 def _expected_maximum(k: float) -> float:
@@ -141,16 +184,19 @@ def _expected_maximum(k: float) -> float:
 def check_optimism(answer) -> None:
     """18.2: what the chosen score promises too much, each setting being a mean over seeds."""
     for k, spread, noise, seeds in (
-        (10, 0.002, 0.004, 4),
+        (10, 0.002, 0.005, 4),
         (5, 0.004, 0.003, 2),
         (40, 0.003, 0.009, 3),
         (10, 0.002, 0.004, 1),
+        (8, 0.0, 0.005, 2),
+        (1, 0.002, 0.004, 4),  # nothing to choose from
+        (2, 0.006, 0.0, 3),
     ):
-        got = float(answer(k, spread, noise, seeds))
+        got = want_number(answer(k, spread, noise, seeds), "the optimism")
         c, left = _expected_maximum(k), noise / math.sqrt(seeds)
         total = math.hypot(spread, left)
         want = c * left**2 / total
-        if math.isclose(got, want, rel_tol=0.02):
+        if math.isclose(got, want, rel_tol=0.02, abs_tol=2e-5):  # it may be drawn
             continue
         known = {
             "the seeds do not enter: the mean over seeds has less noise than one training": (
@@ -326,11 +372,64 @@ def optimism(k, spread, noise, seeds):
     return _expected_maximum(k) * left**2 / math.hypot(spread, left)
 
 
+def by_pivot(trials):
+    """A series of numpy numbers, and whole sets compared."""
+    pairs = [
+        set(rows.itertuples(False))
+        for _, rows in trials.groupby("model")[["learning_rate", "seed"]]
+    ]
+    if not all(one == pairs[0] for one in pairs):
+        raise ValueError("unequal")
+    return trials.pivot_table("valid", "model", "learning_rate").idxmax(axis=1).astype(np.float32)
+
+
+def by_hand(trials):
+    rows = trials.sort_values(["model", "learning_rate", "seed"]).to_dict("records")
+    scores, tried = {}, {}
+    for row in rows:
+        key = row["learning_rate"]
+        scores.setdefault(row["model"], {}).setdefault(key, []).append(row["valid"])
+        tried.setdefault(row["model"], []).append((key, row["seed"]))
+    first = next(iter(tried.values()))
+    if any(one != first for one in tried.values()):
+        raise ValueError("unequal")
+    return {
+        model: max(sorted(of), key=lambda rate, of=of: round(sum(of[rate]) / len(of[rate]), 12))
+        for model, of in scores.items()
+    }
+
+
+def apart(trials):
+    """Rates and seeds compared apart, each with its counts."""
+    for column in ("learning_rate", "seed"):
+        counts = trials.groupby(["model", column]).size().unstack()
+        if counts.isna().any(axis=None) or (counts.nunique() > 1).any():
+            raise ValueError("unequal")
+    return choose(trials, fair=False)
+
+
+def full_grid_only(trials):
+    if trials.groupby(["model", "learning_rate", "seed"]).size().unstack().isna().any(axis=None):
+        raise ValueError("unequal")
+    return choose(trials)
+
+
+def of_these_rates(trials):
+    refuse(trials)
+    means = trials.groupby(["model", "learning_rate"])["valid"].mean().unstack()
+    return means.reindex(columns=[0.001, 0.003, 0.01]).idxmax(axis=1).to_dict()
+
+
+def in_torch(k, spread, noise, seeds):
+    left = torch.tensor(noise) / torch.tensor(seeds).sqrt()
+    return _expected_maximum(k) * left**2 / (spread**2 + left**2).sqrt()
+
+
 def drawn(k, spread, noise, seeds):
     rng = np.random.default_rng(1)
-    quality = spread * rng.standard_normal((200_000, k))
-    score = quality + noise / seeds**0.5 * rng.standard_normal((200_000, k))
-    best = np.arange(200_000), score.argmax(axis=1)
+    quality = spread * rng.standard_normal((100_000, k))
+    score = quality + noise / seeds**0.5 * rng.standard_normal((100_000, k))
+    best = np.arange(100_000), score.argmax(axis=1)
     return (score[best] - quality[best]).mean()
 
 
@@ -359,11 +458,19 @@ def probe(tables, scale=1.0, collapse=False, number=True, place=True):
 
 RIGHT = [
     (check_choose, choose),
+    (check_choose, by_pivot),
+    (check_choose, by_hand),
     (check_optimism, optimism),
     (check_optimism, drawn),
+    (check_optimism, in_torch),
+    (check_optimism, lambda k, s, n, m: np.array([optimism(k, s, n, m)])),
     (check_leaking, {"B", "C", "E", "F"}),
     (check_leaking, probe(300, collapse=True)),
+    (check_leaking, list("FECB")),
+    (check_leaking, "B C E F"),
     (check_statements, {"B", "C", "F"}),
+    (check_statements, "b,c,f"),
+    (check_statements, ["F", "C", "B"]),
 ]
 WRONG = [
     (check_choose, lambda t: choose(t, column="test"), "the test part decides"),
@@ -381,6 +488,12 @@ WRONG = [
     ),
     (check_choose, as_many, "at another rate"),
     (check_choose, as_many_rates, "with another seed"),
+    (check_choose, apart, "other pairs of the two"),
+    (check_choose, full_grid_only, "the same pairs"),
+    (check_choose, of_these_rates, "the same pairs"),
+    (check_choose, lambda t: choose(t) | {"P": 0.0010004}, "yours chooses 0.0010004"),
+    (check_choose, lambda t: choose(t, over="min"), "best mean validation score"),
+    (check_choose, lambda t: choose(t, seeds=[0, 1]), "last seed is left out"),
     (check_choose, refuses_with_assert, "raised AssertionError"),
     (check_choose, always_refuses, "it refuses a table"),
     (check_choose, lambda t: choose(t)["P"], "dictionary"),
@@ -409,6 +522,16 @@ WRONG = [
     ),
     (check_optimism, lambda k, s, n, m: optimism(k * m, s, n, 1), "no further trials"),
     (check_optimism, lambda k, s, n, m: 0.0, "yours is 0.000000"),
+    (check_optimism, lambda k, s, n, m: optimism(k + 1, s, n, m), "yours is"),
+    (check_optimism, lambda k, s, n, m: optimism(10, s, n, m), "for 5 settings"),
+    (check_optimism, lambda k, s, n, m: optimism(k, s, n, max(1, m - 1)), "yours is"),
+    (check_optimism, lambda k, s, n, m: math.nan, "yours is nan"),
+    (
+        check_optimism,
+        lambda k, s, n, m: math.sqrt(2 * math.log(k)) * n**2 / m / total(s, n / m**0.5),
+        "for 10 settings",
+    ),
+    (check_optimism, lambda k, s, n, m: [optimism(k, s, n, m)] * 2, "one number"),
     (check_leaking, {"B"}, "look at C"),
     (check_leaking, {"B", "C", "F"}, "look at E"),
     (check_leaking, {"B", "C", "E"}, "look at F"),
@@ -423,5 +546,11 @@ WRONG = [
     (check_statements, {"B", "C", "D", "F"}, "look at D"),
     (check_statements, {"B", "C", "E", "F"}, "look at E"),
     (check_statements, {"B", "C"}, "look at F"),
+    (check_leaking, set("ABCDEF"), "look at A"),
+    (check_leaking, set(), "look at B"),
+    (check_leaking, {"A", "D"}, "look at A"),
     (check_statements, {"Z"}, "set of letters"),
+    (check_statements, set("ABCDEF"), "look at A"),
+    (check_statements, set(), "look at B"),
+    (check_statements, {"A": True}, "set of letters"),
 ]

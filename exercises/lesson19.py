@@ -3,43 +3,36 @@
 import math
 
 import numpy as np
+import pandas as pd
+import torch
 
-from exercises.checking import NotAttempted, Wrong, exercise
+from exercises.checking import NotAttempted, Wrong, exercise, told_apart, want_array, want_number
 
 
 def _clock(got, length: int) -> np.ndarray:
     """The answer as int64 [length]; Wrong if it is none."""
-    if got is None or got is ...:
-        raise NotAttempted
-    got = np.asarray(got)
+    got = want_array(got, "the times")
     if got.shape != (length,):
         raise Wrong(
             f"the times have shape {got.shape}, wanted ({length},): the first time stays, too"
         )
-    if got.dtype.kind not in "iu":
+    if got.dtype.kind != "i":
         raise Wrong(
             f"the times have dtype {got.dtype}, wanted int64: unix seconds are whole numbers"
         )
-    return got.astype(np.int64)
+    return got
 
 
 @exercise(points=3, minutes=15)
 def check_jitter_times(answer) -> None:
     """19.1: gaps times factors, rounded, and the clock rebuilt."""
     rng = np.random.default_rng(0)
-    for length in (6, 400):
-        gaps = np.append([3, 0, 77], rng.integers(0, 300_000, length - 4))
+    for length in (6, 400, 2, 1):
+        gaps = np.append([3, 0, 77, 40_000_000], rng.integers(0, 300_000, length))[: length - 1]
         times = 1_700_000_000 + np.append(0, np.cumsum(gaps))
         factors = np.exp(rng.standard_normal(length - 1))
-        handed = times.copy()
-        got = answer(handed, factors.copy())
-        if not np.array_equal(handed, times):
-            raise Wrong(
-                "your function has changed the times that it was given: the next model would get"
-                " another history"
-            )
-        got = _clock(got, length)
-        exact = gaps * factors
+        got = _clock(answer(times, factors), length)
+        exact, rough = gaps * factors, np.float32(gaps) * np.float32(factors)
         elapsed = np.cumsum(np.rint(exact).astype(np.int64))
         want = times[0] + np.append(0, elapsed)
         known = {
@@ -60,6 +53,15 @@ def check_jitter_times(answer) -> None:
                 (times[0] + np.append(0, np.cumsum(exact))).astype(np.int64)
             ),
             "these are gaps; add them up to get times": np.append(times[0], np.rint(exact)),
+            "round each gap to the nearest second; this rounds up": (
+                times[0] + np.append(0, np.cumsum(np.ceil(exact).astype(np.int64)))
+            ),
+            "single precision holds whole numbers to 16.7 million only; multiply in double": (
+                times[0] + np.append(0, np.cumsum(np.rint(rough).astype(np.int64)))
+            ),
+            "the factors are taken in reverse order": (
+                times[0] + np.append(0, np.cumsum(np.rint(gaps * factors[::-1]).astype(np.int64)))
+            ),
         }
         for reason, value in known.items():
             if np.array_equal(got, value) and not np.array_equal(value, want):
@@ -81,22 +83,23 @@ def check_lose_events(answer) -> None:
         (300, 0.3, 5),
         (5, 0.999, 0),
         (20, 0.0, 1),
+        (30, float(np.random.default_rng(6).random(30)[11]), 6),  # a number equal to the share
+        (1, 0.9, 2),
+        (2, 0.0, 2),
     ):
         items = rng.permutation(1000)[:length] + 1
         times = 1_700_000_000 + np.cumsum(rng.integers(1, 100_000, length))
-        handed = items.copy(), times.copy()
-        got = answer(*handed, share, seed)
-        if not (np.array_equal(handed[0], items) and np.array_equal(handed[1], times)):
+        got = answer(items, times, share, seed)
+        try:
+            if isinstance(got, dict | str):
+                raise TypeError
+            kept_items, kept_times = got
+        except (TypeError, ValueError):
             raise Wrong(
-                "your function has changed what it was given: the next model would start from fewer"
-                " events"
-            )
-        if got is None or got is ...:
-            raise NotAttempted
-        if not isinstance(got, tuple | list) or len(got) != 2:
-            raise Wrong("return two arrays, the items and the times of the events that stay")
-        kept_items, kept_times = (np.asarray(part) for part in got)
-        if kept_items.shape != kept_times.shape:
+                "return two arrays, the items and the times of the events that stay"
+            ) from None
+        kept_items, kept_times = want_array(kept_items, "items"), want_array(kept_times, "times")
+        if kept_items.ndim != 1 or kept_items.shape != kept_times.shape:
             raise Wrong(
                 f"{kept_items.shape} items and {kept_times.shape} times: a lost event takes both"
                 " its item and its time along"
@@ -110,8 +113,7 @@ def check_lose_events(answer) -> None:
         stays[-1] = True
         if np.array_equal(kept_items, items[stays]) and np.array_equal(kept_times, times[stays]):
             continue
-        again = answer(items.copy(), times.copy(), share, seed)
-        if not np.array_equal(np.asarray(again[0]), kept_items):
+        if not np.array_equal(want_array(answer(items, times, share, seed)[0]), kept_items):
             raise Wrong(
                 "the same seed gives other events the second time: draw from"
                 " np.random.default_rng(seed)"
@@ -123,9 +125,12 @@ def check_lose_events(answer) -> None:
             "an event stays if its number is at least the share; this keeps the others": np.append(
                 draws[:-1] < share, True
             ),
+            "an event stays if its number is AT LEAST the share, equal ones too": np.append(
+                draws[:-1] > share, True
+            ),
         }
         for reason, wrong in known.items():
-            if np.array_equal(kept_items, items[wrong]):
+            if np.array_equal(kept_items, items[wrong]) and not np.array_equal(wrong, stays):
                 raise Wrong(reason)
         if np.array_equal(kept_items, items[stays]):
             raise Wrong(
@@ -153,18 +158,28 @@ def _bound(
     return e
 
 
+CLOSE = 1e-5  # single precision will do
+
+
 @exercise(points=3, minutes=15)
 def check_bound_after(answer) -> None:
     """19.3: the bound on the damage of a wrong clock."""
     rng = np.random.default_rng(2)
-    for n in (7, 2, 1):
+    for n, *values in (
+        (7, 0.7, 3.0, 0.6),
+        (7, 0.4, 5.0, 1.0),
+        (5, 0.0, 0.5, 0.9),
+        (2, 1.3, 3.0, 0.2),
+        (1, 0.7, 2.0, 0.6),
+    ):
         s, changed = rng.uniform(0.1, 2.0, (2, n))
-        setting = {"lipschitz": 0.7, "speed": 3.0, "kappa": 0.6}
-        got = answer(s.copy(), changed.copy(), *setting.values())
-        if np.ndim(got) != 0:
+        setting = dict(zip(("lipschitz", "speed", "kappa"), values, strict=True))
+        got = answer(s, changed, *values)
+        if want_array(got, "the bound").size != 1:
             raise Wrong(
                 f"return one number, what e_n cannot exceed; got an array of shape {np.shape(got)}"
             )
+        got = want_number(got, "the bound")
         want, gaps = _bound(s, changed, **setting), np.abs(s - changed)
         known = {
             "the longer duration grows the error; both move only as long as the shorter one lasts": _bound(
@@ -193,19 +208,18 @@ def check_bound_after(answer) -> None:
                 s, changed, **setting
             ),
             "this is the last gap alone; errors of earlier gaps are still there": (
-                0.6 * 3.0 * gaps[-1]
+                values[2] * values[1] * gaps[-1]
             ),
             "the speed is missing": _bound(s, changed, **(setting | {"speed": 1.0})),
         }
         for reason, value in known.items():
-            if math.isclose(float(got), value, rel_tol=1e-6) and not math.isclose(
-                value, want, rel_tol=1e-6
+            if math.isclose(got, value, rel_tol=CLOSE) and not math.isclose(
+                value, want, rel_tol=CLOSE
             ):
                 raise Wrong(reason)
-        if not math.isclose(float(got), want, rel_tol=1e-6):  # NaN is wrong, too
-            raise Wrong(
-                f"after {n} events of the test the bound is {want:.4f}, yours is {float(got):.4f}"
-            )
+        if not math.isclose(got, want, rel_tol=CLOSE):  # NaN is wrong, too
+            yours, right = told_apart(got, want)
+            raise Wrong(f"after {n} events of the test the bound is {right}, yours is {yours}")
 
 
 def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
@@ -234,9 +248,16 @@ HINTS = {
 }
 
 
+def _word(value):
+    """A verdict in small letters and single spaces."""
+    return " ".join(value.lower().split()) if isinstance(value, str) else value
+
+
 @exercise(points=2, minutes=10)
 def check_verdicts(answer) -> None:
     """19.4: five makers, four verdicts."""
+    if isinstance(answer, dict | pd.Series):
+        answer = {str(key).strip().upper(): _word(value) for key, value in dict(answer).items()}
     if not isinstance(answer, dict) or set(answer) != set(HINTS):
         raise Wrong(
             'the answer is a dictionary with the keys "A" to "E", one verdict for each maker'
@@ -321,13 +342,76 @@ def closed_form(s, changed, lipschitz, speed, kappa):
     return (kappa ** np.arange(len(s), 0, -1) * np.exp(lipschitz * later) * speed * wrong).sum()
 
 
+def one_by_one(times, factors):
+    clock = [int(times[0])]
+    for before, after, factor in zip(times[:-1], times[1:], factors, strict=True):
+        clock.append(clock[-1] + round(float((after - before) * factor)))
+    return clock
+
+
+def in_torch(times, factors):
+    gaps = (torch.from_numpy(times).diff() * torch.from_numpy(factors)).round().long()
+    return torch.cat([torch.tensor(times[:1]), times[0] + gaps.cumsum(0)])
+
+
+def single(times, factors):
+    gaps = np.rint(np.diff(times).astype(np.float32) * factors.astype(np.float32))
+    return times[0] + np.append(0, np.cumsum(gaps.astype(np.int64)))
+
+
+def stacked(items, times, share, seed):
+    """Both rows of one array."""
+    lost = np.flatnonzero(np.random.default_rng(seed).random(len(items))[:-1] < share)
+    return np.delete(np.stack([items, times]), lost, axis=1)
+
+
+def in_lists(items, times, share, seed):
+    draws, last = np.random.default_rng(seed).random(len(items)), len(items) - 1
+    stays = [i for i, draw in enumerate(draws) if draw >= share or i == last]
+    return [[int(items[i]) for i in stays], torch.tensor(times[stays])]
+
+
+def more_than_the_share(items, times, share, seed):
+    stays = np.random.default_rng(seed).random(len(times)) > share
+    stays[-1] = True
+    return items[stays], times[stays]
+
+
+def old_generator(items, times, share, seed):
+    stays = np.random.RandomState(seed).random_sample(len(times)) >= share
+    stays[-1] = True
+    return items[stays], times[stays]
+
+
+def bound_in_torch(s, changed, lipschitz, speed, kappa):
+    s, changed = torch.tensor(s, dtype=torch.float32), torch.tensor(changed, dtype=torch.float32)
+    e = torch.zeros(1)
+    for one, other in torch.stack([s, changed], dim=1):
+        e = kappa * (
+            torch.exp(lipschitz * torch.minimum(one, other)) * e + speed * (one - other).abs()
+        )
+    return e
+
+
+def all_bounds(s, changed, *setting):
+    return np.array([bound(s[:n], changed[:n], *setting) for n in range(1, len(s) + 2)])
+
+
 VERDICTS = {"A": "robust", "B": "no battery", "C": "no battery", "D": "in vain", "E": "fragile"}
 RIGHT = [
     (check_jitter_times, jittered),
+    (check_jitter_times, one_by_one),
+    (check_jitter_times, in_torch),
     (check_lose_events, lose),
+    (check_lose_events, stacked),
+    (check_lose_events, in_lists),
     (check_bound_after, bound),
     (check_bound_after, closed_form),
+    (check_bound_after, bound_in_torch),
+    (check_bound_after, lambda *a: [bound(*a)]),
     (check_verdicts, VERDICTS),
+    (check_verdicts, pd.Series(VERDICTS)[::-1]),
+    (check_verdicts, {key.lower(): f" {word.title()}" for key, word in VERDICTS.items()}),
 ]
 WRONG = [
     (check_jitter_times, lambda t, f: jittered(t, f, start=0), "starts at 0"),
@@ -344,7 +428,7 @@ WRONG = [
     ),
     (check_jitter_times, round_sums, "not the sums"),
     (check_jitter_times, float_clock, "dtype float64"),
-    (check_jitter_times, in_place, "next model"),
+    (check_jitter_times, in_place, "argument `times` in place"),
     (check_jitter_times, lambda t, f: jittered(t, f)[1:], "shape"),
     (
         check_jitter_times,
@@ -352,7 +436,12 @@ WRONG = [
         "these are gaps",
     ),
     (check_jitter_times, lambda t, f: jittered(t, 1 / f), "wanted"),
-    (check_lose_events, zero_in_place, "has changed what it was given"),
+    (check_jitter_times, lambda t, f: jittered(t, f, rounding=np.ceil), "rounds up"),
+    (check_jitter_times, lambda t, f: jittered(t, f[::-1]), "reverse order"),
+    (check_jitter_times, single, "single precision"),
+    (check_jitter_times, lambda t, f: jittered(t, f)[::-1], "wanted"),
+    (check_jitter_times, lambda t, f: jittered(t, f) + (np.arange(len(t)) == len(t) - 1), "wanted"),
+    (check_lose_events, zero_in_place, "argument `times` in place"),
     (check_lose_events, zero_a_copy, "fifty years"),
     (check_lose_events, lambda i, t, p, s: lose(i, t, p, s, rng=UNSEEDED), "same seed"),
     (
@@ -365,6 +454,11 @@ WRONG = [
         lambda i, t, p, s: lose(i, t, p, s, swap=True),
         "keeps the others",
     ),
+    (check_lose_events, more_than_the_share, "AT LEAST"),
+    (check_lose_events, old_generator, "drawn with the seed"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, 0.5, s), "of 300 events"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, p, 3), "of 300 events"),
+    (check_lose_events, lambda i, t, p, s: lose(i, t, p, s)[::-1], "compare one number"),
     (check_lose_events, items_only, "its item and its time"),
     (check_lose_events, close_the_gaps, "sum of their gaps"),
     (check_lose_events, lambda i, t, p, s: lose(i, t, p, s)[0], "two arrays"),
@@ -382,7 +476,12 @@ WRONG = [
     (check_bound_after, lambda *a: bound(*a[:4], 1.0), "jumps are missing"),
     (check_bound_after, lambda *a: bound(*a[:2], 0.0, *a[3:]), "do not grow"),
     (check_bound_after, lambda *a: bound(*a[:3], 1.0, a[4]), "speed is missing"),
-    (check_bound_after, lambda *a: np.array([bound(*a)]), "one number"),
+    (check_bound_after, all_bounds, "one number"),
+    (check_bound_after, lambda *a: bound(*a[:2], 0.7, *a[3:]), "after 7 events"),
+    (check_bound_after, lambda *a: bound(*a[:3], 3.0, a[4]), "after 7 events"),
+    (check_bound_after, lambda *a: bound(a[0][::-1], a[1][::-1], *a[2:]), "after 7 events"),
+    (check_bound_after, lambda *a: 1.001 * bound(*a), "after 7 events"),
+    (check_bound_after, lambda *a: bound(*a[:2], a[2] + 1e-3, *a[3:]), "after 7 events"),
     (check_bound_after, lambda *a: math.nan, "the bound is"),
     (check_verdicts, VERDICTS | {"A": "fragile"}, "look at A"),
     (check_verdicts, VERDICTS | {"B": "robust"}, "look at B"),
@@ -392,4 +491,8 @@ WRONG = [
     (check_verdicts, VERDICTS | {"E": "broken"}, "is no verdict"),
     (check_verdicts, {"A": "robust"}, 'keys "A" to "E"'),
     (check_verdicts, ["robust"] * 5, "dictionary"),
+    (check_verdicts, dict(zip("ABCDE", list(VERDICTS.values())[::-1], strict=True)), "look at A"),
+    (check_verdicts, VERDICTS | {"B": "fragile", "E": "no battery"}, "look at B"),
+    (check_verdicts, VERDICTS | {"C": "in vain"}, "look at C"),
+    (check_verdicts, VERDICTS | {"D": None}, "is no verdict"),
 ]

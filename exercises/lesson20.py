@@ -1,10 +1,23 @@
 """Checkers of lesson 20, significance and irregularity."""
 
 import itertools
+import math
+from fractions import Fraction
+from functools import cache
 
 import numpy as np
+import pandas as pd
+import torch
 
-from exercises.checking import NotAttempted, Wrong, compare_letters, exercise, want_number
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    same,
+    told_apart,
+    want_array,
+    want_number,
+)
 from tutorial_lib.experiments.stages.shared import label_permutations, thirds
 from tutorial_lib.statistics import holm, sign_flip_test
 
@@ -16,19 +29,25 @@ FLIPS = {
     "differences that cancel": np.array([0.3, -0.3, 0.1, -0.1, 0.0]),
     "rounded sums": np.array([0.1, 0.2, -0.3, 0.7, 0.1, 0.2]),
     "one user": np.array([0.4]),
+    # their sums lie 0.00002 apart where it matters
+    "ten small differences": 0.005 * np.random.default_rng(40).standard_normal(10),
+    "ten others": 0.005 * np.random.default_rng(6).standard_normal(10),
 }
+# tenths, whose sums are often equal up to rounding
+TENTHS = np.random.default_rng(20)
+FLIPS |= {f"table {i} of tenths": TENTHS.integers(-9, 10, 5 + i % 4) / 10 for i in range(20)}
 
 
 @exercise(points=3, minutes=15)
 def check_exact_p(answer) -> None:
     """20.1: two-sided p-value over all sign patterns."""
     for about, d in FLIPS.items():
-        got, n = want_number(answer(d.copy()), "the p-value"), len(d)
+        got, n = want_number(answer(d), "the p-value"), len(d)
         patterns = np.array(list(itertools.product([1, -1], repeat=n)))
         sums, seen = patterns @ d, d.sum()
         far = np.abs(sums) >= abs(seen) - 1e-9
         want = far.mean()
-        if abs(got - want) < 1e-9:
+        if same(got, want):
             continue
         known = {
             "this looks at one side only; patterns as far from 0 on the other side count, too": (
@@ -36,9 +55,6 @@ def check_exact_p(answer) -> None:
             ),
             "this counts only patterns that are farther from 0; the observed one is as far as itself": (
                 (np.abs(sums) > abs(seen) + 1e-9).mean()
-            ),
-            "equal sums differ by rounding; allow a little slack, or the observed pattern itself may be missed": (
-                (np.abs(patterns @ d) >= abs(d.mean()) * n).mean()
             ),
             "all patterns are looked at, the observed one among them: nothing has to be added": (
                 (far.sum() + 1) / (2**n + 1)
@@ -50,14 +66,25 @@ def check_exact_p(answer) -> None:
             "this is one minus the share that is wanted": 1 - want,
         }
         for reason, value in known.items():
-            if abs(got - value) < 1e-9:
+            if same(got, value):
                 raise Wrong(f"{about}: {reason}")
         if not 0 <= got <= 1:
             raise Wrong(f"{about}: {got:g} is no probability")
-        if abs(got - want) < 0.03 and got != 0:
+        if about.startswith("ten ") and got > want:
             raise Wrong(
-                f"{about}: {got:.4f} is near {want:.4f}, yet not it: with so few users no pattern"
-                " has to be drawn at random"
+                f"{about}: p = {want:.4f}, yours is {got:.4f}; if you allow some slack, let it be"
+                " as small as rounding, say 1e-9"
+            )
+        if ("tenths" in about or about == "rounded sums") and got < want:
+            raise Wrong(
+                f"{about}: p = {want:.4f}, yours is {got:.4f}; equal sums differ by rounding: allow"
+                " a little slack, or the observed pattern itself may be missed"
+            )
+        if abs(got - want) < 0.03 and got != 0:
+            yours, right = told_apart(got, float(want))
+            raise Wrong(
+                f"{about}: {yours} is near {right}, yet not it: with so few users no pattern"
+                " has to be drawn at random, and equal sums count as equal"
             )
         raise Wrong(
             f"{about}: {far.sum()} of {2**n} patterns are as far from 0, so p = {want:.4f}; yours"
@@ -71,6 +98,8 @@ MANY = {
     "equal values": [0.02, 0.02, 0.02],
     "one test": [0.04],
     "large values": [0.5, 0.9, 0.7],
+    "tests in falling order": [0.8, 0.03, 0.02, 0.0],
+    "eight tests": [0.0061, 0.21, 0.012, 0.0104, 0.047, 0.0001, 0.6, 0.0095],
 }
 
 
@@ -79,15 +108,13 @@ def check_holm_adjust(answer) -> None:
     """20.2: Holm's step-down adjustment."""
     for about, values in MANY.items():
         p = np.array(values)
-        got, want, m = answer(p.copy()), holm(p), len(p)
-        if got is None or got is Ellipsis:
-            raise NotAttempted
-        got = np.asarray(got, dtype=np.float64)
+        given, want, m = answer(p), holm(p), len(p)
+        got = want_array(given, "the answer", kind="float")
         if got.shape != p.shape:
             raise Wrong(
                 f"{about}: {m} values are wanted, one for each test; yours have shape {got.shape}"
             )
-        if np.allclose(got, want, atol=1e-9):
+        if same(given, want):
             continue
         order = np.argsort(p, kind="stable")
         place = np.argsort(order, kind="stable")
@@ -116,12 +143,11 @@ def check_holm_adjust(answer) -> None:
             "these are the values that came in": p,
         }
         for reason, value in known.items():
-            if np.allclose(got, value, atol=1e-9):
+            if same(given, value):
                 raise Wrong(f"{about}: {reason}")
         worst = int(np.nan_to_num(np.abs(got - want), nan=np.inf).argmax())
-        raise Wrong(
-            f"{about}: p = {p[worst]:g} becomes {want[worst]:.4g}, yours is {got[worst]:.4g}"
-        )
+        yours, right = told_apart(float(got[worst]), float(want[worst]))
+        raise Wrong(f"{about}: p = {p[worst]:g} becomes {right}, yours is {yours}")
 
 
 def _users(
@@ -142,29 +168,43 @@ def _users(
     return model, twin, cv
 
 
+@cache
+def _fair_p(
+    irregular_gain: float, regular_gain: float, seed: int, trained: int, twins: int
+) -> float:
+    model, twin, cv = _users(irregular_gain, regular_gain, seed)
+    gain, group = model[:trained].mean(0) - twin[:twins].mean(0), thirds(cv)
+    used = (group == 0) | (group == 2)
+    return label_permutations(gain[used, None], group[used] == 2, draws=4000)[0]
+
+
 @exercise(points=4, minutes=20)
 def check_irregular_minus_regular(answer) -> None:
     """20.3: difference of differences between the outer thirds, and its p-value by dealing out the
     labels.
     """
-    cases = {
-        "the same gain for all": (0.02, 0.02, 0),
-        "irregular users gain a little more": (0.04, 0.012, 1),
-        "irregular users gain less": (0.0, 0.012, 2),
+    cases = {  # gain of irregular and of regular users, seed; trainings of model and twin
+        "the same gain for all": (0.02, 0.02, 0, 5, 3),
+        "irregular users gain a little more": (0.04, 0.012, 1, 5, 3),
+        "irregular users gain less": (0.0, 0.012, 2, 5, 3),
+        "few trainings": (0.01, 0.022, 4, 2, 1),
     }
-    for about, case in cases.items():
+    for about, (*case, trained, twins) in cases.items():
         model, twin, cv = _users(*case)
-        got = answer(model.copy(), twin.copy(), cv.copy())
-        if got is None or got is Ellipsis:
-            raise NotAttempted
-        if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != 2:
-            raise Wrong("two numbers are wanted: the difference and its p-value")
-        difference, p = want_number(got[0], "the difference"), want_number(got[1], "the p-value")
+        model, twin = model[:trained], twin[:twins]
+        got = answer(model, twin, cv)
+        try:
+            if isinstance(got, dict | str):
+                raise TypeError
+            one, two = got
+        except (TypeError, ValueError):
+            raise Wrong("two numbers are wanted: the difference and its p-value") from None
+        difference, p = want_number(one, "the difference"), want_number(two, "the p-value")
         gain, group = model.mean(0) - twin.mean(0), thirds(cv)
         top, bottom, base = group == 2, group == 0, twin.mean(0)
         want, half = gain[top].mean() - gain[bottom].mean(), cv > np.nanmedian(cv)
         known = {
-            "the sign is turned: irregular minus regular": -want,
+            "the sign is flipped: irregular minus regular": -want,
             "the twin is missing: subtract it, or you compare how easy the groups are": (
                 model.mean(0)[top].mean() - model.mean(0)[bottom].mean()
             ),
@@ -188,13 +228,13 @@ def check_irregular_minus_regular(answer) -> None:
                 (model[0] - twin[0])[top].mean() - (model[0] - twin[0])[bottom].mean()
             ),
         }
-        if not abs(difference - want) < 1e-9:
+        if not same(one, want):
             for reason, value in known.items():
-                if abs(difference - value) < 1e-9:
+                if same(one, value):
                     raise Wrong(f"{about}: {reason}")
-            raise Wrong(f"{about}: the difference is {want:.5f}, yours is {difference:.5f}")
-        used = top | bottom
-        fair = label_permutations(gain[used, None], top[used], draws=4000)[0]
+            yours, right = told_apart(difference, float(want))
+            raise Wrong(f"{about}: the difference is {right}, yours is {yours}")
+        fair = _fair_p(*case, trained, twins)
         if abs(p - fair) < 0.02 + 0.1 * fair:
             continue
         raise Wrong(
@@ -269,12 +309,95 @@ def in_percent(model, twin, cv):
     return top - bottom, outer_thirds(model, twin, cv)[1]
 
 
+def in_fractions(differences):
+    """Exact, in whole numbers of a tenth of a millionth."""
+    d = [Fraction(round(1e13 * x), 10**13) for x in differences.tolist()]
+    patterns = list(itertools.product([1, -1], repeat=len(d)))
+    far = [abs(sum(s * x for s, x in zip(row, d, strict=True))) >= abs(sum(d)) for row in patterns]
+    return Fraction(sum(far), len(far))
+
+
+def is_close(differences):
+    """Half of the patterns, for the other half mirrors them; in torch."""
+    d = torch.from_numpy(differences)
+    signs = torch.tensor(list(itertools.product([1.0, -1.0], repeat=len(d) - 1))).double()
+    means = (signs.reshape(2 ** len(d[1:]), len(d[1:])) @ d[1:] + d[0]).abs() / len(d)
+    seen = d.mean().abs()
+    return ((means > seen) | torch.isclose(means, seen)).float().mean()
+
+
+def by_means(differences):
+    patterns = np.array(list(itertools.product([1, -1], repeat=len(differences))))
+    means = (patterns * differences).mean(axis=1)
+    return (np.abs(means) >= abs(differences.mean())).mean()
+
+
+def by_exact_sums(differences):
+    patterns = itertools.product([1, -1], repeat=len(differences))
+    sums = [abs(math.fsum(np.array(row) * differences)) for row in patterns]
+    return np.mean(np.array(sums) >= abs(math.fsum(differences)))
+
+
+def in_series(p):
+    ranked = pd.Series(p).sort_values(kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    return (ranked * factors).cummax().clip(upper=1).sort_index()
+
+
+def by_tests(p):
+    """For each test the largest of what its like and all smaller ones become; a list."""
+    m, smaller = len(p), [[q for q in p if q <= one] for one in p]
+    return [min(1.0, max((m - sum(r < q for r in p)) * q for q in below)) for below in smaller]
+
+
+def own_thirds(model, twin, cv):
+    gain = np.mean(model, 0) - np.mean(twin, 0)
+    low, high = np.nanquantile(cv, [1 / 3, 2 / 3])
+    top, bottom = gain[cv > high], gain[cv <= low]
+    both, rng = np.concatenate([top, bottom]), np.random.default_rng(9)
+    seen, drawn = top.mean() - bottom.mean(), []
+    for _ in range(3000):
+        shuffled = rng.permutation(both)
+        drawn.append(shuffled[: len(top)].mean() - shuffled[len(top) :].mean())
+    return np.array([seen, np.mean(np.abs(drawn) >= abs(seen))])
+
+
+def ranked_in_torch(model, twin, cv):
+    known = np.flatnonzero(~np.isnan(cv))
+    order, size = known[np.argsort(cv[known])], len(known) // 3
+    outer = np.append(order[:size], order[-size:])
+    gain = torch.from_numpy(model).mean(0) - torch.from_numpy(twin).mean(0)
+    top = np.arange(2 * size) >= size
+    p = label_permutations(gain[outer, None].numpy(), top, draws=3000)[0]
+    return torch.stack([gain[outer[size:]].mean() - gain[outer[:size]].mean(), torch.tensor(p)])
+
+
+def with_p(change):
+    """The right difference with another p-value."""
+
+    def answer(model, twin, cv):
+        difference, p = outer_thirds(model, twin, cv)
+        return difference, change(p, model, twin, cv)
+
+    return answer
+
+
 RIGHT = [
     (check_exact_p, flips),
+    (check_exact_p, in_fractions),
+    (check_exact_p, is_close),
+    (check_exact_p, lambda d: np.array([flips(d, slack=1e-12)], dtype=np.float32)),
+    (check_holm_adjust, in_series),
+    (check_holm_adjust, by_tests),
+    (check_holm_adjust, lambda p: torch.tensor(step_down(p)).float()),
+    (check_irregular_minus_regular, own_thirds),
+    (check_irregular_minus_regular, ranked_in_torch),
     (check_holm_adjust, holm),
     (check_holm_adjust, lambda p: list(step_down(p))),
     (check_irregular_minus_regular, outer_thirds),
     (check_supported_reports, {"D", "F"}),
+    (check_supported_reports, "D and F"),
+    (check_supported_reports, ["F", "D"]),
 ]
 WRONG = [
     (check_exact_p, lambda d: flips(d, one_sided=True), "one side only"),
@@ -283,6 +406,14 @@ WRONG = [
     (check_exact_p, lambda d: flips(d, share=False), "divide by how many"),
     (check_exact_p, lambda d: 1 - flips(d), "one minus"),
     (check_exact_p, lambda d: sign_flip_test(d, draws=20_000), "drawn at random"),
+    (check_exact_p, by_means, "equal sums differ by rounding"),
+    (check_exact_p, by_exact_sums, "equal sums differ by rounding"),
+    (check_exact_p, lambda d: flips(d, slack=0), "equal sums differ by rounding"),
+    (check_exact_p, lambda d: flips(d, slack=0.005), "as small as rounding"),
+    (check_exact_p, lambda d: flips(d, slack=1e-4), "as small as rounding"),
+    (check_exact_p, lambda d: flips(SIX), "four equal differences"),
+    (check_exact_p, lambda d: flips(d[:6]), "yet not it"),
+    (check_exact_p, lambda d: [flips(d)] * 2, "one number is wanted"),
     (check_exact_p, lambda d: 7.0, "no probability"),
     (check_exact_p, lambda d: "small", "one number is wanted"),
     (check_holm_adjust, lambda p: np.minimum(p * len(p), 1), "Bonferroni"),
@@ -301,12 +432,20 @@ WRONG = [
     ),
     (check_holm_adjust, benjamini_hochberg, "Benjamini"),
     (check_holm_adjust, lambda p: p, "that came in"),
+    (check_holm_adjust, lambda p: holm(p)[::-1], "yours is"),
+    (
+        check_holm_adjust,
+        lambda p: step_down(p, factors=lambda m: np.arange(m, 0, -1) + 1),
+        "yours is",
+    ),
+    (check_holm_adjust, lambda p: 1 - (1 - p) ** len(p), "yours is"),
+    (check_holm_adjust, lambda p: step_down(p) + 1e-6, "yours is 0.060001"),
     (check_holm_adjust, lambda p: holm(p).max(), "one for each test"),
     (check_holm_adjust, lambda p: holm(p) * np.nan, "yours is nan"),
     (
         check_irregular_minus_regular,
         lambda m, t, c: outer_thirds(m, t, c, sign=-1),
-        "sign is turned",
+        "sign is flipped",
     ),
     (
         check_irregular_minus_regular,
@@ -360,6 +499,32 @@ WRONG = [
         lambda m, t, c: outer_thirds(m, t, c)[0],
         "two numbers",
     ),
+    (check_irregular_minus_regular, with_p(lambda p, *_: p / 2), "p should be about"),
+    (check_irregular_minus_regular, with_p(lambda p, *_: 1 - p), "p should be about"),
+    (check_irregular_minus_regular, with_p(lambda p, *_: float(p < 0.05)), "p should be about"),
+    (
+        check_irregular_minus_regular,
+        with_p(lambda p, m, t, c: outer_thirds(m, 0 * t, c)[1]),
+        "p should be about",
+    ),
+    (
+        check_irregular_minus_regular,
+        with_p(lambda p, m, t, c: outer_thirds(m[:1], t[:1], c)[1]),
+        "p should be about",
+    ),
+    (
+        check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c, high=lambda cv, g: g == 1),
+        "the difference is",
+    ),
+    (
+        check_irregular_minus_regular,
+        lambda m, t, c: outer_thirds(m, t, c)[::-1],
+        "the difference is",
+    ),
+    (check_supported_reports, set("ABCDEF"), "look at A"),
+    (check_supported_reports, set(), "look at D"),
+    (check_supported_reports, {"D": True, "F": True}, "set of letters"),
     (check_supported_reports, {"A", "D", "F"}, "look at A"),
     (check_supported_reports, {"B", "D", "F"}, "look at B"),
     (check_supported_reports, {"C", "D", "F"}, "look at C"),

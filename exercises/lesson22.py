@@ -3,114 +3,152 @@
 import math
 
 import numpy as np
+import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    told_apart,
+    want_array,
+    want_number,
+)
 from studies.entropy import fibre_entropy, shuffled
 
-
-def _number(got) -> float:
-    try:
-        return float(got)
-    except (TypeError, ValueError):
-        raise Wrong(f"it must return one number, got a {type(got).__name__}") from None
+CLOSE = 1e-5  # single precision will do
 
 
 def _name(got: float, want: float, known: dict[str, float]) -> None:
     """Wrong with the reason that belongs to the number, if it is not the wanted one."""
-    if math.isclose(got, want, abs_tol=1e-6):
+    if math.isclose(got, want, rel_tol=CLOSE, abs_tol=CLOSE / 10):
         return
     for reason, value in known.items():
-        if math.isclose(got, value, abs_tol=1e-6):
+        if math.isclose(got, value, rel_tol=CLOSE, abs_tol=CLOSE / 10):
             raise Wrong(reason)
-    raise Wrong(f"for the test it is {want:.4f}, yours is {got:.4f}")
+    yours, right = told_apart(got, float(want))
+    raise Wrong(f"for the test it is {right}, yours is {yours}")
+
+
+CHAINS = (
+    [[0.5, 0.5, 0.0], [0.1, 0.6, 0.3], [0.0, 0.2, 0.8]],
+    [[0.98, 0.02], [0.01, 0.99]],  # slow: a hundred steps are no long run
+    [[0.0, 0.7, 0.3, 0.0], [0.4, 0.0, 0.0, 0.6], [0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0]],
+    [[0.0, 1.0], [1.0, 0.0]],  # in strict turns
+)
 
 
 @exercise(points=3, minutes=15)
 def check_markov_rate(answer) -> None:
     """22.1: the entropy rate of a Markov chain in nats."""
-    chain = np.array([[0.5, 0.5, 0.0], [0.1, 0.6, 0.3], [0.0, 0.2, 0.8]])
-    got = _number(answer(chain.copy()))
-    if math.isnan(got):
-        raise Wrong("it is nan: 0 ln 0 counts as 0, but numpy makes it nan")
+    for rows in CHAINS:
+        chain = np.array(rows)
+        got = want_number(answer(chain), "the rate")
+        if math.isnan(got):
+            raise Wrong("it is nan: 0 ln 0 counts as 0, but numpy makes it nan")
+        _name(got, *_rates(chain))
+
+
+def _rates(chain: np.ndarray) -> tuple[float, dict[str, float]]:
+    """The entropy rate, and what well-known mistakes give."""
     share = np.linalg.matrix_power(chain, 4096)[0]
     rows = -(chain * np.log(np.where(chain > 0, chain, 1))).sum(axis=1)
     columns = -(chain.T * np.log(np.where(chain.T > 0, chain.T, 1))).sum(axis=1)
+    early = np.linalg.matrix_power(chain, 100)[0]
     want = float(share @ rows)
-    _name(
-        got,
-        want,
-        {
-            "the states count alike here; the chain is not equally often in each of them": (
-                rows.mean()
-            ),
-            "the entropies of the states are added; wanted is their mean, weighted by how often the chain is there": (
-                rows.sum()
-            ),
-            "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
-            "the sign is wrong: a mean surprise is positive": -want,
-            "this is the entropy of where the chain is; wanted is that of the next state, given the present one": (
-                -(share * np.log(share)).sum()
-            ),
-            "the entropies of the columns are used; where the chain goes from a state stands in its row": float(
-                share @ columns
-            ),
-            "this weighs with the start in the first state; wanted is the long run": rows[0],
-        },
-    )
+    return want, {
+        "the states count alike here; the chain is not equally often in each of them": rows.mean(),
+        "the entropies of the states are added; wanted is their mean, weighted by how often the chain is there": (
+            rows.sum()
+        ),
+        "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
+        "the sign is wrong: a mean surprise is positive": -want,
+        "this is the entropy of where the chain is; wanted is that of the next state, given the present one": (
+            -(share * np.log(np.where(share > 0, share, 1))).sum()
+        ),
+        "the entropies of the columns are used; where the chain goes from a state stands in its row": float(
+            share @ columns
+        ),
+        "this weighs with the start in the first state; wanted is the long run": rows[0],
+        "a hundred steps are no long run for a chain that hardly moves": float(early @ rows),
+    }
 
 
 @exercise(points=3, minutes=15)
 def check_shuffled_blocks(answer) -> None:
     """22.2: pairs of consecutive values in random order within each user."""
-    user = np.repeat([0, 2, 3, 7], [6, 7, 1, 2])
-    values = np.arange(16) * 10
-    borders, rng, orders, faults = [0, 6, 13, 14, 16], np.random.default_rng(0), set(), set()
-    for _ in range(200):
-        given = values.copy()
-        got = np.asarray(answer(given, user.copy(), rng))
+    for counts, decimals, calls in LAYOUTS:
+        user = np.repeat([0, 2, 3, 7, 8][: len(counts)], counts)
+        values = np.random.default_rng(len(user)).permutation(len(user)) * 10
+        _compare_blocks(answer, values + 0.5 * decimals, user, calls)
+
+
+# events of each user; whether their values are decimals; calls, enough for 6 or 2 orders
+LAYOUTS = (((6, 7, 1, 2), False, 200), ((1, 4), True, 60))
+
+
+def _compare_blocks(answer, values: np.ndarray, user: np.ndarray, calls: int) -> None:
+    place_of = {value: place for place, value in enumerate(values.tolist())}
+    borders = [*np.flatnonzero(np.diff(user, prepend=-1)), len(user)]
+    rng, seen, faults = np.random.default_rng(0), [], set()
+    for _ in range(calls):
+        got = want_array(answer(values, user, rng), "the answer")
         if got.shape != values.shape:
             raise Wrong(
                 f"it returns shape {got.shape}, wanted {values.shape}: as many values as before"
             )
-        if not np.array_equal(given, values):
-            raise Wrong("it changes the array that it was given; return a new one")
-        if not np.array_equal(np.sort(got), values):
+        if not np.array_equal(np.sort(got), np.sort(values)):
             raise Wrong(
                 "some values are lost or occur twice; every value must occur as often as before"
             )
+        now = np.array([place_of[value] for value in got.tolist()])  # where each came from
         for first, end in zip(borders, borders[1:], strict=False):
-            part = got[first:end]
-            if not np.array_equal(np.sort(part), values[first:end]):
+            part = now[first:end] - first
+            if not np.array_equal(np.sort(part), np.arange(end - first)):
                 raise Wrong("values have moved from one user to another; shuffle within each user")
-            if len(part) % 2 and part[-1] != values[end - 1]:
+            if len(part) % 2 and part[-1] != len(part) - 1:
                 faults.add("single")
                 continue
             pairs = part[: len(part) // 2 * 2].reshape(-1, 2)
-            together = np.isin(pairs.min(axis=1), values[first:end:2]) & (
-                np.abs(pairs[:, 1] - pairs[:, 0]) == 10
-            )
+            together = pairs[:, 0] // 2 == pairs[:, 1] // 2
             faults.add("" if together.all() else "torn")
             faults.add("turned" if (pairs[:, 0] > pairs[:, 1]).any() else "")
-        orders.add((tuple(got[:6:2]), tuple(got[6:12:2])))
-    if "torn" in faults:
+        seen.append(now)
+    for fault, reason in FAULTS.items():
+        if fault in faults:
+            raise Wrong(reason)
+    if np.ptp(seen, axis=0).max() == 0:
         raise Wrong(
-            "a pair was torn apart; the first and second, the third and fourth value ... stay"
-            " together"
+            f"nothing is shuffled: {calls} calls gave the same order, although the generator went on"
         )
-    if "turned" in faults:
-        raise Wrong("a pair was turned round; keep the order within a pair")
-    if "single" in faults:
-        raise Wrong(
-            "a user with an odd number of values: the last single value must stay at the end"
+    orders = []
+    for first, end in zip(borders, borders[1:], strict=False):
+        pairs = (end - first) // 2
+        found, often = np.unique(
+            [now[first : first + 2 * pairs : 2] for now in seen], axis=0, return_counts=True
         )
-    if len(orders) == 1:
-        raise Wrong(
-            "nothing is shuffled: 200 calls gave the same order, although the generator went on"
-        )
-    if len({one for one, _ in orders}) < 6 or len({one for _, one in orders}) < 6:
-        raise Wrong("some orders of three pairs never occur in 200 calls; all six must be possible")
-    if len(orders) < 30:
+        orders.append(len(found))
+        if len(found) < math.factorial(pairs):
+            raise Wrong(
+                f"some orders of {pairs} pairs never occur in {calls} calls; all"
+                f" {math.factorial(pairs)} must be possible"
+            )
+        if often.min(initial=calls) < calls / len(found) / 4 or often.max() > 3 * calls / len(
+            found
+        ):
+            raise Wrong("some orders of the pairs are much rarer than others; draw them alike")
+    if len(np.unique(seen, axis=0)) < 0.8 * min(calls / 2, math.prod(orders)):
         raise Wrong("all users are shuffled in the same way; each must get an order of its own")
+    twice = [want_array(answer(values, user, np.random.default_rng(3))) for _ in range(2)]
+    if not np.array_equal(*twice):
+        raise Wrong("generators with the same seed give two orders: draw from `rng` alone")
+
+
+FAULTS = {
+    "torn": "a pair was torn apart; the first and second, the third and fourth value ... stay"
+    " together",
+    "turned": "a pair came in reverse order; keep the order within a pair",
+    "single": "a user with an odd number of values: the last single value must stay at the end",
+}
 
 
 def _multiply(x: np.ndarray, k) -> np.ndarray:
@@ -121,53 +159,85 @@ def _letter(x: np.ndarray) -> np.ndarray:
     return np.minimum((x * 6).astype(np.int64), 5)
 
 
+def _add(x: np.ndarray, k) -> np.ndarray:
+    return (2 * x + k) % 1
+
+
+def _tenth(x: np.ndarray) -> np.ndarray:
+    """Letters up to 9, of unequal length: the number of words depends on the noise, and on the
+    starts, of which few may miss the letter 4.
+    """
+    return np.searchsorted([0.05, 0.1, 0.3, 0.3004, 0.6, 0.62, 0.7, 0.9, 0.97], x)
+
+
+SYSTEMS = (  # step, noise, number of starts, letter
+    (
+        _multiply,
+        np.array([[2, 2, 3, 2, 3], [3, 3, 3, 2, 2], [2, 2, 2, 2, 3], [3, 2, 3, 3, 3]]),
+        20_000,
+        _letter,
+    ),
+    (_add, np.array([[0.55, 0.2, 0.9], [0.13, 0.71, 0.37], [0.81, 0.44, 0.05]]), 700, _tenth),
+    (_multiply, np.array([[3, 2]]), 500, lambda x: 9 - _letter(x)),
+)
+
+
 @exercise(points=4, minutes=20)
 def check_fibre_growth(answer) -> None:
     """22.3: the growth of the number of words under one realisation of the noise, averaged over
     realisations.
     """
-    noise = np.array([[2, 2, 3, 2, 3], [3, 3, 3, 2, 2], [2, 2, 2, 2, 3], [3, 2, 3, 3, 3]])
-    starts = (np.arange(20_000) + 0.5) / 20_000
-    got = _number(answer(_multiply, noise.copy(), starts.copy(), _letter))
-    realisations, steps = noise.shape
-    # 6 words of one letter, 6 times this many of n letters
-    factors = np.prod(noise[:, :-1], axis=1)
-    rates = np.log(factors) / (steps - 1)
-    want = float(rates.mean())
-    pooled = set()
+    for step, noise, number, letter in SYSTEMS:
+        starts = (np.arange(number) + 0.5) / number
+        got = want_number(answer(step, noise, starts, letter), "the growth")
+        _name(got, *_growths(step, noise, starts, letter))
+
+
+def _growths(step, noise: np.ndarray, starts: np.ndarray, letter) -> tuple[float, dict]:
+    """The growth, and what well-known mistakes give."""
+    counts, late, pooled, last = [], [], set(), []
     for row in noise:
-        x, number = starts, 0
+        x, letters = starts, []
         for k in row:
-            number, x = number * 10 + _letter(x), _multiply(x, k)
-        pooled |= set(np.unique(number).tolist())
-    _name(
-        got,
-        want,
-        {
-            "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
-            "from length 1 to n are n - 1 steps; divide by n - 1": float(
-                (np.log(factors) / steps).mean()
-            ),
-            "this is ln(words of n letters) / n, in which the number of pieces still counts; take the growth from length 1": float(
-                (np.log(6 * factors) / steps).mean()
-            ),
-            "the words of n letters are not compared with those of 1 letter": float(
-                (np.log(6 * factors) / (steps - 1)).mean()
-            ),
-            "the number of words is averaged before the logarithm; average the rates": float(
-                np.log(factors.mean()) / (steps - 1)
-            ),
-            "words of all realisations are thrown together, so the noise is counted, too; count each realisation alone": float(
-                np.log(len(pooled) / 6) / (steps - 1)
-            ),
-            "only the last letters are counted; wanted are whole words": 0.0,
-            "only the first realisation is used": float(rates[0]),
-            "the letter is read after the step; the first letter belongs to the starting point": (
-                float((np.log(np.prod(noise[:, 1:], axis=1)) / (steps - 1)).mean())
-            ),
-            "the rates are added up; wanted is their mean": float(rates.sum()),
-        },
-    )
+            letters.append(letter(x))
+            x = step(x, k)
+        letters.append(letter(x))
+        spelled = _spelled(letters[:-1])
+        pooled |= set(spelled.tolist())
+        counts.append((len(np.unique(spelled)), len(np.unique(letters[0]))))
+        late.append((len(np.unique(_spelled(letters[1:]))), len(np.unique(letters[1]))))
+        last.append(len(np.unique(letters[-2])) / len(np.unique(letters[0])))
+    (words, ones), steps = np.array(counts).T, noise.shape[1]
+    rates, moved = np.log(words / ones) / (steps - 1), np.array(late)
+    want = float(rates.mean())
+    return want, {
+        "this is in bits; wanted are nats, the natural logarithm": want / math.log(2),
+        "from length 1 to n are n - 1 steps; divide by n - 1": want * (steps - 1) / steps,
+        "this is ln(words of n letters) / n, in which the number of pieces still counts; take the growth from length 1": (
+            np.log(words).mean() / steps
+        ),
+        "the words of n letters are not compared with those of 1 letter": (
+            np.log(words).mean() / (steps - 1)
+        ),
+        "the number of words is averaged before the logarithm; average the rates": (
+            np.log((words / ones).mean()) / (steps - 1)
+        ),
+        "words of all realisations are thrown together, so the noise is counted, too; count each realisation alone": (
+            np.log(len(pooled) / ones[0]) / (steps - 1)
+        ),
+        "only the last letters are counted; wanted are whole words": (
+            np.log(last).mean() / (steps - 1)
+        ),
+        "only the first realisation is used": float(rates[0]),
+        "the letter is read after the step; the first letter belongs to the starting point": (
+            np.log(moved[:, 0] / moved[:, 1]).mean() / (steps - 1)
+        ),
+        "the rates are added up; wanted is their mean": float(rates.sum()),
+    }
+
+
+def _spelled(letters: list[np.ndarray]) -> np.ndarray:
+    return sum(one * 10**place for place, one in enumerate(letters))
 
 
 @exercise(points=2, minutes=10)
@@ -276,10 +346,124 @@ def pooled(step, noise, starts, letter):
     return np.log(len(seen) / 6) / (noise.shape[1] - 1)
 
 
+def by_elimination(chain):
+    """The stationary shares from linear equations; single precision, in torch."""
+    p = torch.from_numpy(chain)
+    equations = torch.cat([p.T - torch.eye(len(p)), torch.ones(1, len(p))])
+    share = torch.linalg.lstsq(equations, torch.eye(len(p) + 1).double()[-1]).solution
+    return (share @ torch.special.entr(p).sum(1)).float()
+
+
+def by_blocks(chain):
+    """The entropy of two states in a row minus that of one."""
+    share = np.linalg.matrix_power(chain, 1000)[0]
+    two = share[:, None] * chain
+
+    def entropy(p):
+        return -sum(x * math.log(x) for x in p.ravel().tolist() if x > 0)
+
+    return [entropy(two) - entropy(share)]
+
+
+def after(chain, steps):
+    return rate(chain, np.linalg.matrix_power(chain, steps)[0])
+
+
+def by_sorting(values, user, rng):
+    """All users at once: a number for each pair, sorted; as a list."""
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
+    counts = np.diff(starts, append=len(user))
+    place = np.arange(len(user)) - np.repeat(starts, counts)
+    keys = rng.random(len(user))[np.repeat(starts, counts) + place // 2]
+    keys[(place % 2 == 0) & (place + 1 == np.repeat(counts, counts))] = 2
+    return values[np.lexsort((place, keys, user))].tolist()
+
+
+def by_lists(values, user, rng):
+    out = np.empty_like(values)
+    for one in dict.fromkeys(user.tolist()):
+        rows = np.flatnonzero(user == one)
+        pairs = [rows[i : i + 2] for i in range(0, len(rows) // 2 * 2, 2)]
+        rng.shuffle(order := list(range(len(pairs))))
+        moved = np.concatenate([*(pairs[i] for i in order), rows[len(pairs) * 2 :]])
+        out[rows] = values[moved.astype(int)]
+    return torch.from_numpy(out)
+
+
+def own_generator(values, user, rng):
+    return blocks(values, user, OWN)
+
+
+OWN = np.random.default_rng(11)
+
+
+def one_swap(values, user, rng):
+    """Two pairs at most change places: all orders of three occur by chance alone, some rarely."""
+    for _ in range(3):
+        values = values.copy()
+        for one in np.unique(user):
+            rows = np.flatnonzero(user == one)
+            pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
+            if len(pairs) > 1 and rng.random() < 0.4:
+                i = rng.integers(len(pairs) - 1)
+                values[pairs[[i, i + 1]].ravel()] = values[pairs[[i + 1, i]].ravel()]
+    return values
+
+
+def sorted_pairs(values, user, rng):
+    out = blocks(values, user, rng)
+    for one in np.unique(user):
+        rows = np.flatnonzero(user == one)
+        pairs = rows[: len(rows) // 2 * 2].reshape(-1, 2)
+        out[pairs] = np.sort(out[pairs], axis=1)
+    return out
+
+
+def by_words(step, noise, starts, letter):
+    """Words as tuples, realisations in a comprehension."""
+
+    def words(row):
+        x, spelled = starts, [()] * len(starts)
+        for now in row:
+            spelled = [(*word, one) for word, one in zip(spelled, letter(x).tolist(), strict=True)]
+            x = step(x, now)
+        return len(set(spelled))
+
+    longer = noise.shape[1] - 1
+    return torch.tensor([math.log(words(r) / words(r[:1])) / longer for r in noise]).mean()
+
+
+def all_at_once(step, noise, starts, letter):
+    """All realisations in one array [R, N], the words as numbers."""
+    x, spelled = np.tile(starts, (len(noise), 1)), 0
+    first = len(np.unique(letter(starts)))
+    for now in noise.T[:, :, None]:
+        x, spelled = step(x, now), 10 * spelled + letter(x)
+    counts = [len(np.unique(row)) for row in spelled]
+    return np.array([np.mean(np.log(counts) - np.log(first)) / (noise.shape[1] - 1)])
+
+
+def base_six(step, noise, starts, letter):
+    """Words as numbers of base 6: letters above 5 run into each other."""
+    rates = []
+    for realisation in noise:
+        x, word, first = starts, 0, len(np.unique(letter(starts)))
+        for now in realisation:
+            word, x = 6 * word + letter(x), step(x, now)
+        rates.append(np.log(len(np.unique(word)) / first) / (len(realisation) - 1))
+    return np.mean(rates)
+
+
 RIGHT = [
     (check_markov_rate, rate),
+    (check_markov_rate, by_elimination),
+    (check_markov_rate, by_blocks),
     (check_shuffled_blocks, blocks),
+    (check_shuffled_blocks, by_sorting),
+    (check_shuffled_blocks, by_lists),
     (check_fibre_growth, growth),
+    (check_fibre_growth, by_words),
+    (check_fibre_growth, all_at_once),
     (
         check_fibre_growth,
         lambda step, noise, starts, letter: fibre_entropy(
@@ -288,6 +472,8 @@ RIGHT = [
     ),
     (check_true_statements, {"C", "D", "E"}),
     (check_true_statements, "CDE"),
+    (check_true_statements, "c, d, e"),
+    (check_true_statements, ["E", "D", "C"]),
 ]
 WRONG = [
     (check_markov_rate, lambda p: rate(p, np.full(3, 1 / 3)), "count alike"),
@@ -298,7 +484,12 @@ WRONG = [
     (check_markov_rate, long_run, "where the chain is"),
     (check_markov_rate, lambda p: rate(p, np.array([1.0, 0, 0])), "long run"),
     (check_markov_rate, lambda p: rate(p.T, np.linalg.matrix_power(p, 500)[0]), "columns"),
-    (check_markov_rate, lambda p: 0.5, "yours is 0.5000"),
+    (check_markov_rate, lambda p: 0.5, "yours is 0.5"),
+    (check_markov_rate, lambda p: after(p, 100), "hardly moves"),
+    (check_markov_rate, lambda p: after(p, 1), "yours is"),
+    (check_markov_rate, lambda p: rate(np.array(CHAINS[0])), "yours is"),
+    (check_markov_rate, lambda p: rate(p) * 1.001, "yours is"),
+    (check_markov_rate, lambda p: rate(p.T), "count alike"),
     (check_markov_rate, lambda p: [0.5, 0.5], "one number"),
     (check_shuffled_blocks, shuffled, "torn apart"),
     (check_shuffled_blocks, lambda v, u, rng: rng.permutation(v), "one user to another"),
@@ -310,7 +501,7 @@ WRONG = [
     (
         check_shuffled_blocks,
         lambda v, u, rng: blocks(v, u, rng, turn=True),
-        "turned round",
+        "reverse order",
     ),
     (
         check_shuffled_blocks,
@@ -329,14 +520,28 @@ WRONG = [
     ),
     (check_shuffled_blocks, lambda v, u, rng: v.copy(), "nothing is shuffled"),
     (check_shuffled_blocks, rolled, "never occur"),
-    (check_shuffled_blocks, in_place, "changes the array"),
+    (check_shuffled_blocks, in_place, "argument `values` in place"),
     (check_shuffled_blocks, lambda v, u, rng: v[:-1], "shape"),
+    (check_shuffled_blocks, own_generator, "draw from `rng` alone"),
+    (check_shuffled_blocks, one_swap, "much rarer"),
+    (check_shuffled_blocks, sorted_pairs, "reverse order"),
+    (check_shuffled_blocks, lambda v, u, rng: blocks(v[::-1], u, rng)[::-1], "one user to another"),
+    (check_shuffled_blocks, lambda v, u, rng: blocks(v, u, rng).astype(int), "lost or occur"),
     (
         check_shuffled_blocks,
         lambda v, u, rng: rng.choice(v, len(v)),
         "lost or occur twice",
     ),
     (check_fibre_growth, lambda *a: growth(*a, base=2), "bits"),
+    (check_fibre_growth, base_six, "yours is"),
+    (check_fibre_growth, lambda s, n, x, f: growth(_multiply, n, x, f), "yours is"),
+    (check_fibre_growth, lambda s, n, x, f: growth(s, n, x, _letter), "yours is"),
+    (
+        check_fibre_growth,
+        lambda s, n, x, f: growth(s, n[:, ::-1], x, f),
+        "belongs to the starting point",
+    ),
+    (check_fibre_growth, lambda s, n, x, f: growth(s, n, x[::100], f), "yours is"),
     (check_fibre_growth, lambda *a: growth(*a, by=0), "divide by n - 1"),
     (check_fibre_growth, lambda *a: growth(*a, by=0, ratio=False), "number of pieces"),
     (check_fibre_growth, lambda *a: growth(*a, ratio=False), "not compared"),
@@ -346,7 +551,7 @@ WRONG = [
     (check_fibre_growth, lambda *a: growth(*a, late=True), "after the step"),
     (check_fibre_growth, lambda s, n, x, c: growth(s, n[:1], x, c), "first realisation"),
     (check_fibre_growth, lambda *a: 4 * growth(*a), "added up"),
-    (check_fibre_growth, lambda *a: 1.0, "yours is 1.0000"),
+    (check_fibre_growth, lambda *a: 1.0, "yours is 1"),
     (check_true_statements, {"A", "C", "D", "E"}, "look at A"),
     (check_true_statements, {"B", "C", "D", "E"}, "look at B"),
     (check_true_statements, {"D", "E"}, "look at C"),
@@ -354,4 +559,7 @@ WRONG = [
     (check_true_statements, {"C", "D"}, "look at E"),
     (check_true_statements, {"C", "D", "E", "F"}, "look at F"),
     (check_true_statements, {"Z"}, "set of letters"),
+    (check_true_statements, set("ABCDEF"), "look at A"),
+    (check_true_statements, set(), "look at C"),
+    (check_true_statements, {"A", "B", "F"}, "look at A"),
 ]

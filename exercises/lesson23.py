@@ -5,10 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import NotAttempted, Wrong, compare_letters, exercise
 from tutorial_lib.statistics import holm
 
 WORDS = ("replicated", "not replicated", "not testable")
+
+
+def _word(got, words: tuple[str, ...]) -> str:
+    """The answer as one of these words, in small letters."""
+    if got is None or got is ...:
+        raise NotAttempted
+    word = " ".join(got.lower().split()) if isinstance(got, str) else got
+    if not isinstance(word, str) or word not in words:
+        raise Wrong(f"it must return one of {', '.join(map(repr, words))}, got {got!r}"[:200])
+    return word
 
 
 def _right_word(rows: list[tuple[float, float, float]]) -> str:
@@ -27,6 +37,13 @@ CASES = [  # comparisons (low, high, p), what to say to who errs
     ([(0.001, 0.02, 0.004), (0.002, 0.03, 0.02), (0.003, 0.05, 0.03)], "Holm multiplies by 3, by 2, by 1: the smallest p most"),
     ([(-0.001, 0.02, 0.03)], "p is small, yet the interval reaches below 0; the rule wants both"),
     ([(0.0, 0.02, 0.03)], "an interval that begins at 0 contains 0"),
+    ([(0.01, 0.05, 0.06)], "the interval lies above 0, yet p is not below 0.05; the rule wants both"),
+    ([(0.003, 0.05, 0.03), (0.001, 0.02, 0.02), (0.002, 0.03, 0.004)], "sort the p-values before you multiply them"),
+    ([(0.001, 0.02, 0.012), (0.002, 0.03, 0.001), (0.001, 0.05, 0.02), (0.003, 0.04, 0.016)], "Holm multiplies by 4, by 3, by 2, by 1: 0.016 becomes 0.036"),
+    ([(0.001, 0.02, 0.001), (0.002, 0.03, 0.001), (-0.003, 0.05, 0.001)], "the last comparison does not speak for the claim, and the rule wants all"),
+    ([(0.001, 0.02, 0.001), (-0.001, 0.03, 0.001), (0.003, 0.05, 0.001)], "the comparison in the middle does not speak for the claim"),
+    ([(0.5, 0.9, 0.001), (0.4, 0.9, 0.051)], "0.051 is not below 0.05"),
+    ([(0.01, 0.05, 0.05)], "0.05 is not below 0.05"),
 ]  # fmt: skip
 
 
@@ -34,9 +51,7 @@ CASES = [  # comparisons (low, high, p), what to say to who errs
 def check_verdict(answer) -> None:
     """23.1: a word from intervals and p-values."""
     for rows, hint in CASES:
-        got, want = answer(list(rows)), _right_word(rows)
-        if got not in WORDS:
-            raise Wrong(f"it must return one of {', '.join(map(repr, WORDS))}, got {got!r}"[:200])
+        got, want = _word(answer(list(rows)), WORDS), _right_word(rows)
         if got != want:
             raise Wrong(f"you say {got!r}, wanted {want!r}: {hint}")
 
@@ -79,6 +94,24 @@ LOSSES = [  # low, high of new minus old, margin, the word, what to say to who e
     ),
     (0.001, 0.030, 0.005, "negligible", "this is a gain; nothing is lost"),
     (-0.006, -0.0055, 0.005, "not negligible", "all of the interval lies beyond the margin"),
+    (-0.006, -0.0055, 0.05, "negligible", "the margin is 0.05 here"),
+    (-0.004, -0.001, 0.0005, "not negligible", "the margin is 0.0005 here"),
+    (-0.3, -0.1, 0.2, "undecided", "the margin is 0.2 here"),
+    (
+        -0.5,
+        0.1,
+        0.5,
+        "undecided",
+        "a loss as large as the margin is possible, and it is not smaller",
+    ),
+    (
+        -0.75,
+        -0.25,
+        0.25,
+        "undecided",
+        "a loss as small as the margin is possible, and it is not larger",
+    ),
+    (-0.02, 0.03, 0.001, "undecided", "it reaches to either side of 0 and far beyond the margin"),
 ]
 
 
@@ -86,11 +119,7 @@ LOSSES = [  # low, high of new minus old, margin, the word, what to say to who e
 def check_negligible(answer) -> None:
     """23.2: three answers to the question whether a loss is negligible."""
     for low, high, margin, want, hint in LOSSES:
-        got = answer(low, high, margin)
-        if got not in ("negligible", "not negligible", "undecided"):
-            raise Wrong(
-                f"it must return 'negligible', 'not negligible' or 'undecided', got {got!r}"[:200]
-            )
+        got = _word(answer(low, high, margin), ("negligible", "not negligible", "undecided"))
         if got != want:
             raise Wrong(
                 f"interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r}, wanted"
@@ -187,11 +216,60 @@ def contains_zero(low, high, margin):
     return "negligible" if low < 0 < high else "not negligible"
 
 
+def step_by_step(comparisons):
+    """The rule without holm and without arrays."""
+    answer = "Not testable"
+    for place, (low, _, p) in enumerate(sorted(comparisons, key=lambda row: row[2])):
+        if low <= 0 or p * (len(comparisons) - place) >= 0.05:
+            return "not replicated"
+        answer = "replicated"
+    return answer
+
+
+def in_arrays(comparisons):
+    if len(comparisons) == 0:
+        return np.str_(NONE)
+    low, _, p = np.array(comparisons).T
+    return np.array([NO, YES])[int(low.min() > 0 and holm(p).max() < 0.05)]
+
+
+def by_loss(low, high, margin):
+    """In terms of the loss, which lies between -high and -low."""
+    least, most = -high, -low
+    if most < margin:
+        return " Negligible "
+    return "undecided" if least <= margin else "not negligible"
+
+
+def counted(low, high, margin):
+    beyond = sum(end <= -margin for end in (low, high))
+    return ["negligible", "undecided", "not negligible"][beyond if high != -margin else 1]
+
+
+def smallest_only(rows):
+    """Only the smallest p is corrected and compared."""
+    p = min((row[2] for row in rows), default=1)
+    speaks = all(row[0] > 0 for row in rows) and p * len(rows) < 0.05
+    return NONE if not rows else YES if speaks else NO
+
+
+def unsorted_factors(rows):
+    return rule(rows, adjust=lambda p: np.array(p) * np.arange(len(p), 0, -1))
+
+
 RIGHT = [
     (check_verdict, rule),
+    (check_verdict, step_by_step),
+    (check_verdict, in_arrays),
     (check_negligible, loss_is),
+    (check_negligible, by_loss),
+    (check_negligible, counted),
     (check_reproducible, {"B", "E"}),
+    (check_reproducible, "B, E"),
+    (check_reproducible, ["E", "B"]),
     (check_follows, {"B", "D"}),
+    (check_follows, "bd"),
+    (check_follows, ("D", "B")),
 ]
 WRONG = [
     (check_verdict, lambda rows: rule(rows, empty=NO), "no comparison at all"),
@@ -204,6 +282,12 @@ WRONG = [
     (check_verdict, lambda rows: rule(rows, above=lambda low, high: low + high > 0), "reaches below 0"),
     (check_verdict, lambda rows: rule(rows, above=lambda low, high: low >= 0), "begins at 0"),
     (check_verdict, lambda rows: rule(rows) == YES, "it must return one of"),
+    (check_verdict, smallest_only, "0.051"),
+    (check_verdict, unsorted_factors, "sort the p-values"),
+    (check_verdict, lambda rows: rule(rows, adjust=lambda p: np.zeros(len(p))), "correct them after Holm"),
+    (check_verdict, lambda rows: rule(rows[:1]), "the rule wants all"),
+    (check_verdict, lambda rows: YES if rows else NONE, "wrong side"),
+    (check_verdict, lambda rows: NONE, "speak for the claim"),
     (check_negligible, contains_zero, "too wide"),
     (check_negligible, lambda a, b, m: "negligible" if b > -m else "not negligible", "too wide"),
     (check_negligible, lambda a, b, m: "negligible" if (a + b) / 2 > -m else "not negligible", "too wide"),
@@ -211,6 +295,11 @@ WRONG = [
     (check_negligible, lambda a, b, m: "not negligible" if b < 0 else loss_is(a, b, m), "still smaller"),
     (check_negligible, lambda a, b, m: loss_is(-b, -a, m), "wanted"),
     (check_negligible, lambda a, b, m: a > -m, "it must return"),
+    (check_negligible, lambda a, b, m: loss_is(a, b, 0.005), "the margin is 0.05 here"),
+    (check_negligible, lambda a, b, m: "negligible" if a >= -m else loss_is(a, b, m), "not smaller"),
+    (check_negligible, lambda a, b, m: "not negligible" if a < b <= -m else loss_is(a, b, m), "not larger"),
+    (check_negligible, lambda a, b, m: "negligible" if a < 0 < b else loss_is(a, b, m), "too wide"),
+    (check_negligible, lambda a, b, m: 1, "it must return one of"),
     (check_negligible, lambda a, b, m: "undecided" if a < 0 < b else loss_is(a, b, m), "worst loss"),
     (check_reproducible, {"A", "B", "E"}, "each single seed"),
     (check_reproducible, {"B", "C", "E"}, "is the report a difference"),
@@ -218,9 +307,15 @@ WRONG = [
     (check_reproducible, {"B", "E", "F"}, "all users"),
     (check_reproducible, {"B"}, "look at E"),
     (check_reproducible, {"Q"}, "set of letters"),
+    (check_reproducible, set("ABCDEF"), "look at A"),
+    (check_reproducible, set("ACDF"), "look at A"),
+    (check_reproducible, "E", "look at B"),
     (check_follows, {"A", "B", "D"}, "look at A"),
     (check_follows, {"B", "C", "D"}, "look at C"),
     (check_follows, {"B"}, "look at D"),
     (check_follows, {"B", "D", "E"}, "look at E"),
     (check_follows, {"B", "D", "F"}, "look at F"),
+    (check_follows, set("ABCDEF"), "look at A"),
+    (check_follows, {"D"}, "look at B"),
+    (check_follows, [True, False, True], "set of letters"),
 ]  # fmt: skip

@@ -104,7 +104,7 @@ def bubblewrap(stage: Path, limits: Limits) -> list[str]:
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         words += ["--ro-bind", prefix, prefix]
     words += ["--ro-bind", str(stage), "/stage"]
-    for name in ("tutorial_lib", "data"):
+    for name in ("studies", "tutorial_lib", "data"):
         words += ["--ro-bind", str(ROOT / name), f"/course/{name}"]
     # /course is a folder of the room's own file system: it must not be written to either
     words += ["--remount-ro", "/", "--chdir", "/tmp"]
@@ -121,7 +121,7 @@ def container(engine: str, stage: Path, limits: Limits, name: str) -> list[str]:
     words += ["--memory", f"{limits.memory:g}g", "--memory-swap", f"{limits.memory:g}g"]
     words += ["--tmpfs", f"/tmp:size={limits.files}m,mode=1777", "--workdir", "/tmp"]
     words += ["--volume", f"{stage}:/stage:ro"]
-    for part in ("tutorial_lib", "data"):
+    for part in ("studies", "tutorial_lib", "data"):
         words += ["--volume", f"{ROOT / part}:/course/{part}:ro"]
     for key, value in ENVIRONMENT.items():
         words += ["--env", f"{key}={value}"]
@@ -176,7 +176,9 @@ def without_answers(text: str, wanted: set[str]) -> str:
     imports = [n for n in imports if getattr(n, "module", "") != "exercises.checking"]
     others = [n for n in tree.body if n not in checkers and n not in imports]
     binds = {node: _bound(node) for node in others}
-    needed, todo = set(), {name for name in wanted if not name.startswith("check_")}
+    # and classes, as an object of one may be handed to an answer
+    classes = {node.name for node in others if isinstance(node, ast.ClassDef)}
+    needed, todo = set(), {name for name in wanted if not name.startswith("check_")} | classes
     while todo:
         name = todo.pop()
         needed.add(name)
@@ -229,7 +231,7 @@ class Room:
             return [*container(self.kind, stage, self.limits, self.name), "python", *run], {}
         own = self.folder / "own"
         own.mkdir()
-        for name in ("tutorial_lib", "data"):
+        for name in ("studies", "tutorial_lib", "data"):
             (stage / name).symlink_to(ROOT / name)
         env = ENVIRONMENT | {key: str(own) for key in ("HOME", "MPLCONFIGDIR", "IPYTHONDIR")}
         command = [sys.executable, "-I", str(stage / "runner.py"), str(stage)]

@@ -8,9 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course.assignments import sandbox
+from course.assignments import bundle, sandbox
 from course.assignments.extract import LessonError
+from course.assignments.problem_sets import read_assignments
 from course.assignments.wire import Gone
+from course.lessons import load_course
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = sandbox.find()
@@ -37,7 +39,11 @@ def value(room, text: str):
 @needs_room
 def test_only_the_course_is_there(room):
     assert value(room, "__import__('os').environ.get('INSTRUCTOR_SECRET')") is None
-    assert value(room, "sorted(__import__('os').listdir('/course'))") == ["data", "tutorial_lib"]
+    assert value(room, "sorted(__import__('os').listdir('/course'))") == [
+        "data",
+        "studies",
+        "tutorial_lib",
+    ]
     for path in (ROOT / "README.md", ROOT / "exercises" / "lesson05.py", "/etc/passwd"):
         assert value(room, f"open({str(path)!r}).read()") == "FileNotFoundError"
     assert (
@@ -80,6 +86,29 @@ def test_every_file_of_exercises_can_be_cut_to_what_a_lesson_uses():
         names = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
         assert not names & {"RIGHT", "WRONG", "Wrong", "NotAttempted", "Verdict"}
         assert "check_" in text
+
+
+@needs_room
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [row.name for row in load_course(ROOT).written()])
+def test_the_solutions_of_a_lesson_are_right_in_the_room(name):
+    """Set-up, solutions and checkers of every assignment, with what the room holds and no more."""
+    course = load_course(ROOT)
+    assignment = next(one for one in read_assignments(course)[0] if one.name == name)
+    cells = [c for c in bundle.notebook(course, assignment, "en").cells if c.cell_type == "code"]
+    room = sandbox.Room(KIND, [cell.source for cell in cells], sandbox.Limits())
+    guard = pytest.importorskip("course.assignments.guard")
+    for cell in cells:
+        if cell.metadata.nbgrader.grade:
+            outputs = guard.Guard.judge(None, room, cell)
+            assert [one.text for one in outputs] == ["right\n"], (cell.source, outputs)
+        else:
+            outputs = room.peer.request("run", source=cell.source)["outputs"]
+            assert not [one for one in outputs if one["output_type"] == "error"], (
+                cell.source,
+                outputs,
+            )
+    room.close()
 
 
 def closes(code: str, **limits) -> tuple[sandbox.Room, float]:
@@ -157,4 +186,4 @@ def test_a_container_is_closed_in_the_same_way(tmp_path):
         "--memory 4g",
     ):
         assert part in line
-    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 3
+    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 4
