@@ -128,15 +128,17 @@ def check_read_at(answer) -> None:
         model.read = lambda *args, read=read, calls=calls: (calls.append(args), read(*args))[1]
         model.step = lambda *args, step=step, steps=steps: (steps.append(args), step(*args))[1]
         with torch.no_grad():
-            got = answer(model, state, moments)
+            try:
+                got = answer(model, state, moments)
+            finally:  # the reason, whatever the step itself found wrong
+                if steps:
+                    raise Wrong(
+                        "model.step stores an event, and nothing has happened; reading needs"
+                        " model.read alone"
+                    )
             want = torch.cat([read(state, moment[None]) for moment in moments])
             still = torch.cat([read(state)] * 4)
             later = read(state._replace(times=state.times + 90_000), moments[:1]).expand(4, -1)
-        if steps:
-            raise Wrong(
-                "model.step stores an event, and nothing has happened; reading needs model.read"
-                " alone"
-            )
         want_tensor(got, (4, 4))
         if torch.allclose(got, still, atol=1e-5) or torch.allclose(got, later, atol=1e-5):
             raise Wrong("all moments give the same: pass the moments to model.read as query_times")
