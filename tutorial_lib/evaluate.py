@@ -32,7 +32,7 @@ from tutorial_lib.metrics import (
     summary,
 )
 from tutorial_lib.models.base import SequenceModel
-from tutorial_lib.ranking import Pairs, Question, answer, refuse_nan, refuse_no_rank, rows_at_once
+from tutorial_lib.ranking import Pairs, Question, answer, count_ahead, rows_at_once
 
 # fmt: off
 __all__ = [  # all that is measured has one address
@@ -43,19 +43,6 @@ __all__ = [  # all that is measured has one address
 # fmt: on
 KEYS_AT_ONCE = 2**16  # random numbers for negatives: half a megabyte, for a CPU's cache
 SPARE = 6  # more of them are looked at than wanted, in standard deviations
-
-
-def count_ahead(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """How many columns beat, and how many others equal, the target. scores [N, V+1], targets int64
-    [N] -> int64 [N], [N].
-
-    Columns at -inf are no candidates. Raises TutorialError if any score is NaN or a target's own
-    score is not finite, for then no rank exists.
-    """
-    own = scores.gather(1, targets[:, None])  # [N, 1]
-    refuse_no_rank(own[:, 0], targets)
-    refuse_nan(scores)
-    return (scores > own).sum(1), (scores == own).sum(1) - 1
 
 
 def target_ranks(scores: Tensor, targets: Tensor) -> np.ndarray:

@@ -171,6 +171,19 @@ def merge(
     return values[:, keep], torch.cat([best[1], items], dim=1).gather(1, order)[:, keep]
 
 
+def count_ahead(scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """How many columns beat, and how many others equal, the target. scores [N, V+1], targets int64
+    [N] -> int64 [N], [N].
+
+    Columns at -inf are no candidates. Raises TutorialError if any score is NaN or a target's own
+    score is not finite, for then no rank exists.
+    """
+    own = scores.gather(1, targets[:, None])  # [N, 1]
+    refuse_no_rank(own[:, 0], targets)
+    refuse_nan(scores)
+    return (scores > own).sum(1), (scores == own).sum(1) - 1
+
+
 def refuse_no_rank(own: Tensor, targets: Tensor) -> None:
     """Raises TutorialError unless each target's own score is finite. own, targets [N]."""
     if not own.isfinite().all():
