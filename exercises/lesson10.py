@@ -293,6 +293,8 @@ RIGHT = [
     (check_join, lambda f, s: np.stack([x.numpy() for x in join(f, s)])),
     (check_join, lambda f, s: torch.stack(join(f, s))),
     (check_join, lambda f, s: [x.tolist() for x in join(f, s)]),
+    (check_join, lambda f, s: [f[0] * s[0], torch.addcmul(s[1], s[0], f[1])]),
+    (check_join, lambda f, s: join([x.to(torch.cdouble) for x in f], s)),
     (check_impulse, impulse_as_taught),
     (check_impulse, impulse_by_pairs),
     (check_impulse, impulse_one_by_one),

@@ -396,6 +396,7 @@ WRONG = [
         "whole number",
     ),
     (check_memory_length, lambda b, a: length(b, a) * 3, "the answer is"),
+    (check_memory_length, lambda b, a: length(b, a)[:, None], "shape (6, 1), wanted (6,)"),
     (check_memory_length, lambda b, a: length(b, a, rate=lambda a: a[:, 0].exp()), "rates 4, 2, 8"),
     (check_memory_length, lambda b, a: length(b, a, rate=lambda a: a.exp().mean(1)), "the mean"),
     (check_memory_length, lambda b, a: length(b, a) + 1, "the answer is"),
