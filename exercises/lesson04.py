@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import torch
 
-from exercises.checking import Wrong, compare_letters, exercise
+from exercises.checking import Wrong, compare_letters, exercise, same, want_equal, want_tensor
 from tutorial_lib.models.attention import attention, attention_weights
 
 
@@ -12,59 +13,90 @@ def _random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
 
 
-def _same(got: torch.Tensor, want: torch.Tensor) -> bool:
-    return torch.allclose(got, want, atol=1e-9)
-
-
 @exercise(points=3, minutes=15)
 def check_weights(answer) -> None:
     """4.1: attention weights without `softmax`, stable for large scores."""
-    query, key = _random(6, 4), _random(6, 4, seed=1)
-    got, want = answer(query, key), attention_weights(query, key)
-    if got.shape != want.shape:
-        raise Wrong(
-            f"the weights have shape {tuple(got.shape)}; one row for each query and one column for"
-            " each key gives (6, 6)"
+    for length, width in ((6, 4), (5, 9)):
+        query, key = _random(length, width), _random(length, width, seed=1)
+        got, want = (
+            want_tensor(answer(query, key), name="the result"),
+            attention_weights(query, key),
         )
-    if not _same(got, want):
-        if _same(got, (query @ key.T).softmax(-1)):
-            raise Wrong("the scores are not divided by the square root of the width")
-        if _same(got, (query @ key.T / 4).softmax(-1)):
-            raise Wrong("the scores are divided by the width itself; its square root is wanted")
-        if _same(got.sum(0), torch.ones(6).double()) or _same(got, (query @ key.T / 2).softmax(-2)):
-            raise Wrong("the columns sum to 1; each row belongs to one query, so the rows must")
-        if _same(got, want.T) or _same(got, attention_weights(key, query)):
-            raise Wrong("query and key have changed places: row i must belong to query i")
-        if not _same(got.sum(1), torch.ones(6).double()):
-            raise Wrong("the rows do not sum to 1: divide by the sum of the row, with keepdim=True")
-        raise Wrong("the rows sum to 1 but the weights differ from softmax(query key^T / sqrt(d))")
-    if not answer(1000 * query, key).isfinite().all():
-        raise Wrong(
-            "large scores give inf or nan: subtract the largest score of each row before exp()"
-        )
+        if got.shape != want.shape:
+            raise Wrong(
+                f"the weights have shape {tuple(got.shape)}; one row for each query and one column"
+                f" for each key gives {tuple(want.shape)}"
+            )
+        product = query @ key.T
+        known = {
+            "the scores are not divided by the square root of the width": product.softmax(-1),
+            "the scores are divided by the width itself; its square root is wanted": (
+                (product / width).softmax(-1)
+            ),
+            "the scores are multiplied by the square root of the width; divide by it": (
+                (product * width**0.5).softmax(-1)
+            ),
+            "the scores are divided by the root of the number of events; it is the width d that"
+            " counts": (product / length**0.5).softmax(-1),
+            "query and key have changed places: row i must belong to query i": (
+                attention_weights(key, query)
+            ),
+            "the weights are transposed: row i must belong to query i": want.T,
+        }
+        if not same(got, want):
+            for reason, value in known.items():
+                if same(got, value):
+                    raise Wrong(reason)
+            if same(got.sum(0), torch.ones(length)):
+                raise Wrong("the columns sum to 1; each row belongs to one query, so the rows must")
+            if not same(got.sum(1), torch.ones(length)):
+                raise Wrong(
+                    "the rows do not sum to 1: divide by the sum of the row, with keepdim=True"
+                )
+            raise Wrong(
+                "the rows sum to 1 but the weights differ from softmax(query key^T / sqrt(d))"
+            )
+    for factor in (1000, 40_000):  # the scores of some rows are all far below 0
+        large = factor * query, key.abs()
+        got = want_tensor(answer(*large), (length, length), name="the weights of large scores")
+        if not got.isfinite().all():
+            raise Wrong(
+                "large scores give inf or nan: subtract the largest score of each row before exp()"
+            )
+        want_equal(got, attention_weights(*large), name="the weights of large scores")
 
 
 @exercise(points=3, minutes=12)
 def check_temperature(answer) -> None:
     """4.2: attention with a temperature."""
-    query, key, value = _random(3, 5, 4).unbind(0)
-    if not _same(answer(query, key, value, 1.0), attention(query, key, value)):
-        raise Wrong("temperature 1 must give plain attention, scaling by sqrt(d) included")
-    hot, cold = answer(query, key, value, 1e9), answer(query, key, value, 1e-6)
-    if _same(cold, value.mean(0).expand(5, 4)):
-        raise Wrong(
-            "a high temperature sharpens the weights and a low one flattens them: it is the wrong"
-            " way round"
-        )
-    if not torch.allclose(hot, value.mean(0).expand(5, 4), atol=1e-6):
-        raise Wrong(
-            "at a very high temperature all weights must become equal: divide the scores, not the"
-            " weights or the output"
-        )
-    if not _same(cold, value[(query @ key.T).argmax(1)]):
-        raise Wrong("at a very low temperature the output must be the value of the best key alone")
-    if not _same(answer(query, key, value, 2.0), attention(query / 2, key, value)):
-        raise Wrong("temperature 2 must halve the scores")
+    for seed in (0, 1):
+        length, width = (5, 4) if seed == 0 else (7, 3)
+        query, key, value = _random(3, length, width, seed=seed).unbind(0)
+        mean, best = value.mean(0).expand(length, width), value[(query @ key.T).argmax(1)]
+        got = answer(query, key, value, 1.0)
+        if not same(got, attention(query, key, value)):
+            raise Wrong("temperature 1 must give plain attention, scaling by sqrt(d) included")
+        hot, cold = answer(query, key, value, 1e9), answer(query, key, value, 1e-6)
+        if same(cold, mean, 1e-6):
+            raise Wrong(
+                "a high temperature sharpens the weights and a low one flattens them: it is the"
+                " wrong way round"
+            )
+        if not same(hot, mean, 1e-6):
+            raise Wrong(
+                "at a very high temperature all weights must become equal: divide the scores, not"
+                " the weights or the output"
+            )
+        if not same(cold, best, 1e-6):
+            raise Wrong(
+                "at a very low temperature the output must be the value of the best key alone"
+            )
+        for temperature in (2.0, 0.5, 3):
+            got = answer(query, key, value, temperature)
+            if not same(got, attention(query / temperature, key, value)):
+                raise Wrong(
+                    f"temperature {temperature:g} must divide the scores by {temperature:g}"
+                )
 
 
 @exercise(points=3, minutes=15)
@@ -73,25 +105,29 @@ def check_effective_number(answer) -> None:
     rows = torch.tensor(
         [[0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.7, 0.1, 0.1, 0.1]]
     )
-    got = answer(rows)
-    if got.shape != (4,):
-        raise Wrong(f"the answer has shape {tuple(got.shape)}; one number for each row gives (4,)")
-    if got.isnan().any():
-        raise Wrong("a weight of 0 gives nan: 0 ln 0 counts as 0")
-    entropy = torch.special.entr(rows).sum(-1)
-    if torch.allclose(got, entropy, atol=1e-5):
-        raise Wrong("this is the entropy; take e to its power to get a number of events")
-    if torch.allclose(got, 2**entropy, atol=1e-5):
-        raise Wrong("a logarithm to base e goes with a power of e, not of 2")
-    if torch.allclose(got, (-entropy).exp(), atol=1e-5):
-        raise Wrong("the sign of the entropy is turned round")
-    if not torch.allclose(got, entropy.exp(), atol=1e-5):
-        raise Wrong(
-            f"four equal weights must give 4, not {got[0]:.2f}; 0.7, 0.1, 0.1, 0.1 must give"
-            f" {math.exp(entropy[3]):.2f}"
-        )
-    if answer(rows.expand(2, 4, 4)).shape != (2, 4):
-        raise Wrong("leading dimensions must be kept: sum over the last dimension only")
+    batch = torch.cat([_random(2, 3, 5, 8), torch.zeros(1, 3, 5, 8)]).softmax(-1)
+    for weights in (rows, batch, batch[0, 0, 0]):
+        shape = tuple(weights.shape[:-1])
+        got = want_tensor(answer(weights), name="the result")
+        if got.shape != shape:
+            raise Wrong(
+                f"for weights of shape {tuple(weights.shape)} the answer has shape"
+                f" {tuple(got.shape)}; one number for each row gives {shape}: sum over the last"
+                " dimension only"
+            )
+        if got.isnan().any():
+            raise Wrong("a weight of 0 gives nan: 0 ln 0 counts as 0")
+        entropy = torch.special.entr(weights).sum(-1)
+        known = {
+            "this is the entropy; take e to its power to get a number of events": entropy,
+            "a logarithm to base e goes with a power of e, not of 2": 2**entropy,
+            "the sign of the entropy is flipped": (-entropy).exp(),
+            "this is one over the sum of squares, another effective number; the entropy is wanted": (
+                1 / weights.square().sum(-1)
+            ),
+        }
+        four = "four equal weights must give 4; a weight of 0 must count for nothing"
+        want_equal(got, entropy.exp(), 1e-4, "the effective number of row", known, four)
 
 
 @exercise(points=2, minutes=8)
@@ -120,15 +156,52 @@ def scores(query, key):
     return query @ key.T / math.sqrt(query.shape[1])
 
 
+def naive(score):
+    return score.exp() / score.exp().sum(1, keepdim=True)
+
+
 def effective(weights, power=torch.exp, dim=-1):
     return power(torch.special.entr(weights).sum(dim))
 
 
+def stable_weights(query, key):
+    """In numpy, with the largest score taken off."""
+    score = query.numpy() @ key.numpy().T / np.sqrt(query.shape[1])
+    odds = np.exp(score - score.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def single_attention(query, key, value, temperature):
+    return ((scores(query, key) / temperature).softmax(1) @ value).float()
+
+
+def effective_by_rows(weights):
+    """By the definition, one row after the other."""
+    flat = weights.reshape(-1, weights.shape[-1]).tolist()
+    found = [math.exp(-sum(a * math.log(a) for a in row if a > 0)) for row in flat]
+    return torch.tensor(found).reshape(weights.shape[:-1])
+
+
+def effective_by_xlogy(weights):
+    return np.exp(-torch.xlogy(weights, weights).sum(-1).numpy())
+
+
 RIGHT = [
     (check_weights, lambda q, k: scores(q, k).softmax(1)),
+    (check_weights, stable_weights),
+    (
+        check_weights,
+        lambda q, k: (scores(q, k) - scores(q, k).logsumexp(1)[:, None]).exp().tolist(),
+    ),
     (check_temperature, lambda q, k, v, t: attention(q, k * (1 / t), v)),
+    (check_temperature, single_attention),
+    (check_temperature, lambda q, k, v, t: stable_weights(q / t, k) @ v.numpy()),
     (check_effective_number, effective),
+    (check_effective_number, effective_by_rows),
+    (check_effective_number, effective_by_xlogy),
     (check_unchanged, {"A", "C", "D", "E"}),
+    (check_unchanged, "A, C, D, E"),
+    (check_unchanged, ["e", "d", "c", "a"]),
 ]
 WRONG = [
     (check_weights, lambda q, k: (q @ k.T).softmax(1), "square root of the width"),
@@ -146,14 +219,37 @@ WRONG = [
     ),
     (
         check_weights,
-        lambda q, k: scores(q, k).exp() / scores(q, k).exp().sum(1, keepdim=True),
+        lambda q, k: naive(scores(q, k)),
         "inf or nan",
     ),
     (check_weights, lambda q, k: attention(q, k, k), "shape (6, 4)"),
+    (check_weights, lambda q, k: (q @ k.T / 2).softmax(1), "rows sum to 1 but"),
+    (
+        check_weights,
+        lambda q, k: (scores(q, k) - scores(q, k).max()).softmax(0).T,
+        "changed places",
+    ),
+    (check_weights, lambda q, k: scores(q, k).clamp(-700, 700).softmax(1), "of large scores[0"),
+    (
+        check_weights,
+        lambda q, k: naive(scores(q, k) - scores(q, k).max()),
+        "inf or nan",
+    ),
+    (check_weights, lambda q, k: torch.nan_to_num(naive(scores(q, k))), "of large scores[0"),
+    (check_weights, lambda q, k: naive(q.sub_(0.1) @ k.T), "changes its argument `q` in place"),
     (check_temperature, lambda q, k, v, t: attention(q, k, v) / t, "divide the scores"),
     (check_temperature, lambda q, k, v, t: attention(q * t, k, v), "wrong way round"),
     (check_temperature, lambda q, k, v, t: (q @ k.T / t).softmax(1) @ v, "temperature 1"),
-    (check_temperature, lambda q, k, v, t: attention(q / t, k / t, v), "halve"),
+    (check_temperature, lambda q, k, v, t: attention(q / t, k / t, v), "divide the scores by 2"),
+    (
+        check_temperature,
+        lambda q, k, v, t: attention(q, k, v) if t == 1 else attention(q / t, k, v)[None],
+        "very high temperature",
+    ),
+    (check_temperature, lambda q, k, v, t: attention(q / t, q, v), "temperature 1"),
+    (check_temperature, lambda q, k, v, t: attention(q / max(t, 1.0), k, v), "very low"),
+    (check_temperature, lambda q, k, v, t: (q @ k.T / t / 2).softmax(1) @ v, "temperature 1"),
+    (check_temperature, lambda q, k, v, t: attention(q.div_(t), k, v), "in place"),
     (check_effective_number, lambda w: -(w * w.log()).sum(-1).exp(), "nan"),
     (
         check_effective_number,
@@ -161,10 +257,23 @@ WRONG = [
         "this is the entropy",
     ),
     (check_effective_number, lambda w: effective(w, torch.exp2), "base e"),
-    (check_effective_number, lambda w: effective(-w.neg(), lambda h: (-h).exp()), "sign"),
+    (
+        check_effective_number,
+        lambda w: effective(-w.neg(), lambda h: (-h).exp()),
+        "sign of the entropy is flipped",
+    ),
     (check_effective_number, lambda w: effective(w, dim=0), "must give 4"),
+    (check_effective_number, lambda w: effective(w + 1e-3), "must give 4"),
+    (check_effective_number, lambda w: 1 / w.square().sum(-1), "sum of squares"),
+    (check_effective_number, lambda w: effective(w, dim=1), "sum over the last dimension"),
+    (check_effective_number, lambda w: effective(w).mean(), "shape ()"),
+    (check_effective_number, lambda w: torch.nan_to_num(-(w * w.log())).sum(-1), "the entropy"),
+    (check_effective_number, lambda w: (w > 0).sum(-1), "must give 4"),
     (check_unchanged, {"C", "D", "E"}, "look at A"),
     (check_unchanged, {"A", "B", "C", "D", "E"}, "look at B"),
     (check_unchanged, {"A", "C", "E"}, "look at D"),
     (check_unchanged, {"X"}, "set of letters"),
+    (check_unchanged, "ACD", "look at E"),
+    (check_unchanged, set("ADE"), "look at C"),
+    (check_unchanged, set("ABCDE"), "look at B"),
 ]

@@ -1,5 +1,6 @@
 """Checkers of lesson 05, causal masks."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,58 +12,63 @@ from tutorial_lib.models.attention import attention, causal_mask
 @exercise(points=3, minutes=15)
 def check_window_mask(answer) -> None:
     """5.1: look back at most width events, oneself included."""
-    got = answer(6, 3)
-    want_tensor(got, (6, 6), torch.bool, name="the mask")
-    distance = torch.arange(6)[:, None] - torch.arange(6)  # query minus key
-    want = (distance >= 0) & (distance < 3)
-    if torch.equal(got, want):
-        if not torch.equal(answer(4, 9), causal_mask(4)) or not torch.equal(
-            answer(5, 1), torch.eye(5, dtype=torch.bool)
-        ):
+    for length, width in ((6, 3), (6, 2), (5, 1), (4, 9), (3, 3), (9, 5)):
+        about = f"with length {length} and width {width}"
+        got = want_tensor(answer(length, width), (length, length), torch.bool, f"{about} the mask")
+        distance = torch.arange(length)[:, None] - torch.arange(length)  # query minus key
+        want = (distance >= 0) & (distance < width)
+        if torch.equal(got, want):
+            continue
+        known = {
+            "True means may look: the mask is the wrong way round": ~want,
+            "it looks ahead instead of back: rows are queries, columns are keys": want.T,
+            "it reaches one event too far: width counts the event itself": (
+                (distance >= 0) & (distance <= width)
+            ),
+            "position i may look at itself too": (distance > 0) & (distance < width),
+            "it looks back without an end: an event `width` places back must be hidden": (
+                distance >= 0
+            ),
+        }
+        for reason, value in known.items():
+            if torch.equal(got, value):
+                raise Wrong(f"{about}: {reason}")
+        if got.triu(1).any():
             raise Wrong(
-                "width 3 is right, but width 1 must leave the diagonal alone and a width beyond the"
-                " length must give causal_mask"
+                f"{about}: some query may look at a later event: the upper triangle must be False"
             )
-        return
-    if torch.equal(got, ~want):
-        raise Wrong("True means may look: the mask is turned round")
-    if torch.equal(got, want.T):
-        raise Wrong("it looks ahead instead of back: rows are queries, columns are keys")
-    if torch.equal(got, (distance >= 0) & (distance <= 3)):
-        raise Wrong("it reaches one event too far: width counts the event itself")
-    if got.triu(1).any():
-        raise Wrong("some query may look at a later event: the upper triangle must be False")
-    raise Wrong(
-        "with width 3, position 6 may look at positions 4, 5 and 6; yours allows"
-        f" {(got[5].nonzero()[:, 0] + 1).tolist()}"
-    )
+        row = int((got != want).any(1).nonzero()[-1])
+        allowed, wanted = ((mask[row].nonzero()[:, 0] + 1).tolist() for mask in (got, want))
+        raise Wrong(
+            f"{about}: position {row + 1} may look at positions {wanted}; yours allows {allowed}"
+        )
 
 
 @exercise(points=3, minutes=12)
 def check_padded_mask(answer) -> None:
     """5.2: causal, pads hidden as keys, no empty row."""
-    is_real = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]], dtype=torch.bool)
-    got = answer(is_real)
-    want_tensor(got, (3, 5, 5), torch.bool, name="the mask")
-    if not got.any(dim=2).all():
-        raise Wrong(
-            "some row allows no key at all, and its softmax is nan: let every pad look at itself"
-        )
-    if got.triu(1).any():
-        raise Wrong("some query may look at a later event: keep causal_mask as well")
-    pads_as_keys = got & is_real[:, :, None] & ~is_real[:, None, :]
-    if pads_as_keys.any():
-        raise Wrong(
-            "a real event may look at a pad: the columns of the pads must be False, so is_real"
-            " belongs on the last axis"
-        )
-    wanted = causal_mask(5) & is_real[:, None, :]
-    if (wanted & ~got)[is_real].any():
-        raise Wrong("a real event may not look at some real event before it")
-    x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
-    alone = attention(x[0, 2:], x[0, 2:], x[0, 2:], causal_mask(3))
-    if not torch.allclose(attention(x, x, x, got)[0, 2:], alone, atol=1e-6):
-        raise Wrong("the padded history gives other outputs than the same history alone")
+    three = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1]], dtype=torch.bool)
+    for is_real in (three, torch.arange(7) >= torch.tensor([[3], [7]])):
+        batch, length = is_real.shape
+        got = want_tensor(answer(is_real), (batch, length, length), torch.bool, name="the mask")
+        if not got.any(dim=2).all():
+            raise Wrong(
+                "some row allows no key at all, and its softmax is nan: let every pad look at"
+                " itself"
+            )
+        if got.triu(1).any():
+            raise Wrong("some query may look at a later event: keep causal_mask as well")
+        pads = got & ~is_real[:, None, :] & ~torch.eye(length, dtype=torch.bool)
+        if (pads & is_real[:, :, None]).any():
+            raise Wrong(
+                "a real event may look at a pad: the columns of the pads must be False, so is_real"
+                " belongs on the last axis"
+            )
+        wanted = causal_mask(length) & is_real[:, None, :]
+        if (wanted & ~got)[is_real].any():
+            raise Wrong("a real event may not look at some real event before it")
+        if pads.any():
+            raise Wrong("a pad may look at another pad: a pad may look at itself alone")
 
 
 def _embed(items: Tensor) -> Tensor:
@@ -133,20 +139,59 @@ def eye(is_real):
     return torch.eye(is_real.shape[1], dtype=torch.bool)
 
 
+def window_in_numpy(length, width):
+    back = np.subtract.outer(np.arange(length), np.arange(length))
+    return (back >= 0) & (back < width)
+
+
+def window_by_rows(length, width):
+    return [[i - width < j <= i for j in range(length)] for i in range(length)]
+
+
+def padded(is_real):
+    return (causal_mask(is_real.shape[1]) & is_real[:, None, :]) | eye(is_real)
+
+
+def padded_in_numpy(is_real):
+    """The diagonal is set after the mask of the real events is made."""
+    masks = np.tril(np.repeat(is_real.numpy()[:, None], is_real.shape[1], axis=1))
+    for mask in masks:
+        np.fill_diagonal(mask, True)
+    return masks
+
+
+def pads_see_pads(is_real):
+    same_kind = is_real[:, :, None] == is_real[:, None, :]
+    return causal_mask(is_real.shape[1]) & same_kind
+
+
 RIGHT = [
     (check_window_mask, window),
-    (check_padded_mask, lambda r: (causal_mask(r.shape[1]) & r[:, None, :]) | eye(r)),
+    (check_window_mask, window_in_numpy),
+    (check_window_mask, window_by_rows),
+    (check_padded_mask, padded),
+    (check_padded_mask, padded_in_numpy),
+    (check_padded_mask, lambda r: torch.where(r[:, None], causal_mask(r.shape[1]), eye(r))),
     (check_leaking, {"B", "D"}),
+    (check_leaking, "BD"),
+    (check_leaking, np.array(["D", "B"])),
     (check_parts, ["B", "C", "E"]),
+    (check_parts, "b, c, e"),
+    (check_parts, frozenset("BCE")),
 ]
 WRONG = [
     (check_window_mask, lambda n, w: window(n, w + 1), "one event too far"),
-    (check_window_mask, lambda n, w: ~window(n, w), "turned round"),
+    (check_window_mask, lambda n, w: ~window(n, w), "wrong way round"),
     (check_window_mask, lambda n, w: window(n, w).T, "ahead instead of back"),
     (check_window_mask, lambda n, w: window(n, w - 1), "yours allows [5, 6]"),
     (check_window_mask, lambda n, w: window(n, w) | window(n, w).T, "later event"),
-    (check_window_mask, lambda n, w: window(n, 3), "width 1"),
-    (check_window_mask, lambda n, w: window(n, w).float(), "dtype"),
+    (check_window_mask, lambda n, w: window(n, 3), "with length 6 and width 2"),
+    (check_window_mask, lambda n, w: window(6, w), "with length 5 and width 1 the mask has shape"),
+    (check_window_mask, lambda n, w: window(n, w) | torch.ones(n, n).triu(n - 1).bool(), "later"),
+    (check_window_mask, lambda n, w: window(n, max(w, 2)), "with length 5 and width 1"),
+    (check_window_mask, lambda n, w: causal_mask(n), "without an end"),
+    (check_window_mask, lambda n, w: window(n, w) & ~torch.eye(n).bool(), "look at itself too"),
+    (check_window_mask, lambda n, w: window(n, w).float(), "truth values"),
     (
         check_padded_mask,
         lambda r: causal_mask(r.shape[1]) & r[:, None, :],
@@ -164,11 +209,26 @@ WRONG = [
         "some real event before it",
     ),
     (check_padded_mask, lambda r: causal_mask(r.shape[1]), "shape"),
+    (check_padded_mask, pads_see_pads, "a pad may look at another pad"),
+    (
+        check_padded_mask,
+        lambda r: padded(r) | ((~r)[:, :, None] & causal_mask(r.shape[1])),
+        "another pad",
+    ),
+    (check_padded_mask, lambda r: padded(r)[:1].expand(len(r), -1, -1), "look at"),
+    (check_padded_mask, lambda r: padded(r)[:, None], "shape"),
+    (check_padded_mask, lambda r: padded(r.logical_not_().logical_not()), "in place"),
     (check_leaking, {"B"}, "eight events"),
     (check_leaking, {"B", "C", "D"}, "look at C"),
     (check_leaking, set(), "look at B"),
     (check_leaking, {"Z"}, "set of letters"),
+    (check_leaking, "D", "look at B"),
+    (check_leaking, "ABD", "look at A"),
+    (check_leaking, ["B", "D", "E"], "look at E"),
     (check_parts, {"B", "E"}, "look at C"),
     (check_parts, {"A", "B", "C", "E"}, "look at A"),
     (check_parts, {"B", "C", "D", "E"}, "look at D"),
+    (check_parts, "BC", "look at E"),
+    (check_parts, "BCEF", "look at F"),
+    (check_parts, {"C", "E"}, "look at B"),
 ]

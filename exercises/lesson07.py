@@ -1,28 +1,46 @@
 """Checkers of lesson 07, SASRec."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.checking import Wrong, exercise, want_equal
+from exercises.checking import Wrong, exercise, want_array, want_equal, want_number, want_whole
 from tutorial_lib.models import build_model
 
 
 @exercise(points=3, minutes=15)
 def check_recommend(answer) -> None:
     """7.1: the k best items that were not seen, best first."""
-    model = build_model("sasrec", num_items=40, max_len=10, dim=8, seed=3).eval()
-    for history in ([4, 17, 23], [9], [31, 2, 5, 40, 12, 7]):
+    first, second = (
+        build_model("sasrec", num_items=40, max_len=10, dim=8, seed=seed).eval() for seed in (3, 4)
+    )
+    long = [13, 2, 8, 21, 5, 34, 1, 3, 40, 7, 22, 11, 18, 30]  # four more than the model reads
+    for model, history, k in (
+        (first, [4, 17, 23], 7),
+        (second, [9], 7),
+        (first, [31, 2, 5, 40, 12, 7, 2], 3),
+        (second, long, 9),
+        (first, long, 26),
+    ):
         with torch.no_grad():
-            states = model(torch.tensor([history]))[0]
+            states = model(torch.tensor([history[-model.max_len :]]))[0]
         raw = model.score(states[-1])
         scores = raw.clone()
         scores[history] = -torch.inf
-        want, got = scores.topk(7).indices.tolist(), answer(model, list(history), 7)
-        if isinstance(got, torch.Tensor):
-            got = got.tolist()
-        if not isinstance(got, list | tuple) or len(got) != 7:
-            raise Wrong(f"for k = 7 a list of 7 ids is wanted, got {got!r}"[:200])
-        got = list(got)
+        want = scores.topk(k).indices.tolist()
+        try:
+            got = answer(model, history, k)
+        except Wrong as error:
+            if len(history) <= model.max_len:
+                raise
+            raise Wrong(
+                f"with a history of {len(history)} events, of which the model reads the last"
+                f" {model.max_len}, {error}"
+            ) from error
+        got = want_array(got, "the list", kind="int")
+        if got.shape != (k,):
+            raise Wrong(f"for k = {k} a list of {k} ids is wanted, got one of shape {got.shape}")
+        got = got.tolist()
         if got == want:
             continue
         if got == [item - 1 for item in want]:
@@ -39,9 +57,9 @@ def check_recommend(answer) -> None:
         if sorted(got) == sorted(want):
             raise Wrong("the right items in the wrong order: the best must come first")
         if len(history) > 1:
-            first = model.score(states[0])
-            first[history] = -torch.inf
-            if got == first.topk(7).indices.tolist():
+            beginning = model.score(states[0])
+            beginning[history] = -torch.inf
+            if got == beginning.topk(k).indices.tolist():
                 raise Wrong(
                     "it uses the state of the first event; the state of the last real event knows"
                     " the whole history"
@@ -56,35 +74,48 @@ def check_recommend(answer) -> None:
 def check_bce(answer) -> None:
     """7.2: binary cross-entropy with k negatives."""
     generator = torch.Generator().manual_seed(0)
-    positive, negative = torch.randn(6, generator=generator), torch.randn(6, 3, generator=generator)
-    want = (F.softplus(-positive) + F.softplus(negative).sum(1)).mean()
-    got = answer(positive, negative)
-    known = {
-        "the sign is turned round: a loss falls when the true item gains": -want,
-        "the labels are swapped: the true item must gain, the negatives must lose": (
-            (F.softplus(positive) + F.softplus(-negative).sum(1)).mean()
-        ),
-        "the negatives are averaged over k; the formula sums them": (
-            (F.softplus(-positive) + F.softplus(negative).mean(1)).mean()
-        ),
-        "the sum over the N positions is not divided by N": want * 6,
-        "this is BPR, the difference of the scores; BCE judges each score alone": (
-            F.softplus(negative - positive[:, None]).mean()
-        ),
-    }
-    for reason, value in known.items():
-        if (
-            isinstance(got, torch.Tensor)
-            and got.shape == ()
-            and torch.isclose(got, value, atol=1e-5)
+    for rows, k, kind in ((6, 3, torch.float32), (4, 5, torch.float64), (1, 1, torch.float32)):
+        positive = torch.randn(rows, generator=generator, dtype=kind)
+        negative = torch.randn(rows, k, generator=generator, dtype=kind)
+        want = (F.softplus(-positive) + F.softplus(negative).sum(1)).mean()
+        known = {
+            "the sign is flipped: a loss falls when the true item gains": -want,
+            "the labels are swapped: the true item must gain, the negatives must lose": (
+                (F.softplus(positive) + F.softplus(-negative).sum(1)).mean()
+            ),
+            "the negatives are averaged over k; the formula sums them": (
+                (F.softplus(-positive) + F.softplus(negative).mean(1)).mean()
+            ),
+            "the sum over the N positions is not divided by N": want * rows,
+            "this is BPR, the difference of the scores; BCE judges each score alone": (
+                F.softplus(negative - positive[:, None]).mean()
+            ),
+            "the negatives are missing": F.softplus(-positive).mean(),
+            "only the first negative of each position counts": (
+                (F.softplus(-positive) + F.softplus(negative[:, 0])).mean()
+            ),
+        }
+        want_equal(answer(positive, negative), want, None, "the loss of test scores", known)
+    for true, false in ((-1000.0, 1000.0), (1000.0, -1000.0), (-60.0, 60.0), (60.0, 1000.0)):
+        positive = torch.tensor([true, 0.5], requires_grad=True)
+        negative = torch.tensor([[false, 0.2], [-0.3, 0.1]], requires_grad=True)
+        want = (F.softplus(-positive) + F.softplus(negative).sum(1)).mean()
+        about = f"scores of {true:g} and {false:g}"
+        got = answer(positive, negative)
+        safe = "ln(sigmoid) is lost there, and clamps give other numbers; use softplus"
+        want_equal(got, want, None, f"the loss of {about}", otherwise=safe)
+        if not (isinstance(got, torch.Tensor) and got.requires_grad):
+            raise Wrong("no gradient flows back to the scores, so that nothing could be trained")
+        slopes = torch.autograd.grad(got.sum(), (positive, negative), allow_unused=True)
+        for name, slope, right in zip(
+            ("positive", "negative"),
+            slopes,
+            torch.autograd.grad(want, (positive, negative)),
+            strict=True,
         ):
-            raise Wrong(reason)
-    want_equal(got, want, name="the loss of the test scores")
-    if not answer(torch.tensor([-1000.0]), torch.tensor([[1000.0]])).isfinite():
-        raise Wrong(
-            "scores of 1000 give inf or nan: the logarithm of a sigmoid that has become 0; use"
-            " softplus"
-        )
+            if slope is None:
+                raise Wrong(f"no gradient flows back to the {name} scores")
+            want_equal(slope, right, None, f"for {about} the gradient of {name}", otherwise=safe)
 
 
 @exercise(points=3, minutes=15)
@@ -95,9 +126,16 @@ def check_reach(answer) -> None:
         ({1: 0.96, 2: 0.97, 60: 1.0}, 1),
         ({60: 0.2, 20: 0.189, 1: 0.1}, 60),
         ({1: 0.12, 5: 0.2, 60: 0.1}, 1),
+        ({1: 0.05, 2: 0.0985, 5: 0.06, 10: 0.07, 40: 0.097, 60: 0.1}, 2),
+        ({20: 0.297, 5: 0.291, 2: 0.2, 40: 0.3, 10: 0.293}, 5),
+        ({3: 0.02, 8: 0.05, 30: 0.0472}, 8),
     ]
     for curve, want in cases:
-        got = answer(dict(curve))
+        got = answer(curve)
+        got = want_number(got, "the length")
+        if got in curve.values() and got not in curve:
+            raise Wrong("it returns a quality; a history length is wanted")
+        got = want_whole(got, "the length")
         if got == want:
             continue
         if got == max(curve, key=curve.get):
@@ -105,8 +143,11 @@ def check_reach(answer) -> None:
                 "this is the length with the highest NDCG@10; the smallest that comes within 5 % of"
                 " the longest is wanted"
             )
-        if got in curve.values():
-            raise Wrong("it returns a quality; a history length is wanted")
+        if want < got < max(curve) and want == 2:
+            raise Wrong(
+                f"for {curve} the answer is {want}, yours is {got}: a curve may fall and rise again;"
+                " the smallest length that is good enough is wanted"
+            )
         raise Wrong(
             f"for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the value"
             " of the longest history"
@@ -126,10 +167,8 @@ def check_count(answer) -> None:
         )
         want, got = (
             sum(p.numel() for p in model.parameters()),
-            answer(items, length, dim, hidden, blocks),
+            want_whole(answer(items, length, dim, hidden, blocks), "the number of parameters"),
         )
-        if not isinstance(got, int):
-            raise Wrong(f"a whole number is wanted, got {got!r}")
         if got == want:
             continue
         missing = {
@@ -152,16 +191,32 @@ def check_count(answer) -> None:
 
 
 @torch.no_grad()
-def recommend(model, history, k, position=-1, hide=True, shift=0, reverse=False):
-    scores = model.score(model(torch.tensor([history]))[0, position])
-    if hide:
-        scores[history] = -torch.inf
-    best = (scores.topk(k).indices - shift).tolist()
-    return best[::-1] if reverse else best
+def recommend(model, history, k, position=-1, read=10, hide=0):
+    scores = model.score(model(torch.tensor([history[-read:]]))[0, position])
+    scores[history[hide:]] = -torch.inf
+    return scores.topk(k).indices.tolist()
 
 
-def padding_first(model, history, k):
-    return [0, *recommend(model, history, k - 1)]
+def recommend_by_sorting(model, history, k):
+    """With gradients, and in numpy from the scores on."""
+    scores = model.score(model(torch.tensor(history[-model.max_len :])[None])[:, -1])
+    best = np.argsort(-scores.detach().numpy().reshape(-1), kind="stable")
+    return best[~np.isin(best, history)][:k]
+
+
+def recommend_one_by_one(model, history, k):
+    with torch.no_grad():
+        scores = model.score(model(torch.tensor([history[-model.max_len :]])))[0, -1].double()
+    found = []
+    while len(found) < k:
+        scores[history + found] = -np.inf
+        found.append(int(scores.argmax()))
+    return found
+
+
+def without_looking_back(model, history, k):
+    best = model.score(model(torch.tensor([history[-10:]]))[0, -1]).argsort(descending=True)
+    return [item for item in best.tolist() if item not in history[-10:]][:k]
 
 
 def bce(positive, negative):
@@ -181,24 +236,79 @@ def count(items, length, dim, hidden, blocks):
     return (items + 1 + length) * dim + blocks * block + 2 * dim
 
 
+def bce_by_logsigmoid(positive, negative):
+    return -F.logsigmoid(positive).mean() - F.logsigmoid(-negative).sum(1).mean()
+
+
+def bce_of_torch(positive, negative):
+    scores = torch.cat([positive[:, None], negative], dim=1).double()
+    labels = torch.zeros_like(scores)
+    labels[:, 0] = 1
+    return F.binary_cross_entropy_with_logits(scores, labels, reduction="sum") / len(positive)
+
+
+def clamped_bce(positive, negative):
+    return bce(positive.clamp(-100, 100), negative.clamp(-100, 100))
+
+
+def reach_by_sorting(curve):
+    lengths = np.sort(list(curve))
+    quality = np.array([curve[length] for length in lengths])
+    return lengths[quality / quality[-1] >= 0.95][0]
+
+
+def first_above(curve):
+    return next(m for m, value in curve.items() if value >= 0.95 * curve[max(curve)])
+
+
+def scanning_down(curve):
+    best = max(curve)
+    for m in sorted(curve, reverse=True):
+        if curve[m] < 0.95 * curve[max(curve)]:
+            break
+        best = m
+    return best
+
+
+def count_by_shapes(items, length, dim, hidden, blocks):
+    block = [(3 * dim, dim), 3 * dim, (dim, dim), dim, (hidden, dim), hidden, (dim, hidden), dim]
+    shapes = [(items + 1, dim), (length, dim), *blocks * (block + 4 * [dim]), dim, dim]
+    return np.sum([np.prod(shape) for shape in shapes])
+
+
 RIGHT = [
     (check_recommend, recommend),
+    (check_recommend, recommend_by_sorting),
+    (check_recommend, recommend_one_by_one),
     (check_bce, bce),
+    (check_bce, bce_by_logsigmoid),
+    (check_bce, bce_of_torch),
     (check_reach, reach),
+    (check_reach, reach_by_sorting),
+    (check_reach, lambda curve: torch.tensor(reach(curve))),
     (check_count, count),
+    (check_count, count_by_shapes),
+    (check_count, lambda *sizes: torch.tensor(float(count(*sizes)), dtype=torch.double)),
 ]
 WRONG = [
     (
         check_recommend,
-        lambda m, h, k: recommend(m, h, k, hide=False),
+        lambda m, h, k: recommend(m, h, k, hide=len(h)),
         "item of the history",
     ),
     (check_recommend, lambda m, h, k: recommend(m, h, k, position=0), "first event"),
-    (check_recommend, lambda m, h, k: recommend(m, h, k, shift=1), "too small by 1"),
-    (check_recommend, lambda m, h, k: recommend(m, h, k, reverse=True), "wrong order"),
-    (check_recommend, padding_first, "padding"),
+    (check_recommend, lambda m, h, k: [i - 1 for i in recommend(m, h, k)], "too small by 1"),
+    (check_recommend, lambda m, h, k: recommend(m, h, k)[::-1], "wrong order"),
+    (check_recommend, lambda m, h, k: [0, *recommend(m, h, k - 1)], "padding"),
+    (check_recommend, lambda m, h, k: recommend(m, h, 7), "for k = 3 a list of 3 ids"),
+    (check_recommend, lambda m, h, k: recommend(m, h, k, read=99), "of which the model reads"),
+    (check_recommend, lambda m, h, k: recommend(m, h, k, hide=-10), "item of the history"),
+    (check_recommend, without_looking_back, "item of the history"),
+    (check_recommend, lambda m, h, k: recommend(m, h[:10], k), "item of the history"),
+    (check_recommend, lambda m, h, k: recommend(m, [h.pop(), *h][::-1], k), "in place"),
+    (check_recommend, lambda m, h, k: recommend(m, sorted(h), k), "not the best items"),
     (check_recommend, lambda m, h, k: recommend(m, h, k + 1), "list of 7 ids"),
-    (check_bce, lambda p, n: -bce(p, n), "turned round"),
+    (check_bce, lambda p, n: -bce(p, n), "sign is flipped"),
     (check_bce, lambda p, n: bce(-p, -n), "swapped"),
     (
         check_bce,
@@ -207,10 +317,33 @@ WRONG = [
     ),
     (check_bce, lambda p, n: bce(p, n) * len(p), "not divided by N"),
     (check_bce, lambda p, n: F.softplus(n - p[:, None]).mean(), "BPR"),
-    (check_bce, naive_bce, "inf or nan"),
+    (check_bce, naive_bce, "use softplus"),
+    (
+        check_bce,
+        lambda p, n: (-(p.sigmoid() + 1e-24).log() - (1 - n.sigmoid() + 1e-24).log().sum(1)).mean(),
+        "use softplus",
+    ),
+    (check_bce, clamped_bce, "the loss of scores of -1000 and 1000"),
+    (check_bce, lambda p, n: torch.nan_to_num(naive_bce(p, n)), "use softplus"),
+    (check_bce, lambda p, n: bce(p, n).detach(), "no gradient flows back"),
+    (check_bce, lambda p, n: bce(p, n.detach()), "no gradient flows back to the negative"),
+    (check_bce, lambda p, n: bce(p.detach(), n), "no gradient flows back to the positive"),
+    (
+        check_bce,
+        lambda p, n: bce(p, n).detach() + 0 * (p.sum() + n.sum()),
+        "the gradient of positive",
+    ),
+    (check_bce, lambda p, n: bce(p, n[:, :3]), "the loss of test scores"),
+    (check_bce, lambda p, n: F.softplus(-p) + F.softplus(n).sum(1), "shape"),
+    (check_bce, lambda p, n: F.softplus(-p).mean(), "negatives are missing"),
     (check_reach, lambda c: max(c, key=c.get), "highest NDCG@10"),
     (check_reach, lambda c: max(c), "the answer is 5"),
     (check_reach, lambda c: min(c.values()), "returns a quality"),
+    (check_reach, first_above, "the answer is 5, yours is 20"),
+    (check_reach, scanning_down, "a curve may fall and rise again"),
+    (check_reach, lambda c: min(m for m, v in c.items() if v > 0.9 * c[max(c)]), "yours is"),
+    (check_reach, lambda c: min(m for m in c if c[m] >= 0.95 * c[60]), "it raised KeyError"),
+    (check_reach, lambda c: min(m for m, v in c.items() if v >= 0.095), "yours is"),
     (
         check_reach,
         lambda c: min(m for m, v in c.items() if v >= 0.95 * max(c.values())),
@@ -223,5 +356,22 @@ WRONG = [
         check_count,
         lambda v, n, d, h, b: count(v, n, d, h, b) - b * (d + h),
         "biases of the feed-forward",
+    ),
+    (check_count, lambda v, n, d, h, b: count(v, n, d, 4 * d, b), "yours is"),
+    (check_count, lambda v, n, d, h, b: count(v, n, d, h, 2), "yours is"),
+    (check_count, lambda v, n, d, h, b: count(v, n, d, h, b) + 0.5, "whole number is wanted"),
+    (check_count, lambda v, n, d, h, b: count(v, n, d, h, b) - b * 4 * d, "two norms of each"),
+]
+ARGUED = [
+    (check_recommend, "0 -> -1", "the batch holds one history: its first row is its last"),
+    (
+        check_reach,
+        "value >= share * curve[max(curve)] -> value > share * curve[max(curve)]",
+        "at exactly 95 % rounding decides, and a right formula may round either way",
+    ),
+    (
+        check_reach,
+        "quality / quality[-1] >= 0.95 -> quality / quality[-1] > 0.95",
+        "at exactly 95 % rounding decides, and a right formula may round either way",
     ),
 ]

@@ -554,12 +554,12 @@ expect_true(
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **7.1 Implement.** Turn scores into a list: `recommend(model, history, k)` returns the ids of the `k` best items that are not in the history, best first.
+# **7.1 Implement.** Turn scores into a list: `recommend(model, history, k)` returns the ids of the `k` best items that are not in the history, best first. A history may be longer than `model.max_len`: the model then reads its last events only, but nothing that was seen may come back.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="76a1e332" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="d8f90e88" tags=["exercise"]
 # ## 练习
 #
-# **7.1 实现。** 把得分变成列表：`recommend(model, history, k)` 返回不在历史里的 `k` 个最佳物品的编号，最好的在前。
+# **7.1 实现。** 把得分变成列表：`recommend(model, history, k)` 返回不在历史里的 `k` 个最佳物品的编号，最好的在前。历史可能比 `model.max_len` 长：这时模型只读最后的那些事件，但看过的物品一个也不能再出现。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -575,9 +575,9 @@ lesson07.check_recommend(recommend)
 # %% id="exercise1-solution" tags=["solution"]
 @torch.no_grad()
 def recommend(model, history, k):
-    state = model(torch.tensor([history]))[0, -1]  # the last real event
+    state = model(torch.tensor([history[-model.max_len :]]))[0, -1]  # the last real event
     scores = model.score(state)
-    scores[history] = -torch.inf
+    scores[history] = -torch.inf  # all of the history, not only what the model read
     return scores.topk(k).indices.tolist()
 
 
@@ -592,7 +592,7 @@ lesson07.check_recommend(recommend)
 
 # %% id="exercise2-code" tags=["exercise"]
 def bce(positive, negative):
-    """positive [N], negative [N, k] -> scalar."""
+    """positive [N], negative [N, k] -> scalar tensor, with the gradients that training needs."""
     ...
 
 
