@@ -382,7 +382,6 @@ WRONG = [
 FIRST_GAP = "the state before the first event is 0, so its gap fades nothing"
 DIGITS = "three digits are asked for, and both give them"
 ARGUED = [
-    (check_impulse, "True -> False", "the parts are of the same length"),
     (check_impulse, "0 -> -1", "the batch holds one history, the first and the last"),
     (check_largest_step, "one axis more", "an array that holds one number is a number"),
     *(

@@ -471,6 +471,7 @@ ARGUED = [
         for steps in (50, 99)
         for more in (-1, 1)
     ),
+    (check_walk_back, "0 -> -1", "the product has a single row"),
     (check_steepest, "0 -> -1", TIME),
     (check_steepest, "0 -> 1", TIME),
     (check_steepest, "1e-06 -> 1.1e-06", FINE),
