@@ -138,7 +138,7 @@ def _shares(buckets: Tensor, lengths: Tensor, last: int) -> tuple[float, dict[st
         "it averages the shares of the histories; every pair of the batch counts alike": (
             sum(value for value in each if value == value) / sum(value == value for value in each)
         ),
-        "it averages over the rows or the histories; every pair of the batch counts alike": (
+        "it averages the shares of the histories, one event alone as 0; every pair counts alike": (
             sum(value for value in each if value == value) / len(each)
         ),
         "it looks for the largest bucket of the batch; what counts is the number `last`": (

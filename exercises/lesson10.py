@@ -293,6 +293,8 @@ RIGHT = [
     (check_join, lambda f, s: np.stack([x.numpy() for x in join(f, s)])),
     (check_join, lambda f, s: torch.stack(join(f, s))),
     (check_join, lambda f, s: [x.tolist() for x in join(f, s)]),
+    (check_join, lambda f, s: [f[0] * s[0], torch.addcmul(s[1], s[0], f[1])]),
+    (check_join, lambda f, s: join([x.to(torch.cdouble) for x in f], s)),
     (check_impulse, impulse_as_taught),
     (check_impulse, impulse_by_pairs),
     (check_impulse, impulse_one_by_one),
@@ -380,7 +382,6 @@ WRONG = [
 FIRST_GAP = "the state before the first event is 0, so its gap fades nothing"
 DIGITS = "three digits are asked for, and both give them"
 ARGUED = [
-    (check_impulse, "True -> False", "the parts are of the same length"),
     (check_impulse, "0 -> -1", "the batch holds one history, the first and the last"),
     (check_largest_step, "one axis more", "an array that holds one number is a number"),
     *(

@@ -11,10 +11,19 @@ from exercises.checking import compare_letters, exercise, same, want_equal, want
 from tutorial_lib.models.ode import integrate, rk4_step
 
 
+def _matrix(*rows: list) -> Tensor:
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+
 def _bent(z: Tensor) -> Tensor:
     """A field in the plane whose slopes differ from place to place."""
     x, y = z.unbind(-1)
     return torch.stack([y - 0.5 * x**2, torch.sin(2 * x) - 0.3 * x * y], dim=-1)
+
+
+def _bent_slopes(z: Tensor) -> Tensor:
+    x, y = torch.as_tensor(z).unbind(-1)
+    return _matrix([-x, 0 * x + 1], [2 * torch.cos(2 * x) - 0.3 * y, -0.3 * x])
 
 
 def _wound(z: Tensor) -> Tensor:
@@ -23,10 +32,15 @@ def _wound(z: Tensor) -> Tensor:
     return torch.stack([y * w - x, torch.cos(x) + 0.4 * w, x * y - 0.2 * w**2], dim=-1)
 
 
-def _check_walk(answer, field: Callable, first: list, error: list, h: float, steps: int) -> None:
-    def slopes(z: Tensor) -> Tensor:
-        return jacobian(field, torch.as_tensor(z, dtype=torch.double))
+def _wound_slopes(z: Tensor) -> Tensor:
+    x, y, w = torch.as_tensor(z).unbind(-1)
+    zero = 0 * x
+    return _matrix([zero - 1, w, y], [-torch.sin(x), zero, zero + 0.4], [y, x, -0.4 * w])
 
+
+def _check_walk(
+    answer, field: Callable, slopes: Callable, first: list, error: list, h: float, steps: int
+) -> None:
     first = torch.tensor(first, dtype=torch.double, requires_grad=True)
     error = torch.tensor(error, dtype=torch.double)
     states = [first]
@@ -80,8 +94,8 @@ def check_walk_back(answer) -> None:
     """15.1: the gradient through Euler steps, by hand; the witness is autograd through the same
     steps.
     """
-    _check_walk(answer, _bent, [1.0, -0.5], [0.7, -1.1], h=0.3, steps=4)
-    _check_walk(answer, _wound, [0.4, -0.8, 1.2], [-0.5, 0.9, 0.3], h=0.17, steps=3)
+    _check_walk(answer, _bent, _bent_slopes, [1.0, -0.5], [0.7, -1.1], h=0.3, steps=4)
+    _check_walk(answer, _wound, _wound_slopes, [0.4, -0.8, 1.2], [-0.5, 0.9, 0.3], h=0.17, steps=3)
 
 
 def _season(t: Tensor, z: Tensor, year: float = 2.0) -> Tensor:
@@ -148,7 +162,7 @@ def check_steepest(answer) -> None:
     """15.3: the largest spectral norm of the slopes."""
 
     def field(t: object, z: Tensor) -> Tensor:
-        return _bent(z) @ torch.tensor([[1.0, 2.0], [0.0, 0.5]], dtype=torch.double) + 7
+        return _bent(z) @ torch.tensor([[1.0, 2.0], [0.0, 0.5]], dtype=z.dtype) + 7
 
     states = torch.randn(12, 2, generator=torch.Generator().manual_seed(2), dtype=torch.double)
     _check_stretch(answer, field, states)
@@ -272,6 +286,11 @@ def walk_in_numpy(states, slopes, h, error):
     return error
 
 
+def walk_all_slopes_at_once(states, slopes, h, error):
+    steps = torch.eye(len(error)) + h * torch.stack([slopes(z) for z in states[:-1]])
+    return torch.linalg.multi_dot([error[None], *steps.flip(0)])[0]
+
+
 def walk_in_place(states, slopes, h, error):
     for z in states[:-1].flip(0):
         error += h * slopes(z).T @ error
@@ -302,6 +321,7 @@ RIGHT = [
     (check_walk_back, walk_as_taught),
     (check_walk_back, as_product),
     (check_walk_back, walk_in_numpy),
+    (check_walk_back, walk_all_slopes_at_once),
     (check_walk_back, lambda *a: walk_as_taught(*a).float()),
     (check_calendar, calendar_as_taught),
     (
@@ -313,6 +333,7 @@ RIGHT = [
     (check_steepest, steepest),
     (check_steepest, by_shaking),
     (check_steepest, by_svd),
+    (check_steepest, lambda f, z: by_svd(f, z.float())),
     (check_steepest, lambda f, z: np.float32(steepest(f, z))),
     (check_possible, {"A", "C", "E"}),
     (check_possible, "A, C, E"),
@@ -450,6 +471,7 @@ ARGUED = [
         for steps in (50, 99)
         for more in (-1, 1)
     ),
+    (check_walk_back, "0 -> -1", "the product has a single row"),
     (check_steepest, "0 -> -1", TIME),
     (check_steepest, "0 -> 1", TIME),
     (check_steepest, "1e-06 -> 1.1e-06", FINE),
