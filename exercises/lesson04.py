@@ -224,7 +224,11 @@ WRONG = [
     ),
     (check_weights, lambda q, k: attention(q, k, k), "shape (6, 4)"),
     (check_weights, lambda q, k: (q @ k.T / 2).softmax(1), "rows sum to 1 but"),
-    (check_weights, lambda q, k: (scores(q, k) - scores(q, k).max()).softmax(0).T, "changed places"),
+    (
+        check_weights,
+        lambda q, k: (scores(q, k) - scores(q, k).max()).softmax(0).T,
+        "changed places",
+    ),
     (check_weights, lambda q, k: scores(q, k).clamp(-700, 700).softmax(1), "of large scores[0"),
     (
         check_weights,

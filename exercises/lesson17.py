@@ -557,6 +557,11 @@ OTHER_SAMPLE = (
 )
 OTHER_MEASURE = "errors of 1e-6 stay below and cheats above, by a factor of ten or more"
 ARGUED = [
+    (
+        check_live_parameters,
+        "True -> False",
+        "gradients of 0 in place of none: no entry that is not 0",
+    ),
     (check_live_parameters, "p.grad.abs().sum -> p.grad.abs().mean", "above 0 or not, as before"),
     (check_live_parameters, "p.grad.abs -> p.grad.square", "above 0 or not, as before"),
     *(

@@ -563,6 +563,10 @@ ARGUED = [
             "np.arange(2 * size) >= size -> np.arange(2 * size) > size",
         )
     ),
+    (check_irregular_minus_regular, "9 -> 8", "another seed of the permutations"),
+    (check_irregular_minus_regular, "9 -> 10", "another seed of the permutations"),
+    (check_irregular_minus_regular, "cv > high -> cv >= high", "no user's CV is the border itself"),
+    (check_irregular_minus_regular, "cv <= low -> cv < low", "no user's CV is the border itself"),
     (check_irregular_minus_regular, "0 -> -1", "an array of one p-value: its first is its last"),
     (
         check_irregular_minus_regular,
