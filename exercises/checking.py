@@ -12,7 +12,7 @@ import functools
 import inspect
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,12 +228,14 @@ def copied(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray | pd.DataFrame | pd.Series):
         return value.copy()
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named one
         return type(value)(*map(copied, value))
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(map(copied, value))
     if isinstance(value, dict):
-        return type(value)({key: copied(one) for key, one in value.items()})
+        twin = copy.copy(value)  # a defaultdict keeps its default
+        twin.update({key: copied(one) for key, one in value.items()})
+        return twin
     if dataclasses.is_dataclass(value):
         twin = copy.copy(value)
         for field in dataclasses.fields(value):
@@ -346,7 +348,7 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         if array.dtype.kind == "O":  # fractions and decimals
             array = array.astype(float)
         form = {"b": bool, "i": np.int64, "u": np.int64, "f": float, "c": complex}[array.dtype.kind]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Wrong(f"{name} is {_a(got)}, wanted numbers") from None
     array = array.astype(form)
     return array, tolerance
@@ -529,10 +531,10 @@ def compare_letters(answer: Any, want: set[str], hints: dict[str, str]) -> None:
 
     answer: a set, list, tuple, array or text ("AB", "A, B"), in capitals or not. Raises Wrong.
     """
-    parts = [answer] if isinstance(answer, str) else answer
+    answer = answer.ravel().tolist() if isinstance(answer, np.ndarray) else answer
     letters = None
-    if isinstance(parts, set | frozenset | list | tuple | np.ndarray | pd.Series):
-        parts = np.asarray(list(parts), dtype=object).ravel()
+    if isinstance(answer, Iterable) and not isinstance(answer, dict | torch.Tensor):
+        parts = [answer] if isinstance(answer, str) else list(answer)
         if all(isinstance(one, str) for one in parts):
             letters = set(re.sub(r"[\s,;，、；]|\band\b", "", " ".join(parts)).upper())
     if letters is None or not letters <= set(hints):

@@ -87,7 +87,8 @@ def check_pauses(answer) -> None:
     """1.2: CV of the pauses alone."""
     hand = _table([0, 100, 5100, 5200, 20200], [0, 10, 20], [0, 5000, 5001], [0, 1000, 3000, 3000])
     random = _random_table()
-    both = pd.concat([hand, random.assign(user=random["user"] + 4)])  # 44 users
+    random = random.assign(user=random["user"] + 4)
+    both = pd.concat([hand, random], ignore_index=True)  # 44 users
     cases = (both, 1000), (both, 1), (_random_table(users=44, seed=6), 1000)
     for table, pause in cases:
         got = want_array(answer(table, pause), "it", kind="float")

@@ -200,7 +200,7 @@ def recommend(model, history, k, position=-1, read=10, hide=0):
 def recommend_by_sorting(model, history, k):
     """With gradients, and in numpy from the scores on."""
     scores = model.score(model(torch.tensor(history[-model.max_len :])[None])[:, -1])
-    best = np.argsort(-scores.detach().numpy().ravel(), kind="stable")
+    best = np.argsort(-scores.detach().numpy(), kind="stable")
     return best[~np.isin(best, history)][:k]
 
 
@@ -363,6 +363,7 @@ WRONG = [
     (check_count, lambda v, n, d, h, b: count(v, n, d, h, b) - b * 4 * d, "two norms of each"),
 ]
 ARGUED = [
+    (check_recommend, "0 -> -1", "the batch holds one history: its first row is its last"),
     (
         check_reach,
         "value >= share * curve[max(curve)] -> value > share * curve[max(curve)]",

@@ -1,5 +1,6 @@
 """What a checker says, and that it never raises."""
 
+import collections
 import functools
 import linecache
 from decimal import Decimal
@@ -171,7 +172,9 @@ def test_one_number_in_any_form(got, number):
             want_whole(got, "it")
 
 
-@pytest.mark.parametrize("got", ["4", True, np.bool_(True), [1, 2], 1j, {4}, np.nan, len, [[1], 2]])
+@pytest.mark.parametrize(
+    "got", ["4", True, np.bool_(True), [1, 2], 10**400, 1j, {4}, np.nan, len, [[1], 2]]
+)
 def test_what_is_no_whole_number(got):
     with pytest.raises(Wrong, match="it "):
         want_whole(got, "it")
@@ -263,7 +266,7 @@ def test_the_first_difference_is_named_and_a_known_mistake_first():
         "A、C",
         np.array(["A", "C"]),
     ]
-    + [frozenset("AC"), ["A, C"], pd.Series(["A", "C"])],
+    + [frozenset("AC"), ["A, C"], pd.Series(["A", "C"]), {"A": 1, "C": 2}.keys(), np.array("AC")],
 )
 def test_letters_in_any_form(answer):
     hints = {"A": "first", "B": "second", "C": "third"}
@@ -323,6 +326,17 @@ def test_a_checker_may_allow_changes():
         want_equal(values, [1, 2])
 
     assert check_append(lambda values: values.append(2) or 1).status == "right"
+
+
+def test_copies_keep_their_kind():
+    counts = collections.defaultdict(list, a=[1])
+    twin = copied(counts)
+    twin["a"].append(2)
+    assert counts["a"] == [1] and twin["b"] == [] and type(twin) is collections.defaultdict
+    pair = collections.namedtuple("Pair", "left right")([1], np.ones(2))  # noqa: PYI024
+    assert copied(pair).left == [1] and copied(pair).left is not pair.left
+    module = torch.nn.Linear(1, 1)
+    assert copied([module, len]) == [module, len]
 
 
 def test_gradients_flow_through_the_copies():
