@@ -514,3 +514,10 @@ WRONG = [
     (check_sentences, {"A", "F"}, "look at C"),
     (check_sentences, {"A", "C", "F", "G"}, "set of letters"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+ARGUED = [
+    (check_ode_rnn, "0 -> -1", "zeros are zeros, and only differences of times count"),
+    (check_ode_rnn, "t - t[0] -> t + t[0]", "only differences of times count"),
+    (check_ode_rnn, "t - t[0] -> t", "only differences of times count"),
+]

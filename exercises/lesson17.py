@@ -551,3 +551,48 @@ WRONG = [
     (check_supported, [], "look at B"),
     (check_supported, {"Z"}, "set of letters"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+OTHER_SAMPLE = (
+    "other states, durations or seeds, as many and as long: the same candidates are caught"
+)
+OTHER_MEASURE = "errors of 1e-6 stay below and cheats above, by a factor of ten or more"
+ARGUED = [
+    (
+        check_live_parameters,
+        "True -> False",
+        "gradients of 0 in place of none: no entry that is not 0",
+    ),
+    (check_live_parameters, "p.grad.abs().sum -> p.grad.abs().mean", "above 0 or not, as before"),
+    (check_live_parameters, "p.grad.abs -> p.grad.square", "above 0 or not, as before"),
+    *(
+        (check_is_flow, mutant, OTHER_SAMPLE)
+        for mutant in (
+            *("3 -> 2", "3 -> 4", "2 -> 3", "1 -> 0", "5 -> 4", "5 -> 6", "1 -> 2", "2 -> 1"),
+            *("10 -> 9", "10 -> 11", "40 -> 39", "40 -> 41", "8 -> 7", "8 -> 9", "50 -> 49"),
+            *("50 -> 51", "20 -> 19", "20 -> 21", "100.0 -> 110.00000000000001"),
+            "2 * torch.rand(2, 400, dtype=torch.double, generator=generator) - 1"
+            " -> 2 * torch.rand(2, 400, dtype=torch.double, generator=generator)",
+            "2 * torch.randn(300, 4).double() -> 2 / torch.randn(300, 4).double()",
+            "2 * torch.randn(300, 4).double() -> torch.randn(300, 4).double()",
+            "longest * torch.rand(3, 300).double() -> longest / torch.rand(3, 300).double()",
+            "50 * torch.rand(2000) -> torch.rand(2000)",
+            "20 * torch.rand(2000) -> 20 / torch.rand(2000)",
+            "20 * torch.rand(2000) -> torch.rand(2000)",
+        )
+    ),
+    *(
+        (check_is_flow, mutant, OTHER_MEASURE)
+        for mutant in (
+            "0.0001 -> 0.00011000000000000002",
+            "(off.mean() if mean else off.max()) < tolerance"
+            " -> (off.mean() if mean else off.max()) <= tolerance",
+            "(evolve(start, parts.sum(0)) - z).abs() / (1 + start.abs())"
+            " -> (evolve(start, parts.sum(0)) - z).abs() * (1 + start.abs())",
+            "(evolve(start, parts.sum(0)) - z).abs() / (1 + start.abs())"
+            " -> (evolve(start, parts.sum(0)) - z).abs()",
+            *("1 + start.abs() -> 1", "start.abs -> start.square"),
+            *("worst < 0.0001 -> worst <= 0.0001", "off < 0.0001 -> off <= 0.0001"),
+        )
+    ),
+]

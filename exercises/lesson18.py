@@ -554,3 +554,18 @@ WRONG = [
     (check_statements, set(), "look at B"),
     (check_statements, {"A": True}, "set of letters"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+ARGUED = [
+    (
+        check_choose,
+        "zip(rows['learning_rate'], rows['seed'], strict=True)"
+        " -> zip(rows['seed'], rows['learning_rate'], strict=True)",
+        "pairs of seed and rate are as good as pairs of rate and seed",
+    ),
+    (check_choose, "0 -> -1", "all are compared with one, and any one will do"),
+    (check_choose, "12 -> 11", "rounding for ties: the scores have two digits"),
+    (check_choose, "12 -> 13", "rounding for ties: the scores have two digits"),
+    (check_optimism, "times 1.001", "it may be drawn, and then it is right to about a hundredth"),
+    (check_optimism, "math.hypot(spread, left) -> math.hypot(left, spread)", "symmetric"),
+]

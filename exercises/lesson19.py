@@ -496,3 +496,15 @@ WRONG = [
     (check_verdicts, VERDICTS | {"C": "in vain"}, "look at C"),
     (check_verdicts, VERDICTS | {"D": None}, "is no verdict"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+ARGUED = [
+    (check_jitter_times, "0 -> -1", "an array of one number: its first is its last"),
+    (
+        check_bound_after,
+        "zip(s, changed, strict=True) -> zip(changed, s, strict=True)",
+        "the bound is symmetric in the two durations",
+    ),
+    (check_bound_after, "duration(one, other) -> duration(other, one)", "min is symmetric"),
+    (check_bound_after, "one axis more", "an array of one number is a number"),
+]

@@ -532,3 +532,45 @@ WRONG = [
     (check_supported_reports, {"D"}, "look at F"),
     (check_supported_reports, {"F"}, "look at D"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+ARGUED = [
+    (check_exact_p, "1e-09 -> 1.1000000000000001e-09", "any slack of the size of rounding will do"),
+    (check_exact_p, "1e-12 -> 1.1000000000000002e-12", "any slack of the size of rounding will do"),
+    (
+        check_exact_p,
+        "size >= seen - slack -> size > seen - slack",
+        "the slack decides, not the sign",
+    ),
+    (check_exact_p, "means > seen -> means >= seen", "equal ones count by isclose anyway"),
+    *(
+        (check_exact_p, f"{one} + extra -> {one}{rest}", "extra is 0 in the right answer")
+        for one in ("far.sum()", "len(sums)")
+        for rest in (" - extra", "")
+    ),
+    (
+        check_exact_p,
+        "signs.reshape(2 ** len(d[1:]), len(d[1:])) @ d[1:] + d[0]"
+        " -> signs.reshape(2 ** len(d[1:]), len(d[1:])) @ d[1:] - d[0]",
+        "the patterns with a minus at the first place mirror those with a plus",
+    ),
+    (check_exact_p, "one axis more", "an array of one number is a number"),
+    *(
+        (check_irregular_minus_regular, mutant, "the p-value is drawn, and moves by less than that")
+        for mutant in (
+            *("3000 -> 2999", "3000 -> 3001", "last entry off"),
+            "np.abs(drawn) >= abs(seen) -> np.abs(drawn) > abs(seen)",
+            "np.arange(2 * size) >= size -> np.arange(2 * size) > size",
+        )
+    ),
+    (check_irregular_minus_regular, "9 -> 8", "another seed of the permutations"),
+    (check_irregular_minus_regular, "9 -> 10", "another seed of the permutations"),
+    (check_irregular_minus_regular, "cv > high -> cv >= high", "no user's CV is the border itself"),
+    (check_irregular_minus_regular, "cv <= low -> cv < low", "no user's CV is the border itself"),
+    (check_irregular_minus_regular, "0 -> -1", "an array of one p-value: its first is its last"),
+    (
+        check_irregular_minus_regular,
+        "sign * (model.mean(0) - twin.mean(0)) -> model.mean(0) - twin.mean(0)",
+        "sign is 1 in the right answer",
+    ),
+]

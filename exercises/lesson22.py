@@ -563,3 +563,55 @@ WRONG = [
     (check_true_statements, set(), "look at C"),
     (check_true_statements, {"A", "B", "F"}, "look at A"),
 ]
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+IN_NATS = "base is e in the right answer, and its logarithm 1"
+ARGUED = [
+    (check_markov_rate, "1 -> 2", "under the logarithm where the share is 0: 0 ln 2 is 0, too"),
+    (
+        check_markov_rate,
+        "-(chain * logs).sum(axis=1) / math.log(base)"
+        " -> -(chain * logs).sum(axis=1) * math.log(base)",
+        IN_NATS,
+    ),
+    (
+        check_markov_rate,
+        "-(chain * logs).sum(axis=1) / math.log(base) -> -(chain * logs).sum(axis=1)",
+        IN_NATS,
+    ),
+    (
+        check_markov_rate,
+        "sign * (weights * surprise).sum() -> (weights * surprise).sum()",
+        "sign is 1 in the right answer",
+    ),
+    (check_markov_rate, "1000 -> 999", "as long a run"),
+    (check_markov_rate, "1000 -> 1001", "as long a run"),
+    (check_markov_rate, "0 -> -1", "in the long run the start does not matter"),
+    (check_markov_rate, "0 -> 1", "in the long run the start does not matter"),
+    *(
+        (check_shuffled_blocks, mutant, "other random numbers, one for each pair of a user")
+        for mutant in (
+            "np.repeat(starts, counts) + place // 2 -> np.repeat(starts, counts) - place // 2",
+            *("2 -> 1", "2 -> 3"),
+        )
+    ),
+    (check_shuffled_blocks, "1 -> 2", "one pair stays where it is, shuffled or not"),
+    (check_shuffled_blocks, "-1 -> 1", "no user has this number either"),
+    *(
+        (check_fibre_growth, mutant, "different words still have different numbers")
+        for mutant in (
+            *("row * 10 ** i -> row / 10 ** i", "10 -> 11", "0 -> -1", "0 -> 1"),
+            "10 * spelled + letter(x) -> 10 * spelled - letter(x)",
+        )
+    ),
+    *(
+        (
+            check_fibre_growth,
+            f"np.log(long / short) / math.log(base) -> np.log(long / short){rest}",
+            IN_NATS,
+        )
+        for rest in ("", " * math.log(base)")
+    ),
+    (check_fibre_growth, "1 -> 2", "each start twice: no word more"),
+    (check_fibre_growth, "one axis more", "an array of one number is a number"),
+]
