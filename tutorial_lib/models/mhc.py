@@ -117,7 +117,7 @@ class HyperConnection(nn.Module):
 
     @kernels.fast(kernels.streams.connect)  # which leaves out an H_res that can change nothing
     def connect(self, X: Tensor, function: Callable, mean: bool = False) -> Tensor:
-        """mHC paper, section 4.1. X [B, L, n or (copies) 1, d] -> [B, L, n or (the `mean`) 1, d]."""
+        """mHC paper, 4.1. X [B, L, n or (copies) 1, d] -> [B, L, n or (the `mean`) 1, d]."""
         X = X.expand(-1, -1, self.streams, -1)
         pre, post, res = self.mappings(X)
         output = function((pre[..., None] * X).sum(-2))  # [B, L, d]
