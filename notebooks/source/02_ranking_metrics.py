@@ -699,8 +699,8 @@ for name, guess in (("near", near), ("low", low)):
 # 要预测星级，就再加上所有星级的均值和每个人的偏置。*NeuMF*（“神经协同过滤”）对一半的数仍然做乘积，把两个向量的另一半交给一个小网络，希望它能找到比点积更好的结合方式。
 
 # %% id="mf-code" tags=["library"]
-from tutorial_lib.checkpoint import copy_weights
 from tutorial_lib import kernels
+from tutorial_lib.checkpoint import copy_weights
 from tutorial_lib.models.mf import UserModel
 from tutorial_lib.ratings import Ratings
 from tutorial_lib.train import learning_rate_at, make_optimizer

@@ -48,8 +48,7 @@ class SequenceModel(nn.Module):
     uses_time = False  # does forward read times or query_times?
     uses_users = False  # does it know users instead of histories (matrix factorization)?
     takes_users = False  # does forward take users=int64 [B]?
-    # may position i read the times of later positions? Only its last position is then good for
-    # anything
+    # may position i read the times of later positions? Then use only the last position's state
     sees_later_times = False
     limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead
@@ -140,11 +139,8 @@ class SequenceModel(nn.Module):
                 )
 
     def fit_time(self, split: Split) -> None:
-        """Takes units and statistics of time gaps from the training part; `train` calls it before
-        the first epoch.
-
-        Parts that need them have a `fit_time` of their own and keep what they learn in buffers, so
-        it is saved with the weights.
+        """Takes units and statistics of gaps from the training part, before the first epoch. Parts
+        with a `fit_time` of their own keep what they learn in buffers, saved with the weights.
         """
         for module in self.modules():
             if module is not self and hasattr(module, "fit_time"):

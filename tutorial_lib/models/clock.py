@@ -12,8 +12,7 @@ from tutorial_lib.data.splits import Split
 
 
 class Clock(nn.Module):
-    """Standardised log gaps, float32 [B, L]. The two statistics are buffers: they are saved with
-    the weights.
+    """Standardised log gaps, float32 [B, L]. The statistics are buffers, saved with the weights.
 
     Until `fit_time` has seen a training part they are 0 and 1: the feature is then log1p(hours)
     itself.

@@ -40,17 +40,15 @@ class NeuralFlow(Flow):
     """dz/ds = tanh(W2 tanh(W1 z + b1 + what is known of time) + b2), by a solver of
     `ode.integrate`.
 
-    The clock s is log(1 + hours since the event), in units of its standard deviation over the gaps
-    of the training part: from seconds to months it grows from 0 to about 4, so a few steps are
-    enough. It starts again at every event. `flow` says what the field knows of time. "autonomous":
-    nothing, so that s1 and then s2 leads where s1 + s2 leads, a flow. "since_event": s, a flow as
-    long as its clock runs on. "published": the length of the gap that it is about to cross, in one
-    step, as in DeepM3's code; that is a residual network, and two parts of a gap do not make the
-    whole.
+    The clock s is log(1 + hours since the event), in units of its standard deviation over the
+    training part: from seconds to months it grows from 0 to about 4, so a few steps are enough. It
+    starts again at every event. `flow` says what the field knows of time. "autonomous": nothing, so
+    that s1 and then s2 leads where s1 + s2 leads. "since_event": s. "published": the length of the
+    gap ahead, crossed in one step, as in DeepM3's code: a residual network, for which two parts of
+    a gap do not make the whole.
 
-    tanh bounds the speed by 1 a coordinate. It does not bound the Lipschitz constant, which is at
-    most |W1| |W2| (spectral norms). `lipschitz` > 0 scales both matrices down so that this product
-    is at most that number.
+    tanh bounds the speed by 1 a coordinate, but not the Lipschitz constant, at most |W1| |W2|
+    (spectral norms). `lipschitz` > 0 scales both matrices down until this product is that number.
     """
 
     def __init__(self, width: int, *, flow: str, solver: str, steps: int, lipschitz: float):

@@ -1,16 +1,21 @@
 """Solving dz/dt = field(t, z): three explicit solvers written out, an adaptive one, and two ways to
 the gradient.
 
-A batch has as many clocks as rows: the gap before the next event is a minute here and a month
-there. With sigma = t / duration each row's own gap becomes [0, 1], and one call integrates them
-all:
+    letter     meaning                                     shape       in the papers
+    z, state   what moves                                  [..., d]    z
+    field      its derivative, field(t, z)                 [..., d]    f
+    h          step size, one a row                        [..., 1]    h
+    duration   how long each row moves                     [...]       t_1 - t_0
+
+A batch has as many clocks as rows: the next gap is a minute here and a month there. With sigma = t
+/ duration each row's own gap becomes [0, 1], and one call integrates them all:
 
     dz / dsigma = duration * field(sigma * duration, z),   sigma from 0 to 1.
 
-A fixed step of 1 / steps on that clock is a step of h = duration / steps on the row's own: the
-solvers below take an h a row. Sources: Chen et al., "Neural Ordinary Differential Equations",
-NeurIPS 2018 (section 2: the adjoint); Chen, Amos and Nickel, "Neural Spatio-Temporal Point
-Processes", ICLR 2021 (clocks rescaled for batching). Taught in lessons 14 and 15.
+A step of 1 / steps on that clock is a step of h = duration / steps on the row's own. Sources: Chen
+et al., "Neural Ordinary Differential Equations", NeurIPS 2018 (section 2: the adjoint); Chen, Amos
+and Nickel, "Neural Spatio-Temporal Point Processes", ICLR 2021 (clocks rescaled for batching).
+Taught in lessons 14 and 15.
 """
 
 from collections.abc import Callable
@@ -58,12 +63,10 @@ def integrate(
     steps: int = 1,
     start: Tensor | float = 0.0,
 ) -> Tensor:
-    """The state [..., d] after each row's own `duration` [...], in `steps` equal steps of that
-    row's gap.
+    """The state [..., d] after each row's own `duration` [...], in `steps` equal steps.
 
-    `field(t, z)` gets t [..., 1] and z [..., d]; t counts from `start` (a number, or [..., 1] for
-    each row). A duration of 0 leaves a row as it is, to the bit; one below 0 goes back in time.
-    "adaptive" chooses its own steps (`integrate_adaptive`).
+    `field(t, z)` gets t [..., 1], which counts from `start` (a number, or [..., 1]). A duration of
+    0 leaves a row as it is, to the bit; one below 0 goes back in time. "adaptive" chooses steps.
     """
     check_method(method, steps)
     if method == "adaptive":
@@ -95,13 +98,11 @@ def integrate_adaptive(
     atol: float = 1e-7,
     adjoint: bool = False,
 ) -> Tensor:
-    """The same by Dormand and Prince's method of order 5 (torchdiffeq's dopri5), which picks the
-    step from an error estimate.
+    """The same by torchdiffeq's dopri5, of order 5, which picks the step from an error estimate: of
+    the worst row, so that a row is never less exact in company than alone.
 
-    The error of the worst row decides for all, so a row is never less exact in company than alone.
     With `adjoint` the gradient comes from a second equation solved backwards in time, whose memory
-    does not grow with the number of steps; the field must then be a module, and durations are data:
-    they get no gradient.
+    does not grow with the number of steps; the field must be a module, durations get no gradient.
     """
     if adjoint and (not isinstance(field, nn.Module) or duration.requires_grad):
         raise TutorialError(

@@ -1,5 +1,9 @@
 """SS4Rec: a state space that follows the clock (S5), then one that follows the items (S6).
 
+    letter         meaning                              shape        in the paper
+    x              what a block reads and writes        [B, L, d]    h
+    steps, ahead   1 + log1p(gap / 1 h), see ssm.py     [B, L]       Delta
+
 Source: arXiv 2502.08132. Ours differs from the published code in four stated ways: gaps count 1 +
 log1p(gap / 1 h) instead of raw seconds, which wipe the state out within an hour; eigenvalues keep a
 negative real part; the two LayerNorms of a block are two, not one used twice; the weights of the
@@ -35,10 +39,9 @@ class Block(nn.Module):
 class SS4Rec(SequenceModel):
     """items [B, L] -> states [B, L, d]. As published without positions and feed-forward parts.
 
-    `query_time=True`, as published: an event is held as input until the next one, and position i is
-    read at query_times[i]. Without query_times it is read at the event itself. `False`: position i
-    knows the gaps up to event i only; the input of an event then counts as held over the gap before
-    it. `clock="none"`, the time-blind twin: every step is 1, whatever the times.
+    `query_time=True`, as published: an event is held until the next one, and position i is read at
+    query_times[i] (without them at the event). `False`: position i knows the gaps up to event i
+    only, over which the input is held. `clock="none"`, the time-blind twin: every step is 1.
     """
 
     uses_time = True

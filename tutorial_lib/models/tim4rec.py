@@ -1,8 +1,12 @@
 """TiM4Rec: the clock sets the step size of a selective state space.
 
+    letter   meaning                                        shape
+    gaps     standardised log gaps, as in clock.py          [B, L, F], F = 1 or 2
+    gate     one factor on the step of each SSD head        [B, L, heads]
+
 Source: Fan et al., "TiM4Rec", Neurocomputing 2025 (arXiv 2409.16182), and its code. The default is
-our causal version: each position's gap is turned into a gate on its step, alone. The published
-version mixes the gaps of the whole window. Taught in lesson 12.
+our causal version: a gap gates the step of its own position alone. The published version mixes the
+gaps of the whole window. Taught in lesson 12.
 """
 
 import torch
@@ -34,12 +38,10 @@ class TimeGate(nn.Module):
 
 
 class PublishedClock(nn.Module):
-    """The published time signal: gaps since the previous event in seconds, normalised over the
-    window. [B, l] -> [B, length].
+    """The published time signal: gaps in seconds, normalised over the window, [B, length].
 
     As in the code, times are float32 and 0 at pads. The first pad's gap is then minus the last
-    timestamp, and beside that number LayerNorm makes all real gaps alike. `mask_pads` takes the
-    times as they come, int64, where pads have the gap 0.
+    timestamp, beside which LayerNorm makes all real gaps alike. `mask_pads`: pads have the gap 0.
     """
 
     def __init__(self, length: int, dropout: float, mask_pads: bool):
@@ -57,18 +59,14 @@ class PublishedClock(nn.Module):
 
 
 class PublishedTimePath(nn.Module):
-    """The published gate of one block, and the time signal for the next. [B, heads, L] -> gate and
-    signal, both [B, heads, L].
-
-    Two linear maps across time (so every position reads the gaps of all others), then two causal
-    convolutions.
+    """The published gate of one block and the signal for the next, all [B, heads, L]: two linear
+    maps across time (every position reads all gaps), then two causal convolutions.
     """
 
     def __init__(self, length: int, heads: int, conv: int, dropout: float, *, last: bool):
         super().__init__()
-        self.mix = nn.Sequential(
-            Dropout(dropout), nn.Linear(length, length), nn.SiLU(), nn.Linear(length, length)
-        )
+        first, last_map = nn.Linear(length, length), nn.Linear(length, length)
+        self.mix = nn.Sequential(Dropout(dropout), first, nn.SiLU(), last_map)
         self.conv1, self.conv2 = CausalConv(heads, conv), CausalConv(heads, conv)
         self.last = last
         if not last:
@@ -89,13 +87,11 @@ class TiM4Rec(Mamba4Rec):
     """items, times [B, L] -> states [B, L, d]: Mamba4Rec with SSD blocks whose step sizes also
     follow the clock.
 
-    The gate sees the gap since the previous event and, with `query_time`, the gap until the query;
-    without `query_times` that gap is then 0. Times are needed.
-
-    `literal=True` is the published version (`mask_pads` mends its pads). Its states are not causal
-    in time: position i reads the gaps after it. It must be trained as its authors do
-    (`windows="prefixes"`), with a target at the last position alone. With one at every position it
-    would learn from the times of future events, which no one knows when serving.
+    The gate sees the gap since the previous event and, with `query_time`, the gap until the query
+    (0 without `query_times`). `literal=True` is the published version (`mask_pads` mends its pads):
+    position i reads the gaps after it. So it must be trained as its authors do, with a target at
+    the last position alone (`windows="prefixes"`); one at every position would learn from the times
+    of future events, which no one knows when serving.
     """
 
     uses_time = True
