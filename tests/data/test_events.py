@@ -45,6 +45,12 @@ FAULTS = {
         planted("timestamp", float("inf")),
         "Row 5 .*timestamp=inf.*whole number.*seconds",
     ),
+    "float that lost digits": (
+        good_table().assign(
+            user=lambda t: t["user"].astype(float).where(t.index != 5, 2.0**53 + 2)
+        ),
+        "Row 5 .*user=9007199254740994.0.*64-bit",
+    ),
     "id beyond int64": (planted("item", 2.0**63), "Row 5 .*64-bit"),
     "negative item": (planted("item", -3), "Row 5 .*item=-3.*negative item"),
     "negative user": (planted("user", -1), "Row 5 .*user=-1.*negative user"),

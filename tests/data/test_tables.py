@@ -64,6 +64,7 @@ IDS = {
     "words of missing": ["NA", "null", "None", "nan", "NULL", "N/A", "-", "NaN"],
     "beyond 2^53 with a point": ["9007199254740993.0", "9007199254740992.0"],
     "beyond 2^63": ["9223372036854775807", "9223372036854775808"],
+    "beyond 2^64": ["18446744073709551617", "1"],
     "signs": ["-1", "+1", "1"],
     "blanks": ["1", " 1", "1 "],
     "other scripts": ["张三", "١٢", "12", "é", "e\u0301", "🎬"],
@@ -173,6 +174,9 @@ def test_other_encodings_are_not_taken_for_chinese(read) -> None:
     assert caught.value.args[0].count("\n") == 0
     told = read(text.encode("latin-1"), options="@encoding=latin-1")
     assert told.user_ids.tolist() == ["crème", "müller", "señor"]
+    damaged = CHINESE.encode().replace("香".encode(), "香".encode()[:2])  # one byte is lost
+    with pytest.raises(TutorialError, match="x.csv, line 3: .*encoding="):
+        read(damaged)
     with pytest.raises(TutorialError, match="Unknown encoding 'klingon'"):
         read(text, options="@encoding=klingon")
 

@@ -171,7 +171,7 @@ def test_real_seconds_are_not_taken_for_a_calendar() -> None:
     ):
         assert calendar_form(rng.integers(low, high, 1000)) is None
     days = np.array([int(f"{day:%Y%m%d}") for day in pd.date_range("2019-01-01", periods=900)])
-    days[:40] = 20200230  # a few wrong days do not hide what it is
+    days[:40] = 20201301  # a few wrong days do not hide what it is
     assert calendar_form(rng.permutation(days)) == "%Y%m%d"
 
 
@@ -186,6 +186,7 @@ WRITTEN = {
     "spreadsheet": lambda t: f"{t.year}/{t.month}/{t.day} {t.hour}:{t:%M:%S}",
     "chinese": lambda t: f"{t.year}年{t.month}月{t.day}日 {t:%H:%M:%S}",
     "tweet": lambda t: t.strftime("%a %b %d %H:%M:%S +0000 %Y"),
+    "west": lambda t: t.astimezone(timezone(-timedelta(hours=3, minutes=30))).isoformat(),
     "mail": lambda t: t.astimezone(ZONE).strftime("%a, %d %b %Y %H:%M:%S %z"),
     "american with a name": lambda t: t.strftime("%B %d, %Y %H:%M:%S"),
 }

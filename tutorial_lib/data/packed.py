@@ -111,8 +111,8 @@ def first_bytes(path: Path) -> bytes:
     if re.match(rb"^(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", head):
         raise TutorialError(
             f"Cannot read {path}: line 1 is JSON, not a row of a table; convert it with pandas:"
-            f" pandas.read_json({str(path)!r}, lines={head.lstrip()[:1] == b'{'}, dtype=False,"
-            f" convert_dates=False).to_csv({str(path) + '.table.csv'!r}, index=False)"
+            f" pandas.read_json({str(path)!r}, lines={head.lstrip()[:1] == b'{'}, dtype=False)"
+            f".to_csv({str(path) + '.table.csv'!r}, index=False)"
         )
     return head
 
