@@ -145,6 +145,9 @@ READERS = {  # what the model is, how many hours after the last event it is aske
 }
 
 
+STORES = "model.step stores an event, and nothing has happened; reading needs model.read alone"
+
+
 @exercise(points=3, minutes=12)
 def check_read_at(answer) -> None:
     """16.2: one user's state, read at several moments with one call."""
@@ -164,6 +167,8 @@ def check_read_at(answer) -> None:
             try:
                 got = answer(model, state, moments)
             except Wrong:
+                if steps:
+                    raise Wrong(STORES) from None
                 if calls and len(calls[-1][0].fast) != rows > 1:
                     raise Wrong(
                         f"model.read gets a state of {len(calls[-1][0].fast)} row(s) and {rows}"
@@ -175,10 +180,7 @@ def check_read_at(answer) -> None:
             still = torch.cat([read(state)] * rows)
             later = read(state._replace(times=state.times + 90_000), moments[:1]).expand(rows, -1)
         if steps:
-            raise Wrong(
-                "model.step stores an event, and nothing has happened; reading needs model.read"
-                " alone"
-            )
+            raise Wrong(STORES)
         want_array(got, shape=(rows, 4), kind="float")
         if not same(got, want, CLOSE):
             _name_the_reading(want_array(got), want, (still, later))
