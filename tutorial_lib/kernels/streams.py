@@ -4,6 +4,7 @@ N tokens (batch times events) stand last, so that every step works on whole vect
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -164,6 +165,12 @@ def logits(connection, x: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
     return torch.addcmul(bias[:, None], alpha[:, None], raw.tanh()), x
 
 
+def full_precision(x: Tensor) -> AbstractContextManager:
+    """Where autocast shortens numbers, the streams keep theirs; only F is calculated with few."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
 def connect(
     connection, streams: Tensor, function: Callable[[Tensor], Tensor], mean: bool = False
 ) -> Tensor:
@@ -177,18 +184,18 @@ def connect(
     streams = streams if copies else streams.expand(-1, -1, n, -1)
     batch, length, given, dim = streams.shape
     wanted = 2 * n if copies or mean_alone else 2 * n + n * n
-    rows, flat = logits(connection, streams.reshape(-1, given * dim), wanted)
-    pre, post, res = rows.split([n, n, wanted - 2 * n])  # [n, N], [n, N], [0 or n * n, N]
-    res = res.unflatten(0, (n, n)) if len(res) else None
-    if mhc:
-        pre, post = pre.sigmoid(), 2 * post.sigmoid()
-        res = None if res is None else Sinkhorn.apply(res, connection.iterations)
-    gathered, streams = Gather.apply(
-        flat.view(-1, given, dim), pre.sum(0, keepdim=True) if copies else pre
-    )
+    with full_precision(streams):
+        rows, flat = logits(connection, streams.reshape(-1, given * dim), wanted)
+        pre, post, res = rows.split([n, n, wanted - 2 * n])  # [n, N], [n, N], [0 or n * n, N]
+        res = res.unflatten(0, (n, n)) if len(res) else None
+        if mhc:
+            pre, post = pre.sigmoid(), 2 * post.sigmoid()
+            res = None if res is None else Sinkhorn.apply(res, connection.iterations)
+        weights = pre.sum(0, keepdim=True) if copies else pre
+        gathered, streams = Gather.apply(flat.view(-1, given, dim), weights)
     output = function(gathered.view(batch, length, dim)).reshape(-1, dim)
     if mean_alone:
         streams, post = streams.sum(1, keepdim=True) / given, post.mean(0, keepdim=True)
-    # under autocast the output has shorter numbers than the streams
-    carried = Carry.apply(streams, res, post, output.to(streams)).view(batch, length, -1, dim)
+    with full_precision(streams):
+        carried = Carry.apply(streams, res, post, output.to(streams)).view(batch, length, -1, dim)
     return carried.mean(2, keepdim=True) if mean and not mean_alone else carried
