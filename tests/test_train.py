@@ -172,7 +172,7 @@ class TestSelection:
     def test_stops_after_patience_and_keeps_the_best(self, tmp_path, monkeypatch):
         values, weights = [0.1, 0.3, 0.3, 0.2, 0.9], []
 
-        def scripted(model, split, average):
+        def scripted(model, split, average, filter_seen):
             weights.append({name: value.clone() for name, value in model.state_dict().items()})
             return values[len(weights) - 1]
 
@@ -199,11 +199,11 @@ class TestSelection:
     def test_leaves_the_weights_that_were_validated(self, averaging, monkeypatch):
         seen, original = [], loop.validate
 
-        def watch(model, split, average):
+        def watch(model, split, average, filter_seen):
             seen.append(
                 {name: value.clone() for name, value in (average or model.state_dict()).items()}
             )
-            return original(model, split, average)
+            return original(model, split, average, filter_seen)
 
         monkeypatch.setattr(loop, "validate", watch)
         split, model = toy_split(), toy_model()
@@ -510,7 +510,10 @@ class TestErrors:
             ({"learning_rate": math.nan}, "learning_rate"),
             ({"weight_decay": "a"}, "weight_decay"),
             ({"warmup_epochs": -1.0}, "warmup_epochs"),
-            ({"averaging": 1.0}, "averaging must be below 1"),
+            ({"averaging": 1.0}, "averaging must be a number of at least 0 and below 1, got 1.0"),
+            ({"shared_negatives": "yes"}, "shared_negatives must be true or false, got 'yes'"),
+            ({"filter_seen": 1}, "filter_seen must be true or false, got 1"),
+            ({"seed": True}, "seed must be a whole number of at least 0, got True"),
         ],
     )
     def test_settings_out_of_range(self, setting, message):

@@ -6,7 +6,8 @@ beside it, because it can order models differently (Krichene and Rendle, KDD 202
 02.
 """
 
-import os
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor
 from tutorial_lib.data.sequences import evaluation_batches, seen_items
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 from tutorial_lib.models.base import SequenceModel
 
 COLUMNS = ["user", "greater", "equal", "candidates"]
@@ -58,16 +60,11 @@ class Ranks:
             table = table.assign(
                 **{f"sampled_{name}": getattr(self.sampled, name) for name in COLUMNS[1:]}
             )
-        partial = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            table.to_csv(partial, index=False)
-            os.replace(partial, path)
-        except OSError as error:
-            raise TutorialError(
-                f"cannot write {path} ({error.strerror or error}): check folder and free space"
-            ) from None
-        finally:
-            partial.unlink(missing_ok=True)
+        content = table.to_csv(index=False).encode()
+        with replacing(path) as partial:  # without the time of packing: same ranks, same bytes
+            partial.write_bytes(
+                gzip.compress(content, mtime=0) if path.suffix == ".gz" else content
+            )
 
     @classmethod
     def read_csv(cls, path: Path | str) -> "Ranks":
@@ -83,7 +80,7 @@ class Ranks:
                     full.user, *(table[f"sampled_{name}"].to_numpy() for name in COLUMNS[1:])
                 ),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise TutorialError(
                 f"{path} holds no ranks ({error}): wanted a file that Ranks.to_csv wrote"
             ) from None

@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import tutorial_lib
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
+from tutorial_lib.files import replacing
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.data.facts import gaps, irregularity
@@ -29,6 +28,7 @@ from tutorial_lib.entropy import (
 )
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
+from tutorial_lib.files import replacing
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 TABLE = FACTS / "entropy.csv"

@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.experiments.runs import Run
+from tutorial_lib.files import replacing
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.statistics import paired_bootstrap
 

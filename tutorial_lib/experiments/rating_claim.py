@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.checkpoint import copy_weights, replacing
+from tutorial_lib.checkpoint import copy_weights
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.sequences import evaluation_batches, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split, make_split
@@ -35,6 +35,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.experiments.runs import code_version
 from tutorial_lib.experiments.stages.work import one_thread
+from tutorial_lib.files import replacing
 from tutorial_lib.models import build_model
 from tutorial_lib.ratings import predict, split_ratings, train_ratings
 from tutorial_lib.train import TrainConfig, learning_rate_at

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 import tutorial_lib
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
+from tutorial_lib.files import replacing
 
 RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
 # a folder for each run of the whole suite: a folder a stage, report/report.md, ranks

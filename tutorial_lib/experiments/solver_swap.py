@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tutorial_lib.checkpoint import replacing
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
@@ -32,6 +31,7 @@ from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.experiments.runs import Run, code_version
 from tutorial_lib.experiments.stages.efficiency import answer, longest_histories, stream
 from tutorial_lib.experiments.stages.work import load_model, one_thread
+from tutorial_lib.files import replacing
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.statistics import paired_bootstrap
 
