@@ -24,6 +24,7 @@ WANTED = {
     str: "a text",
     Path: "a path",
 }
+METAVARS = {int: "N", float: "X", bool: "YES|NO", str: "NAME", Path: "PATH"}
 
 
 def knob(
@@ -98,7 +99,9 @@ def check(owner: object) -> None:
         value = getattr(owner, name)
         if value is None and optional:
             continue
-        entries = value if many and isinstance(value, tuple | list) else [value]
+        if many and not isinstance(value, tuple | list):
+            raise TutorialError(f"{name} must be a list, got {value!r}")
+        entries = value if many else [value]
         entries = tuple(check_one(name, one, kind, item.metadata) for one in entries)
         object.__setattr__(owner, name, entries if many else entries[0])
 
@@ -130,10 +133,13 @@ class Parser(argparse.ArgumentParser):
         raise TutorialError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
-def add_arguments(parser: argparse.ArgumentParser, owner: type, **defaults: object) -> None:
-    """An option --NAME for every knob. What is not given stays away from the result of the parser,
-    so that a file can speak; `defaults` are those shown in the help where they differ.
+def add_arguments(
+    parser: argparse.ArgumentParser, owner: type, title: str, **defaults: object
+) -> None:
+    """An option --NAME for every knob, under a title. What is not given stays away from the result
+    of the parser, so that a file can speak; `defaults` are those shown where they differ.
     """
+    group = parser.add_argument_group(title)
     for name, item in knobs(owner).items():
         kind, default = kind_of(owner, name), defaults.get(name, item.default)
         about, choices = item.metadata["help"], item.metadata["choices"]
@@ -141,11 +147,13 @@ def add_arguments(parser: argparse.ArgumentParser, owner: type, **defaults: obje
         if kind[0] is bool and not kind[1]:
             how = {"action": argparse.BooleanOptionalAction}
         else:
-            how = {"metavar": kind[0].__name__.upper(), "type": argument_type(*kind)}
+            how = {"metavar": METAVARS[kind[0]], "type": argument_type(*kind)}
+            how["metavar"] += ",..." if kind[2] else ""
             shown = ", ".join(map(str, default)) if kind[2] and default else default
-            about += f" (default: {'none' if shown is None else shown})"
+            needed = "needed" if default is dataclasses.MISSING else f"default: {shown}"
+            about += f" ({needed.replace('None', 'none')})"
         flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, default=argparse.SUPPRESS, help=about.replace("%", "%%"), **how)
+        group.add_argument(flag, default=argparse.SUPPRESS, help=about.replace("%", "%%"), **how)
 
 
 def argument_type(*kind) -> typing.Callable[[str], object]:
@@ -158,9 +166,11 @@ def argument_type(*kind) -> typing.Callable[[str], object]:
     return convert
 
 
-def read_settings(path: Path | str, known: dict[str, type]) -> dict[str, object]:
+def read_settings(
+    path: Path | str, known: dict[str, type], others: Iterable[str] = ()
+) -> dict[str, object]:
     """The settings in a file of TOML (or YAML, where PyYAML is installed). `known`: name -> the
-    dataclass whose knob it is, or dict for a table of its own.
+    dataclass whose knob it is, or dict for a table of its own; `others` are left out.
     """
     path = Path(path)
     try:
@@ -177,6 +187,8 @@ def read_settings(path: Path | str, known: dict[str, type]) -> dict[str, object]
     settings = {}
     for name, value in found.items():
         name = name.replace("-", "_")
+        if name in others:
+            continue
         if name not in known:
             raise TutorialError(f"{path}: unknown key {name!r}; known are {', '.join(known)}")
         if known[name] is dict:
@@ -184,10 +196,16 @@ def read_settings(path: Path | str, known: dict[str, type]) -> dict[str, object]
                 raise TutorialError(f"{path}: {name} wants a table of names and values")
             settings[name] = value
             continue
-        kind, optional, many = kind_of(known[name], name)
-        settings[name] = None if optional and value in NONE else value
-        if many and not isinstance(value, list):
-            raise TutorialError(f"{path}: {name} wants a list, got {value!r}")
+        kind = kind_of(known[name], name)
+        try:  # "none", and YAML takes 1e-3 for a text
+            text = isinstance(value, str) and kind[0] is not str or value in NONE
+            if kind[2] and kind[0] is not str and isinstance(value, list):
+                value = [parse(one, kind[0]) if isinstance(one, str) else one for one in value]
+            settings[name] = parse(value, *kind) if text else value
+            if kind[2] and not isinstance(settings[name], list | tuple | None):
+                raise TutorialError(f"wants a list, got {value!r}")
+        except TutorialError as error:
+            raise TutorialError(f"{path}: {name} {error}") from None
     return settings
 
 

@@ -33,7 +33,7 @@ from tutorial_lib.train import TrainConfig
 
 @dataclass(frozen=True)
 class Train:
-    """Of the command `train`: everything that does not decide what is learned."""
+    """Where and how fast, and what is written."""
 
     device: str = shared(Suite, "device")
     sampled: int = knob(
@@ -57,7 +57,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Compare:
-    """Of the command `suite`: everything that is no field of `Suite`."""
+    """What is run of it, and what is written."""
 
     out: Path | None = knob(None, "folder of all outputs; none: experiments/DATASET")
     scale: str | None = knob("quick", "a budget; none where --config is given", choices=SCALES)
@@ -86,11 +86,15 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    usage = "python -m tutorial_lib.experiments {} [OPTIONS]"
     train = commands.add_parser(
-        "train", help="train one model, evaluate it on the test part, write its result"
+        "train",
+        usage=usage.format("train --model NAME"),
+        help="train one model, evaluate it on the test part, write its result",
     )
-    for owner in (Run, TrainConfig, Train):
-        add_arguments(train, owner)
+    add_arguments(train, Run, "model and data")
+    add_arguments(train, TrainConfig, "training")
+    add_arguments(train, Train, "where, and what is written")
     train.add_argument(
         "--option",
         action="append",
@@ -104,6 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     suite = commands.add_parser(
         "suite",
+        usage=usage.format("suite"),
         help="all eight stages: many models and seeds, tables, pictures and a report",
         description=(
             "Stages: "
@@ -113,8 +118,8 @@ def build_parser() -> argparse.ArgumentParser:
             f" {', '.join(entry.label for entry in ENTRIES)}."
         ),
     )
-    add_arguments(suite, Suite, jobs=2, **SCALES["quick"])
-    add_arguments(suite, Compare)
+    add_arguments(suite, Suite, "comparison", jobs=2, **SCALES["quick"])
+    add_arguments(suite, Compare, "what is run of it, and what is written")
     for command in (train, suite):
         command.add_argument(
             "--config",

@@ -180,7 +180,7 @@ def read_run(folder: Path | str) -> Run:
     folder = Path(folder)
     known = {name: owner for owner in (Run, TrainConfig) for name in knobs(owner)}
     if (file := folder / "config.toml").exists():
-        return Run.from_settings(read_settings(file, known | {"options": dict}))
+        return Run.from_settings(read_settings(file, known | {"options": dict}, ["sampled"]))
     try:  # runs from before there was such a file
         row = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         return Run.from_configuration(row["configuration"])

@@ -108,6 +108,8 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
             suite.bar.set_description(stage)
             reason = why(suite.settings, suite.out, stage)
             say(f"{stage}: {reason}, runs now" if reason else f"{stage}: unchanged, skipped")
+            if stage == "tune" and "epochs" in reason:
+                say("the cosine schedule follows from the number of epochs: all start anew")
             if reason:
                 run_stage(suite, stage)
             outcome[stage] = "done" if reason else "skipped"

@@ -44,7 +44,7 @@ def finished(folder: Path) -> bool:
     return set(FILES) <= set(signed(folder))
 
 
-def take_over(run: Run, folder: Path, progress: bool) -> bool:
+def take_over(run: Run, folder: Path, tell: Callable[[str], object]) -> bool:
     """Copies the checkpoint of the same run with fewer epochs, the longest one, where that is
     exact; says so where it is not.
     """
@@ -67,8 +67,7 @@ def take_over(run: Run, folder: Path, progress: bool) -> bool:
     if not why:
         with replacing(target) as partial:
             shutil.copyfile(source, partial)
-    if progress:
-        say(f"a run of {epochs} epochs is there{why or ' and is continued'}")
+    tell(f"a run of {epochs} epochs is there{why or ' and is continued'}")
     return not why
 
 
@@ -80,13 +79,15 @@ def execute(
     progress: bool = True,
     sampled: int = 100,
     on_look: Callable[[dict[str, float]], object] = lambda row: None,
+    tell: Callable[[str], object] = say,
 ) -> dict[str, object]:
     """Trains (or resumes), evaluates on the test part once, and writes under `folder`: checkpoint,
     history, ranks, result, config.toml and, last of all, the digests of these.
 
     Returns the row of the result table: metrics with 95 % bootstrap intervals over users, settings
     and provenance. A finished run is not trained again, only evaluated; a damaged file is made
-    again. `sampled` negatives beside the full ranking: left out where somebody knows so much of the
+    again; more epochs go on after fewer where that is exact, and `tell` is told. `sampled`
+    negatives beside the full ranking: left out where somebody knows so much of the
     catalogue that too few items remain to draw from.
     """
     begin = time.perf_counter()
@@ -101,7 +102,7 @@ def execute(
         write_text(target / DIGESTS, "{}")  # unfinished until the end
     versions = code_versions(target)
     write_text(target / "config.toml", as_toml({"sampled": sampled} | run.settings))
-    continued, file = take_over(run, folder, progress), target / "checkpoint.pt"
+    continued, file = take_over(run, folder, tell), target / "checkpoint.pt"
     loaded = time.perf_counter()
     how = {"checkpoint": file, "device": device, "progress": progress, "on_look": on_look}
     try:
