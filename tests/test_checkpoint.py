@@ -157,6 +157,26 @@ class TestUnreadable:
             self.resume(written)
         assert written.read_bytes() == before  # kept: perhaps it was another file of the reader's
 
+    def test_no_flipped_bit_changes_what_is_read(self, tmp_path):
+        """One bit anywhere: refused, or in the filling between the records."""
+        rng, path = np.random.default_rng(0), tmp_path / "c.pt"
+        weights = torch.randn(30, 30)
+        save_checkpoint(path, {"model": {"w": weights}, "epoch": 3, "identity": {}})
+        content, refused = path.read_bytes(), 0
+        for place, bit in zip(
+            rng.integers(0, len(content), 150), rng.integers(0, 8, 150), strict=True
+        ):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            try:
+                saved = load_checkpoint(path)
+            except TutorialError:
+                refused += 1
+            else:
+                assert torch.equal(saved["model"]["w"], weights) and saved["epoch"] == 3
+        assert refused > 100
+
     @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
     @pytest.mark.parametrize(
         "save", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state))]

@@ -61,6 +61,8 @@ def test_faults_name_path_reason_and_free_space(name, tmp_path, monkeypatch):
     monkeypatch.setattr(os, name, full)
     with pytest.raises(TutorialError) as caught:
         write_text(tmp_path / "a", "new")
-    assert str(caught.value).startswith(f"could not write {tmp_path / 'a'} (No space left on device; ")
+    assert str(caught.value).startswith(
+        f"could not write {tmp_path / 'a'} (No space left on device; "
+    )
     assert " MB are free there); free some space or choose another folder" in str(caught.value)
     assert (tmp_path / "a").read_text() == "whole" and os.listdir(tmp_path) == ["a"]

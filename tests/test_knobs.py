@@ -45,7 +45,7 @@ class Toy:
         check(self)
 
 
-KNOWN = {name: Toy for name in knobs(Toy)} | {"options": dict}
+KNOWN = dict.fromkeys(knobs(Toy), Toy) | {"options": dict}
 
 
 class TestParse:
@@ -119,7 +119,12 @@ class TestCheck:
 
     def test_right_values_get_their_kind(self):
         toy = Toy(rate=0, rates=[np.float64(0.1), 1], place="there", words=["x"])
-        assert (toy.rate, toy.rates, toy.place, toy.words) == (0.0, (0.1, 1.0), Path("there"), ("x",))
+        assert (toy.rate, toy.rates, toy.place, toy.words) == (
+            0.0,
+            (0.1, 1.0),
+            Path("there"),
+            ("x",),
+        )
         assert {type(one) for one in (toy.rate, *toy.rates)} == {float}
 
     def test_shared_knobs_differ_only_where_said(self):

@@ -57,7 +57,9 @@ class TestSettings:
             read_args(written(tmp_path, **changes))
 
 
-def theirs(weights: dict[str, Tensor], items: Tensor, activation, places, hide_pads: bool) -> Tensor:
+def theirs(
+    weights: dict[str, Tensor], items: Tensor, activation, places, hide_pads: bool
+) -> Tensor:
     """Scores after the last event by that network with norm_first, windows padded on the left."""
     length = items.shape[1]
     x = weights["item_emb.weight"][items] * DIM**0.5

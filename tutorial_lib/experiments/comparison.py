@@ -203,7 +203,7 @@ class Suite:
             for seed in range(self.seeds):
                 run = self.run(entry, seed)
                 kept = work.ranks_file(self.runs / run.name, corruptions[0], seed).parent
-                if lost := remove_damaged(kept):
+                if lost := remove_damaged(kept, together=False):
                     say(lost)
                 there, wanted = signed(kept), missing.setdefault(run.name, (run, []))[1]
                 wanted += [

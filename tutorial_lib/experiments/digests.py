@@ -52,12 +52,14 @@ def damaged(folder: Path) -> list[str]:
     return [name for name, was in signed(folder).items() if not holds(folder / name, was)]
 
 
-def remove_damaged(folder: Path) -> str:
-    """Takes damaged files away, so that they are made again; returns what to say, or nothing."""
+def remove_damaged(folder: Path, together: bool = True) -> str:
+    """Takes damaged files away, so that they are made again; returns what to say, or nothing.
+    `together`: the folder counts as unfinished until all are made again.
+    """
     if not (names := damaged(folder)):
         return ""
     kept = {name: was for name, was in signed(folder).items() if name not in names}
-    write_text(folder / DIGESTS, json.dumps(kept, indent=1))
+    write_text(folder / DIGESTS, json.dumps({} if together else kept, indent=1))
     for name in names:
         (folder / name).unlink(missing_ok=True)
     from_start = " (by training from the start)" if "checkpoint.pt" in names else ""

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.comparison import Suite
-from tutorial_lib.experiments.digests import digest
+from tutorial_lib.experiments.digests import digest, remove_damaged
 from tutorial_lib.experiments.metrics import title
-from tutorial_lib.experiments.runs import code_version, machine, say
+from tutorial_lib.experiments.runs import code_version, machine, read_run, say
 from tutorial_lib.experiments.stages import report
 from tutorial_lib.experiments.stages.fresh import sources, why
 from tutorial_lib.experiments.stages.shared import Stage
@@ -89,6 +89,17 @@ def run_stage(suite: Suite, name: str) -> None:
     write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
 
 
+def mend(suite: Suite) -> None:
+    """Makes runs again that have lost something, whether a stage asks for it now or not."""
+    lost = []
+    for folder in sorted(suite.runs.glob("*")):
+        if sentence := remove_damaged(folder):
+            say(sentence)
+            lost.append(read_run(folder))
+    suite.bar = None
+    suite.train([run for run in lost if (suite.runs / run.name).exists()])
+
+
 def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, str]:
     """Runs the stages that are not up to date, in their order; the tuning first of all, for every
     other needs its choice.
@@ -99,6 +110,7 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
     sweep(suite.out)
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise TutorialError(f"unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}")
+    mend(suite)
     wanted = [stage for stage in STAGES if stage in stages or stage == "tune"]
     outcome, before = {}, 0
     with tqdm(

@@ -61,9 +61,7 @@ def one_thread(what: str) -> Iterator[None]:
 def train_run(run: Run, folder: Path, device: str) -> None:
     """Trains, or goes on where it was cut; see `training.execute`."""
     with one_thread(f"training {run.name}"):
-        execute(
-            run, folder, device=device, progress=False, sampled=0, tell=lambda text: None
-        )
+        execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
 
 
 def evaluate_run(
