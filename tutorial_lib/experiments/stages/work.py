@@ -98,7 +98,9 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn, initializer=_watch_parent)
     try:
-        for done in as_completed([pool.submit(task) for task in tasks]):
+        with _without_ctrl_c():
+            futures = [pool.submit(task) for task in tasks]
+        for done in as_completed(futures):
             done.result()
             tick()
     except BrokenProcessPool:
@@ -108,6 +110,21 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that start in here do not hear Ctrl-C while they import, when each would print a
+    traceback; `_watch_parent` gives them their ears back.
+    """
+    if threading.current_thread() is not threading.main_thread():  # may not set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _watch_parent() -> None:
