@@ -2,6 +2,7 @@
 half-written, resumed runs the same.
 """
 
+import ast
 import errno
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,11 @@ from tutorial_lib.knobs import knobs
 from tutorial_lib.models import MODELS, build_model, model_options
 from tutorial_lib.train import TrainConfig
 
+PACKAGE = "tutorial_lib.experiments"
+KNOWN = {
+    ".".join(file.relative_to(Path(runs.__file__).parent).with_suffix("").parts)
+    for file in Path(runs.__file__).parent.rglob("*.py")
+}
 VOLATILE = ["train_seconds", "wall_seconds"]
 
 
@@ -306,6 +313,41 @@ class TestTable:
         with pytest.raises(TutorialError, match="mine.csv is not a table of results"):
             add_to_table(self.row(), table)
         assert table.read_text() == content and os.listdir(tmp_path) == ["mine.csv"]
+
+
+def test_documented_commands_make_the_committed_runs(monkeypatch):
+    """A command of data/results/README.md leads to the run of that name in the committed table."""
+    seen = []
+
+    def caught(run, *args, **kwargs):
+        seen.append(run.name)
+        raise TutorialError("far enough")
+
+    monkeypatch.setattr("tutorial_lib.experiments.__main__.execute", caught)
+    sizes = "--max-len 60 --option dropout=0.1 --epochs 10 --batch-size 32 --schedule cosine"
+    for model in ("sasrec --loss ce", "sasrec --loss bce", "gru4rec --loss ce"):
+        call = f"train --quiet --model {model} {sizes} --learning-rate 0.003 --seed 4"
+        assert main(call.split()) == 2
+    assert main(["train", "--model", "markov", "--max-len", "60"]) == 2
+    table = Path(runs.tutorial_lib.__file__).parent.parent / "data/results/sample_temporal.csv"
+    assert len(set(seen)) == 4 and set(seen) <= set(pd.read_csv(table)["run"])
+
+
+def test_no_circle_and_nothing_hidden():
+    """The modules of the experiments import each other in one order, and none by a text."""
+    folder, imports = Path(runs.__file__).parent, {}
+    for file in folder.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert "import_module" not in text, file.name
+        name = ".".join(file.relative_to(folder).with_suffix("").parts)
+        imports[name] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith(PACKAGE):
+                inside = node.module.removeprefix(PACKAGE).lstrip(".")
+                parts = [f"{inside}.{alias.name}".lstrip(".") for alias in node.names]
+                imports[name] |= {part if part in KNOWN else inside for part in parts}
+    assert {"stages.report", "stages.lineup", "comparison"} <= imports["suite"]
+    assert list(TopologicalSorter(imports).static_order())  # raises CycleError
 
 
 class TestErrors:

@@ -3,6 +3,7 @@ tested again; what is written for people and tools reads back.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,17 @@ class TestRun:
             assert finished(copy) and kept(copy) == kept(whole)
         assert capsys.readouterr().out == ""
 
+    def test_remainders_of_killed_processes_are_swept(self, copy, data):
+        dead = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+        )
+        orphan = copy / f".ranks.csv.gz.{int(dead.stdout)}.part"
+        living = copy / f".result.json.{os.getpid()}.part"
+        for file in (orphan, living):
+            file.write_text("half")
+        execute(run_of(data), copy.parent, progress=False, sampled=5)
+        assert not orphan.exists() and living.exists()
+
     def test_unsafe_advice_is_never_given(self, copy, data, capsys):
         """A checkpoint with code in it: torch would advise to load it with weights_only=False."""
         torch.save({"best": Path("x")}, copy / "checkpoint.pt")
@@ -183,7 +195,8 @@ class TestMoreEpochs:
         execute(longer, tmp_path / "straight", progress=False, sampled=5)
         execute(run_of(data, **config), tmp_path / "more", progress=False, sampled=5)
         # a neighbour that differs in more than epochs must not be taken
-        execute(run_of(data, **config, seed=1), tmp_path / "more", progress=False, sampled=5)
+        other = run_of(data, **config | {"epochs": 5, "weight_decay": 0.1})
+        execute(other, tmp_path / "more", progress=False, sampled=5)
         trained, original = [], loop.train_epoch
 
         def counted(*args, **kwargs):

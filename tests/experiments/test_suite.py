@@ -4,6 +4,7 @@ the same after a kill.
 
 import json
 import shutil
+import signal
 import zipfile
 from dataclasses import replace
 from functools import partial
@@ -426,6 +427,13 @@ class TestCommand:
         assert caught.value.code == 0 and all(
             word in text for word in (*STAGES, "deepm3-attractor", "--jobs")
         )
+
+
+def test_ctrl_c_is_not_heard_while_processes_start():
+    before = signal.getsignal(signal.SIGINT)
+    with work._without_ctrl_c():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 class TestLineup:
