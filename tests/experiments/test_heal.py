@@ -161,7 +161,7 @@ class TestRun:
             [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
         )
         orphan = copy / f".ranks.csv.gz.{int(dead.stdout)}.part"
-        living = copy / f".result.json.{os.getpid()}.part"
+        living = copy / f".notes.csv.{os.getpid()}.part"
         for file in (orphan, living):
             file.write_text("half")
         execute(run_of(data), copy.parent, progress=False, sampled=5)
