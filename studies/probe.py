@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
@@ -48,11 +49,11 @@ def probe(folder: Path, lengths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 200)) -
     """
     try:
         saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        weights = torch.load(folder / "checkpoint.pt", weights_only=True)["best"]
-    except (OSError, KeyError, RuntimeError) as error:
+        weights = load_checkpoint(folder / "checkpoint.pt")["best"]
+    except (OSError, KeyError, ValueError) as error:
         raise TutorialError(
             f"{folder} holds no finished run ({error}); give the folder that 'train --out' wrote"
-        ) from error
+        ) from None
     run = Run.from_configuration(saved["configuration"])
     dataset = load_dataset(run.dataset, users=run.users)
     split = make_split(dataset, run.split)

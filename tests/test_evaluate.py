@@ -1,6 +1,7 @@
 """Ranks and metrics against brute force, hand-computed values and closed forms."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -460,12 +461,12 @@ def test_csv_faults_leave_nothing_half_written(tmp_path, monkeypatch):
     ranks.to_csv(tmp_path / "ranks.csv")
     before = (tmp_path / "ranks.csv").read_text()
 
-    def full_disk(self, path, **_):
-        path.write_text("user,gre")
+    def full_disk(self, content):
+        self.write_text("user,gre")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pd.DataFrame, "to_csv", full_disk)
+        patch.setattr(Path, "write_bytes", full_disk)
         with pytest.raises(TutorialError, match="No space left"):
             ranks.to_csv(tmp_path / "ranks.csv")
     assert (tmp_path / "ranks.csv").read_text() == before and len(list(tmp_path.iterdir())) == 1

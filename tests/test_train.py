@@ -538,7 +538,10 @@ class TestErrors:
             ({"learning_rate": math.nan}, "learning_rate"),
             ({"weight_decay": "a"}, "weight_decay"),
             ({"warmup_epochs": -1.0}, "warmup_epochs"),
-            ({"averaging": 1.0}, "averaging must be below 1"),
+            ({"averaging": 1.0}, "averaging must be a number of at least 0 and below 1, got 1.0"),
+            ({"shared_negatives": "yes"}, "shared_negatives must be true or false, got 'yes'"),
+            ({"filter_seen": 1}, "filter_seen must be true or false, got 1"),
+            ({"seed": True}, "seed must be a whole number of at least 0, got True"),
         ],
     )
     def test_settings_out_of_range(self, setting, message):

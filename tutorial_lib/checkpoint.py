@@ -5,6 +5,7 @@ Taught in lesson 07.
 """
 
 import hashlib
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing
 
-__all__ = ["copy_weights", "describe", "load_checkpoint", "replacing", "save_checkpoint"]
+
+class DamagedCheckpoint(TutorialError):
+    """The file holds no checkpoint, or not all of it."""
 
 
 def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, dict[str, object]]:
@@ -40,30 +43,67 @@ def describe(model: torch.nn.Module, split: Split, config: object) -> dict[str, 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:
     """Writes beside the target and renames: the file on disk is always a whole one."""
-    with replacing(path) as partial:
-        torch.save(state, partial)
+    with replacing(path) as partial, partial.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's own words, which hide those of the disk
+            disk = error.__context__
+            raise disk if isinstance(disk, OSError) else OSError("not all was written") from None
 
 
-def load_checkpoint(path: Path | str, identity: dict[str, dict[str, object]]) -> dict:
+def load_checkpoint(
+    path: Path | str, identity: dict[str, dict[str, object]] | None = None
+) -> dict[str, object]:
     """Reads a checkpoint (tensors and plain values only, never arbitrary objects) and refuses one
-    of another run.
+    of another run, unless `identity` is None.
+
+    One of fewer epochs is taken where its state is that of the longer run at the same epoch: with a
+    learning rate that does not follow from the number of epochs, and no look at the validation part
+    that was taken only because the run ended.
     """
+    path = Path(path)
     try:
+        with zipfile.ZipFile(path) as file:  # torch checks no sums
+            if broken := file.testzip():
+                raise ValueError(f"{broken} is not what was written")
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        found = {part: dict(saved["identity"][part]) for part in identity}
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise TutorialError(
+        found = {part: dict(saved["identity"][part]) for part in identity or {}}
+    except FileNotFoundError:
+        raise TutorialError(f"there is no checkpoint {path}") from None
+    except Exception as error:  # many kinds for a damaged file; torch's own words advise pickle
+        raise DamagedCheckpoint(
             f"{path} is not a readable checkpoint; delete it to start again"
             f" ({type(error).__name__})"
-        ) from error
-    for part, wanted in identity.items():
+        ) from None
+    for part, wanted in (identity or {}).items():
         for name in sorted(wanted.keys() | found[part].keys()):
-            if (got := found[part].get(name)) != (want := wanted.get(name)):
-                raise TutorialError(
-                    f"{path} belongs to another run: in its {part}, {name} is {got!r} and not"
-                    f" {want!r}; name another checkpoint or delete this one"
-                )
+            if (got := found[part].get(name)) == (want := wanted.get(name)):
+                continue
+            longer = part == "configuration" and name == "epochs" and got < want
+            if longer and not (why := cannot_continue(wanted, got)):
+                continue
+            raise TutorialError(
+                f"{path} belongs to another run: in its {part}, {name} is {got!r} and not"
+                f" {want!r}{why if longer else ''}; name another checkpoint or delete this one"
+            )
     return saved
+
+
+def cannot_continue(configuration: dict[str, object], epochs: int) -> str:
+    """Why a run of `epochs` epochs cannot be continued to those of `configuration` with the same
+    bits as a run of that many from the start; empty if it can.
+    """
+    if configuration["schedule"] != "constant":
+        return (
+            f", and a {configuration['schedule']} schedule follows from the number of epochs, so"
+            " more epochs need a run from the start"
+        )
+    if epochs % configuration["evaluate_every"]:
+        return (
+            f", and epoch {epochs} was validated only because it was the last (evaluate_every ="
+            f" {configuration['evaluate_every']}), so more epochs need a run from the start"
+        )
+    return ""
 
 
 def copy_weights(

@@ -1,6 +1,7 @@
-"""Files that are whole or not there: written beside their place, synced, then renamed."""
+"""Writing files whole or not at all, and sweeping up after processes that were killed."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +11,11 @@ from tutorial_lib.errors import TutorialError
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary name beside `path` to write to. Synced and renamed to `path` at the end;
-    removed if anything goes wrong.
-
-    Raises TutorialError, one sentence, where the disk is full or does not let us write.
+    """Yields a temporary name beside `path` to write to. At the end it is on the disk and bears the
+    name `path`; if anything goes wrong it is removed and `path` stays as it was.
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -24,11 +23,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
             settle(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    except OSError as error:
         raise TutorialError(
-            f"could not write {path} ({reason}); free some space or choose another folder"
-        ) from error
+            f"could not write {path} ({error.strerror or error}{_free(path)}); free some space or"
+            " choose another folder"
+        ) from None
 
 
 def settle(partial: Path, path: Path) -> None:
@@ -56,3 +55,35 @@ def disk(path: Path) -> Iterator[None]:
             f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder"
             " that you may write to."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path | str) -> None:
+    """Removes what `replacing` left under `folder` in processes that were killed; the files of
+    living ones stay.
+    """
+    for partial in Path(folder).rglob(".*.*.part"):
+        number = partial.name.split(".")[-2]
+        if number.isdecimal() and not _lives(int(number)):
+            partial.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        if os.name == "posix":  # elsewhere signal 0 is no question
+            os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
+def _free(path: Path) -> str:
+    place = next((one for one in path.parents if one.is_dir()), None)
+    return f"; {shutil.disk_usage(place).free / 1e6:,.0f} MB are free there" if place else ""

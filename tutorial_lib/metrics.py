@@ -1,6 +1,7 @@
 """Ranks and every metric that is computed from them. Taught in lesson 02."""
 
-import os
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 
 COLUMNS = ["user", "greater", "equal", "candidates"]
 
@@ -64,16 +66,11 @@ class Ranks:
             table = table.assign(
                 **{f"sampled_{name}": getattr(self.sampled, name) for name in COLUMNS[1:]}
             )
-        partial = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            table.to_csv(partial, index=False)
-            os.replace(partial, path)
-        except OSError as error:
-            raise TutorialError(
-                f"cannot write {path} ({error.strerror or error}): check folder and free space"
-            ) from None
-        finally:
-            partial.unlink(missing_ok=True)
+        content = table.to_csv(index=False).encode()
+        with replacing(path) as partial:  # without the time of packing: same ranks, same bytes
+            partial.write_bytes(
+                gzip.compress(content, mtime=0) if path.suffix == ".gz" else content
+            )
 
     @classmethod
     def read_csv(cls, path: Path | str) -> "Ranks":
@@ -89,7 +86,7 @@ class Ranks:
                     full.user, *(table[f"sampled_{name}"].to_numpy() for name in COLUMNS[1:])
                 ),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise TutorialError(
                 f"{path} holds no ranks ({error}): wanted a file that Ranks.to_csv wrote"
             ) from None

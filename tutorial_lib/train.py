@@ -17,76 +17,13 @@ import torch
 from tqdm import tqdm
 
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
-from tutorial_lib.data.sequences import WINDOWS, Batch, num_training_batches, training_batches
+from tutorial_lib.config import TrainConfig
+from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
-from tutorial_lib.losses import LOSSES, training_loss
+from tutorial_lib.losses import training_loss
 from tutorial_lib.models import SequenceModel
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run besides the model and the data."""
-
-    loss: str = "ce"  # one of losses.LOSSES
-    negatives: int = 1  # drawn per position, or per batch when shared_negatives; unused by "ce"
-    shared_negatives: bool = False
-    epochs: int = 20
-    batch_size: int = 128  # windows a step
-    learning_rate: float = 1e-3
-    # on matrices only, never on biases and norms, and on tables only where the model knows users
-    weight_decay: float = 0.0
-    schedule: str = "constant"  # or "cosine": from learning_rate down to 2 % of it
-    warmup_epochs: float = 0.0  # learning rate rises linearly from 0
-    # > 0: evaluate an exponential moving average of the weights with this decay a step
-    averaging: float = 0.0
-    # the last max_len targets of each user; "all": the whole history, in pieces; "prefixes": one a
-    # target
-    windows: str = "last"
-    evaluate_every: int = 1  # epochs between two looks at the validation part
-    patience: int = 0  # stop after so many looks without a better NDCG@10; 0: never
-    seed: int = 0
-    # in the ranking, leave out what the user chose before? None: unless the data set has repeats
-    filter_seen: bool | None = None
-
-    def __post_init__(self):
-        if self.filter_seen not in (None, True, False):
-            raise TutorialError(
-                f"filter_seen must be True, False or None (the data set decides), got"
-                f" {self.filter_seen!r}"
-            )
-        choices = {"loss": LOSSES, "schedule": ("constant", "cosine"), "windows": WINDOWS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise TutorialError(
-                    f"unknown {name} {getattr(self, name)!r}; known are {', '.join(known)}"
-                )
-        least = {
-            "epochs": 1,
-            "batch_size": 1,
-            "negatives": 1,
-            "evaluate_every": 1,
-            "patience": 0,
-            "seed": 0,
-        }
-        for name, low in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise TutorialError(
-                    f"{name} must be a whole number of at least {low}, got {value!r}"
-                )
-        for name in ("learning_rate", "weight_decay", "warmup_epochs", "averaging"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise TutorialError(f"{name} must be a number of at least 0, got {value!r}")
-            # numpy's numbers could not be read back from a checkpoint
-            object.__setattr__(self, name, float(value))
-        if self.averaging >= 1:
-            raise TutorialError(
-                f"averaging must be below 1, got {self.averaging}: it is the share of the old"
-                " average that stays"
-            )
 
 
 @dataclass
@@ -241,14 +178,16 @@ def train(
     checkpoint: Path | str | None = None,
     device: str = "auto",
     progress: bool = True,
+    on_look: Callable[[dict[str, float]], object] = lambda row: None,
 ) -> History:
     """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in
-    evaluation mode.
+    evaluation mode. `on_look` gets each new row of the history.
 
     With `checkpoint`, the state is saved before the first and after every epoch, and a run that
     finds the file goes on from there; the file must come from the same configuration, model and
-    data. Models that count (popularity, Markov) are fitted and need no loop. The test part is never
-    looked at.
+    data, or from one of fewer epochs that is continued with the same bits (see
+    `checkpoint.load_checkpoint`). Models that count (popularity, Markov) are fitted and need no
+    loop. The test part is never looked at.
     """
     config = config or TrainConfig()
     check_fit(model, split)
@@ -294,8 +233,6 @@ def train(
                 "optimizer": optimizer.state_dict(),
                 "average": average,
                 "best": best,
-            }
-            state |= {
                 "history": asdict(history),
                 "epoch": epoch,
                 "seconds": seconds,
@@ -304,7 +241,8 @@ def train(
             }
             save_checkpoint(checkpoint, state)
 
-    save(done)  # a folder that cannot be written to shows now and not after the first epoch
+    if not done:
+        save(done)  # a folder that cannot be written to shows now and not after the first epoch
     steps = num_training_batches(
         split, max_len=model.max_len, batch_size=config.batch_size, windows=config.windows
     )
@@ -331,9 +269,9 @@ def train(
                 if value > history.best_ndcg:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
                     best = copy_weights(average or model.state_dict())
-                history.rows.append(
-                    {"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds}
-                )
+                row = {"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds}
+                history.rows.append(row)
+                on_look(row)
                 bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation NDCG@10 {value:.4f}")
             save(epoch)
     model.load_state_dict(best)

@@ -472,7 +472,7 @@ from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.stages.lineup import Entry
 from tutorial_lib.train import TrainConfig
 
-# show: tutorial_lib.experiments.suite.Suite.run
+# show: tutorial_lib.experiments.comparison.Suite.run
 
 # %% [markdown] id="stage-en" lang="en" tags=["library"]
 # And the stage: every model, every rate, every seed of the tuning; then the best mean on **validation**. `sort_values(..., kind="stable")` leaves equals in their order, and rates are in ascending order, so of equals the lower rate wins. No line of it reads a test score.
@@ -647,7 +647,8 @@ expect_true("MF on sample at 0.03: best in epoch 2 of 20", (early["best_epoch"],
 # 要跑几个小时的程序会被打断；改了设置，却忘了重跑；有人亲手“改进”了一个数。这样拼凑出来的结果，看上去与别的没有两样。所以每个阶段都会在自己的表旁边留下 `provenance.json`：全部设置，代码的摘要，读过的每个文件的摘要，写出的每个文件的摘要。一个阶段是不是最新的，由一个函数判断。
 
 # %% id="fresh-code" tags=["library"]
-from tutorial_lib.experiments.stages.fresh import digest, sources
+from tutorial_lib.experiments.digests import digest, holds
+from tutorial_lib.experiments.stages.fresh import sources
 
 # show: tutorial_lib.experiments.stages.fresh.why
 

@@ -4,6 +4,7 @@ the same after a kill.
 
 import json
 import shutil
+import signal
 import zipfile
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
 from tutorial_lib.experiments.__main__ import main
+from tutorial_lib.experiments.digests import digest, sign
 from tutorial_lib.experiments.results import (
     publish,
     read_suite,
@@ -30,10 +32,10 @@ from tutorial_lib.experiments.results import (
     suite_values,
 )
 from tutorial_lib.experiments.stages import efficiency, significance, work
-from tutorial_lib.experiments.stages.fresh import STAGES, digest, why
+from tutorial_lib.experiments.stages.fresh import why
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select
 from tutorial_lib.experiments.stages.report import overview
-from tutorial_lib.experiments.suite import SCALES, Suite, run_suite
+from tutorial_lib.experiments.suite import SCALES, STAGES, Suite, run_suite
 from tutorial_lib.models import MODELS
 
 MODELS_HERE = (
@@ -137,7 +139,9 @@ class TestWhole:
 
     def test_report_and_archive(self, whole):
         report = (whole / "report" / "report.md").read_text()
-        assert all(f"## {number}. {stage}" in report for number, stage in enumerate(STAGES[:-1], 1))
+        assert all(
+            f"## {number}. {stage}" in report for number, stage in enumerate(list(STAGES)[:-1], 1)
+        )
         assert "Out of date" not in report and "has not been run" not in report
         for name in ("tune/grid.png", "robustness/clock.png", "stability/seeds.png"):
             assert f"](../{name})" in report and (whole / name).stat().st_size > 2000
@@ -272,8 +276,9 @@ class TestAgain:
     def test_changed_ranks_make_again_who_read_them(self, copy, data, capsys, no_pictures):
         file = next(copy.glob("runs/*/*tisasrec*seed1*/ranks.csv.gz"))
         ranks = Ranks.read_csv(file)
-        # as if it had been perfect
+        # as if it had been perfect, and the run had written it so
         replace(ranks, greater=0 * ranks.greater, equal=0 * ranks.equal).to_csv(file)
+        sign(file.parent, [file.name])
         old = pd.read_csv(copy / "significance" / "gains.csv")["gain"][0]
         outcome = run_suite(
             suite_of(data, copy), ["tune", "significance", "irregularity", "report"]
@@ -430,7 +435,7 @@ class TestCommand:
             8,
             None,
         )  # 70 users are fewer than a scale takes
-        assert seen["n"] == ["tune"] and not suite.progress
+        assert seen["n"] == ("tune",) and not suite.progress
         assert main([*call, "--dataset", "sample"]) == 0
         assert {name: getattr(seen["s"], name) for name in SCALES["quick"]} == SCALES["quick"]
         assert (
@@ -449,8 +454,8 @@ class TestCommand:
         ("flags", "words"),
         [
             (["--models", "sasrek"], "unknown model 'sasrek'"),
-            (["--stages", "tuning"], "unknown stage 'tuning'; known are tune, sensitivity"),
-            (["--seeds", "0"], "seeds must be at least 1"),
+            (["--stages", "tuning"], "unknown stages 'tuning'; known are tune, sensitivity"),
+            (["--seeds", "0"], "seeds must be a whole number of at least 1, got 0"),
             (["--rates", ","], "grid of learning rates is empty"),
             (["--dataset", "ml-1mm"], "Unknown data set"),
         ],
@@ -467,6 +472,13 @@ class TestCommand:
         assert caught.value.code == 0 and all(
             word in text for word in (*STAGES, "deepm3-attractor", "--jobs")
         )
+
+
+def test_ctrl_c_is_not_heard_while_processes_start():
+    before = signal.getsignal(signal.SIGINT)
+    with work._without_ctrl_c():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 class TestLineup:

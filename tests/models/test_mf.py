@@ -15,7 +15,8 @@ from tutorial_lib.data.sequences import Batch
 from tutorial_lib.data.splits import leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate
-from tutorial_lib.experiments.runs import Run, execute
+from tutorial_lib.experiments.runs import Run
+from tutorial_lib.experiments.training import execute
 from tutorial_lib.models import MODELS, build_model, model_options
 from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer, train
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from studies.probe import ShuffledPast, main, probe
-from tutorial_lib.experiments.runs import Run, execute
+from tutorial_lib.experiments.runs import Run
+from tutorial_lib.experiments.training import execute
 from tutorial_lib.train import TrainConfig
 
 

@@ -1,285 +1,289 @@
 """Command line of the experiments: `python -m tutorial_lib.experiments --help`."""
 
 import argparse
+import logging
 import sys
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from tutorial_lib.data.corrupt import CLOCKS
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
-from tutorial_lib.experiments.runs import Run, add_to_table, execute
-from tutorial_lib.experiments.stages.fresh import STAGES
+from tutorial_lib.experiments.runs import Run, add_to_table, log
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
-from tutorial_lib.experiments.suite import SCALES, Suite, run_suite
-from tutorial_lib.losses import LOSSES
-from tutorial_lib.models import MODELS, model_options
+from tutorial_lib.experiments.suite import SCALES, STAGES, run_suite
+from tutorial_lib.experiments.training import examine, execute
+from tutorial_lib.files import write_text
+from tutorial_lib.knobs import (
+    Parser,
+    add_arguments,
+    as_toml,
+    check,
+    knob,
+    knobs,
+    read_settings,
+    shared,
+)
 from tutorial_lib.train import TrainConfig
 
-HELP = {  # of the fields of TrainConfig
-    "loss": f"one of {', '.join(LOSSES)}",
-    "negatives": (
-        "sampled negatives for each position, or for the batch with --shared-negatives; ce needs"
-        " none"
-    ),
-    "shared_negatives": "one set of negatives for the whole batch",
-    "epochs": "passes over the training part, at most",
-    "batch_size": "windows in a step",
-    "learning_rate": "of AdamW, at its highest",
-    "weight_decay": "on matrices, never on biases and norms; on tables only for mf and neumf",
-    "schedule": "of the learning rate: constant or cosine",
-    "warmup_epochs": "epochs in which the learning rate rises linearly from 0; may be a fraction",
-    "averaging": (
-        "decay of the moving average of the weights that is evaluated, such as 0.998; 0: none"
-    ),
-    "windows": (
-        "last: the last MAX_LEN targets of each user; all: the whole history, in pieces; prefixes:"
-        " one a target"
-    ),
-    "evaluate_every": "epochs between two looks at the validation part",
-    "patience": "stop after so many looks without a better NDCG@10; 0: never",
-    "seed": "of weights, order, dropout and training negatives",
-    "filter_seen": "leave out what the user chose before; default: unless the data set has repeats",
-}
-SUITE_SETTINGS = (
-    *("dataset", "split", "users", "seeds", "tune_seeds", "rates", "epochs", "batch_size"),
-    *("max_len", "dim", "dropout", "windows", "device", "jobs"),
-)
+
+@dataclass(frozen=True)
+class Train:
+    """Where and how fast, and what is written."""
+
+    device: str = shared(Suite, "device")
+    sampled: int = knob(
+        100, "also rank among so many sampled negatives, as many papers do; 0: do not", least=0
+    )
+    out: Path = knob(
+        Path("runs"), "folder for checkpoint, ranks and result; a second call goes on there"
+    )
+    table: Path | None = knob(
+        None, "also add the row to this CSV table, and the ranks to ranks/ beside it"
+    )
+    tensorboard: bool = knob(
+        False, "also write scalars for TensorBoard (pip install tensorboard) to OUT/RUN/tensorboard"
+    )
+    log: Path | None = knob(None, "also write what happens to this file, each line with its time")
+    quiet: bool = knob(False, "no progress bar")
+
+    def __post_init__(self):
+        check(self)
 
 
-def parse_option(model: str, text: str) -> tuple[str, object]:
-    """'heads=2' -> ('heads', 2), typed like the model's default."""
-    name, equals, value = text.partition("=")
-    known = model_options(model)
-    if not equals or name not in known:
-        raise TutorialError(
-            f"--option {text!r} is not NAME=VALUE with a NAME that {model} knows:"
-            f" {', '.join(known) or 'it has none'}"
-        )
-    kind = type(known[name]) if known[name] is not None else int
-    try:
-        return name, value.lower() in ("1", "true", "yes") if kind is bool else kind(value)
-    except ValueError:
-        raise TutorialError(
-            f"--option {text!r}: {value!r} is not of type {kind.__name__}"
-        ) from None
+@dataclass(frozen=True)
+class Compare:
+    """What is run of it, and what is written."""
+
+    out: Path | None = knob(None, "folder of all outputs; none: experiments/DATASET")
+    scale: str | None = knob("quick", "a budget; none where --config is given", choices=SCALES)
+    models: tuple[str, ...] | None = knob(
+        None, "only these labels or models, and the twins they are held against; none: all"
+    )
+    stages: tuple[str, ...] = knob(
+        tuple(STAGES), "only these, and tune, whose choice all others need", choices=STAGES
+    )
+    publish: Path | None = knob(
+        None, "at the end add tables, report and ranks to the results in this folder, as suite/NAME"
+    )
+    log: Path | None = shared(Train, "log")
+    quiet: bool = shared(Train, "quiet")
+
+    def __post_init__(self):
+        check(self)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m tutorial_lib.experiments",
         description=(
-            "One command a run, one row a result. Further help: python -m tutorial_lib.experiments"
-            " train --help"
+            "One command a run, one row a result. Each command has a --help of its own, such as"
+            " python -m tutorial_lib.experiments train --help"
         ),
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser(
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    usage = "python -m tutorial_lib.experiments {} [OPTIONS]"
+    train = commands.add_parser(
         "train",
+        usage=usage.format("train --model NAME"),
         help="train one model, evaluate it on the test part, write its result",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = one.add_argument
-    add("--model", required=True, help=f"one of {', '.join(MODELS)}")
-    add(
-        "--dataset",
-        default="sample",
-        help="sample, control, ml-100k, ml-1m, csv:PATH, ... (python -m tutorial_lib.data list)",
-    )
-    add("--split", default="temporal", help="temporal or leave_last_out")
-    add(
-        "--clock",
-        default="real",
-        help=f"one of {', '.join(CLOCKS)}: the others are controls that tell nothing",
-    )
-    add("--users", type=int, default=None, help="a random subset of so many users, always the same")
-    add("--max-len", type=int, default=50, help="longest history that the model reads, in events")
-    add("--dim", type=int, default=64, help="width")
-    add(
+    add_arguments(train, Run, "model and data")
+    add_arguments(train, TrainConfig, "training")
+    add_arguments(train, Train, "where, and what is written")
+    train.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="a further option of the model; may be repeated",
     )
-    for item in fields(TrainConfig):
-        kind = (
-            {"action": "store_true"}
-            if item.type is bool
-            else {"action": argparse.BooleanOptionalAction}
-            if item.type == bool | None
-            else {"type": item.type, "default": item.default}
+    budgets = "; ".join(
+        f"{name}: " + ", ".join(f"{knob} {value or 'all'}" for knob, value in scale.items())
+        for name, scale in SCALES.items()
+    )
+    suite = commands.add_parser(
+        "suite",
+        usage=usage.format("suite"),
+        help="all eight stages: many models and seeds, tables, pictures and a report",
+        description=(
+            "Stages: "
+            + "; ".join(f"{one.name} ({one.title})" for one in STAGES.values())
+            + ". What is up to date is skipped; cut at any moment, the same command goes on and"
+            f" finishes with the same numbers. Budgets: {budgets}. Models:"
+            f" {', '.join(entry.label for entry in ENTRIES)}."
+        ),
+    )
+    add_arguments(suite, Suite, "comparison", jobs=2, **SCALES["quick"])
+    add_arguments(suite, Compare, "what is run of it, and what is written")
+    for command in (train, suite):
+        command.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="settings in TOML or YAML, such as the config.toml that every run writes;"
+            " options given here go before it",
         )
-        add("--" + item.name.replace("_", "-"), help=HELP[item.name], **kind)
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add(
-        "--sampled",
-        type=int,
-        default=100,
-        help="also rank among so many sampled negatives, as many papers do; 0: do not",
+    test = commands.add_parser(
+        "test", help="load the checkpoint of a run, evaluate it on the test part, compare"
     )
-    add(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        help="folder for checkpoint, ranks and result; a second call goes on there",
-    )
-    add(
-        "--table",
-        type=Path,
-        default=None,
-        help="also add the row to this CSV table, and the ranks to ranks/ beside it",
-    )
-    add("--quiet", action="store_true", help="no progress bar")
-    add_suite(commands)
+    test.add_argument("run", type=Path, metavar="RUN", help="its folder, such as runs/NAME")
+    test.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     return parser
 
 
-def add_suite(commands: argparse._SubParsersAction) -> None:
-    """The command `suite`."""
-    known = ", ".join(entry.label for entry in ENTRIES)
-    budgets = "; ".join(
-        f"{name}: " + ", ".join(f"{k} {v or 'all'}" for k, v in scale.items())
-        for name, scale in SCALES.items()
-    )
-    add = commands.add_parser(
-        "suite",
-        help="all eight stages: many models and seeds, tables, pictures and a report",
-        description=(
-            f"Stages, in this order: {', '.join(STAGES)}. What is up to date is skipped; cut at any"
-            " moment, the same command goes on and finishes with the same numbers."
-        ),
-    ).add_argument
-    add("--dataset", default="sample", help="sample, control, ml-100k, ... (default: sample)")
-    add("--split", default="temporal", help="temporal (default) or leave_last_out")
-    add(
-        "--out",
-        type=Path,
-        default=None,
-        help="folder of all outputs (default: experiments/DATASET)",
-    )
-    add("--scale", default="quick", choices=SCALES, help=f"a budget ({budgets}; default: quick)")
-    add(
-        "--models",
-        type=_words,
-        help=f"only these, and the twins they are held against: labels or models, of {known}",
-    )
-    add(
-        "--stages",
-        type=_words,
-        default=list(STAGES),
-        help="only these (and tune, whose choice all others need)",
-    )
-    add("--users", type=int, help="a random subset of so many users, always the same")
-    add("--seeds", type=int, help="so many trainings of each model, with seeds 0, 1, ...")
-    add("--tune-seeds", type=int, help="so many of them decide on the learning rate, by their mean")
-    add(
-        "--rates",
-        type=lambda text: tuple(map(float, _words(text))),
-        help="grid of learning rates, tried by every model",
-    )
-    for name in ("epochs", "batch_size", "max_len", "dim", "dropout", "windows"):
-        default = SCALES["quick"].get(name) or getattr(Suite, name)
-        add(
-            "--" + name.replace("_", "-"),
-            type=type(default),
-            help=f"the same for every model (quick: {default})",
-        )
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add(
-        "--jobs",
-        type=int,
-        default=2,
-        help="processes that train side by side, one thread each (default: 2)",
-    )
-    add(
-        "--publish",
-        type=Path,
-        metavar="FOLDER",
-        help="at the end add tables, report and ranks to the results in FOLDER, as suite/NAME",
-    )
-    add("--quiet", action="store_true", help="no progress bar")
+def settings_of(args: argparse.Namespace, *owners: type) -> dict[str, object]:
+    """From the file of --config, then from the command line."""
+    known: dict[str, type] = {name: owner for owner in owners for name in knobs(owner)}
+    if Run in owners:
+        known["options"] = dict
+    found = {}
+    if args.config is not None and args.config.name == "args.txt" and Run in owners:
+        found = read_args(args.config)
+    elif args.config is not None:
+        found = read_settings(args.config, known)
+    return found | {name: value for name, value in vars(args).items() if name in known}
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in text.replace(",", " ").split() if word]
+def pick(settings: dict[str, object], owner: type) -> dict[str, object]:
+    return {name: settings[name] for name in knobs(owner) if name in settings}
 
 
-def run_suite_command(args: argparse.Namespace) -> int:
-    """`suite`: settings of the scale, then those given one by one."""
+def keep_log(file: Path | None) -> None:
+    if file is None:
+        return
     try:
-        given = {name: value for name, value in vars(args).items() if value is not None}
-        settings = SCALES[args.scale] | {
-            name: given[name] for name in SUITE_SETTINGS if name in given
-        }
-        if (
-            args.users is None
-            and settings["users"]
-            and load_dataset(args.dataset).num_users <= settings["users"]
-        ):
-            settings["users"] = None  # a scale asks for that many at most
-        out = args.out or Path("experiments") / Path(args.dataset).name
-        suite = Suite(out, entries=select(args.models), progress=not args.quiet, **settings)
-        run_suite(suite, args.stages)
-        if args.publish:
-            publish(out, suite_name(suite.dataset, suite.split), args.publish)
-    except TutorialError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was cut", file=sys.stderr)
-        return 130
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise TutorialError(f"cannot write the log {file}: {error.strerror}") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.info("python -m tutorial_lib.experiments %s", " ".join(sys.argv[1:]))
+
+
+def scalars(folder: Path) -> Callable[[dict[str, float]], None]:
+    """A function that writes a row of the history where TensorBoard looks for it."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise TutorialError(
+            "TensorBoard is not installed: pip install tensorboard, or leave --tensorboard out"
+        ) from None
+    writer = SummaryWriter(str(folder))
+
+    def write(row: dict[str, float]) -> None:
+        for name, tag in (("loss", "loss/train"), ("ndcg", "ndcg@10/valid")):
+            writer.add_scalar(tag, row[name], row["epoch"])
+        writer.flush()
+
+    return write
+
+
+def train_command(args: argparse.Namespace) -> int:
+    """`train`: one run."""
+    settings = settings_of(args, Run, TrainConfig, Train)
+    where = Train(**pick(settings, Train))
+    options = dict(settings.get("options", {}))
+    for text in args.option:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise TutorialError(f"--option {text!r} is not NAME=VALUE")
+        options[name] = value
+    run = Run.from_settings(settings | {"options": options})
+    keep_log(where.log)
+    watch = scalars(where.out / run.name / "tensorboard") if where.tensorboard else None
+
+    def on_look(row: dict[str, float]) -> None:
+        log.info("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}".format(**row))
+        if watch:
+            watch(row)
+
+    how = {"device": where.device, "progress": not where.quiet, "sampled": where.sampled}
+    row = execute(run, where.out, on_look=on_look, **how)
+    if where.table:
+        ranks = Ranks.read_csv(where.out / run.name / "ranks.csv.gz")
+        add_ranks({run.name: ranks}, rank_file(row, where.table.parent))
+        add_to_table(row, where.table)
+    show(row)
+    print(f"written to {where.out / run.name}")
+    return 0
+
+
+def show(row: dict[str, object]) -> None:
+    lines = [
+        f"{name:8s} {row[name]:.4f}  [{row[name + '_low']:.4f}, {row[name + '_high']:.4f}]"
+        for name in ("ndcg@10", "hr@10")
+    ]
+    lines.append(
+        f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']},"
+        f" {row['train_seconds']} s of training"
+    )
+    for text in lines:
+        print(text)
+        log.info(text)
+
+
+def suite_command(args: argparse.Namespace) -> int:
+    """`suite`: settings of the scale, then of the file, then those given one by one."""
+    given = settings_of(args, Suite, Compare)
+    where = Compare(**({"scale": None} if args.config else {}) | pick(given, Compare))
+    settings = {"jobs": 2} | SCALES.get(where.scale, {}) | pick(given, Suite)
+    dataset = settings.get("dataset", "sample")
+    most = None if "users" in given else settings.get("users")
+    if most and load_dataset(dataset).num_users <= most:
+        settings["users"] = None  # a scale asks for that many at most
+    out = where.out or Path("experiments") / Path(dataset).name
+    suite = Suite(out, entries=select(where.models), progress=not where.quiet, **settings)
+    keep_log(where.log)
+    plain = {name: getattr(suite, name) for name in knobs(Suite, settings=True)}
+    labels = [entry.label for entry in suite.entries]
+    write_text(out / "config.toml", as_toml(plain | {"models": labels}))
+    run_suite(suite, where.stages)
+    if where.publish:
+        publish(out, suite_name(suite.dataset, suite.split), where.publish)
     report = out / "report" / "report.md"
     print(f"read {report}" if report.exists() else f"written to {out}")
     return 0
 
 
+def test_command(args: argparse.Namespace) -> int:
+    """`test`: 0 if the numbers are those that were recorded, else 1."""
+    row, other = examine(args.run, args.device)
+    show(row)
+    if other:
+        print(f"not what was recorded: {', '.join(other)}")
+        return 1
+    print(f"equal to what was recorded in {args.run / 'result.json'}")
+    return 0
+
+
+COMMANDS = {"train": train_command, "suite": suite_command, "test": test_command}
+
+
 def main(arguments: list[str] | None = None) -> int:
-    args = build_parser().parse_args(arguments)
-    if args.command == "suite":
-        return run_suite_command(args)
+    handlers = list(log.handlers)
     try:
-        options = dict(parse_option(args.model, text) for text in args.option)
-        config = TrainConfig(
-            **{item.name: getattr(args, item.name) for item in fields(TrainConfig)}
-        )
-        run = Run(
-            args.model,
-            args.dataset,
-            args.split,
-            args.users,
-            args.max_len,
-            args.dim,
-            options,
-            config,
-            args.clock,
-        )
-        row = execute(
-            run, args.out, device=args.device, progress=not args.quiet, sampled=args.sampled
-        )
-        if args.table:
-            ranks = Ranks.read_csv(args.out / run.name / "ranks.csv.gz")
-            add_ranks({run.name: ranks}, rank_file(row, args.table.parent))
-            add_to_table(row, args.table)
+        args = build_parser().parse_args(arguments)
+        return COMMANDS[args.command](args)
     except TutorialError as error:
         print(f"error: {error}", file=sys.stderr)
+        log.info("error: %s", error)
         return 2
     except KeyboardInterrupt:
-        print(
-            f"stopped; the same command goes on after the last finished epoch (kept in {args.out})",
-            file=sys.stderr,
-        )
+        print("stopped; the same command goes on where it was cut", file=sys.stderr)
+        log.info("stopped")
         return 130
-    for name in ("ndcg@10", "hr@10"):
-        print(f"{name:8s} {row[name]:.4f}  [{row[name + '_low']:.4f}, {row[name + '_high']:.4f}]")
-    print(
-        f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']},"
-        f" {row['train_seconds']} s of training"
-    )
-    print(f"written to {args.out / run.name}")
-    return 0
+    finally:
+        for handler in log.handlers[:]:
+            if handler not in handlers:
+                log.removeHandler(handler)
+                handler.close()
 
 
 if __name__ == "__main__":

@@ -1,29 +1,33 @@
-"""One training run from data to a row of the result table. Taught in lesson 07."""
+"""What one training run is: its settings, name, data and model, and its row in a table.
+Taught in lesson 07.
+"""
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import re
 import subprocess
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 import tutorial_lib
-from tutorial_lib.data.corrupt import with_clock
+from tutorial_lib.checkpoint import load_checkpoint
+from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import make_split
+from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user
-from tutorial_lib.files import replacing
-from tutorial_lib.models import MODELS, build_model, model_options
-from tutorial_lib.statistics import bootstrap_interval
-from tutorial_lib.train import History, TrainConfig, pick_device, train
+from tutorial_lib.files import write_text
+from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
+from tutorial_lib.models import MODELS, SequenceModel, build_model, model_options
+from tutorial_lib.train import TrainConfig, train
+
+log = logging.getLogger("tutorial_lib")
 
 
 @dataclass(frozen=True)
@@ -34,20 +38,51 @@ class Run:
     Raises TutorialError at once, before any data are read, if no such model can be built.
     """
 
-    model: str
-    dataset: str = "sample"
-    split: str = "temporal"
-    users: int | None = None
-    max_len: int = 50
-    dim: int = 64
+    model: str = knob(MISSING, "what is trained", choices=MODELS)
+    dataset: str = knob(
+        "sample", "sample, control, ml-100k, csv:PATH, ... (python -m tutorial_lib.data list)"
+    )
+    split: str = knob("temporal", "into parts", choices=("temporal", "leave_last_out"))
+    users: int | None = knob(None, "a random subset of so many users, always the same", least=1)
+    max_len: int = knob(50, "longest history that a model reads, in events", least=1)
+    dim: int = knob(64, "width", least=1)
     options: dict[str, object] = field(default_factory=dict)
     config: TrainConfig = field(default_factory=TrainConfig)
-    clock: str = "real"
+    clock: str = knob(
+        "real", "of all events; the others are controls that tell nothing", choices=CLOCKS
+    )
 
     def __post_init__(self):
+        check(self)
         build_model(
             self.model, num_items=1, max_len=self.max_len, dim=self.dim, num_users=1, **self.options
         )
+
+    @staticmethod
+    def from_settings(settings: dict[str, object]) -> "Run":
+        """From the keys of a command line or file: knobs of Run and TrainConfig side by side, and
+        `options`, whose values may be texts.
+        """
+        if "model" not in settings:
+            raise TutorialError(
+                f"no model is named: give --model with one of {', '.join(MODELS)}, or --config with"
+                " a file that names one"
+            )
+        own, config = (
+            {name: settings[name] for name in knobs(owner) if name in settings}
+            for owner in (Run, TrainConfig)
+        )
+        options = {
+            name: option_value(own["model"], name, value)
+            for name, value in settings.get("options", {}).items()
+        }
+        return Run(**own, options=options, config=TrainConfig(**config))
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What `from_settings` reads back."""
+        own = {name: getattr(self, name) for name in knobs(Run)}
+        return own | asdict(self.config) | {"options": self.options}
 
     @property
     def loss(self) -> str:
@@ -60,7 +95,7 @@ class Run:
         """
         options = model_options(self.model) | self.options
         settings = asdict(self) | {"options": options}
-        # left out, so that runs from before there were controls keep their names
+        # left out, so that runs from before these existed keep their names
         if self.clock == "real":
             del settings["clock"]
         if self.config.filter_seen is None:
@@ -119,89 +154,71 @@ def code_versions(folder: Path) -> str:
     return " ".join(versions)
 
 
-def execute(
-    run: Run, folder: Path, *, device: str = "auto", progress: bool = True, sampled: int = 100
-) -> dict[str, object]:
-    """Trains (or resumes), evaluates on the test part once, and writes under `folder`: checkpoint,
-    history, ranks and result.
+def say(text: str) -> None:
+    """To the reader, above any progress bar, and to the log."""
+    tqdm.write(text)
+    log.info(text)
 
-    Returns the row of the result table: metrics with 95 % bootstrap intervals over users, settings
-    and provenance. A finished run is not trained again, only evaluated. `sampled` negatives beside
-    the full ranking: left out where somebody knows so much of the catalogue that too few items
-    remain to draw from.
+
+def option_value(model: str, name: str, value: object) -> object:
+    """An option of a model, given as text or as the value itself, of the kind of its default."""
+    known = model_options(model)
+    if name not in known:
+        raise TutorialError(
+            f"{model} has no option {name!r}; it knows {', '.join(known) or 'none'}"
+        )
+    kind, optional = (int, True) if known[name] is None else (type(known[name]), False)
+    try:
+        value = parse(value, kind, optional) if isinstance(value, str) else value
+        return value if value is None and optional else check_one(name, value, kind)
+    except TutorialError as error:
+        raise TutorialError(f"option {name} of {model}: {error}") from None
+
+
+def read_run(folder: Path | str) -> Run:
+    """The run whose folder this is."""
+    folder = Path(folder)
+    known = {name: owner for owner in (Run, TrainConfig) for name in knobs(owner)}
+    if (file := folder / "config.toml").exists():
+        return Run.from_settings(read_settings(file, known | {"options": dict}, ["sampled"]))
+    try:  # runs from before there was such a file
+        row = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        return Run.from_configuration(row["configuration"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise TutorialError(
+            f"{folder} is no folder of a run: it has neither config.toml nor a result.json to read"
+        ) from None
+
+
+def fresh_model(run: Run, split: Split) -> SequenceModel:
+    """As it is before training."""
+    return build_model(
+        run.model,
+        num_items=split.dataset.num_items,
+        num_users=split.dataset.num_users,
+        max_len=run.max_len,
+        dim=run.dim,
+        seed=run.config.seed,
+        **run.options,
+    )
+
+
+def load_split(run: Run) -> Split:
+    # the same users whatever the training seed
+    split = make_split(load_dataset(run.dataset, users=run.users), run.split)
+    return with_clock(split, run.clock)
+
+
+def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:
+    """The model of a finished run under `folder` with the weights of its best epoch; models that
+    count are fitted again.
     """
-    begin = time.perf_counter()
-    pick_device(device)
-    target = Path(folder) / run.name
-    # the same users and the same negatives whatever the training seed
-    dataset = load_dataset(run.dataset, users=run.users)
-    split = with_clock(make_split(dataset, run.split), run.clock)
-    sizes = {
-        "num_items": dataset.num_items,
-        "num_users": dataset.num_users,
-        "max_len": run.max_len,
-        "dim": run.dim,
-    }
-    model = build_model(run.model, **sizes, seed=run.config.seed, **run.options)
-    versions = code_versions(target)
-    loaded = time.perf_counter()
-    history = train(
-        model,
-        split,
-        run.config,
-        checkpoint=target / "checkpoint.pt",
-        device=device,
-        progress=progress,
-    )
-    trained = time.perf_counter()
-    if split.train_items.sum() - np.diff(dataset.offsets).max() < sampled:
-        sampled = 0
-    seen = run.config.filter_seen
-    test = evaluate(model, split, "test", sampled=sampled, filter_seen=seen)
-    valid = evaluate(model, split, "valid", filter_seen=seen)
-    row = result_row(run, model, history, valid, test)
-    # reading the data, the last evaluation
-    around = (loaded - begin) + (time.perf_counter() - trained)
-    row |= {
-        "wall_seconds": round(history.wall_seconds + around, 2),
-        "data_fingerprint": dataset.fingerprint,
-    }
-    row |= (
-        {"code_version": versions}
-        | machine(model)
-        | {"configuration": run.configuration, "run": run.name}
-    )
-    test.to_csv(target / "ranks.csv.gz")
-    write_text(target / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
-    write_text(target / "result.json", json.dumps(row, indent=2))
-    return row
-
-
-def result_row(
-    run: Run, model: torch.nn.Module, history: History, valid: Ranks, test: Ranks
-) -> dict[str, object]:
-    """The settings, results and costs of one run."""
-    row: dict[str, object] = {
-        "dataset": run.dataset,
-        "split": run.split,
-        "model": run.model,
-        "loss": run.loss,
-    }
-    row |= {"seed": run.config.seed, "clock": run.clock, "options": run.chosen}
-    for name, values in {"ndcg@10": ndcg(test, 10), "hr@10": hit_rate(test, 10)}.items():
-        interval = bootstrap_interval(per_user(test, values))
-        row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    for prefix, ranks in {"valid": valid, "sampled": test.sampled}.items():
-        for name, metric in {"ndcg@10": ndcg, "hr@10": hit_rate}.items():
-            row[f"{prefix}_{name}"] = (
-                float(per_user(ranks, metric(ranks, 10)).mean()) if ranks else None
-            )
-    return row | {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "epochs": history.rows[-1]["epoch"] if history.rows else 0,
-        "best_epoch": history.best_epoch,
-        "train_seconds": round(history.seconds, 2),
-    }
+    model = fresh_model(run, split)
+    if model.trains_by_gradient:
+        model.load_state_dict(load_checkpoint(folder / run.name / "checkpoint.pt")["best"])
+    else:
+        train(model, split, run.config, device="cpu", progress=False)
+    return model.eval()
 
 
 def machine(model: torch.nn.Module) -> dict[str, object]:
@@ -239,9 +256,3 @@ def add_to_table(row: dict[str, object], table: Path) -> None:
 def as_text(value: object) -> str:
     """A cell of the table: six digits of a measured number, nothing for what was not measured."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")

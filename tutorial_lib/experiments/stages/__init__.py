@@ -1,3 +1,3 @@
-"""The eight stages of the suite, one module each: `run(suite)` makes tables, `draw` pictures of
-them, `verdict` sentences.
+"""The eight stages of the suite, a module each with its STAGE; and beside them what stages share:
+which models take part (lineup), the work in processes (work), what is up to date (fresh).
 """

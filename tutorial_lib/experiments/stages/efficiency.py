@@ -1,6 +1,4 @@
-"""Stage 4: what the models cost: parameters that learn, training, answering one user and 256, one
-more event.
-"""
+"""Stage 4: parameters and time."""
 
 import statistics
 import timeit
@@ -14,8 +12,9 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.data.sequences import Batch, evaluation_batches, training_batches
 from tutorial_lib.data.splits import Split
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.experiments.stages.work import one_thread
-from tutorial_lib.experiments.suite import Suite
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.train import TrainConfig, batch_loss
@@ -92,11 +91,8 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
         for entry in suite.lineup:
             model = suite.model(entry)
             results = [suite.result(suite.run(entry, seed)) for seed in range(suite.seeds)]
-            row = {
-                "model": entry.label,
-                "twin": entry.twin,
-                "ndcg@10": np.mean([result["ndcg@10"] for result in results]),
-            }
+            row = {"model": entry.label, "twin": entry.twin}
+            row[suite.metric] = suite.values(entry).mean()
             row["parameters"] = sum(p.numel() for p in model.parameters())
             row["live_parameters"] = live_parameters(model, suite.data, suite.run(entry, 0).config)
             costs = [result["train_seconds"] / max(result["epochs"], 1) for result in results]
@@ -116,7 +112,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     return {"efficiency": pd.DataFrame(rows)}
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     table = tables["efficiency"]
     figure = Figure(figsize=(8, 1.3 + 0.2 * len(table)))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -134,7 +130,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     return {"efficiency": figure}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     table = tables["efficiency"].set_index("model")
     trained, lines = table[table["live_parameters"] > 0], []
     if idle := list(trained.index[trained["live_parameters"] < trained["parameters"]]):
@@ -154,14 +150,13 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         ratio, scores = (
             euler["latency_ms_batch_1"] / rk4["latency_ms_batch_1"],
             (
-                euler["ndcg@10"],
-                rk4["ndcg@10"],
+                euler[metric.lower()],
+                rk4[metric.lower()],
             ),
         )
         lines.append(
-            "Euler answers in {:.0%} of the time of RK4, at NDCG@10 {:.4f} against {:.4f}.".format(
-                ratio, *scores
-            )
+            f"Euler answers in {ratio:.0%} of the time of RK4, at {metric} {scores[0]:.4f} against"
+            f" {scores[1]:.4f}."
         )
     for name, row in table[table["streams"]].iterrows():
         share = row["one_more_event_ms"] / row["latency_ms_batch_1"]
@@ -170,3 +165,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
             " again."
         )
     return lines
+
+
+STAGE = Stage(
+    "efficiency",
+    "Costs",
+    "What the models cost: parameters that learn, training, answering one user and 256, one "
+    "more event.",
+    run,
+    draw,
+    verdict,
+)

@@ -2,36 +2,13 @@
 what its provenance says.
 """
 
-import gzip
-import hashlib
 import json
 from pathlib import Path
 
 import tutorial_lib
+from tutorial_lib.experiments.digests import digest, holds
 
-STAGES = (
-    "tune",
-    "sensitivity",
-    "robustness",
-    "efficiency",
-    "significance",
-    "irregularity",
-    "stability",
-    "report",
-)
 LIBRARY = Path(tutorial_lib.__file__).parent
-
-
-def digest(*paths: Path) -> str:
-    """First 16 hex digits of the SHA-256 of the contents; .gz files count unpacked, for their
-    headers hold the time.
-    """
-    sha = hashlib.sha256()
-    for path in paths:
-        sha.update(
-            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        )
-    return sha.hexdigest()[:16]
 
 
 def sources(stage: str) -> list[Path]:
@@ -47,6 +24,7 @@ def sources(stage: str) -> list[Path]:
         library / "metrics.py",
         library / "ranking.py",
         library / "statistics.py",
+        library / "experiments" / "metrics.py",
         library / "data" / "corrupt.py",
         library / "data" / "gaps.py",
     ]
@@ -68,7 +46,7 @@ def why(settings: dict[str, object], out: Path, stage: str) -> str:
             return "its code has changed"
         for kind, root in (("inputs", out), ("outputs", folder)):
             for name, was in old[kind].items():
-                if not (root / name).exists() or digest(root / name) != was:
+                if not holds(root / name, was):
                     return f"{name} of its {kind} is missing or has changed"
     except OSError:
         return "not yet done"

@@ -1,9 +1,4 @@
-"""Stage 6: does time help most where time is most irregular?
-
-Users are grouped in thirds by the coefficient of variation (CV, standard deviation over mean) of
-their gaps in the TRAINING part, the same groups for all models. The question is one of difference
-of differences: the gain over the twin in the top group minus that in the bottom group.
-"""
+"""Stage 6: the gain from time, by how irregular a user's gaps are."""
 
 import numpy as np
 import pandas as pd
@@ -11,15 +6,16 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.data.gaps import irregularity as gap_cv
 from tutorial_lib.data.splits import Split
+from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.stages.shared import (
     ALPHA,
+    Stage,
     forest,
     label_permutations,
     listed,
     paired,
     thirds,
 )
-from tutorial_lib.experiments.suite import Suite
 from tutorial_lib.statistics import holm, mean_over_seeds
 
 GROUPS = ("regular", "middle", "irregular")
@@ -112,15 +108,15 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     return {"gains": pd.DataFrame(rows), "differences": differences}
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     if tables["gains"].empty:
         return {}
     marked = tables["gains"].merge(tables["differences"][["model", "significant"]], on="model")
-    label = "gain in NDCG@10 over the twin (95 % interval; orange: groups differ, Holm p < 0.05)"
+    label = f"gain in {metric} over the twin (95 % interval; orange: groups differ, Holm p < 0.05)"
     return {"gains": forest(marked, "gain", label, panels="group", bold="significant")}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     table = tables["differences"]
     if table.empty:
         return [
@@ -141,3 +137,16 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
             f" {row['p_holm']:.3g}."
         )
     return lines
+
+
+STAGE = Stage(
+    "irregularity",
+    "Irregular users",
+    "Does time help most where time is most irregular? Users are grouped in thirds by the "
+    "coefficient of variation (CV, standard deviation over mean) of their gaps in the "
+    "TRAINING part, the same groups for all models. The question is one of difference of "
+    "differences: the gain over the twin in the top group minus that in the bottom group.",
+    run,
+    draw,
+    verdict,
+)

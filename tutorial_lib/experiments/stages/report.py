@@ -7,19 +7,40 @@ on the disk.
 
 import json
 import zipfile
-from importlib import import_module
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
-from tutorial_lib.experiments.runs import write_text
-from tutorial_lib.experiments.stages.fresh import STAGES, why
-from tutorial_lib.experiments.suite import Suite
-from tutorial_lib.files import replacing
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.metrics import title
+from tutorial_lib.experiments.stages import (
+    efficiency,
+    irregularity,
+    robustness,
+    sensitivity,
+    significance,
+    stability,
+    tune,
+)
+from tutorial_lib.experiments.stages.fresh import why
+from tutorial_lib.experiments.stages.shared import Stage
+from tutorial_lib.files import replacing, write_text
 
-FILES = ("report.md", "archive.zip")  # made beside the table
+# in this order, which is that of the suite
+READS = tuple(
+    module.STAGE
+    for module in (
+        tune,
+        sensitivity,
+        robustness,
+        efficiency,
+        significance,
+        irregularity,
+        stability,
+    )
+)
 LONG = 25  # tables with more rows are folded
 
 
@@ -69,6 +90,7 @@ def overview(suite: Suite) -> list[str]:
             f" {suite.batch_size}, width {suite.dim}, window {suite.max_len}, dropout"
             f" {suite.dropout:g}, full softmax, full ranking over the catalogue."
         ),
+        f"Tables and pictures show {title(suite.metric)}.",
         *ceilings(suite),
     ]
     if left_out := [entry.label for entry in suite.entries if entry not in suite.lineup]:
@@ -94,18 +116,21 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     )
     page += [f"- {row['verdict']}" for row in rows]
     files = []
-    for number, stage in enumerate(STAGES[:-1], start=1):
-        folder, module = (
-            suite.out / stage,
-            import_module(f"tutorial_lib.experiments.stages.{stage}"),
-        )
-        about = " ".join(module.__doc__.split(": ", 1)[1].split())
-        page += ["", f"## {number}. {stage}", "", about[0].upper() + about[1:], ""]
+    for number, one in enumerate(READS, start=1):
+        stage, folder = one.name, suite.out / one.name
+        page += ["", f"## {number}. {stage}", "", one.question, ""]
         if not (folder / "provenance.json").exists():
             page.append("This stage has not been run.")
             continue
-        provenance = json.loads(suite.note(folder / "provenance.json").read_text(encoding="utf-8"))
-        if stale := why(suite.settings, suite.out, stage):
+        stale = why(suite.settings, suite.out, stage)
+        try:
+            provenance = json.loads(
+                suite.note(folder / "provenance.json").read_text(encoding="utf-8")
+            )
+        except ValueError:
+            page.append("Its provenance.json cannot be read: run it again.")
+            continue
+        if stale:
             page.append(f"**Out of date**: {stale}. Run it again before you use these numbers.\n")
         made = sorted(provenance["outputs"])
         tables = {
@@ -113,7 +138,8 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             for name in made
             if name.endswith(".csv")
         }
-        verdicts = module.verdict(tables)
+        metric = provenance["settings"].get("metric", "ndcg@10")
+        verdicts = one.verdict(tables, title(metric))
         rows += [{"stage": stage, "verdict": line} for line in verdicts]
         page += [f"- {line}" for line in verdicts]
         page += [
@@ -154,5 +180,16 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     return {"verdicts": pd.DataFrame(rows)}
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     return {}
+
+
+STAGE = Stage(
+    "report",
+    "Report",
+    "What do all tables say together?",
+    run,
+    draw,
+    lambda tables, metric: [],
+    files=("report.md", "archive.zip"),
+)

@@ -1,14 +1,11 @@
-"""Stage 3: disturbed clocks and lost events, the same for every model, and beside each model its
-twin without a clock.
-
-A model that never looks at the clock loses nothing when the clock is disturbed. So a small loss
-counts as robust only where the undisturbed model beats its twin: the column `uses_time`.
-"""
+"""Stage 3: disturbed clocks and lost events."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.stages.shared import (
+    Stage,
     ends,
     forest,
     hierarchical_interval,
@@ -16,7 +13,6 @@ from tutorial_lib.experiments.stages.shared import (
     p_values,
     paired,
 )
-from tutorial_lib.experiments.suite import Suite
 
 CLOCK = ("jitter 0.5", "jitter 1", "jitter 2", "quantised 3600", "quantised 86400")
 CORRUPTIONS = (*CLOCK, "dropped 0.1", "dropped 0.3")
@@ -82,11 +78,11 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     }
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     table = tables["robustness"]
     if table.empty:
         return {}
-    label = "change of NDCG@10 (95 % interval; orange: the clean model beats its twin)"
+    label = f"change of {metric} (95 % interval; orange: the clean model beats its twin)"
     parts = {"clock": table["corruption"].isin(CLOCK), "dropped": ~table["corruption"].isin(CLOCK)}
     return {
         name: forest(table[part], "delta", label, panels="corruption", bold="uses_time")
@@ -94,7 +90,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     }
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     table = tables["robustness"]
     if table.empty:
         return ["No model that uses time took part."]
@@ -110,3 +106,16 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         )
         lines.append(f"{name}, of the {len(part)} that use time: {counts}.")
     return lines
+
+
+STAGE = Stage(
+    "robustness",
+    "Disturbed clocks, lost events",
+    "Disturbed clocks and lost events, the same for every model, and beside each model its "
+    "twin without a clock. A model that never looks at the clock loses nothing when the clock "
+    "is disturbed. So a small loss counts as robust only where the undisturbed model beats "
+    "its twin: the column `uses_time`.",
+    run,
+    draw,
+    verdict,
+)

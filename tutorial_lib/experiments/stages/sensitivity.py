@@ -1,15 +1,10 @@
-"""Stage 2: what a trained model loses when the test histories lose their clock, or their order.
-
-Every gap is changed, the one before the target included: a model that is told the query time must
-not keep it. A loss shows that the model uses what was destroyed. No loss shows that it does not,
-and not that it is robust: see stage 3.
-"""
+"""Stage 2: test histories without their clock or order."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import forest, listed, p_values, paired
-from tutorial_lib.experiments.suite import Suite
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.stages.shared import Stage, forest, listed, p_values, paired
 
 CONDITIONS = ("gaps shuffled", "order shuffled", "gaps constant")
 
@@ -37,13 +32,13 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     return {"sensitivity": pd.DataFrame(rows).assign(**p_values(differences))}
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     table = tables["sensitivity"].assign(aware=lambda table: table["twin"].notna())
-    label = "change of NDCG@10 (95 % interval; orange: time-aware)"
+    label = f"change of {metric} (95 % interval; orange: time-aware)"
     return {"sensitivity": forest(table, "delta", label, panels="condition", bold="aware")}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     table, lines = tables["sensitivity"], []
     for condition, part in table.groupby("condition", sort=False):
         losing, aware = part["delta_high"] < 0, part["twin"].notna()
@@ -54,3 +49,16 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
             f" ({names}), {blind}."
         )
     return lines
+
+
+STAGE = Stage(
+    "sensitivity",
+    "What a destroyed clock or order costs",
+    "What a trained model loses when the test histories lose their clock, or their order. "
+    "Every gap is changed, the one before the target included: a model that is told the query "
+    "time must not keep it. A loss shows that the model uses what was destroyed. No loss "
+    "shows that it does not, and not that it is robust: see stage 3.",
+    run,
+    draw,
+    verdict,
+)

@@ -1,15 +1,38 @@
-"""What several stages need: paired comparisons of many models at once, and one kind of picture."""
+"""What stages are, and what several of them need: paired comparisons of many models at once, and
+one kind of picture.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.statistics import Interval, holm, mean_over_seeds, paired_bootstrap
 
 ALPHA = 0.05
 CHUNK = 4_000_000  # random numbers drawn at once
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what it asks, and how it answers.
+
+    `run(suite)` makes tables by name; `draw(tables, metric)` pictures of them; `verdict(tables,
+    metric)` sentences. `files`: what `run` writes beside its tables.
+    """
+
+    name: str
+    title: str
+    question: str
+    run: Callable[[Suite], dict[str, pd.DataFrame]]
+    draw: Callable[[dict[str, pd.DataFrame], str], dict[str, Figure]]
+    verdict: Callable[[dict[str, pd.DataFrame], str], list[str]]
+    files: tuple[str, ...] = ()
 
 
 def ends(name: str, interval: Interval) -> dict[str, float]:

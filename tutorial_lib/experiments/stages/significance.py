@@ -1,9 +1,4 @@
-"""Stage 5: all pairs of models, paired over users, and each time-aware model against its twin.
-
-Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip test,
-corrected after Holm within a table (and within a group of users). A gain over a twin must also hold
-in the interval that draws seeds anew (seeds_low, seeds_high).
-"""
+"""Stage 5: pairs of models, and time-aware models against their twins."""
 
 from itertools import combinations
 
@@ -11,8 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.stages.shared import (
     ALPHA,
+    Stage,
     effect_size,
     hierarchical_interval,
     listed,
@@ -20,7 +17,6 @@ from tutorial_lib.experiments.stages.shared import (
     paired,
     thirds,
 )
-from tutorial_lib.experiments.suite import Suite
 
 LENGTHS = ("short histories", "middle", "long histories")
 
@@ -94,7 +90,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     }
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     if (pairs := tables["pairs"]).empty:
         return {}
     models = list(dict.fromkeys([*pairs["a"], *pairs["b"]]))
@@ -108,7 +104,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
             ax.plot([i, j], [j, i], "k.", ms=3)
     limit = np.nanmax(np.abs(matrix), initial=1e-9)
     image = ax.imshow(matrix, cmap="PuOr", vmin=-limit, vmax=limit)
-    figure.colorbar(image, ax=ax, label="NDCG@10, row minus column", shrink=0.8)
+    figure.colorbar(image, ax=ax, label=f"{metric}, row minus column", shrink=0.8)
     ax.set_xticks(range(len(models)), models, rotation=90, fontsize=7)
     ax.set_yticks(range(len(models)), models, fontsize=7)
     ax.set_title("dot: different, Holm p < 0.05", fontsize=9)
@@ -116,7 +112,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     return {"pairs": figure}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     pairs, gains = tables["pairs"], tables["gains"]
     lines = [f"{pairs['significant'].sum()} of {len(pairs)} pairs differ (Holm p < {ALPHA})."]
     if gains.empty:
@@ -142,3 +138,16 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         f" {best['p_holm']:.3g}."
     )
     return lines
+
+
+STAGE = Stage(
+    "significance",
+    "Who is better than whom",
+    "All pairs of models, paired over users, and each time-aware model against its twin. "
+    "Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip "
+    "test, corrected after Holm within a table (and within a group of users). A gain over a "
+    "twin must also hold in the interval that draws seeds anew (seeds_low, seeds_high).",
+    run,
+    draw,
+    verdict,
+)

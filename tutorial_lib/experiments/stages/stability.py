@@ -1,12 +1,10 @@
-"""Stage 7: every model with every seed. How far do seeds alone move a result, and does the ranking
-of models survive?
-"""
+"""Stage 7: what seeds alone do."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.stages.shared import ends, hierarchical_interval
-from tutorial_lib.experiments.suite import Suite
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.stages.shared import Stage, ends, hierarchical_interval
 from tutorial_lib.plots import BLUE, SKY
 
 
@@ -19,22 +17,21 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     # a row a seed, a column a model
     means = pd.DataFrame({label: one.mean(1) for label, one in values.items()})
     places = means.rank(axis=1, ascending=False)
-    seeds = (
-        means.rename_axis("seed").reset_index().melt("seed", var_name="model", value_name="ndcg@10")
-    )
+    seeds = means.rename_axis("seed").reset_index()
+    seeds = seeds.melt("seed", var_name="model", value_name=suite.metric)
     seeds["place"] = places.melt()["value"]
     rows = []
     for entry in suite.lineup:
         own, place = means[entry.label], places[entry.label]
         spread = own.std(ddof=1) if suite.seeds > 1 and entry.trained else None
         row = {"model": entry.label, "seeds": suite.seeds if entry.trained else 1}
-        row |= ends("ndcg@10", hierarchical_interval(values[entry.label])) | {
+        row |= ends(suite.metric, hierarchical_interval(values[entry.label])) | {
             "sd_over_seeds": spread
         }
         rows.append(
             row | {"place": place.mean(), "best_place": place.min(), "worst_place": place.max()}
         )
-    models = pd.DataFrame(rows).sort_values("ndcg@10", ascending=False, kind="stable")
+    models = pd.DataFrame(rows).sort_values(suite.metric, ascending=False, kind="stable")
     ran = {}
     for entry in suite.lineup:
         for seed in range(suite.seeds):
@@ -42,26 +39,26 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             ran[result["run"]] = {"label": entry.label} | result
     return {
         "models": models,
-        "seeds": seeds[["model", "seed", "ndcg@10", "place"]],
+        "seeds": seeds[["model", "seed", suite.metric, "place"]],
         "runs": pd.DataFrame(ran.values()),
     }
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
-    models, seeds = tables["models"], tables["seeds"]
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
+    models, seeds, column = tables["models"], tables["seeds"], metric.lower()
     names = list(models["model"])
     figure = Figure(figsize=(6.4, 1.3 + 0.2 * len(names)))
     ax = figure.subplots()
     ax.hlines(
         range(len(names)),
-        models["ndcg@10_low"],
-        models["ndcg@10_high"],
+        models[f"{column}_low"],
+        models[f"{column}_high"],
         color=SKY,
         lw=5,
         label="interval, seeds and users",
     )
     ax.plot(
-        seeds["ndcg@10"],
+        seeds[column],
         [names.index(name) for name in seeds["model"]],
         "|",
         color=BLUE,
@@ -70,16 +67,16 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
         label="one seed",
     )
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="NDCG@10 (mean over users)", ylim=(len(names) - 0.5, -0.5))
+    ax.set(xlabel=f"{metric} (mean over users)", ylim=(len(names) - 0.5, -0.5))
     figure.legend(loc="outside upper right", ncols=2, fontsize=8)
     return {"seeds": figure}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
-    models, seeds = tables["models"], tables["seeds"]
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
+    models, seeds, column = tables["models"], tables["seeds"], metric.lower()
     first = models.iloc[0]
-    interval = f"[{first['ndcg@10_low']:.4f}, {first['ndcg@10_high']:.4f}]"
-    lines = [f"Best on average: {first['model']}, NDCG@10 {first['ndcg@10']:.4f} {interval}."]
+    interval = f"[{first[f'{column}_low']:.4f}, {first[f'{column}_high']:.4f}]"
+    lines = [f"Best on average: {first['model']}, {metric} {first[column]:.4f} {interval}."]
     winners = (
         seeds.sort_values("place", kind="stable").drop_duplicates("seed")["model"].value_counts()
     )
@@ -101,3 +98,14 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         + "."
     )
     return lines
+
+
+STAGE = Stage(
+    "stability",
+    "Seeds",
+    "Every model with every seed. How far do seeds alone move a result, and does the ranking "
+    "of models survive?",
+    run,
+    draw,
+    verdict,
+)

@@ -1,14 +1,10 @@
-"""Stage 1: the same grid of learning rates for every model, chosen on validation. The test part is
-not read.
-
-With one seed, chance chooses along: two rates that differ less than two seeds do need more seeds to
-be told apart.
-"""
+"""Stage 1: one grid of learning rates for every model."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.experiments.suite import Suite
+from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.plots import MARKERS, PALETTE
 
 
@@ -49,7 +45,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     return {"grid": grid, "chosen": best.reset_index(drop=True)}
 
 
-def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     if (grid := tables["grid"]).empty:
         return {}
     models = list(dict.fromkeys(grid["model"]))
@@ -69,7 +65,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     return {"grid": figure}
 
 
-def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
+def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     chosen, grid = tables["chosen"], tables["grid"]
     rates = sorted(set(grid["learning_rate"]))
     counts = ", ".join(f"{rate:g} by {(chosen['learning_rate'] == rate).sum()}" for rate in rates)
@@ -81,3 +77,15 @@ def verdict(tables: dict[str, pd.DataFrame]) -> list[str]:
         ),
         f"{last} of {len(chosen)} were best in their last epoch and might gain from more.",
     ]
+
+
+STAGE = Stage(
+    "tune",
+    "Learning rates",
+    "The same grid of learning rates for every model, chosen on validation. The test part is "
+    "not read. With one seed, chance chooses along: two rates that differ less than two seeds "
+    "do need more seeds to be told apart.",
+    run,
+    draw,
+    verdict,
+)

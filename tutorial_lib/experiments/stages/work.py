@@ -20,13 +20,14 @@ import torch
 
 from tutorial_lib.data.corrupt import corrupt
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate
-from tutorial_lib.experiments.runs import Run, execute
-from tutorial_lib.experiments.stages.fresh import LIBRARY, digest
-from tutorial_lib.models import SequenceModel, build_model
-from tutorial_lib.train import pick_device, train
+from tutorial_lib.experiments.digests import digest, sign
+from tutorial_lib.experiments.runs import Run, load_model
+from tutorial_lib.experiments.stages.fresh import LIBRARY
+from tutorial_lib.experiments.training import execute
+from tutorial_lib.train import pick_device
 
 
 def ranks_file(folder: Path, corruption: str = "", seed: int = 0) -> Path:
@@ -59,45 +60,30 @@ def one_thread(what: str) -> Iterator[None]:
 
 
 def train_run(run: Run, folder: Path, device: str) -> None:
-    """Trains, or goes on where it was cut; see `runs.execute`."""
+    """Trains, or goes on where it was cut; see `training.execute`."""
     with one_thread(f"training {run.name}"):
-        execute(run, folder, device=device, progress=False, sampled=0)
+        execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
 
 
 def evaluate_run(
-    run: Run, folder: Path, device: str, corruptions: Sequence[str], seed: int
+    run: Run, folder: Path, device: str, corruptions: Sequence[tuple[str, int]]
 ) -> None:
-    """Ranks of a finished run on the test part after each corruption, drawn with `seed`."""
+    """Ranks of a finished run on the test part after each corruption, drawn with the seed beside
+    it.
+    """
     with one_thread(f"evaluating {run.name}"):
         split = make_split(load_dataset(run.dataset, users=run.users), run.split)
-        model = load_model(run, split, folder)
-        for name in corruptions:
+        model, hide = load_model(run, split, folder), run.config.hides_seen(split.dataset)
+        for name, seed in corruptions:
             file = ranks_file(folder / run.name, name, seed)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            evaluate(model, corrupt(split, name, seed), "test", device=pick_device(device)).to_csv(
-                file
-            )
-
-
-def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:
-    """The model of a finished run with the weights of its best epoch; models that count are fitted
-    again.
-    """
-    sizes = {
-        "num_items": split.dataset.num_items,
-        "num_users": split.dataset.num_users,
-        "max_len": run.max_len,
-        "dim": run.dim,
-    }
-    model = build_model(run.model, **sizes, **run.options)
-    if model.trains_by_gradient:
-        saved = torch.load(
-            folder / run.name / "checkpoint.pt", map_location="cpu", weights_only=True
-        )
-        model.load_state_dict(saved["best"])
-    else:
-        train(model, split, run.config, device="cpu", progress=False)
-    return model.eval()
+            evaluate(
+                model,
+                corrupt(split, name, seed),
+                "test",
+                device=pick_device(device),
+                filter_seen=hide,
+            ).to_csv(file)
+            sign(file.parent, [file.name])
 
 
 def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], object]) -> None:
@@ -113,7 +99,9 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn, initializer=_watch_parent)
     try:
-        for done in as_completed([pool.submit(task) for task in tasks]):
+        with _without_ctrl_c():
+            futures = [pool.submit(task) for task in tasks]
+        for done in as_completed(futures):
             done.result()
             tick()
     except BrokenProcessPool:
@@ -123,6 +111,21 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that start in here do not hear Ctrl-C while they import, when each would print a
+    traceback; `_watch_parent` gives them their ears back.
+    """
+    if threading.current_thread() is not threading.main_thread():  # may not set signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _watch_parent() -> None:

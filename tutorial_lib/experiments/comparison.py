@@ -1,0 +1,225 @@
+"""What a suite compares and what it has computed so far: the thing that all stages share."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.evaluate import Ranks, per_user
+from tutorial_lib.experiments.digests import digest, remove_damaged, signed
+from tutorial_lib.experiments.metrics import METRICS, metric_of
+from tutorial_lib.experiments.runs import Run, load_model, say
+from tutorial_lib.experiments.stages import work
+from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
+from tutorial_lib.experiments.training import finished
+from tutorial_lib.knobs import check, knob, knobs, shared
+from tutorial_lib.models import SequenceModel, model_options
+from tutorial_lib.train import TrainConfig
+
+
+@dataclass
+class Suite:
+    """What is compared, on which data, with which budget, the same for every model; and access to
+    all that has been computed.
+    """
+
+    out: Path
+    dataset: str = shared(Run, "dataset")
+    split: str = shared(Run, "split")
+    users: int | None = shared(Run, "users")
+    seeds: int = knob(2, "so many trainings of each model, with seeds 0, 1, ...", least=1)
+    tune_seeds: int = knob(1, "so many of them decide on the learning rate, by their mean", least=1)
+    rates: tuple[float, ...] = knob(
+        (0.001, 0.003), "grid of learning rates, tried by every model", least=0
+    )
+    epochs: int = shared(TrainConfig, "epochs", 8)
+    batch_size: int = shared(TrainConfig, "batch_size", 32)
+    max_len: int = shared(Run, "max_len")
+    dim: int = shared(Run, "dim")
+    dropout: float = knob(0.1, "of every model that has any", least=0, below=1)
+    windows: str = shared(TrainConfig, "windows")
+    filter_seen: bool | None = shared(TrainConfig, "filter_seen")
+    metric: str = knob(
+        "ndcg@10",
+        f"shown in tables, pictures and report: NAME@K of {', '.join(METRICS)}, or mrr; the tuning"
+        " chooses by validation NDCG@10 all the same",
+    )
+    entries: tuple[Entry, ...] = ENTRIES
+    device: str = knob("auto", "auto, cpu, cuda or mps", setting=False)
+    jobs: int = knob(
+        1, "processes that train side by side, one thread each", least=1, setting=False
+    )
+    progress: bool = True
+    # files that the running stage has read, with their digests
+    reads: dict[str, str] = field(default_factory=dict, repr=False)
+    # runs by entry, seed and rate: building one takes a while
+    made: dict[tuple, Run] = field(default_factory=dict, repr=False)
+    bar: tqdm | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        check(self)
+        metric_of(self.metric)
+        self.out, self.rates = Path(self.out), tuple(sorted(set(self.rates)))
+        if not self.rates:
+            raise TutorialError(
+                "the grid of learning rates is empty: give at least one, such as 0.001"
+            )
+
+    @cached_property
+    def data(self) -> Split:
+        return make_split(load_dataset(self.dataset, users=self.users), self.split)
+
+    @cached_property
+    def lineup(self) -> tuple[Entry, ...]:
+        """The entries that can run on these data: without times, none that reads times."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if self.data.dataset.has_times or not (entry.twin or entry.uses_time)
+        )
+
+    @property
+    def aware(self) -> tuple[Entry, ...]:
+        """The entries that claim to use time: those with a twin."""
+        return tuple(entry for entry in self.lineup if entry.twin)
+
+    def entry(self, label: str) -> Entry:
+        return next(entry for entry in self.lineup if entry.label == label)
+
+    @cached_property
+    def settings(self) -> dict[str, object]:
+        """All that decides the numbers, as plain JSON."""
+        plain = {name: getattr(self, name) for name in knobs(Suite, settings=True)}
+        plain |= {
+            "entries": [asdict(entry) for entry in self.entries],
+            "data": self.data.dataset.fingerprint,
+        }
+        return json.loads(json.dumps(plain))
+
+    @cached_property
+    def runs(self) -> Path:
+        """Where trained models lie: a folder for each state of the data, so that none is taken for
+        another's.
+        """
+        return self.out / "runs" / self.data.dataset.fingerprint
+
+    def run(self, entry: Entry, seed: int, rate: float | None = None) -> Run:
+        """The training run of an entry, with the learning rate that the tuning chose unless one is
+        given.
+        """
+        if not entry.trained:  # counting knows no seed and no rate
+            seed, rate = 0, self.rates[0]
+        if (key := (entry.label, seed, rate)) in self.made:
+            return self.made[key]
+        if rate is None:
+            rate = self.table("tune", "chosen").set_index("model")["learning_rate"][entry.label]
+        options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
+        sizes = {
+            name: getattr(self, name) for name in ("epochs", "batch_size", "windows", "filter_seen")
+        }
+        config = TrainConfig(**sizes, schedule="cosine", learning_rate=rate, seed=seed)
+        data = self.dataset, self.split, self.users
+        self.made[key] = Run(
+            entry.model, *data, self.max_len, self.dim, options | entry.options, config
+        )
+        return self.made[key]
+
+    def note(self, path: Path) -> Path:
+        """Remember that the running stage has read this file, and what it held."""
+        if not path.exists():
+            raise TutorialError(f"{path} is missing: run the stage that makes it, or all stages")
+        self.reads[path.relative_to(self.out).as_posix()] = digest(path)
+        return path
+
+    def table(self, stage: str, name: str) -> pd.DataFrame:
+        file = self.note(self.out / stage / f"{name}.csv")
+        try:
+            return pd.read_csv(file)
+        except ValueError as error:
+            raise TutorialError(
+                f"{file} cannot be read ({error}): run the stage {stage} again"
+            ) from None
+
+    def result(self, run: Run) -> dict[str, object]:
+        """The row of a finished run."""
+        return json.loads(
+            self.note(self.runs / run.name / "result.json").read_text(encoding="utf-8")
+        )
+
+    def values(self, entry: Entry, corruption: str = "") -> np.ndarray:
+        """The metric on the test part, float64 [seeds, users]: users in ascending order, the same
+        for every entry.
+        """
+        folders = [self.runs / self.run(entry, seed).name for seed in range(self.seeds)]
+        files = [work.ranks_file(folder, corruption, seed) for seed, folder in enumerate(folders)]
+        return np.stack(
+            [
+                per_user(ranks, metric_of(self.metric)(ranks))
+                for ranks in (Ranks.read_csv(self.note(file)) for file in files)
+            ]
+        )
+
+    def model(self, entry: Entry, seed: int = 0) -> SequenceModel:
+        """A trained model with the weights of its best epoch."""
+        run = self.run(entry, seed)
+        if entry.trained:
+            self.note(self.runs / run.name / "checkpoint.pt")
+        return load_model(run, self.data, self.runs)
+
+    def train(self, runs: Sequence[Run]) -> None:
+        """Trains those that are not finished, or no longer whole, and counts all."""
+        unique = {run.name: run for run in runs}
+        for name in unique:
+            if lost := remove_damaged(self.runs / name):
+                say(lost)
+        todo = [run for name, run in unique.items() if not finished(self.runs / name)]
+        self.tick(len(unique) - len(todo))
+        work.perform(
+            [partial(work.train_run, run, self.runs, self.device) for run in todo],
+            self.jobs,
+            self.tick,
+        )
+
+    def train_all(self) -> None:
+        """Every model with every seed, at its chosen learning rate."""
+        self.train([self.run(entry, seed) for entry in self.lineup for seed in range(self.seeds)])
+
+    def corrupt_all(self, corruptions: Sequence[str]) -> None:
+        """Ranks of every model on every corrupted test part; a corruption is drawn with the seed of
+        the training.
+        """
+        self.train_all()
+        # by run: one process at a time writes into its folder
+        missing: dict[str, tuple[Run, list]] = {}
+        for entry in self.lineup:
+            for seed in range(self.seeds):
+                run = self.run(entry, seed)
+                kept = work.ranks_file(self.runs / run.name, corruptions[0], seed).parent
+                if lost := remove_damaged(kept, together=False):
+                    say(lost)
+                there, wanted = signed(kept), missing.setdefault(run.name, (run, []))[1]
+                wanted += [
+                    (name, seed)
+                    for name in corruptions
+                    if work.ranks_file(self.runs / run.name, name, seed).name not in there
+                    and (name, seed) not in wanted
+                ]
+        tasks = [
+            partial(work.evaluate_run, run, self.runs, self.device, wanted)
+            for run, wanted in missing.values()
+            if wanted
+        ]
+        self.tick(len(self.lineup) * self.seeds - len(tasks))
+        work.perform(tasks, self.jobs, self.tick)
+
+    def tick(self, done: int = 1) -> None:
+        if self.bar is not None:
+            self.bar.update(done)
