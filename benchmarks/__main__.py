@@ -10,7 +10,10 @@ import json
 import os
 from pathlib import Path
 
-import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how OpenMP threads wait
+from tutorial_lib.process import prepare
+
+prepare()  # before torch is imported
+
 import torch
 
 from benchmarks import bench, bench_deepm3, bench_mamba, bench_ssm, bench_streams

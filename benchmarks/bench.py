@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how OpenMP threads wait
 import numpy as np
 import pandas as pd
 import torch

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how OpenMP threads wait
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-import tutorial_lib  # isort: skip  # noqa: F401  before torch: it sets how OpenMP threads wait
 import torch
 from torch import Tensor
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import zmq
 from jupyterlab.labapp import LabApp
 
-import tutorial_lib  # noqa: F401  sets how threads wait, and the kernels inherit it: in the lessons torch comes first
+from tutorial_lib.process import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,6 +69,7 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
 
 
 def main() -> None:
+    prepare()  # the kernels inherit it: in the lessons torch comes first
     server = LabApp.initialize_server(
         argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ))))
     )

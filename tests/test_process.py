@@ -1,4 +1,5 @@
-"""What importing the library sets for the whole process, tried out in processes of their own."""
+"""What the commands set for a whole process, and importing the library does not, tried out in
+processes of their own."""
 
 import os
 import platform
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PREPARE = "from tutorial_lib.process import prepare; prepare()"
 COUNT = """
-import {module}, resource, torch
+{first}
+import resource, torch
 torch.set_num_threads(1)
 for _ in range(2):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -25,7 +28,7 @@ def printed(code: str, **environment: str) -> str:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+        if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT") and not name.startswith("MALLOC_")
     }
     call = {
         "env": kept | environment,
@@ -41,21 +44,34 @@ def printed(code: str, **environment: str) -> str:
     platform.libc_ver()[0] != "glibc", reason="other C libraries have no such setting"
 )
 def test_memory_once_used_is_not_asked_for_again():
-    with_library, without = (
-        int(printed(COUNT.format(module=module))) for module in ("tutorial_lib", "math")
+    prepared, imported = (
+        int(printed(COUNT.format(first=first))) for first in (PREPARE, "import tutorial_lib")
     )
-    if without < 1_000:
+    if imported < 1_000:
         pytest.skip("this machine has large pages, or keeps freed memory by itself")
-    assert 2 * with_library < without
+    assert 2 * prepared < imported
 
 
 def test_how_threads_wait_is_set_unless_the_user_has_said():
-    code = (
-        "import os, tutorial_lib; print(os.environ.get('GOMP_SPINCOUNT'),"
-        " os.environ['OMP_WAIT_POLICY'])"
-    )
-    assert printed(code).split() == ["1000", "PASSIVE"]
-    assert printed(code, GOMP_SPINCOUNT="7").split() == ["7", "PASSIVE"]
-    assert printed(code, OMP_WAIT_POLICY="ACTIVE").split() == ["None", "ACTIVE"]
-    lab = code.replace("tutorial_lib", "course.lab")
-    assert printed(lab).split() == ["1000", "PASSIVE"]  # kernels inherit it
+    show = "; import os; print(*map(os.environ.get, ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')))"
+    assert printed(PREPARE + show).split() == ["1000", "PASSIVE"]
+    assert printed(PREPARE + show, GOMP_SPINCOUNT="7").split() == ["7", "PASSIVE"]
+    assert printed(PREPARE + show, OMP_WAIT_POLICY="ACTIVE").split() == ["None", "ACTIVE"]
+    assert printed("import tutorial_lib.train" + show).split() == ["None", "None"]
+    for command in ("tutorial_lib.experiments.__main__", "benchmarks.__main__"):
+        assert printed(f"import {command}" + show).split() == ["1000", "PASSIVE"]
+
+
+def test_the_kernels_of_the_lab_inherit_it():
+    code = """
+import os
+from course import lab
+class Stop(Exception): pass
+def stop(*given, **more): raise Stop
+lab.LabApp.initialize_server = stop
+try:
+    lab.main()
+except Stop:
+    print(os.environ["OMP_WAIT_POLICY"], os.environ["MALLOC_TRIM_THRESHOLD_"])
+"""
+    assert printed(code).split() == ["PASSIVE", str(2**31 - 1)]

@@ -1,5 +1,9 @@
 """Command line of the experiments: `python -m tutorial_lib.experiments --help`."""
 
+from tutorial_lib.process import prepare
+
+prepare()  # before torch is imported
+
 import argparse
 import logging
 import sys
