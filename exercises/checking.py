@@ -520,7 +520,6 @@ def _compare(got: Any, want: Any, tol: float | None, name: str) -> None:
             allowed = np.minimum(allowed, 0.25)
         with np.errstate(invalid="ignore"):
             close = (array == wanted) | (np.abs(array - wanted) <= allowed)
-        close &= np.isfinite(wanted) | (array == wanted)
         off = ~(close | (np.isnan(array) & np.isnan(wanted)))
     if off.any():
         place = tuple(int(i) for i in np.argwhere(off)[0])
