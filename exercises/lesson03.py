@@ -419,5 +419,9 @@ WRONG = [
 ]
 ARGUED = [
     (check_ascending_ties, "1 -> 0", "the first row has nothing before it and is no tie"),
-    (check_frequent_items, "0 -> -1", "item 0 never occurs, so that its count is 0 already"),
+    (
+        check_frequent_items,
+        "0 -> -1",
+        "an item without events stays below every limit of at least 1",
+    ),
 ]
