@@ -12,7 +12,7 @@ import functools
 import inspect
 import linecache
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,12 +228,14 @@ def copied(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray | pd.DataFrame | pd.Series):
         return value.copy()
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a named one
         return type(value)(*map(copied, value))
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(map(copied, value))
     if isinstance(value, dict):
-        return type(value)({key: copied(one) for key, one in value.items()})
+        twin = copy.copy(value)  # a defaultdict keeps its default
+        twin.update({key: copied(one) for key, one in value.items()})
+        return twin
     if dataclasses.is_dataclass(value):
         twin = copy.copy(value)
         for field in dataclasses.fields(value):
@@ -332,6 +334,8 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         short = got.dtype in (torch.bfloat16, torch.float16)
         array = (got.float() if short else got).resolve_conj().resolve_neg().numpy()
     elif isinstance(got, list | tuple):
+        if any(one is None for one in got):
+            raise Wrong(f"{name} holds None, wanted numbers")
         parts = [_natural(one, name) for one in got]
         if len({part.shape for part, _ in parts}) > 1:
             raise Wrong(f"{name} has rows of different lengths")
@@ -343,10 +347,11 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         array = np.asarray(got)
         tolerance = TOLERANCE.get(array.dtype.name, EXACT)
     try:
-        if array.dtype.kind == "O":  # fractions and decimals
-            array = array.astype(float)
+        if array.dtype.kind == "O":  # truth values of a table; fractions and decimals
+            truths = all(isinstance(one, bool | np.bool_) for one in array.flat)
+            array = array.astype(bool if truths and array.size else float)
         form = {"b": bool, "i": np.int64, "u": np.int64, "f": float, "c": complex}[array.dtype.kind]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Wrong(f"{name} is {_a(got)}, wanted numbers") from None
     array = array.astype(form)
     return array, tolerance
@@ -529,10 +534,10 @@ def compare_letters(answer: Any, want: set[str], hints: dict[str, str]) -> None:
 
     answer: a set, list, tuple, array or text ("AB", "A, B"), in capitals or not. Raises Wrong.
     """
-    parts = [answer] if isinstance(answer, str) else answer
+    answer = answer.ravel().tolist() if isinstance(answer, np.ndarray) else answer
     letters = None
-    if isinstance(parts, set | frozenset | list | tuple | np.ndarray | pd.Series):
-        parts = np.asarray(list(parts), dtype=object).ravel()
+    if isinstance(answer, Iterable) and not isinstance(answer, dict | torch.Tensor):
+        parts = [answer] if isinstance(answer, str) else list(answer)
         if all(isinstance(one, str) for one in parts):
             letters = set(re.sub(r"[\s,;，、；]|\band\b", "", " ".join(parts)).upper())
     if letters is None or not letters <= set(hints):

@@ -200,7 +200,7 @@ def recommend(model, history, k, position=-1, read=10, hide=0):
 def recommend_by_sorting(model, history, k):
     """With gradients, and in numpy from the scores on."""
     scores = model.score(model(torch.tensor(history[-model.max_len :])[None])[:, -1])
-    best = np.argsort(-scores.detach().numpy().reshape(-1), kind="stable")
+    best = np.argsort(-scores.detach().numpy(), kind="stable")
     return best[~np.isin(best, history)][:k]
 
 

@@ -355,7 +355,7 @@ def _forms(answer: Any) -> Iterator[tuple[str, Any]]:
         yield "as array of one", np.array([answer])
     elif isinstance(answer, dict) and all(map(_numeric, answer.values())):
         yield "values of numpy", {key: np.asarray(one)[()] for key, one in answer.items()}
-        yield "values as tensors", {key: torch.tensor(one) for key, one in answer.items()}
+        yield "values as tensors", {key: torch.as_tensor(one) for key, one in answer.items()}
         yield "turned round", dict(reversed(answer.items()))
 
 
@@ -503,6 +503,12 @@ def of_source(module: Any, expression: ast.expr, limit: int | None, seed: str) -
 # Running them.
 
 
+def says_the_same(verdict: str) -> bool:
+    """Whether a verdict has the form "the answer is 4, yours is 4"."""
+    pair = re.search(r"\b(?:is|has shape) (\S.*), (?:wanted|yours is) (\S.*?)(?:: .*)?$", verdict)
+    return pair is not None and pair[1] == pair[2]
+
+
 def silent(checker: Callable, answer: Any, seconds: float = 10 * SECONDS) -> str:
     """What the checker says; "late" for an answer that ran too long."""
 
@@ -542,9 +548,14 @@ def _rows(module: Any) -> list[tuple[Callable, Any, ast.expr | None]]:
 
 
 def mutants_of(
-    module: Any, checker: Callable, answer: Any, source: ast.expr | None, limit: int | None = None
+    module: Any,
+    checker: Callable,
+    answer: Any,
+    source: ast.expr | None,
+    limit: int | None = None,
+    inside: bool = False,
 ) -> Iterator[Mutant]:
-    """All mutants of one right answer; limit: of those of its source."""
+    """The mutants of one right answer; limit: of its source, at most so many; inside: only these."""
     if callable(answer) and not isinstance(answer, type | torch.nn.Module):
         most = [0]
 
@@ -552,9 +563,10 @@ def mutants_of(
             most[0] = max(most[0], len(args))
             return answer(*args, **named)
 
-        silent(checker, counted)
-        yield from of_results(answer)
-        yield from of_arguments(answer, most[0], getattr(checker, "in_place", False))
+        if not inside:
+            silent(checker, counted)
+            yield from of_results(answer)
+            yield from of_arguments(answer, most[0], checker.in_place)
         if source is not None:
             yield from of_source(module, source, limit, checker.__name__)
     elif not callable(answer):
@@ -566,18 +578,23 @@ def survivors(module: Any, limit: int | None = None, only: str = "") -> tuple[di
     """{(checker, mutant): what the checker said} of each mutant of a lesson that was judged wrongly
     and is not argued, and how many were tried.
 
-    limit: how many changes inside the source of each right answer are tried (None: all, and then
-    a row of ARGUED that argues for nothing is a survivor too). only: part of a checker's name.
+    limit: how many changes inside the source of each right answer are tried, and changes from
+    outside of the first one only (None: all, and then a row of ARGUED that argues for nothing is a
+    survivor too). only: part of a checker's name.
     """
     argued = {(row[0].__name__, row[1]) for row in getattr(module, "ARGUED", [])}
-    found, tried = {}, 0
+    found, tried, seen = {}, 0, set()
     for checker, answer, source in _rows(module):
         if only not in checker.__name__:
             continue
-        for mutant in mutants_of(module, checker, answer, source, limit):
+        inside = limit is not None and checker in seen and callable(answer)
+        seen.add(checker)
+        for mutant in mutants_of(module, checker, answer, source, limit, inside):
             said = silent(checker, mutant.answer, SECONDS * (10 if mutant.right else 1))
             if mutant.used:
                 tried += 1
+                if says_the_same(said):
+                    found[checker.__name__, f"{mutant.name}: equal texts"] = said
                 if (said == "right") != mutant.right:
                     found[checker.__name__, mutant.name] = f"{said} (line {mutant.line})"
     idle = {key for key in argued - set(found) if only in key[0]} if limit is None else set()

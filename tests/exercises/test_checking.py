@@ -1,5 +1,6 @@
 """What a checker says, and that it never raises."""
 
+import collections
 import functools
 import linecache
 from decimal import Decimal
@@ -171,7 +172,9 @@ def test_one_number_in_any_form(got, number):
             want_whole(got, "it")
 
 
-@pytest.mark.parametrize("got", ["4", True, np.bool_(True), [1, 2], 1j, {4}, np.nan, len, [[1], 2]])
+@pytest.mark.parametrize(
+    "got", ["4", True, np.bool_(True), [1, 2], 10**400, 1j, {4}, np.nan, len, [[1], 2]]
+)
 def test_what_is_no_whole_number(got):
     with pytest.raises(Wrong, match="it "):
         want_whole(got, "it")
@@ -195,6 +198,9 @@ def test_kinds_of_arrays():
     assert want_array([1.0, 2.0], kind="int").dtype == np.int64
     assert want_array([1, 2], kind="complex").dtype == np.complex128
     assert want_array(torch.ones(2).bool(), kind="bool").dtype == bool
+    assert want_array(pd.Series([True, False], dtype=object), kind="bool").tolist() == [True, False]
+    with pytest.raises(NotAttempted):
+        want_array([1, ...])
     for got, kind, words in (
         ([1.5], "int", "holds 1.5, wanted whole numbers"),
         ([1], "bool", "holds whole numbers"),
@@ -202,6 +208,8 @@ def test_kinds_of_arrays():
         ([1j], "float", "complex numbers"),
         ([[1], [2, 3]], None, "rows of different lengths"),
         ({1}, None, "is a set, wanted numbers"),
+        ([1.0, None], None, "holds None, wanted numbers"),
+        (np.array([1.0, None]), "int", "nan"),
     ):
         with pytest.raises(Wrong, match=words):
             want_array(got, kind=kind)
@@ -263,7 +271,7 @@ def test_the_first_difference_is_named_and_a_known_mistake_first():
         "A、C",
         np.array(["A", "C"]),
     ]
-    + [frozenset("AC"), ["A, C"], pd.Series(["A", "C"])],
+    + [frozenset("AC"), ["A, C"], pd.Series(["A", "C"]), {"A": 1, "C": 2}.keys(), np.array("AC")],
 )
 def test_letters_in_any_form(answer):
     hints = {"A": "first", "B": "second", "C": "third"}
@@ -323,6 +331,17 @@ def test_a_checker_may_allow_changes():
         want_equal(values, [1, 2])
 
     assert check_append(lambda values: values.append(2) or 1).status == "right"
+
+
+def test_copies_keep_their_kind():
+    counts = collections.defaultdict(list, a=[1])
+    twin = copied(counts)
+    twin["a"].append(2)
+    assert counts["a"] == [1] and twin["b"] == [] and type(twin) is collections.defaultdict
+    pair = collections.namedtuple("Pair", "left right")([1], np.ones(2))  # noqa: PYI024
+    assert copied(pair).left == [1] and copied(pair).left is not pair.left
+    module = torch.nn.Linear(1, 1)
+    assert copied([module, len]) == [module, len]
 
 
 def test_gradients_flow_through_the_copies():

@@ -38,6 +38,18 @@ def test_arguments_are_arguments(number):
         assert checker.points and mutant and len(reason.split()) >= 4
 
 
+@pytest.mark.parametrize("number", LESSONS)
+def test_no_checker_says_that_4_is_not_4(number):
+    for checker, answer, _ in mutants.lesson(number).WRONG:
+        assert not mutants.says_the_same(mutants.silent(checker, answer))
+
+
+def test_equal_texts_are_seen():
+    assert mutants.says_the_same("wrong, because for (2, 3) the answer is 4, yours is 4")
+    assert mutants.says_the_same("wrong, because it has shape (4, 1), wanted (4, 1): one row")
+    assert not mutants.says_the_same("wrong, because the answer is 4, yours is 4.5")
+
+
 WEAK = """
 from exercises.checking import Wrong, compare_letters, exercise
 
