@@ -310,6 +310,12 @@ def calendar_in_one_part(field, states, dates, first, second):
     return whole.numpy()
 
 
+def calendar_adaptive(field, states, dates, first, second):
+    """With steps that the solver chooses."""
+    half_way = integrate(field, states, first, method="adaptive", start=dates[:, None])
+    return integrate(field, half_way, second, method="adaptive", start=(dates + first)[:, None])
+
+
 def calendar_by_hand(field, states, dates, first, second):
     """RK4 written out over both parts, in float32 at the end."""
     clock = dates[:, None]
@@ -332,6 +338,7 @@ RIGHT = [
     (check_walk_back, walk_all_slopes_at_once),
     (check_walk_back, lambda *a: walk_as_taught(*a).float()),
     (check_calendar, calendar_as_taught),
+    (check_calendar, calendar_adaptive),
     (check_calendar, calendar_by_hand),
     (check_calendar, calendar_in_one_part),
     (check_steepest, steepest),
