@@ -179,7 +179,7 @@ def read_in_float64(rate, state, u, waits):
 
 def read_towards_the_rest(rate, state, u, waits):
     """The state moves towards -u / eigenvalue, where it would come to rest; in numpy."""
-    return (state + np.expm1(rate * waits) * (state + u / rate)).numpy()
+    return state.item() + np.expm1((rate * waits).numpy()) * (state + u / rate).item()
 
 
 RIGHT = [

@@ -98,11 +98,12 @@ def check_walk_back(answer) -> None:
     _check_walk(answer, _wound, _wound_slopes, [0.4, -0.8, 1.2], [-0.5, 0.9, 0.3], h=0.17, steps=3)
 
 
+QUARTER = torch.tensor([-1.0, 1.0])  # (y, x) times this: a quarter turn of (x, y)
+
+
 def _season(t: Tensor, z: Tensor, year: float = 2.0) -> Tensor:
     """A field that reads the calendar."""
-    return (
-        torch.cos(year * t) * torch.stack([-z[..., 1], z[..., 0]], dim=-1) - 0.3 * torch.sin(t) * z
-    )
+    return torch.cos(year * t) * z.flip(-1) * QUARTER - 0.3 * torch.sin(t) * z
 
 
 def _check_parts(answer, field: Callable, rows: int, seed: int) -> None:
@@ -111,41 +112,42 @@ def _check_parts(answer, field: Callable, rows: int, seed: int) -> None:
     size = torch.tensor([[9.0], [1.0], [1.0]])
     dates, first, second = torch.rand(3, rows, generator=generator, dtype=torch.double) * size
 
-    def run(z: Tensor, duration: Tensor, start: Tensor | float) -> Tensor:
-        start = start if isinstance(start, float) else start[:, None]
-        return integrate(field, z, duration, steps=20, start=start)  # as near as 50 steps
+    def run(z: Tensor, duration: Tensor, start: Tensor) -> Tensor:
+        return integrate(field, z, duration, steps=20, start=start[:, None])  # as near as 50
 
     got, want = answer(field, states, dates, first, second), run(states, first + second, dates)
     if same(got, want, 1e-5):
         return
-    half_way = run(states, first, dates)
-    known = {
-        "only the first part was walked": half_way,
-        "the clock of the second part starts at 0 again; it must run on from dates + first": run(
-            half_way, second, 0.0
+    half_way, from_zero = run(states, first, dates), run(states, first, 0 * dates)
+    second_parts = {  # mistake: the state, the duration and the date of the second part
+        "the clock of the second part starts at 0 again; it must run on from dates + first": (
+            (half_way, second, 0 * dates)
         ),
-        "the clock starts at 0 in both parts: every state has a date of its own": run(
-            run(states, first, 0.0), second, 0.0
+        "the clock starts at 0 in both parts: every state has a date of its own": (
+            (from_zero, second, 0 * dates)
         ),
-        "the first part starts at date 0: every state has a date of its own": run(
-            run(states, first, 0.0), second, first
+        "the first part starts at date 0: every state has a date of its own": (
+            (from_zero, second, first)
         ),
-        "the second part starts at the old date; `first` weeks have passed since": run(
-            half_way, second, dates
+        "the second part starts at the old date; `first` weeks have passed since": (
+            (half_way, second, dates)
         ),
-        "the second part is too long: `second` is counted from the end of the first": run(
-            half_way, first + second, dates + first
+        "the second part is too long: `second` is counted from the end of the first": (
+            (half_way, first + second, dates + first)
         ),
-        "the second part begins at the old state instead of where the first part ended": run(
-            states, second, dates + first
+        "the second part begins at the old state instead of where the first part ended": (
+            (states, second, dates + first)
         ),
-        "first and second have changed places in the second part": run(
-            half_way, first, dates + second
+        "first and second have changed places in the second part": (
+            (half_way, first, dates + second)
         ),
-        "the second date is first alone: the date of the start is missing": run(
-            half_way, second, first
+        "the second date is first alone: the date of the start is missing": (
+            (half_way, second, first)
         ),
     }
+    ends = run(*map(torch.cat, zip(*second_parts.values(), strict=True))).split(rows)
+    known = dict(zip(second_parts, ends, strict=True))
+    known["only the first part was walked"] = half_way
     name = "compared with one call over first + second, each row from its own date, the result"
     want_equal(got, want, tol=1e-5, name=name, known=known)
 
@@ -171,7 +173,7 @@ def check_steepest(answer) -> None:
 
 
 def _check_stretch(answer, field: Callable, states: Tensor) -> None:
-    matrices = torch.stack([jacobian(lambda s: field(0, s), z) for z in states])
+    matrices = jacobian(lambda z: field(0, z).sum(0), states).transpose(0, 1)  # of all at once
     norms = torch.linalg.matrix_norm(matrices, 2)
     known = {
         "this is the mean over the states; a bound must hold everywhere, so take the largest": (
@@ -302,6 +304,18 @@ def calendar_as_taught(field, states, dates, first, second):
     return integrate(field, half_way, second, steps=50, start=(dates + first)[:, None])
 
 
+def calendar_in_one_part(field, states, dates, first, second):
+    """The flow property, used: one call, in numpy at the end."""
+    whole = integrate(field, states, first + second, steps=50, start=dates[:, None])
+    return whole.numpy()
+
+
+def calendar_adaptive(field, states, dates, first, second):
+    """With steps that the solver chooses."""
+    half_way = integrate(field, states, first, method="adaptive", start=dates[:, None])
+    return integrate(field, half_way, second, method="adaptive", start=(dates + first)[:, None])
+
+
 def calendar_by_hand(field, states, dates, first, second):
     """RK4 written out over both parts, in float32 at the end."""
     clock = dates[:, None]
@@ -324,12 +338,9 @@ RIGHT = [
     (check_walk_back, walk_all_slopes_at_once),
     (check_walk_back, lambda *a: walk_as_taught(*a).float()),
     (check_calendar, calendar_as_taught),
-    (
-        check_calendar,
-        lambda f, z, t, a, b: integrate(f, z, a + b, steps=99, start=t[:, None]),
-    ),
+    (check_calendar, calendar_adaptive),
     (check_calendar, calendar_by_hand),
-    (check_calendar, lambda *a: calendar_as_taught(*a).numpy()),
+    (check_calendar, calendar_in_one_part),
     (check_steepest, steepest),
     (check_steepest, by_shaking),
     (check_steepest, by_svd),
@@ -466,11 +477,8 @@ STEPS = "so many steps of RK4 differ by less than the tolerance"
 TIME = "the fields of this exercise do not read the time"
 FINE = "the directions and neighbours of the measured way may be others"
 ARGUED = [
-    *(
-        (check_calendar, f"{steps} -> {steps + more}", STEPS)
-        for steps in (50, 99)
-        for more in (-1, 1)
-    ),
+    (check_calendar, "50 -> 49", STEPS),
+    (check_calendar, "50 -> 51", STEPS),
     (check_walk_back, "0 -> -1", "the product has a single row"),
     (check_steepest, "0 -> -1", TIME),
     (check_steepest, "0 -> 1", TIME),
