@@ -566,6 +566,15 @@ ARGUED = [
     (check_choose, "0 -> -1", "all are compared with one, and any one will do"),
     (check_choose, "12 -> 11", "rounding for ties: the scores have two digits"),
     (check_choose, "12 -> 13", "rounding for ties: the scores have two digits"),
+    (check_optimism, "1 -> 0", "another seed of the drawn answer"),
+    (check_optimism, "1 -> 2", "another seed of the drawn answer"),
+    (
+        check_optimism,
+        "quality + noise / seeds ** 0.5 * rng.standard_normal((50000, k))"
+        " -> quality - noise / seeds ** 0.5 * rng.standard_normal((50000, k))",
+        "noise is as often above 0 as below",
+    ),
+    (check_optimism, "one axis more", "an array of one number is a number"),
     (check_optimism, "times 1.001", "it may be drawn, and then it is right to about a hundredth"),
     (
         check_optimism,

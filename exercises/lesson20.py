@@ -536,6 +536,7 @@ WRONG = [
 # Mutants (tests/exercises/mutants.py) that are right, and why.
 ARGUED = [
     (check_exact_p, "1e-09 -> 1.1000000000000001e-09", "any slack of the size of rounding will do"),
+    (check_exact_p, "10000000000000.0 -> 11000000000000.0", "tenths are whole numbers then, too"),
     (check_exact_p, "1e-12 -> 1.1000000000000002e-12", "any slack of the size of rounding will do"),
     (
         check_exact_p,
