@@ -334,6 +334,8 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         short = got.dtype in (torch.bfloat16, torch.float16)
         array = (got.float() if short else got).resolve_conj().resolve_neg().numpy()
     elif isinstance(got, list | tuple):
+        if any(one is None for one in got):
+            raise Wrong(f"{name} holds None, wanted numbers")
         parts = [_natural(one, name) for one in got]
         if len({part.shape for part, _ in parts}) > 1:
             raise Wrong(f"{name} has rows of different lengths")
@@ -345,8 +347,9 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         array = np.asarray(got)
         tolerance = TOLERANCE.get(array.dtype.name, EXACT)
     try:
-        if array.dtype.kind == "O":  # fractions and decimals
-            array = array.astype(float)
+        if array.dtype.kind == "O":  # truth values of a table; fractions and decimals
+            truths = all(isinstance(one, bool | np.bool_) for one in array.flat)
+            array = array.astype(bool if truths and array.size else float)
         form = {"b": bool, "i": np.int64, "u": np.int64, "f": float, "c": complex}[array.dtype.kind]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise Wrong(f"{name} is {_a(got)}, wanted numbers") from None

@@ -355,7 +355,7 @@ def _forms(answer: Any) -> Iterator[tuple[str, Any]]:
         yield "as array of one", np.array([answer])
     elif isinstance(answer, dict) and all(map(_numeric, answer.values())):
         yield "values of numpy", {key: np.asarray(one)[()] for key, one in answer.items()}
-        yield "values as tensors", {key: torch.tensor(one) for key, one in answer.items()}
+        yield "values as tensors", {key: torch.as_tensor(one) for key, one in answer.items()}
         yield "turned round", dict(reversed(answer.items()))
 
 

@@ -198,6 +198,9 @@ def test_kinds_of_arrays():
     assert want_array([1.0, 2.0], kind="int").dtype == np.int64
     assert want_array([1, 2], kind="complex").dtype == np.complex128
     assert want_array(torch.ones(2).bool(), kind="bool").dtype == bool
+    assert want_array(pd.Series([True, False], dtype=object), kind="bool").tolist() == [True, False]
+    with pytest.raises(NotAttempted):
+        want_array([1, ...])
     for got, kind, words in (
         ([1.5], "int", "holds 1.5, wanted whole numbers"),
         ([1], "bool", "holds whole numbers"),
@@ -205,6 +208,8 @@ def test_kinds_of_arrays():
         ([1j], "float", "complex numbers"),
         ([[1], [2, 3]], None, "rows of different lengths"),
         ({1}, None, "is a set, wanted numbers"),
+        ([1.0, None], None, "holds None, wanted numbers"),
+        (np.array([1.0, None]), "int", "nan"),
     ):
         with pytest.raises(Wrong, match=words):
             want_array(got, kind=kind)
