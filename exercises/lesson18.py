@@ -427,9 +427,9 @@ def in_torch(k, spread, noise, seeds):
 
 def drawn(k, spread, noise, seeds):
     rng = np.random.default_rng(1)
-    quality = spread * rng.standard_normal((100_000, k))
-    score = quality + noise / seeds**0.5 * rng.standard_normal((100_000, k))
-    best = np.arange(100_000), score.argmax(axis=1)
+    quality = spread * rng.standard_normal((50_000, k))
+    score = quality + noise / seeds**0.5 * rng.standard_normal((50_000, k))
+    best = np.arange(50_000), score.argmax(axis=1)
     return (score[best] - quality[best]).mean()
 
 
@@ -566,6 +566,19 @@ ARGUED = [
     (check_choose, "0 -> -1", "all are compared with one, and any one will do"),
     (check_choose, "12 -> 11", "rounding for ties: the scores have two digits"),
     (check_choose, "12 -> 13", "rounding for ties: the scores have two digits"),
+    (check_optimism, "1 -> 0", "another seed of the drawn answer"),
+    (check_optimism, "1 -> 2", "another seed of the drawn answer"),
+    (
+        check_optimism,
+        "quality + noise / seeds ** 0.5 * rng.standard_normal((50000, k))"
+        " -> quality - noise / seeds ** 0.5 * rng.standard_normal((50000, k))",
+        "noise is as often above 0 as below",
+    ),
+    (check_optimism, "one axis more", "an array of one number is a number"),
     (check_optimism, "times 1.001", "it may be drawn, and then it is right to about a hundredth"),
-    (check_optimism, "math.hypot(spread, left) -> math.hypot(left, spread)", "symmetric"),
+    (
+        check_optimism,
+        "math.hypot(spread, left) -> math.hypot(left, spread)",
+        "the hypotenuse is symmetric in its legs",
+    ),
 ]

@@ -505,6 +505,10 @@ ARGUED = [
         "zip(s, changed, strict=True) -> zip(changed, s, strict=True)",
         "the bound is symmetric in the two durations",
     ),
-    (check_bound_after, "duration(one, other) -> duration(other, one)", "min is symmetric"),
+    (
+        check_bound_after,
+        "duration(one, other) -> duration(other, one)",
+        "the smaller of two is symmetric",
+    ),
     (check_bound_after, "one axis more", "an array of one number is a number"),
 ]

@@ -174,7 +174,7 @@ SYSTEMS = (  # step, noise, number of starts, letter
     (
         _multiply,
         np.array([[2, 2, 3, 2, 3], [3, 3, 3, 2, 2], [2, 2, 2, 2, 3], [3, 2, 3, 3, 3]]),
-        20_000,
+        5_000,
         _letter,
     ),
     (_add, np.array([[0.55, 0.2, 0.9], [0.13, 0.71, 0.37], [0.81, 0.44, 0.05]]), 700, _tenth),

@@ -319,3 +319,8 @@ WRONG = [
     (check_follows, {"D"}, "look at B"),
     (check_follows, [True, False, True], "set of letters"),
 ]  # fmt: skip
+
+# Mutants (tests/exercises/mutants.py) that are right, and why.
+ARGUED = [
+    (check_verdict, "argument 0 reversed", "the rule does not ask which comparison comes first"),
+]

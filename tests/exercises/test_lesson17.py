@@ -18,7 +18,7 @@ def test_the_library_agrees_with_exercise_1():
     def by_library(state, goal, seconds, half_life):
         flow = (
             build_flow("attractor", len(half_life), solver="rk4", steps=1, lipschitz=0.0)
-            .double()
+            .to(state.dtype)
             .requires_grad_(False)
         )
         flow.log_rate.copy_(torch.log(math.log(2) / half_life))
