@@ -14,6 +14,8 @@ import pickle
 import struct
 import types
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -113,6 +115,12 @@ class Peer:
             return {"t": "texts", "v": [value.ravel().tolist(), list(value.shape)]}
         if isinstance(value, np.str_):
             return str(value)
+        if isinstance(value, Fraction | Decimal):
+            return self.encode(float(value), blobs)
+        if isinstance(value, pd.Series | pd.Index):
+            return self.encode(value.to_numpy(), blobs)
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            return self.encode(value.tolist(), blobs)
         if isinstance(value, np.random.Generator):
             state = self.encode(value.bit_generator.state, blobs)
             return {"t": "generator", "v": [type(value.bit_generator).__name__, state]}

@@ -66,6 +66,13 @@ def test_data_come_back_as_they_are(peer):
     assert np.isnan(echo(float("nan")))
 
 
+def test_kinds_of_numbers_and_columns_become_plain(peer):
+    code = "from fractions import Fraction; import pandas as pd; answer = lambda x: "
+    assert answer_of(peer, code + "Fraction(1, 4)")(0) == 0.25
+    assert answer_of(peer, code + "pd.Series([1, 2])")(0).tolist() == [1, 2]
+    assert answer_of(peer, code + "pd.Index(['a', 'b'])")(0) == ["a", "b"]
+
+
 def test_what_is_no_data_stays_where_it_is(peer):
     make = answer_of(peer, "class Sly(list):\n    pass\nanswer = lambda: Sly([1])")
     got = make()
