@@ -1,4 +1,4 @@
-"""What `check` verifies of a lesson: its parts, its prose (lesson_prose.py), and the notebooks that
+"""What `check` verifies of a lesson: its parts, its prose (prose.py), and the notebooks that
 were built from it.
 """
 

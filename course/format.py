@@ -3,7 +3,7 @@
 A lesson is `source/NN_slug.py` (py:percent): prose in pairs of adjacent English and Chinese
 markdown cells, code once. Here it is read, its `# show:` lines are replaced by library source, and
 the cells of both notebooks are made. Nothing is executed here and no library code is imported: see
-build.py (build), lesson_check.py and lesson_edit.py.
+build.py, check.py and edit.py.
 """
 
 from __future__ import annotations

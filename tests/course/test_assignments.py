@@ -292,7 +292,8 @@ def test_both_pages_for_instructors_say_the_same_and_their_links_lead_somewhere(
         sorted(
             set(
                 re.findall(
-                    r"`(make [^`]+|[\w/.]+\.(?:csv|py|md))`", page.replace("course/zh", "course/en")
+                    r"`(make [^`]+|[\w/.]+\.(?:csv|py|md))`",
+                    page.replace("classroom/zh", "classroom/en"),
                 )
             )
         )
