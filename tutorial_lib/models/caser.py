@@ -4,17 +4,18 @@
     W        events in an image, `window`                                        L
     E        image of a position: its last W item vectors       [W, d]           E^(u,t)
     n_h, n_v filters of each height, vertical filters                            n, n-tilde
-    o        what the horizontal filters found                  [W n_h]          o, eq. 7
-    o~       what the vertical filters found                    [n_v d]          o-tilde, eq. 10
-    z        the state                                          [d]              z, eq. 11
+    o        what the horizontal filters found                  [W n_h]          o
+    o~       what the vertical filters found                    [n_v d]          o-tilde
+    z        the state                                          [d]              z
 
 A horizontal filter [height, d] sees `height` events in a row, such as "this, then that", wherever
 they stand in the image; a vertical one weighs the W events, the same way in each of the d columns.
 Where fewer than W events have been, zeros stand before them.
 
-Source: Tang and Wang, WSDM 2018, section 3. Ours differs in three stated ways: it is trained as all
-models are, at every position; it scores with the item table that it reads, not with a second one
-and item biases; and it has no vector for a user, so that it also serves who came after training.
+Source: Tang and Wang, WSDM 2018, section 3. Ours differs in three stated ways. It is trained as all
+models are, at every position. It has no vector for a user, so it also serves who came after
+training. It scores with the item table that it reads, not with a second one and item biases; so a
+state ends without a ReLU, after which it could only point into one corner of the items' space.
 Taught in lesson 07.
 """
 
@@ -60,7 +61,7 @@ class Caser(SequenceModel):
         self.apply(initialise)
 
     def filtered(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """All filters at every position at once. x [B, L, d] -> o [B, L, W n_h], o~ [B, L, d n_v].
+        """All filters at every position, section 3.2. x [B, L, d] -> o [B, L, W n_h], o~ [B, L, d n_v].
 
         The images of neighbours overlap, so a filter slides once over the history; at a position of
         image E count the `W - height + 1` last places, which are those inside E.
@@ -68,10 +69,10 @@ class Caser(SequenceModel):
         padded = F.pad(x.transpose(1, 2), (self.window - 1, 0))  # [B, d, W - 1 + L]
         found = []
         for height, conv in enumerate(self.horizontal, start=1):
-            places = conv(padded).relu()  # [B, n_h, W - height + L], eq. 4 and 5
-            found.append(F.max_pool1d(places, self.window - height + 1, stride=1))  # eq. 6
+            places = conv(padded).relu()  # [B, n_h, W - height + L]
+            found.append(F.max_pool1d(places, self.window - height + 1, stride=1))  # [B, n_h, L]
         images = padded.unfold(2, self.window, 1)  # [B, d, L, W]
-        weighed = self.vertical(images)  # [B, d, L, n_v], eq. 8 and 9
+        weighed = self.vertical(images)  # [B, d, L, n_v]
         return torch.cat(found, dim=1).transpose(1, 2), weighed.transpose(1, 2).flatten(2)
 
     def forward(
@@ -79,4 +80,4 @@ class Caser(SequenceModel):
     ) -> Tensor:
         x = self.item_embedding(items) * self.dim**0.5  # [B, L, d]
         found = torch.cat(self.filtered(x), dim=-1)  # [B, L, W n_h + d n_v]
-        return self.out(self.dropout(found)).relu()  # z, eq. 11
+        return self.out(self.dropout(found))  # z, [B, L, d], section 3.3

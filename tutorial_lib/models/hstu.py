@@ -16,8 +16,9 @@
 Sources: Zhai et al., "Actions speak louder than words", ICML 2024, section 3, and its public code
 for what the paper leaves open: norms without weights, the buckets, the scores. Ours differs in
 three stated ways. A sum is divided by the number i of events that it may read, not by the length of
-the padded window, so neither pads nor later events change a state. p has no rows for later events.
-Every item is a negative in the default loss, not 128 drawn ones. Taught in lesson 07.
+the padded window, so neither pads nor later events change a state (the norm that follows takes most
+of this factor out again). p has no rows for later events. Every item is a negative in the default
+loss, not 128 drawn ones. Taught in lesson 07.
 """
 
 import torch
@@ -34,8 +35,8 @@ TEMPERATURE = 0.05
 
 
 def time_buckets(asked: Tensor, times: Tensor) -> Tensor:
-    """floor(ln(max(1, |asked_i - t_j|)) / 0.301), at most 128. Appendix D. asked, times int64 [B,
-    L], seconds -> int32 [B, L, L].
+    """floor(ln(max(1, |asked_i - t_j|)) / 0.301), at most 128. asked, times int64 [B, L], seconds
+    -> int32 [B, L, L].
     """
     gaps = (asked[:, :, None] - times[:, None, :]).abs_().clamp_(min=1)  # whole seconds
     return (gaps.float().log_() / BUCKET_WIDTH).int().clamp_(max=BUCKETS - 1)
@@ -50,8 +51,7 @@ def pointwise_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor 
     """Each output row i is the sum of the value rows j = 1..i, each times SiLU(q_i . k_j + r_ij) /
     i. Eq. 2. [B, H, L, d_h], bias [B, 1, L, L] or broadcastable -> [B, H, L, d_h].
 
-    The weights are not probabilities: they may be negative and need not sum to 1, so a sum over
-    more like events can say more (the intensity of an interest).
+    The weights are no probabilities: some may be negative, and they need not sum to 1.
     """
     seen = causal_mask(query.shape[-2]).to(query)  # [L, L]
     share = seen / seen.sum(dim=1, keepdim=True)  # 1 / i for each of the i events seen, else 0
@@ -66,12 +66,9 @@ class Block(nn.Module):
         check_heads(hidden, heads)
         self.heads, self.dropout = heads, Dropout(dropout)
         self.uvqk, self.out = nn.Linear(dim, 4 * hidden, bias=False), nn.Linear(hidden, dim)
-        rows = {"position": max_len, "time": BUCKETS}
-        self.position_bias, self.time_bias = (  # one table for all heads
-            nn.Parameter(torch.empty(rows[kind]).normal_(std=0.02))
-            if bias in (kind, "both")
-            else None
-            for kind in rows
+        self.position_bias, self.time_bias = (  # p and w, one of each for all heads
+            nn.Parameter(0.02 * torch.randn(rows)) if bias in (kind, "both") else None
+            for kind, rows in (("position", max_len), ("time", BUCKETS))
         )
 
     def bias(self, buckets: Tensor | None, length: int) -> Tensor | float:
