@@ -61,7 +61,7 @@ class Caser(SequenceModel):
         self.apply(initialise)
 
     def filtered(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """All filters at every position, section 3.2. x [B, L, d] -> o [B, L, W n_h], o~ [B, L, d n_v].
+        """Section 3.2 at every position. x [B, L, d] -> o [B, L, W n_h] and o~ [B, L, d n_v].
 
         The images of neighbours overlap, so a filter slides once over the history; at a position of
         image E count the `W - height + 1` last places, which are those inside E.
