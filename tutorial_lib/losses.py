@@ -97,12 +97,12 @@ def training_loss(
     that is some position's target gets score -inf there: it then adds exactly 0 to every loss.
     """
     if name == "ce":
-        return full_softmax(states, model.item_embedding.weight, targets)
+        return full_softmax(states, model.item_vectors(), targets)
     positive = model.score_items(states, targets[:, None])[:, 0]  # [N]
     if shared:
         drawn = torch.randint(1, model.num_items + 1, (negatives,), generator=generator)
         drawn = drawn.to(targets.device)  # [k]
-        negative = states @ model.item_embedding(drawn).T  # [N, k]
+        negative = states @ model.item_vectors(drawn).T  # [N, k]
         negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
     else:
         drawn = draw_negatives(targets, model.num_items, negatives, generator)

@@ -90,7 +90,7 @@ def answer(model: SequenceModel, states: Tensor, question: Question, lists: int 
         own = scores.gather(1, question.target[:, None])[:, 0]
         # a copy, as the scores may be the model's own
         return look([(1, scores[:, 1:].clone())], own, question, lists)[1]
-    own = (states @ model.item_embedding.weight[question.target].T).diagonal()  # a good guess
+    own = (states @ model.item_vectors(question.target).T).diagonal()  # a good guess
     found, result = look(table_pieces(model, states), own, question, lists)
     if not torch.equal(found, own):
         result = look(table_pieces(model, states), found, question, lists)[1]
@@ -99,7 +99,7 @@ def answer(model: SequenceModel, states: Tensor, question: Question, lists: int 
 
 def table_pieces(model: SequenceModel, states: Tensor) -> Iterator[tuple[int, Tensor]]:
     """(first item, scores [B, n] from it on) over the items 1..V. states [B, d]."""
-    table = model.item_embedding.weight
+    table = model.item_vectors()
     size = max(1, (PIECE if states.device.type == "cpu" else ACCELERATED) // len(states))
     for first in range(1, len(table), size):
         yield first, states @ table[first : first + size].T

@@ -158,10 +158,10 @@ expect_close("our count and scipy's", as_far.mean(), exact, tol=1e-12)
 expect_close("200,000 random patterns", sign_flip_test(difference, draws=200_000), exact, tol=0.005)
 
 # %% [markdown] id="library-en" lang="en" tags=["library"]
-# The suite tests every pair of its 27 models, 351 pairs. One matrix product makes the sums of all pairs for many patterns at once: `signs` is `[draws, users]`, `differences` is `[users, pairs]`.
+# In the stored results of `sample` the suite tests every pair of 27 models, 351 pairs. One matrix product makes the sums of all pairs for many patterns at once: `signs` is `[draws, users]`, `differences` is `[users, pairs]`.
 
-# %% [markdown] id="library-zh" lang="zh" en="f7d139ed" tags=["library"]
-# 实验套件要检验 27 个模型的每一对，共 351 对。一次矩阵乘积就能为许多翻法算出所有对的和：`signs` 是 `[draws, users]`，`differences` 是 `[users, pairs]`。
+# %% [markdown] id="library-zh" lang="zh" en="8cdc0275" tags=["library"]
+# 在保存下来的 `sample` 结果里，实验套件检验了 27 个模型的每一对，共 351 对。一次矩阵乘积就能为许多翻法算出所有对的和：`signs` 是 `[draws, users]`，`differences` 是 `[users, pairs]`。
 
 # %% id="library-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.sign_flips

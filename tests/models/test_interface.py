@@ -110,7 +110,7 @@ class TestTrainedModels:
         items[:, 8:] = 0
         targets = torch.randint(1, NUM_ITEMS + 1, (6 * 8,))
         states = model(items, times, query_times)[:, :8].reshape(48, -1)
-        full_softmax(states, model.item_embedding.weight, targets).backward()
+        full_softmax(states, model.item_vectors(), targets).backward()
         for label, parameter in model.named_parameters():
             assert parameter.grad is not None and parameter.grad.isfinite().all(), label
             assert parameter.grad.abs().sum() > 0, label
@@ -130,7 +130,7 @@ class TestTrainedModels:
             # is left out.
             loss = full_softmax(
                 states[:, 1:].reshape(-1, 32),
-                model.item_embedding.weight,
+                model.item_vectors(),
                 targets[:, 1:].reshape(-1),
             )
             optimizer.zero_grad()

@@ -42,7 +42,7 @@ def accuracies(model: SequenceModel, gap: str = "query") -> tuple[float, float]:
     for step in range(200):
         items, times, query_times, answer = (column[step % 2 :: 2] for column in task)
         states = model(items, times, query_times)[torch.arange(len(items)), (items > 0).sum(1) - 1]
-        loss = full_softmax(states, model.item_embedding.weight, answer)
+        loss = full_softmax(states, model.item_vectors(), answer)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -74,7 +74,7 @@ def test_one_that_sees_the_clock_knows():
     assert min(accuracies(PeekingGRU())) > 0.98
 
 
-@pytest.mark.parametrize("name", ["tisasrec", "tisasrec_mhc"])
+@pytest.mark.parametrize("name", ["tisasrec", "tisasrec_mhc", "hstu"])
 @pytest.mark.parametrize(("gap", "query_time"), [("query", True), ("past", False)])
 def test_time_aware_attention_knows(name, gap, query_time):
     model = build_model(
@@ -83,8 +83,7 @@ def test_time_aware_attention_knows(name, gap, query_time):
     assert min(accuracies(model, gap)) >= 0.95
 
 
-def test_attention_that_is_not_told_the_query_time_guesses():
-    _, unseen = accuracies(
-        build_model("tisasrec", num_items=12, max_len=LENGTH, dim=16, dropout=0.0)
-    )
+@pytest.mark.parametrize("name", ["tisasrec", "hstu"])
+def test_attention_that_is_not_told_the_query_time_guesses(name):
+    _, unseen = accuracies(build_model(name, num_items=12, max_len=LENGTH, dim=16, dropout=0.0))
     assert abs(unseen - 0.5) < 4 * (0.25 / TESTED) ** 0.5

@@ -6,8 +6,10 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.caser import Caser
 from tutorial_lib.models.deepm3 import DeepM3
 from tutorial_lib.models.gru import GRU4Rec
+from tutorial_lib.models.hstu import HSTU
 from tutorial_lib.models.lru import LRURec
 from tutorial_lib.models.mamba4rec import Mamba4Rec
 from tutorial_lib.models.markov import Markov
@@ -34,6 +36,8 @@ MODELS: dict[str, type[SequenceModel]] = {
     "tim4rec": TiM4Rec,
     "ss4rec": SS4Rec,
     "deepm3": DeepM3,
+    "caser": Caser,
+    "hstu": HSTU,
 }
 
 

@@ -48,6 +48,15 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return attention(query, key, value, causal_mask(query.shape[-2]).to(query.device))
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raises TutorialError unless the width can be split into equal heads."""
+    if heads < 1 or width % heads:
+        raise TutorialError(
+            f"the width {width} cannot be split into {heads} equal heads; choose a divisor of"
+            f" {width}"
+        )
+
+
 class CausalSelfAttention(nn.Module):
     """Multi-head causal self-attention, x [B, L, d] -> [B, L, d]. Section 3.2.2.
 
@@ -58,11 +67,7 @@ class CausalSelfAttention(nn.Module):
 
     def __init__(self, dim: int, heads: int = 1, dropout: float = 0.0):
         super().__init__()
-        if heads < 1 or dim % heads:
-            raise TutorialError(
-                f"the width {dim} cannot be split into {heads} equal heads; choose a divisor of"
-                f" {dim}"
-            )
+        check_heads(dim, heads)
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)

@@ -146,9 +146,15 @@ class SequenceModel(nn.Module):
             if module is not self and hasattr(module, "fit_time"):
                 module.fit_time(split)
 
+    def item_vectors(self, items: Tensor | None = None) -> Tensor:
+        """What a state is multiplied with to score: of all items [num_items + 1, dim], row 0 PAD,
+        or of chosen ones, int64 [...] -> [..., dim].
+        """
+        return self.item_embedding.weight if items is None else self.item_embedding(items)
+
     def score(self, states: Tensor) -> Tensor:
         """Scores of all items. states [..., dim] -> [..., num_items + 1]; PAD gets -inf."""
-        scores = states @ self.item_embedding.weight.T
+        scores = states @ self.item_vectors().T
         scores[..., 0] = -torch.inf
         return scores
 
@@ -156,8 +162,8 @@ class SequenceModel(nn.Module):
         """Scores of chosen items only. states [..., dim], items int64 [..., k] -> [..., k]."""
         # as matrix products, many products of two vectors would take twice as long
         if items.shape[-1] == 1:
-            return (self.item_embedding(items[..., 0]) * states).sum(-1, keepdim=True)
-        return (self.item_embedding(items) @ states.unsqueeze(-1)).squeeze(-1)
+            return (self.item_vectors(items[..., 0]) * states).sum(-1, keepdim=True)
+        return (self.item_vectors(items) @ states.unsqueeze(-1)).squeeze(-1)
 
 
 def initialise(module: nn.Module, std: float = 0.02) -> None:
