@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -110,15 +111,19 @@ def test_commands_name_only_known_options(page):
     assert named <= ALL
 
 
+SOME = ("deepm3_control_temporal.csv", "mf_sample_temporal.csv", "suite/control.zip")
+
+
 class TestRename:
     @pytest.fixture
     def renamed(self, tmp_path, monkeypatch) -> Path:
         """Two tables and a suite, with `flow` of DeepM3 called `motion`."""
-        for name in ("deepm3_control_temporal.csv", "mf_sample_temporal.csv", "suite/control.zip"):
+        for name in (*SOME, *(f"ranks/{file.name}" for file in (RESULTS / "ranks").iterdir())):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_bytes((RESULTS / name).read_bytes())
         changed = rename_option("deepm3", "flow", "motion", tmp_path)
-        assert changed == ["deepm3_control_temporal.csv", "suite/control.zip"]
+        assert changed[:2] == ["deepm3_control_temporal.csv", "suite/control.zip"]
+        assert changed[2:] and all(name.startswith("ranks/") for name in changed[2:])
         return tmp_path
 
     def test_every_old_word_is_found(self, renamed):
@@ -134,7 +139,7 @@ class TestRename:
         text = (renamed / "deepm3_control_temporal.csv").read_text()
         assert "motion=decay query_time=True" in text and "flow=" not in text
         assert rename_option("deepm3", "motion", "flow", renamed)
-        for name in ("deepm3_control_temporal.csv", "suite/control.zip"):
+        for name in SOME:
             assert (renamed / name).read_bytes() == (RESULTS / name).read_bytes()
 
     def test_digests_follow_and_ranks_are_found(self, renamed):
@@ -146,7 +151,18 @@ class TestRename:
                         table = archive.read(f"{provenance['stage']}/{made}")
                         assert hashlib.sha256(table).hexdigest()[:16] == was
         runs = read_suite("control", "stability", "runs", renamed)["run"]
-        assert len(read_ranks(runs.iloc[-1])) > 0
+        assert len(read_ranks(runs.iloc[-1], renamed)) > 0
+
+    def test_a_run_is_called_after_its_settings(self, renamed):
+        """Names end in a digest of the settings, before and after; nothing else of them changes."""
+        was = pd.read_csv(RESULTS / "deepm3_control_temporal.csv")
+        now = pd.read_csv(renamed / "deepm3_control_temporal.csv")
+        assert (was["run"] != now["run"]).all()
+        for table in (was, now):
+            digests = [hashlib.sha256(c.encode()).hexdigest()[:6] for c in table["configuration"]]
+            assert list(table["run"].str.rpartition("_")[2]) == digests
+        for before, after in zip(was["run"], now["run"], strict=True):
+            assert np.array_equal(read_ranks(before).rank, read_ranks(after, renamed).rank)
 
     def test_another_model_keeps_its_option(self, renamed):
         assert rename_option("tisasrec", "motion", "flow", renamed) == []

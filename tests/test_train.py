@@ -59,7 +59,7 @@ def test_filter_seen_is_a_setting_of_validation(monkeypatch):
     assert asked == [None, True, False]
     # each user of this data set repeats items, which is worth more where they stay candidates
     assert best[0] == best[1] != best[2]
-    with pytest.raises(TutorialError, match="filter_seen must be True, False or None"):
+    with pytest.raises(TutorialError, match="filter_seen must be true or false, got 'yes'"):
         TrainConfig(filter_seen="yes")
 
 

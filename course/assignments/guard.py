@@ -109,7 +109,8 @@ class Rebuild(NbGraderPreprocessor):
             if "nbgrader" not in cell.metadata and (cell.get("id") in ids or "id" not in cell):
                 cell.id = f"added-{number}"
         released.cells = cells
-        names["notes"] = list(dict.fromkeys(notes))
+        # in the notebook, as nbgrader forgets everything else before the cells are run
+        released.metadata["notes"] = names["notes"] = list(dict.fromkeys(notes))
         return released, resources
 
 
@@ -188,6 +189,7 @@ class Guard(NbGraderPreprocessor):
     unsafe = Bool(False, help="run without a sandbox where there is none").tag(config=True)
 
     def preprocess(self, nb, resources):
+        resources["nbgrader"]["notes"] = list(nb.metadata.get("notes", []))
         limits = Limits(seconds=self.seconds, total=self.total, memory=self.memory_limit)
         # what was handed out, and nothing that the submission added, decides what the room holds
         released = [cell.source for cell in nb.cells if "nbgrader" in cell.metadata]
@@ -203,7 +205,7 @@ class Guard(NbGraderPreprocessor):
             self.stop(nb, resources, room.reason or "killed", place, limits)
         finally:
             room.close()
-        for note in resources["nbgrader"].get("notes", []):
+        for note in resources["nbgrader"]["notes"]:
             nb.cells.insert(0, new_markdown_cell(f"**{note}**", id=f"note-{len(nb.cells)}"))
         return nb, resources
 
@@ -235,7 +237,7 @@ class Guard(NbGraderPreprocessor):
         for cell in nb.cells:
             if cell.cell_type == "code" and is_grade(cell):
                 cell.outputs = [new_output("error", ename="Stopped", evalue=note, traceback=[note])]
-        resources["nbgrader"].setdefault("notes", []).append(note)
+        resources["nbgrader"]["notes"].append(note)
 
 
 def run(room: Room, cell) -> list:

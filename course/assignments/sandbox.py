@@ -226,7 +226,8 @@ class Room:
     def _command(self, stage: Path) -> tuple[list[str], dict]:
         run = ["-I", "/stage/runner.py", "/course"]
         if self.kind == "bubblewrap":
-            return [*bubblewrap(stage, self.limits), sys.executable, *run], {}
+            # bubblewrap itself is the first process of the room: its environment can be read there
+            return [*bubblewrap(stage, self.limits), sys.executable, *run], {"env": ENVIRONMENT}
         if self.kind in ("docker", "podman"):
             return [*container(self.kind, stage, self.limits, self.name), "python", *run], {}
         own = self.folder / "own"

@@ -680,8 +680,8 @@ names = {
     ("lrurec", "time_aware=True"): "LRURec + clock",
     ("mamba4rec", ""): "Mamba4Rec",
     ("tim4rec", ""): "TiM4Rec",
-    ("ss4rec", "expand=1 query_time=False state=8"): "SS4Rec",
-    ("ss4rec", SMALL): "SS4Rec + query time",
+    ("ss4rec", SMALL): "SS4Rec",
+    ("ss4rec", "expand=1 query_time=True state=8"): "SS4Rec + query time",
 }
 quality = {}  # {data: {name: {clock: NDCG@10 [seeds, users]}}}
 for data, table in tables.items():

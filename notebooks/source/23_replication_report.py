@@ -242,8 +242,8 @@ for name in suite_names():
 SMALL = "expand=1 state=8"  # of SS4Rec: as many parameters as the others have
 EARLIER = {  # name in the suite: model and options in the earlier tables
     **{name: (name, "") for name in ("sasrec", "tisasrec", "sasrec_mhc", "tisasrec_mhc", "mamba4rec", "tim4rec")},
-    "ss4rec": ("ss4rec", "expand=1 query_time=False state=8"),
-    "ss4rec+query": ("ss4rec", SMALL),
+    "ss4rec": ("ss4rec", SMALL),
+    "ss4rec+query": ("ss4rec", "expand=1 query_time=True state=8"),
 }
 TABLES = {
     "ml-100k_leave_last_out": ("attention", "ssm"),

@@ -74,7 +74,6 @@ ESCAPE = """import os
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execvp("python3", ["python3", "-c", "import time; time.sleep(7777)"]) if 0 else None
         import sys, time
         os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(7777)"])
     os._exit(0)"""
@@ -393,34 +392,22 @@ def feedback(desk: Desk, student: str) -> str:
 
 
 def test_nothing_was_found_out_and_nothing_changed(graded):
+    """What the submission `looks` printed, in its feedback: names of exceptions, and no more."""
     desk, *_ = graded
     page = feedback(desk, "looks")
-    assert page.count("MARK") > 10, "it looked"
-    assert "s3cret" not in page and "RIGHT" not in page and "@" not in page.partition("MARK")[2][:0]
-    assert (
-        "alert("
-        not in re.sub(
-            r"&lt;script&gt;alert\([^)]*\)&lt;/script&gt;",
-            "",
-            re.sub(r"attempt|<code>.*?</code>", "", page, flags=re.S),
-        )
-        or "<script>alert(" not in page
-    )
+    assert "s3cret" not in page and "RIGHT" not in page
     assert "<script>alert(" not in page
     text = html.unescape(re.sub(r"<[^>]+>", "", page))
-    said = [line for line in text.splitlines() if line.startswith("MARK ")]
-    assert said, text[:500]
+    said = [line.removeprefix("MARK ") for line in text.splitlines() if line.startswith("MARK ")]
+    assert len(said) >= 14, text
+    (environment,) = (line for line in said if "PATH=" in line)
+    assert environment.startswith("None ") and str(ROOT) not in environment
     for line in said:
-        assert (
-            re.fullmatch(
-                r"MARK( (None|\w*Error|\[0\]|'\w*Error'|Operational\w+|Permission\w+))+ *", line
-            )
-            or "OMP" in line
-        ), line
+        if line != environment:
+            assert re.fullmatch(r"(\w+Error|\[0\])( \w+Error)*", line.strip()), line
     with classroom.open_course(desk.folder).gradebook as gradebook:
-        assert max(s.score for a in gradebook.assignments for s in a.submissions) <= sum(
-            desk.points.values()
-        )
+        scores = [s.score for a in gradebook.assignments for s in a.submissions]
+    assert max(scores) == sum(desk.points.values())
 
 
 def test_nothing_outlives_its_grading(graded):
@@ -460,10 +447,8 @@ def test_a_second_call_grades_only_what_is_new(graded, capsys):
     desk.hand_in("empty", {4: desk.right()[4]})
     assert classroom.grade(desk.folder, language) == notes
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(language)]
-    assert [line.split()[2].rstrip(":") for line in lines] == [
-        "broken",
-        "empty",
-    ] and f" {desk.points[4]} of " in lines[0]
+    assert [line.split()[2].rstrip(":") for line in lines] == ["empty"]
+    assert f" {desk.points[4]} of " in lines[0]
 
 
 def test_students_can_see_no_solution_in_what_nbgrader_releases(graded):

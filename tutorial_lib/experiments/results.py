@@ -96,6 +96,11 @@ def add_ranks(ranks: dict[str, Ranks], file: Path) -> None:
         more = [beside.greater, beside.equal, beside.candidates] if beside is not None else []
         rows = np.stack([one.greater, one.equal, *more])
         held[run] = rows.astype(np.min_scalar_type(rows.max(initial=0)))
+    write_ranks(held, file)
+
+
+def write_ranks(held: dict[str, np.ndarray], file: Path) -> None:
+    """A file of ranks whose bytes follow from its contents alone."""
     with replacing(file) as partial, partial.open("wb") as target:
         np.savez_compressed(target, **{name: held[name] for name in sorted(held)})
 
