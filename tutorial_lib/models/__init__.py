@@ -16,6 +16,7 @@ from tutorial_lib.models.mhc import SASRecMHC, TiSASRecMHC
 from tutorial_lib.models.popularity import Popularity
 from tutorial_lib.models.sasrec import SASRec
 from tutorial_lib.models.ss4rec import SS4Rec
+from tutorial_lib.models.ssd4rec import SSD4Rec
 from tutorial_lib.models.tim4rec import TiM4Rec
 from tutorial_lib.models.tisasrec import TiSASRec
 
@@ -31,6 +32,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "tisasrec_mhc": TiSASRecMHC,
     "lrurec": LRURec,
     "mamba4rec": Mamba4Rec,
+    "ssd4rec": SSD4Rec,
     "tim4rec": TiM4Rec,
     "ss4rec": SS4Rec,
     "deepm3": DeepM3,

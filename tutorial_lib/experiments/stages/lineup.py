@@ -50,6 +50,7 @@ ENTRIES = (
     Entry("lrurec+time", "lrurec", {"time_aware": True}, twin="lrurec"),
     Entry("lrurec+query", "lrurec", {"time_aware": True} | QUERY, twin="lrurec"),
     Entry("mamba4rec", "mamba4rec"),
+    Entry("ssd4rec", "ssd4rec", {"mask": 0.1}),
     Entry("tim4rec", "tim4rec", twin="mamba4rec"),
     Entry("tim4rec+query", "tim4rec", QUERY, twin="mamba4rec"),
     Entry("ss4rec-none", "ss4rec", SMALL | {"clock": "none"}),
