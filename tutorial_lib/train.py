@@ -193,8 +193,8 @@ def train(
     check_fit(model, split)
     if model.sees_later_times and config.windows != "prefixes":
         raise TutorialError(
-            f"{type(model).__name__} with these options reads the times of later events, and would"
-            f" learn from them: got windows={config.windows!r}, give windows='prefixes'"
+            f"{type(model).__name__} with these options reads later events, or their times, and"
+            f" would learn from them: got windows={config.windows!r}, give windows='prefixes'"
         )
     if model.uses_users and config.shared_negatives:
         raise TutorialError(

@@ -491,6 +491,12 @@ class TestLineup:
             assert entry.uses_time == (entry.twin is not None)
             assert entry.twin is None or not by_label[entry.twin].uses_time
 
+    def test_who_sees_later_events_is_trained_on_prefixes(self):
+        suite = Suite(Path("nowhere"), "sample", users=60)
+        windows = {entry.model: suite.run(entry, 0, 0.001).config.windows for entry in suite.lineup}
+        assert windows["ssd4rec"] == "prefixes" and windows["sasrec"] == "last"
+        assert {"last", "prefixes"} == set(windows.values())
+
     def test_choice(self):
         assert select(None) == ENTRIES
         assert [entry.label for entry in select(["tim4rec"])] == ["mamba4rec", "tim4rec"]

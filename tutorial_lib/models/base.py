@@ -48,7 +48,7 @@ class SequenceModel(nn.Module):
     uses_time = False  # does forward read times or query_times?
     uses_users = False  # does it know users instead of histories (matrix factorization)?
     takes_users = False  # does forward take users=int64 [B]?
-    # may position i read the times of later positions? Then use only the last position's state
+    # may position i read later positions, or their times? Then use only the last position's state
     sees_later_times = False
     limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead

@@ -20,8 +20,8 @@ do: on prefixes, with a target behind the last event and nowhere else.
 
 Ours differs from their code in four ways. Dropout stands before each residual, as in our Mamba4Rec,
 and not behind each LayerNorm. The mask is off unless asked for, so that `dropout=0` alone makes
-training free of chance. A masked event is a zero vector, which the first LayerNorm turns into its
-bias, and no row of the item table. And step sizes survive the initialisation of the model.
+training free of chance. What stands for a hidden event is a vector of its own and not row 0 of the
+item table, which is PAD here. And step sizes survive the initialisation of the model.
 """
 
 import torch
@@ -94,6 +94,7 @@ class SSD4Rec(Mamba4Rec):
                 f"got {mask=}, {beta=}: mask must be at least 0 and below 1, beta at least 0"
             )
         self.mask, self.packed = mask, packed
+        self.hidden = nn.Parameter(0.02 * torch.randn(dim)) if mask else None
         for layer in self.layers:  # with a residual also where there is a single one
             layer.mixer, layer.residual = BiSSD(layer.mixer, beta, aligned), True
 
@@ -112,6 +113,13 @@ class SSD4Rec(Mamba4Rec):
         states = x.new_zeros(*items.shape, self.dim)
         states[real] = x
         return states
+
+    def embed(self, items: Tensor) -> Tensor:
+        """items [R, T], 0 = hidden -> [R, T, d]."""
+        x = self.item_embedding(items)
+        if self.hidden is not None:
+            x = torch.where(items[..., None] == 0, self.hidden, x)
+        return self.norm(self.dropout(x))
 
     def through_layers(self, items: Tensor, place: Tensor, turned: Tensor) -> Tensor:
         """items, place, turned [R, T] -> [R, T, d]: R rows of one or more histories."""
