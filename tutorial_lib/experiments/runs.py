@@ -25,7 +25,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
 from tutorial_lib.models import MODELS, SequenceModel, build_model, model_options
-from tutorial_lib.train import TrainConfig, train
+from tutorial_lib.train import TrainConfig, train, with_windows
 
 log = logging.getLogger("tutorial_lib")
 
@@ -35,7 +35,8 @@ class Run:
     """What decides a run. `options` are the model's own keywords; `clock` is "real" or a control of
     `data.corrupt`.
 
-    Raises TutorialError at once, before any data are read, if no such model can be built.
+    Raises TutorialError at once, before any data are read, if no such model can be built or other
+    windows were chosen than it needs; left at the default, they become those.
     """
 
     model: str = knob(MISSING, "what is trained", choices=MODELS)
@@ -54,9 +55,9 @@ class Run:
 
     def __post_init__(self):
         check(self)
-        build_model(
-            self.model, num_items=1, max_len=self.max_len, dim=self.dim, num_users=1, **self.options
-        )
+        sizes = {"num_items": 1, "num_users": 1, "max_len": self.max_len, "dim": self.dim}
+        config = with_windows(build_model(self.model, **sizes, **self.options), self.config)
+        object.__setattr__(self, "config", config)
 
     @staticmethod
     def from_settings(settings: dict[str, object]) -> "Run":
