@@ -17,7 +17,7 @@ from tutorial_lib.data.sequences import num_training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
-from tutorial_lib.models import SequenceModel, build_model
+from tutorial_lib.models import SequenceModel, base, build_model
 from tutorial_lib.train import (
     TrainConfig,
     learning_rate_at,
@@ -59,7 +59,7 @@ def test_filter_seen_is_a_setting_of_validation(monkeypatch):
     assert asked == [None, True, False]
     # each user of this data set repeats items, which is worth more where they stay candidates
     assert best[0] == best[1] != best[2]
-    with pytest.raises(TutorialError, match="filter_seen must be True, False or None"):
+    with pytest.raises(TutorialError, match="filter_seen must be true or false, got 'yes'"):
         TrainConfig(filter_seen="yes")
 
 
@@ -301,13 +301,13 @@ class TestSeeds:
         assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
 
     def test_epochs_and_seeds_differ_in_order_dropout_and_negatives(self, monkeypatch):
-        seen, original = [], loop.training_loss
+        seen, original = [], base.training_loss
 
         def watch(name, model, states, targets, *, generator, **options):
             seen.append((targets, torch.initial_seed(), generator.initial_seed()))
             return original(name, model, states, targets, generator=generator, **options)
 
-        monkeypatch.setattr(loop, "training_loss", watch)
+        monkeypatch.setattr(base, "training_loss", watch)
         for seed in (0, 1):
             train(
                 toy_model(),

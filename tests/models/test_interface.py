@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
-from tutorial_lib.models import MODELS, build_model, model_options
+from tutorial_lib.models import MODELS, blind_twin, build_model, model_options
 
 NUM_ITEMS, LENGTH = 30, 12
 READ_HISTORIES = [name for name, cls in MODELS.items() if not cls.uses_users]
@@ -370,3 +370,31 @@ def test_building_leaves_the_global_seed_alone():
     torch.manual_seed(5)
     build_model("sasrec", num_items=5, max_len=5)
     assert torch.equal(torch.rand(1), expected)
+
+
+class TestTwins:
+    @pytest.mark.parametrize("name", MODELS)
+    def test_it_reads_no_clock_and_is_its_own_twin(self, name):
+        for options in ({}, {"dropout": 0.3}, {"blocks": 3}, {"query_time": True}):
+            if set(options) - set(model_options(name)):
+                continue
+            twin, kept = blind_twin(name, options)
+            assert not build_model(
+                twin, num_items=9, max_len=5, dim=16, num_users=3, **kept
+            ).uses_time
+            assert blind_twin(twin, kept) == (twin, kept)
+            # what both know is alike
+            shared = set(options) & set(model_options(twin)) - {"query_time"}
+            assert all((model_options(twin) | kept)[key] == options[key] for key in shared)
+
+    def test_by_name(self):
+        assert blind_twin("tisasrec", {"blocks": 3, "query_time": True}) == (
+            "sasrec",
+            {"blocks": 3},
+        )
+        assert blind_twin("deepm3", {"flow": "attractor", "size": "light"}) == (
+            "deepm3",
+            {"solver": "none", "size": "light"},
+        )
+        assert blind_twin("lrurec", {"time_aware": True}) == ("lrurec", {})
+        assert blind_twin("gru4rec", {"blocks": 2}) == ("gru4rec", {"blocks": 2})

@@ -45,6 +45,18 @@ def model_options(name: str) -> dict[str, object]:
     return {p.name: p.default for p in options if p.name != "num_users"}
 
 
+def blind_twin(name: str, options: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """The same model without a clock (`SequenceModel.blind`): its name, and those of its options
+    that are not the defaults. Whatever both know is alike. A model without a clock is its own twin.
+    """
+    blind, options = MODELS[name].blind, model_options(name) | options
+    name, options = (blind, options) if isinstance(blind, str) else (name, options | (blind or {}))
+    known = model_options(name)
+    return name, {
+        key: value for key, value in options.items() if key in known and value != known[key]
+    }
+
+
 def _keywords(model: type) -> list[inspect.Parameter]:
     """Parameters of a model; where it hands `**options` on, those of the next class come first."""
     found = []
@@ -98,4 +110,4 @@ def build_model(
             ) from error
 
 
-__all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]
+__all__ = ["MODELS", "SequenceModel", "blind_twin", "build_model", "model_options"]

@@ -169,7 +169,7 @@ class SequenceModel(nn.Module):
     def loss_at(
         self, states: Tensor, targets: Tensor, config: TrainConfig, generator: torch.Generator
     ) -> Tensor:
-        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], 0 = none."""
+        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0."""
         # numbers select faster than truth values, and so do their gradients
         positions = (targets > 0).flatten().nonzero()[:, 0]
         return training_loss(

@@ -94,8 +94,7 @@ class TiM4Rec(Mamba4Rec):
     of future events, which no one knows when serving.
     """
 
-    uses_time = True
-    blind = "mamba4rec"
+    uses_time, blind = True, "mamba4rec"
     limited = property(lambda self: self.literal)  # it mixes the gaps of max_len events
     causal = property(lambda self: not self.literal)
     windows = property(lambda self: "prefixes" if self.literal else None)
