@@ -6,6 +6,7 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.bert4rec import BERT4Rec
 from tutorial_lib.models.deepm3 import DeepM3
 from tutorial_lib.models.gru import GRU4Rec
 from tutorial_lib.models.lru import LRURec
@@ -24,6 +25,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "markov": Markov,
     "gru4rec": GRU4Rec,
     "sasrec": SASRec,
+    "bert4rec": BERT4Rec,
     "mf": MF,
     "neumf": NeuMF,
     "tisasrec": TiSASRec,

@@ -60,6 +60,7 @@ ENTRIES = with_twins(
     Entry("neumf", "neumf"),
     Entry("gru4rec", "gru4rec"),
     Entry("sasrec", "sasrec"),
+    Entry("bert4rec", "bert4rec"),
     Entry("tisasrec", "tisasrec"),
     Entry("tisasrec+query", "tisasrec", QUERY),
     Entry("sasrec_mhc", "sasrec_mhc"),
