@@ -58,8 +58,7 @@ def run(name, options, loss, device):
     split = toy_split()
     sizes = {"num_items": split.dataset.num_items, "num_users": split.dataset.num_users}
     model = build_model(name, **sizes, max_len=6, dim=8, **options)
-    windows = "prefixes" if model.sees_later_times else "last"
-    config = TrainConfig(loss=loss, epochs=2, batch_size=8, averaging=0.9, windows=windows)
+    config = TrainConfig(loss=loss, epochs=2, batch_size=8, averaging=0.9)
     if not model.trains_by_gradient:
         train(model, split, config, device="cpu", progress=False)
     with device:

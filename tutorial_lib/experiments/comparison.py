@@ -21,7 +21,7 @@ from tutorial_lib.experiments.stages import work
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
 from tutorial_lib.experiments.training import finished
 from tutorial_lib.knobs import check, knob, knobs, shared
-from tutorial_lib.models import MODELS, SequenceModel, model_options
+from tutorial_lib.models import SequenceModel, model_options
 from tutorial_lib.train import TrainConfig
 
 
@@ -125,8 +125,6 @@ class Suite:
         sizes = {
             name: getattr(self, name) for name in ("epochs", "batch_size", "windows", "filter_seen")
         }
-        if MODELS[entry.model].sees_later_times:  # the same targets, each in a window of its own
-            sizes["windows"] = "prefixes"
         config = TrainConfig(**sizes, schedule="cosine", learning_rate=rate, seed=seed)
         data = self.dataset, self.split, self.users
         self.made[key] = Run(

@@ -6,6 +6,7 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.bert4rec import BERT4Rec
 from tutorial_lib.models.deepm3 import DeepM3
 from tutorial_lib.models.gru import GRU4Rec
 from tutorial_lib.models.lru import LRURec
@@ -25,6 +26,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "markov": Markov,
     "gru4rec": GRU4Rec,
     "sasrec": SASRec,
+    "bert4rec": BERT4Rec,
     "mf": MF,
     "neumf": NeuMF,
     "tisasrec": TiSASRec,
@@ -45,6 +47,18 @@ def model_options(name: str) -> dict[str, object]:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     options = (p for p in _keywords(MODELS[name]) if p.kind is p.KEYWORD_ONLY)
     return {p.name: p.default for p in options if p.name != "num_users"}
+
+
+def blind_twin(name: str, options: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """The same model without a clock (`SequenceModel.blind`): its name, and those of its options
+    that are not the defaults. Whatever both know is alike. A model without a clock is its own twin.
+    """
+    blind, options = MODELS[name].blind, model_options(name) | options
+    name, options = (blind, options) if isinstance(blind, str) else (name, options | (blind or {}))
+    known = model_options(name)
+    return name, {
+        key: value for key, value in options.items() if key in known and value != known[key]
+    }
 
 
 def _keywords(model: type) -> list[inspect.Parameter]:
@@ -100,4 +114,4 @@ def build_model(
             ) from error
 
 
-__all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]
+__all__ = ["MODELS", "SequenceModel", "blind_twin", "build_model", "model_options"]

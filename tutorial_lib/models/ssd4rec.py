@@ -66,7 +66,7 @@ class SSD4Rec(Mamba4Rec):
     states. With `beta=0` nothing is read backwards, and the model is Mamba4Rec.
     """
 
-    sees_later_times = True  # and later items: only the last position's state may meet a target
+    causal, windows = False, "prefixes"  # only the last position's state may meet a target
 
     def __init__(
         self,
