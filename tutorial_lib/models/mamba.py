@@ -108,9 +108,6 @@ def ssd_chunked(
     no state. `place` [b, L]: several histories stand in one row, and no state passes a place 0.
     """
     batch, length, heads, width = x.shape
-    decay = delta * A  # its logarithm, [b, L, H]
-    if place is not None:
-        decay = decay.masked_fill((place == 0)[..., None], RESET)
     chunks = -(-length // chunk)
     chunk = -(-length // chunks)  # as many chunks, of equal size: 2 x 50 rather than 64 + 36
 
@@ -119,8 +116,11 @@ def ssd_chunked(
         return filled.view(batch * chunks, chunk, -1)
 
     # n = batch * chunks
-    inputs, a, B, C = cut(delta[..., None] * x), cut(decay).transpose(1, 2), cut(B), cut(C)
-    inputs = inputs.view(-1, chunk, heads, width)  # [n, Q, H, P]
+    inputs = cut(delta[..., None] * x).view(-1, chunk, heads, width)  # [n, Q, H, P]
+    a = delta * A  # [b, L, H]: logarithm of the decay
+    if place is not None:
+        a = a.masked_fill((place == 0)[..., None], RESET)
+    a, B, C = cut(a).transpose(1, 2), cut(B), cut(C)  # [n, H, Q], [n, Q, N] twice
     decay = torch.exp(segsum(a))  # [n, H, Q, Q]
     # [n, H, Q, P]: from events of the same chunk
     y = (decay * (C @ B.transpose(1, 2))[:, None]) @ inputs.transpose(1, 2)
