@@ -1,14 +1,15 @@
 """SSD4Rec: histories of all lengths in one row, read forwards and backwards by the same SSD.
 
     letter   meaning                                             shape     in their code
-    n        lengths of the B histories, T their sum             [B]       item_length
-    items    all events, history after history, without pads     [1, T]    item_id_list
+    items    all T events, history after history, without pads   [1, T]    item_id_list
+    start    where each history begins in that row               [B]       cum_item_length: its end
     place    events of the same history before this one: the     [1, T]    item_idx, which counts
              register, which is 0 where a history begins                   the histories instead
     turned   the event that a reader from the end of the         [1, T]    flip_index
              history meets at this place
     x        what a layer reads and writes                       [1, T, d] item_emb
     beta     weight of the reading from the end                  number    beta
+    R        rows: 1, or without packing as many as histories
 
 Source: Qu et al., "SSD4Rec", arXiv 2409.01192, on masked variable-length item sequences with
 registers and on the Bi-SSD layer; code: ZhangYifeng1995/SSD4Rec. The SSD block is that of
