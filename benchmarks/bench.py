@@ -25,7 +25,7 @@ from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.evaluate import evaluate
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import SequenceModel, build_model
-from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer
+from tutorial_lib.train import TrainConfig, make_optimizer
 
 ITEMS = 3416  # as many as in MovieLens 1M, like the 6,040 users below
 Row = dict[str, object]
@@ -76,7 +76,7 @@ def training_step(batch: int, length: int, repeats: int) -> Row:
 
     def our_step() -> None:
         our_optimizer.zero_grad()
-        batch_loss(ours, full, config, generator).backward()
+        ours.loss(full, config, generator).backward()
         our_optimizer.step()
 
     def their_step() -> None:

@@ -18,7 +18,7 @@ from benchmarks.bench import ITEMS, Row, compared, interleaved, resident
 from tutorial_lib.data.sequences import Batch
 from tutorial_lib.models import build_model
 from tutorial_lib.models.ode import integrate_adaptive
-from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer
+from tutorial_lib.train import TrainConfig, make_optimizer
 
 LENGTH, DIM, BATCH = 20, 128, 64
 
@@ -90,7 +90,7 @@ def training(solver: str, flow: str, repeats: int, batch: int) -> Row:
 
     def our_step() -> None:
         our_optimizer.zero_grad()
-        batch_loss(ours, full, config, generator).backward()
+        ours.loss(full, config, generator).backward()
         our_optimizer.step()
 
     def their_step() -> None:

@@ -13,7 +13,7 @@ from benchmarks.textbook_streams import TextbookSASRecMHC, TextbookTiSASRec
 from tutorial_lib.data.sequences import Batch
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
-from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer
+from tutorial_lib.train import TrainConfig, make_optimizer
 
 BUCKETS = 256
 
@@ -39,7 +39,7 @@ def step_of(model: torch.nn.Module, batch: Batch, loss: str) -> Callable[[], Non
 
     def step() -> None:
         optimizer.zero_grad()
-        batch_loss(model, batch, config, generator).backward()
+        model.loss(batch, config, generator).backward()
         optimizer.step()
 
     return step

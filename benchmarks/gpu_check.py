@@ -18,7 +18,7 @@ from tutorial_lib.data.sequences import Batch, training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.evaluate import evaluate, ndcg
 from tutorial_lib.models import MODELS, SequenceModel, build_model, model_options
-from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer, train
+from tutorial_lib.train import TrainConfig, make_optimizer, train
 
 CLOSE = 2e-3  # difference of scores, losses and gradients to the CPU's, relative to the largest
 ROUNDED = 0.05  # difference of the loss in bfloat16, relative
@@ -55,13 +55,11 @@ def make(name: str, split: Split, max_len: int, dim: int) -> SequenceModel:
 
 
 def scores_of(model: SequenceModel, batch: Batch) -> torch.Tensor:
-    known = {"users": batch.users} if model.takes_users else {}
-    states = model(batch.items, batch.times, batch.query_times, **known)
-    return model.score(states)[..., 1:]
+    return model.score(model.states(batch))[..., 1:]
 
 
 def loss_of(model: SequenceModel, batch: Batch, config: TrainConfig) -> torch.Tensor:
-    return batch_loss(model, batch, config, torch.Generator().manual_seed(0))
+    return model.loss(batch, config, torch.Generator().manual_seed(0))
 
 
 def in_bfloat16(model: SequenceModel, device: torch.device) -> SequenceModel:

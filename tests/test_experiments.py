@@ -174,6 +174,24 @@ class TestEndToEnd:
         assert re.fullmatch(r"tiny.csv_temporal_sasrec_ce_seed0_[0-9a-f]{6}", base.name)
 
 
+def test_the_twin_without_a_clock_is_one_run(data, tmp_path):
+    """clock="none" trains the very model that the twin is."""
+    rows = {}
+    for model, options, clock in (
+        ("tisasrec", {"query_time": True, "dropout": 0.0}, "none"),
+        ("sasrec", {"dropout": 0.0}, "real"),
+        ("tisasrec", {"query_time": True, "dropout": 0.0}, "real"),
+    ):
+        run = run_of(data, model=model, options=options, clock=clock)
+        assert Run.from_configuration(run.configuration).name == run.name
+        rows[model, clock] = execute(run, tmp_path, progress=False, device="cpu")
+    twin, same, timed = rows.values()
+    alike = ("ndcg@10", "valid_ndcg@10", "parameters", "best_epoch")
+    assert [twin[name] for name in alike] == [same[name] for name in alike]
+    assert twin["parameters"] != timed["parameters"]
+    assert (twin["model"], twin["clock"], twin["options"]) == ("tisasrec", "none", timed["options"])
+
+
 class TestAgain:
     def test_a_finished_run_is_evaluated_and_not_trained_again(
         self, data, tmp_path, monkeypatch, capsys
@@ -383,7 +401,10 @@ class TestErrors:
                 ["--option", "dropout=nan"],
                 ["option dropout of sasrec: dropout must be a number, got nan"],
             ),
-            (["--clock", "broken"], ["unknown clock 'broken'; known are real, shuffled, constant"]),
+            (
+                ["--clock", "broken"],
+                ["unknown clock 'broken'; known are real, shuffled, constant, none"],
+            ),
             (["--split", "random"], ["unknown split 'random'; known are temporal, leave_last_out"]),
             (["--users", "0"], ["users must be a whole number of at least 1, got 0"]),
             (["--users", "many"], ["--users: wants a whole number or none, got 'many'"]),

@@ -17,7 +17,7 @@ from tutorial_lib.data.sequences import num_training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.losses import full_softmax
-from tutorial_lib.models import SequenceModel, build_model
+from tutorial_lib.models import SequenceModel, base, build_model
 from tutorial_lib.train import (
     TrainConfig,
     learning_rate_at,
@@ -109,8 +109,8 @@ class TestResume:
         assert steps >= 3  # or no step is in the middle
         target, name, calls = {
             "between epochs": (loop, "train_epoch", 2),
-            "within an epoch": (loop, "batch_loss", 2 * steps + 1),
-            "before the first epoch ends": (loop, "batch_loss", 2),
+            "within an epoch": (SequenceModel, "loss", 2 * steps + 1),
+            "before the first epoch ends": (SequenceModel, "loss", 2),
             "while saving": (torch, "save", 2),  # the first save is that of the start
         }[where]
         original, count = getattr(target, name), 0
@@ -301,13 +301,13 @@ class TestSeeds:
         assert np.array_equal(np.random.get_state()[1], numpy_before)  # noqa: NPY002
 
     def test_epochs_and_seeds_differ_in_order_dropout_and_negatives(self, monkeypatch):
-        seen, original = [], loop.training_loss
+        seen, original = [], base.training_loss
 
         def watch(name, model, states, targets, *, generator, **options):
             seen.append((targets, torch.initial_seed(), generator.initial_seed()))
             return original(name, model, states, targets, generator=generator, **options)
 
-        monkeypatch.setattr(loop, "training_loss", watch)
+        monkeypatch.setattr(base, "training_loss", watch)
         for seed in (0, 1):
             train(
                 toy_model(),
@@ -500,18 +500,19 @@ class TestErrors:
         assert asked == ["cuda" if cuda else "cpu", "mps"]
 
     def test_a_model_that_reads_later_times_trains_on_prefixes_alone(self):
-        model = build_model(
-            "tim4rec", num_items=ITEMS, max_len=6, dim=8, heads=2, blocks=1, literal=True
-        )
-        for windows in ("last", "all"):
-            with pytest.raises(
-                TutorialError,
-                match=f"would learn from them: got windows='{windows}', give windows='prefixes'",
-            ):
-                train(model, toy_split(), TrainConfig(windows=windows), progress=False)
-        config = TrainConfig(windows="prefixes", epochs=4, learning_rate=0.01, batch_size=8)
-        history = train(model, toy_split(), config, progress=False)
-        assert history.rows[-1]["loss"] < 0.9 * history.rows[0]["loss"]
+        sizes = {"num_items": ITEMS, "max_len": 6, "dim": 8, "heads": 2, "blocks": 1}
+        model = build_model("tim4rec", **sizes, literal=True)
+        with pytest.raises(
+            TutorialError,
+            match="windows='prefixes' alone and got windows='all': give windows='prefixes', or",
+        ):
+            train(model, toy_split(), TrainConfig(windows="all"), progress=False)
+        found = []
+        for given in ({}, {"windows": "prefixes"}):  # left out, it gets what it needs
+            config = TrainConfig(**given, epochs=4, learning_rate=0.01, batch_size=8)
+            fresh = build_model("tim4rec", **sizes, literal=True)
+            found.append([row["loss"] for row in train(fresh, toy_split(), config).rows])
+        assert found[0] == found[1] and found[0][-1] < 0.9 * found[0][0]
 
     def test_a_loss_that_is_not_finite(self):
         model = toy_model()

@@ -136,8 +136,7 @@ def evaluate(
         for batch, index in evaluation_batches(split, part, max_len=max_len, batch_size=batch_size):
             # NumPy would read a one-element tensor as a plain number
             batch, index = batch.to(device), index.numpy()
-            known = {"users": batch.users} if model.takes_users else {}
-            states = model(batch.items, batch.times, batch.query_times, **known)
+            states = model.states(batch)
             if states.dim() == 3:  # [B, V+1] scores; before: B L V numbers
                 states = states[torch.arange(len(index), device=device), batch.lengths - 1]
             negatives = draw_negatives(split, targets, index, sampled, seed)

@@ -9,7 +9,7 @@ that was never interrupted. Taught in lesson 07.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
+from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
-from tutorial_lib.losses import training_loss
 from tutorial_lib.models import SequenceModel
+from tutorial_lib.ranking import has_table
 
 
 @dataclass
@@ -86,33 +86,6 @@ def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Opt
     )
 
 
-def batch_loss(
-    model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator
-) -> torch.Tensor:
-    """Mean loss over all positions of a batch that have a target. Models that know users learn from
-    the pairs (user, target).
-    """
-    known = {"users": batch.users} if model.takes_users else {}
-    # [B, L, d], or [B, d]: one state a user
-    states = model(batch.items, batch.times, batch.query_times, **known)
-    has_target = batch.targets > 0  # pads have none
-    if states.dim() == 2 and config.loss == "ce":  # all targets of a user share one softmax
-        return -model.score(states).log_softmax(dim=1).gather(1, batch.targets)[has_target].mean()
-    if states.dim() == 2:
-        states = states[:, None].expand(*has_target.shape, -1)
-    # numbers select faster than truth values, and so do their gradients
-    positions = has_target.flatten().nonzero()[:, 0]
-    return training_loss(
-        config.loss,
-        model,
-        states.flatten(0, 1).index_select(0, positions),
-        batch.targets.flatten().index_select(0, positions),
-        negatives=config.negatives,
-        shared=config.shared_negatives,
-        generator=generator,
-    )
-
-
 def train_epoch(
     model: SequenceModel,
     split: Split,
@@ -141,7 +114,7 @@ def train_epoch(
     ):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
-        loss = batch_loss(model, batch.to(device), config, generator)
+        loss = model.loss(batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
             raise TutorialError(
@@ -186,17 +159,13 @@ def train(
     With `checkpoint`, the state is saved before the first and after every epoch, and a run that
     finds the file goes on from there; the file must come from the same configuration, model and
     data, or from one of fewer epochs that is continued with the same bits (see
-    `checkpoint.load_checkpoint`). Models that count (popularity, Markov) are fitted and need no
-    loop. The test part is never looked at.
+    `checkpoint.load_checkpoint`). A model that needs windows of its own kind gets them. Models that
+    count (popularity, Markov) are fitted and need no loop. The test part is never looked at.
     """
     config = config or TrainConfig()
     check_fit(model, split)
-    if model.sees_later_times and config.windows != "prefixes":
-        raise TutorialError(
-            f"{type(model).__name__} with these options reads the times of later events, and would"
-            f" learn from them: got windows={config.windows!r}, give windows='prefixes'"
-        )
-    if model.uses_users and config.shared_negatives:
+    config = with_windows(model, config)
+    if model.trains_by_gradient and config.shared_negatives and not has_table(model):
         raise TutorialError(
             f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out"
         )
@@ -277,6 +246,18 @@ def train(
     model.load_state_dict(best)
     model.eval()
     return history
+
+
+def with_windows(model: SequenceModel, config: TrainConfig) -> TrainConfig:
+    """The configuration with the windows that the model needs; refused where others were chosen."""
+    if model.windows in (None, config.windows):
+        return config
+    if config.windows != TrainConfig.windows:
+        raise TutorialError(
+            f"{type(model).__name__} with these options learns from windows={model.windows!r} alone"
+            f" and got windows={config.windows!r}: give windows={model.windows!r}, or leave it out"
+        )
+    return replace(config, windows=model.windows)
 
 
 def check_fit(model: SequenceModel, split: Split) -> None:

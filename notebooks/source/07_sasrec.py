@@ -275,7 +275,7 @@ from collections.abc import Callable
 from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.train import batch_loss, learning_rate_at, update_average
+from tutorial_lib.train import learning_rate_at, update_average
 
 # show: tutorial_lib.train.train_epoch
 

@@ -530,10 +530,10 @@ expect_true("training pass minus serving: the 95 % interval lies above 0.2", lea
 # 训练时把 10 次抛硬币“猜”中将近 8 次，上线时就是一枚硬币。补救的办法有两个，仓库里都有。一是用**逐点**的门，也就是我们的默认：一段间隔只有它自己的事件和后面的事件看得见。二是保留公开的版本，但照作者的方式训练，每个前缀一个窗口；`tests/models/test_tim4rec.py` 表明，在目标处切断的窗口什么都不泄漏，而整窗训练的泄漏在那里被标为已知的失败。
 
 # %% [markdown] id="prefix-en" lang="en"
-# The library does not leave this to memory. A model that reads later times says so (`sees_later_times`), and `train` takes it only with `windows="prefixes"`: every target gets a window of its own that ends before it. That is honest, and it has a price.
+# The library does not leave this to memory. A model that needs windows of its own kind says so (`windows`): this one `"prefixes"`, where every target gets a window of its own that ends before it. `train` gives it those, and refuses any others. That is honest, and it has a price.
 
-# %% [markdown] id="prefix-zh" lang="zh" en="82b47ffc"
-# 这件事，库不靠人来记。会读到后面时间的模型自己声明（`sees_later_times`），`train` 只在 `windows="prefixes"` 时才接受它：每个目标都有自己的窗口，窗口到目标之前为止。这样是诚实的，只是有代价。
+# %% [markdown] id="prefix-zh" lang="zh" en="6ce1d50a"
+# 这件事，库不靠人来记。需要特定窗口的模型自己声明（`windows`）。这个模型声明的是 `"prefixes"`：每个目标都有自己的窗口，窗口到目标之前为止。`train` 就给它这种窗口，要换成别的就拒绝。这样是诚实的，只是有代价。
 
 # %% id="prefix-code" tags=["break-it"]
 from tutorial_lib.data.datasets import load_dataset

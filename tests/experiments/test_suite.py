@@ -33,10 +33,9 @@ from tutorial_lib.experiments.results import (
 )
 from tutorial_lib.experiments.stages import efficiency, significance, work
 from tutorial_lib.experiments.stages.fresh import why
-from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select
+from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select, with_twins
 from tutorial_lib.experiments.stages.report import overview
 from tutorial_lib.experiments.suite import SCALES, STAGES, Suite, run_suite
-from tutorial_lib.models import MODELS
 
 MODELS_HERE = (
     Entry("popularity", "popularity"),
@@ -482,14 +481,22 @@ def test_ctrl_c_is_not_heard_while_processes_start():
 
 
 class TestLineup:
-    def test_default_has_every_model_and_a_blind_twin_for_each_aware_one(self):
-        assert {entry.model for entry in ENTRIES} == set(MODELS)
+    def test_default_has_a_blind_twin_for_each_aware_entry(self):
         by_label = {entry.label: entry for entry in ENTRIES}
         assert len(by_label) == len(ENTRIES)
         for entry in ENTRIES:
             # who reads times is held against one who does not
             assert entry.uses_time == (entry.twin is not None)
             assert entry.twin is None or not by_label[entry.twin].uses_time
+
+    def test_twins_are_found_and_a_missing_one_is_named(self):
+        plain, timed = Entry("plain", "lrurec"), Entry("timed", "lrurec", {"time_aware": True})
+        assert [entry.twin for entry in with_twins(timed, plain)] == ["plain", None]
+        small = Entry("small", "lrurec", {"time_aware": True, "blocks": 1})
+        want = "'small' is held against .* add one of 'lrurec' with the options {'blocks': 1}"
+        with pytest.raises(TutorialError, match=want):
+            with_twins(plain, timed, small)
+        with_twins(plain, timed, small, Entry("so", "lrurec", {"blocks": 1}))
 
     def test_choice(self):
         assert select(None) == ENTRIES

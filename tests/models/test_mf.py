@@ -18,7 +18,7 @@ from tutorial_lib.evaluate import evaluate
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.training import execute
 from tutorial_lib.models import MODELS, build_model, model_options
-from tutorial_lib.train import TrainConfig, batch_loss, make_optimizer, train
+from tutorial_lib.train import TrainConfig, make_optimizer, train
 
 USERS, ITEMS = 6, 9
 BOTH = ["mf", "neumf"]
@@ -141,9 +141,8 @@ class TestInterface:
     def test_every_parameter_is_live(self, name, loss):
         model = make(name).train()
         batch = batch_of_all()
-        batch_loss(
-            model, batch, TrainConfig(loss=loss, negatives=3), torch.Generator().manual_seed(0)
-        ).backward()
+        config = TrainConfig(loss=loss, negatives=3)
+        model.loss(batch, config, torch.Generator().manual_seed(0)).backward()
         for label, parameter in model.named_parameters():
             assert (
                 parameter.grad is not None
@@ -165,9 +164,7 @@ class TestInterface:
         user, place = (batch.targets > 0).nonzero().T
         logits = model.score(states_of(model, batch.users[user]))
         wanted = F.cross_entropy(logits[:, 1:], batch.targets[user, place] - 1)
-        torch.testing.assert_close(
-            batch_loss(model, batch, TrainConfig(), torch.Generator()), wanted
-        )
+        torch.testing.assert_close(model.loss(batch, TrainConfig(), torch.Generator()), wanted)
 
     def test_overfits_the_training_pairs(self, name):
         data = two_groups()

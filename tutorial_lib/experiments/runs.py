@@ -24,18 +24,19 @@ from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
-from tutorial_lib.models import MODELS, SequenceModel, build_model, model_options
-from tutorial_lib.train import TrainConfig, train
+from tutorial_lib.models import MODELS, SequenceModel, blind_twin, build_model, model_options
+from tutorial_lib.train import TrainConfig, train, with_windows
 
 log = logging.getLogger("tutorial_lib")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a run. `options` are the model's own keywords; `clock` is "real" or a control of
-    `data.corrupt`.
+    """What decides a run. `options` are the model's own keywords; `clock` is "real", a control of
+    `data.corrupt`, or "none": the model's twin without a clock (`models.blind_twin`).
 
-    Raises TutorialError at once, before any data are read, if no such model can be built.
+    Raises TutorialError at once, before any data are read, if no such model can be built or other
+    windows were chosen than it needs; left at the default, they become those.
     """
 
     model: str = knob(MISSING, "what is trained", choices=MODELS)
@@ -49,14 +50,20 @@ class Run:
     options: dict[str, object] = field(default_factory=dict)
     config: TrainConfig = field(default_factory=TrainConfig)
     clock: str = knob(
-        "real", "of all events; the others are controls that tell nothing", choices=CLOCKS
+        "real",
+        "of all events; shuffled and constant tell nothing; none: the model's twin without a clock",
+        choices=(*CLOCKS, "none"),
     )
 
     def __post_init__(self):
         check(self)
-        build_model(
-            self.model, num_items=1, max_len=self.max_len, dim=self.dim, num_users=1, **self.options
-        )
+        sizes = {"num_items": 1, "num_users": 1, "max_len": self.max_len, "dim": self.dim}
+        model = build_model(self.model, **sizes, **self.options)
+        if self.clock == "none":
+            name, options = self.built
+            model = build_model(name, **sizes, **options)
+        config = with_windows(model, self.config)
+        object.__setattr__(self, "config", config)
 
     @staticmethod
     def from_settings(settings: dict[str, object]) -> "Run":
@@ -77,6 +84,13 @@ class Run:
             for name, value in settings.get("options", {}).items()
         }
         return Run(**own, options=options, config=TrainConfig(**config))
+
+    @property
+    def built(self) -> tuple[str, dict[str, object]]:
+        """Name and options of what is really built: without a clock, the twin."""
+        if self.clock == "none":
+            return blind_twin(self.model, self.options)
+        return self.model, self.options
 
     @property
     def settings(self) -> dict[str, object]:
@@ -192,21 +206,22 @@ def read_run(folder: Path | str) -> Run:
 
 def fresh_model(run: Run, split: Split) -> SequenceModel:
     """As it is before training."""
+    name, options = run.built
     return build_model(
-        run.model,
+        name,
         num_items=split.dataset.num_items,
         num_users=split.dataset.num_users,
         max_len=run.max_len,
         dim=run.dim,
         seed=run.config.seed,
-        **run.options,
+        **options,
     )
 
 
 def load_split(run: Run) -> Split:
     # the same users whatever the training seed
     split = make_split(load_dataset(run.dataset, users=run.users), run.split)
-    return with_clock(split, run.clock)
+    return with_clock(split, "real" if run.clock == "none" else run.clock)
 
 
 def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:

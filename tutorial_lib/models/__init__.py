@@ -6,6 +6,7 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.models.bert4rec import BERT4Rec
 from tutorial_lib.models.caser import Caser
 from tutorial_lib.models.deepm3 import DeepM3
 from tutorial_lib.models.gru import GRU4Rec
@@ -18,6 +19,7 @@ from tutorial_lib.models.mhc import SASRecMHC, TiSASRecMHC
 from tutorial_lib.models.popularity import Popularity
 from tutorial_lib.models.sasrec import SASRec
 from tutorial_lib.models.ss4rec import SS4Rec
+from tutorial_lib.models.ssd4rec import SSD4Rec
 from tutorial_lib.models.tim4rec import TiM4Rec
 from tutorial_lib.models.tisasrec import TiSASRec
 
@@ -26,6 +28,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "markov": Markov,
     "gru4rec": GRU4Rec,
     "sasrec": SASRec,
+    "bert4rec": BERT4Rec,
     "mf": MF,
     "neumf": NeuMF,
     "tisasrec": TiSASRec,
@@ -33,6 +36,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "tisasrec_mhc": TiSASRecMHC,
     "lrurec": LRURec,
     "mamba4rec": Mamba4Rec,
+    "ssd4rec": SSD4Rec,
     "tim4rec": TiM4Rec,
     "ss4rec": SS4Rec,
     "deepm3": DeepM3,
@@ -47,6 +51,18 @@ def model_options(name: str) -> dict[str, object]:
         raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
     options = (p for p in _keywords(MODELS[name]) if p.kind is p.KEYWORD_ONLY)
     return {p.name: p.default for p in options if p.name != "num_users"}
+
+
+def blind_twin(name: str, options: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """The same model without a clock (`SequenceModel.blind`): its name, and those of its options
+    that are not the defaults. Whatever both know is alike. A model without a clock is its own twin.
+    """
+    blind, options = MODELS[name].blind, model_options(name) | options
+    name, options = (blind, options) if isinstance(blind, str) else (name, options | (blind or {}))
+    known = model_options(name)
+    return name, {
+        key: value for key, value in options.items() if key in known and value != known[key]
+    }
 
 
 def _keywords(model: type) -> list[inspect.Parameter]:
@@ -102,4 +118,4 @@ def build_model(
             ) from error
 
 
-__all__ = ["MODELS", "SequenceModel", "build_model", "model_options"]
+__all__ = ["MODELS", "SequenceModel", "blind_twin", "build_model", "model_options"]

@@ -5,15 +5,19 @@
 
 `items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times`
 int64 [B, L], unix seconds. What is given is checked once, at the door: see
-`SequenceModel.check_events`. Taught in lessons 04 to 07.
+`SequenceModel.check_events`. What a model needs stands in one place, at the top of its class; what
+is made small in training is its `loss`. Taught in lessons 04 to 07.
 """
 
 import torch
 from torch import Tensor, nn
 
 from tutorial_lib import kernels
+from tutorial_lib.config import TrainConfig
+from tutorial_lib.data.sequences import Batch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.losses import training_loss
 
 
 @kernels.fast(kernels.dropout.dropout)  # of other random numbers
@@ -48,8 +52,12 @@ class SequenceModel(nn.Module):
     uses_time = False  # does forward read times or query_times?
     uses_users = False  # does it know users instead of histories (matrix factorization)?
     takes_users = False  # does forward take users=int64 [B]?
-    # may position i read the times of later positions? Then use only the last position's state
-    sees_later_times = False
+    # does a state depend on nothing later? If not, use only that of the last real position
+    causal = True
+    windows: str | None = None  # of TrainConfig, where only windows of this kind will do
+    # the twin without a clock: another model by its name, or the options that make it; None: there
+    # is no clock to take away
+    blind: str | dict[str, object] | None = None
     limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead
     num_users: int | None = None  # rows of what it keeps for each user, where it does
@@ -151,6 +159,34 @@ class SequenceModel(nn.Module):
         or of chosen ones, int64 [...] -> [..., dim].
         """
         return self.item_embedding.weight if items is None else self.item_embedding(items)
+
+    def states(self, batch: Batch) -> Tensor:
+        """`forward` of a batch, with all that this model takes."""
+        known = {"users": batch.users} if self.takes_users else {}
+        return self(batch.items, batch.times, batch.query_times, **known)
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        """What training makes small: the mean over all positions of a batch that have a target.
+        `generator` draws whatever is random about it, such as negatives. A model with an objective
+        of its own writes its own.
+        """
+        return self.loss_at(self.states(batch), batch.targets, config, generator)
+
+    def loss_at(
+        self, states: Tensor, targets: Tensor, config: TrainConfig, generator: torch.Generator
+    ) -> Tensor:
+        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0."""
+        # numbers select faster than truth values, and so do their gradients
+        positions = (targets > 0).flatten().nonzero()[:, 0]
+        return training_loss(
+            config.loss,
+            self,
+            states.flatten(0, 1).index_select(0, positions),
+            targets.flatten().index_select(0, positions),
+            negatives=config.negatives,
+            shared=config.shared_negatives,
+            generator=generator,
+        )
 
     def score(self, states: Tensor) -> Tensor:
         """Scores of all items. states [..., dim] -> [..., num_items + 1]; PAD gets -inf."""

@@ -72,6 +72,8 @@ class DeepM3(SequenceModel):
     """
 
     uses_time = True
+    blind = {"solver": "none", "flow": "autonomous", "steps": 1, "lipschitz": 0.0}
+    blind |= {"query_time": False}
 
     def __init__(
         self,

@@ -102,6 +102,7 @@ class HSTU(SequenceModel):
     """
 
     uses_time = limited = True
+    blind = {"bias": "position", "query_time": False}
 
     def __init__(
         self,

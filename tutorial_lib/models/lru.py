@@ -82,6 +82,8 @@ class LRURec(SequenceModel):
     event until the query; without query_times it is read at the event itself.
     """
 
+    blind = {"time_aware": False, "query_time": False}
+
     def __init__(
         self,
         num_items: int,

@@ -8,6 +8,7 @@ as matrix and in chunks.
     B, C     where to write, what to read             [b, L, N]   [b, L, N]       B, C
     h        the state, of N numbers                  [b, D, N]   [b, H, P, N]    h
     b, L, D  batch, length, channels; H heads of P; chunks of Q
+    place    events of the same history before this one: 0 where the state starts anew   [b, L]
 
 Sources: Gu and Dao, "Mamba", 2023, sections 3.2 to 3.4; Dao and Gu, "Transformers are SSMs", ICML
 2024, sections 5 to 7; code: mamba_simple, mamba2_simple and ssd_minimal of state-spaces/mamba.
@@ -87,14 +88,24 @@ def ssd_matrix(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Ten
     return (weights @ (delta[..., None] * x).transpose(1, 2)).transpose(1, 2)
 
 
+RESET = -1e4  # exp(RESET) is exactly 0 in every precision, and its gradient is no NaN as of -inf
+
+
 def ssd_chunked(
-    x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, chunk: int = 64
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    *,
+    chunk: int = 64,
+    place: Tensor | None = None,
 ) -> Tensor:
     """SSD as a matrix inside chunks and a recurrence between them: as `ssd_recurrence`, time and
     memory O(L * chunk).
 
     Any length will do: the last chunk is filled up with steps of size 0 and inputs 0, which change
-    no state.
+    no state. `place` [b, L]: several histories stand in one row, and no state passes a place 0.
     """
     batch, length, heads, width = x.shape
     chunks = -(-length // chunk)
@@ -105,8 +116,11 @@ def ssd_chunked(
         return filled.view(batch * chunks, chunk, -1)
 
     # n = batch * chunks
-    inputs, a, B, C = cut(delta[..., None] * x), cut(delta * A).transpose(1, 2), cut(B), cut(C)
-    inputs = inputs.view(-1, chunk, heads, width)  # [n, Q, H, P]
+    inputs = cut(delta[..., None] * x).view(-1, chunk, heads, width)  # [n, Q, H, P]
+    a = delta * A  # [b, L, H]: logarithm of the decay
+    if place is not None:
+        a = a.masked_fill((place == 0)[..., None], RESET)
+    a, B, C = cut(a).transpose(1, 2), cut(B), cut(C)  # [n, H, Q], [n, Q, N] twice
     decay = torch.exp(segsum(a))  # [n, H, Q, Q]
     # [n, H, Q, P]: from events of the same chunk
     y = (decay * (C @ B.transpose(1, 2))[:, None]) @ inputs.transpose(1, 2)
@@ -128,7 +142,10 @@ def ssd_chunked(
 
 
 class CausalConv(nn.Module):
-    """Each channel alone: a weighted sum of the last `width` positions, zeros before. [B, L, D]."""
+    """Each channel alone: a weighted sum of the last `width` positions, zeros before. [B, L, D].
+
+    `place` [B, L]: zeros stand before each place 0.
+    """
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -136,12 +153,15 @@ class CausalConv(nn.Module):
         self.weight = nn.Parameter(start)
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, place: Tensor | None = None) -> Tensor:
         width, length = len(self.weight), x.shape[1]
         x = F.pad(x, (0, 0, width - 1, 0))  # [B, L + width - 1, D]
         out = self.bias
         for k in range(width):
-            out = torch.addcmul(out, x[:, k : k + length], self.weight[k])
+            earlier = x[:, k : k + length]  # by width - 1 - k positions
+            if place is not None and k < width - 1:
+                earlier = earlier.masked_fill((place < width - 1 - k)[..., None], 0)
+            out = torch.addcmul(out, earlier, self.weight[k])
         return out
 
 
@@ -193,8 +213,9 @@ class SSDBlock(nn.Module):
     d], causal.
 
     N = `state`; the heads share `expand` * d channels. `time_gate` [B, L, heads] multiplies the
-    step before bias and softplus; 1 or None changes nothing. As in `SelectiveSSM`,
-    `model.apply(initialise)` leaves step sizes and A alone.
+    step before bias and softplus; 1 or None changes nothing. `place` [B, L]: convolution and state
+    start anew at each 0. As in `SelectiveSSM`, `model.apply(initialise)` leaves step sizes and A
+    alone.
     """
 
     def __init__(
@@ -223,10 +244,12 @@ class SSDBlock(nn.Module):
         self.norm = nn.RMSNorm(inner, eps=1e-5)
         self.out_proj = nn.Linear(inner, dim, bias=False)
 
-    def forward(self, x: Tensor, time_gate: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, time_gate: Tensor | None = None, place: Tensor | None = None
+    ) -> Tensor:
         z, xBC, delta = self.in_proj(x).split(self.sizes, dim=-1)
-        x, delta, B, C = self.operands(self.conv(xBC), delta, time_gate)
-        y = ssd_chunked(x, delta, -self.A_log.exp(), B, C, chunk=self.chunk)
+        x, delta, B, C = self.operands(self.conv(xBC, place), delta, time_gate)
+        y = ssd_chunked(x, delta, -self.A_log.exp(), B, C, chunk=self.chunk, place=place)
         return self.close(y, x, z)
 
     def operands(self, xBC: Tensor, delta: Tensor, time_gate: Tensor | None) -> tuple[Tensor, ...]:

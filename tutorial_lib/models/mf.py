@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_lib import kernels
+from tutorial_lib.config import TrainConfig
+from tutorial_lib.data.sequences import Batch
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel, initialise
 
@@ -53,6 +55,13 @@ class UserModel(SequenceModel):
         users: Tensor,
     ) -> Tensor:
         return self.user_embedding(users)
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        """Over the pairs (user, target). Full softmax: all targets of a user share one."""
+        states, targets = self.states(batch), batch.targets  # [B, d], [B, L]
+        if config.loss == "ce":
+            return -self.score(states).log_softmax(dim=1).gather(1, targets)[targets > 0].mean()
+        return self.loss_at(states[:, None].expand(*targets.shape, -1), targets, config, generator)
 
     def score(self, states: Tensor) -> Tensor:
         scores = self.interact(states, self.item_embedding.weight) + self.item_bias

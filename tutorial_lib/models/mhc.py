@@ -188,3 +188,5 @@ class SASRecMHC(Streams, SASRec):
 
 class TiSASRecMHC(Streams, TiSASRec):
     """TiSASRec with residual streams."""
+
+    blind = "sasrec_mhc"

@@ -44,7 +44,7 @@ class SS4Rec(SequenceModel):
     only, over which the input is held. `clock="none"`, the time-blind twin: every step is 1.
     """
 
-    uses_time = True
+    uses_time, blind = True, {"clock": "none", "query_time": False}
 
     def __init__(
         self,

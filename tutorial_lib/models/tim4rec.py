@@ -94,8 +94,10 @@ class TiM4Rec(Mamba4Rec):
     of future events, which no one knows when serving.
     """
 
-    uses_time = True
+    uses_time, blind = True, "mamba4rec"
     limited = property(lambda self: self.literal)  # it mixes the gaps of max_len events
+    causal = property(lambda self: not self.literal)
+    windows = property(lambda self: "prefixes" if self.literal else None)
 
     def __init__(
         self,
@@ -126,7 +128,6 @@ class TiM4Rec(Mamba4Rec):
                 " and mask_pads without it"
             )
         self.query_time, self.literal, self.heads = query_time, literal, heads
-        self.sees_later_times = literal
         if not literal:
             self.clock = Clock()
             self.gates = nn.ModuleList(

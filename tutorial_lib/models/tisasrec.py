@@ -157,7 +157,7 @@ class TiSASRec(SequenceModel):
     position i is asked; without `query_times` the model then falls back to the time of event i.
     """
 
-    uses_time = True
+    uses_time, blind = True, "sasrec"
     takes_users = limited = True
     num_users = property(lambda self: len(self.intervals.unit) or None)
 

@@ -17,7 +17,7 @@ from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.experiments.stages.work import one_thread
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.plots import BLUE, ORANGE
-from tutorial_lib.train import TrainConfig, batch_loss
+from tutorial_lib.train import TrainConfig
 
 REPEATS, WARM_UP, BATCHES = 30, 3, (1, 256)
 
@@ -34,7 +34,7 @@ def live_parameters(model: SequenceModel, split: Split, config: TrainConfig) -> 
         )
     )
     model.zero_grad(set_to_none=True)
-    batch_loss(model.train(), batch, config, torch.Generator().manual_seed(0)).backward()
+    model.train().loss(batch, config, torch.Generator().manual_seed(0)).backward()
     model.eval()
     return sum(p.numel() for p in model.parameters() if p.grad is not None and bool(p.grad.any()))
 
@@ -59,8 +59,7 @@ def answer(model: SequenceModel, batch: Batch) -> torch.Tensor:
     """Scores of the whole catalogue after the last event of each history, the whole window read
     again: [B, V + 1].
     """
-    known = {"users": batch.users} if model.takes_users else {}
-    states = model(batch.items, batch.times, batch.query_times, **known)
+    states = model.states(batch)
     return model.score(
         states[torch.arange(len(states)), batch.lengths - 1] if states.dim() == 3 else states
     )

@@ -1,12 +1,10 @@
-"""Which models the suite compares: every model of the registry, and a twin without clock for each
-that reads one.
-"""
+"""Which models the suite compares, and the twin without a clock of each that reads one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.models import MODELS, build_model
+from tutorial_lib.models import MODELS, blind_twin, build_model, model_options
 
 
 @dataclass(frozen=True)
@@ -32,40 +30,63 @@ class Entry:
         return MODELS[self.model].trains_by_gradient
 
 
+def with_twins(*entries: Entry) -> tuple[Entry, ...]:
+    """The same entries, each that reads the clock held against the entry of its blind twin."""
+
+    def key(name: str, options: dict[str, object]) -> tuple:
+        chosen = model_options(name) | options
+        return name, tuple(sorted(chosen.items(), key=str))
+
+    labels = {key(entry.model, entry.options): entry.label for entry in entries}
+    for_each = []
+    for entry in entries:
+        twin = blind_twin(entry.model, entry.options)
+        if key(*twin) not in labels:
+            raise TutorialError(
+                f"{entry.label!r} is held against its twin without a clock, which has no entry: add"
+                f" one of {twin[0]!r} with the options {twin[1]}"
+            )
+        label = labels[key(*twin)]
+        for_each.append(replace(entry, twin=None if label == entry.label else label))
+    return tuple(for_each)
+
+
 SMALL = {"state": 8, "expand": 1}  # of SS4Rec: as many parameters as the others have
 QUERY = {"query_time": True}
-ENTRIES = (
+ENTRIES = with_twins(
     Entry("popularity", "popularity"),
     Entry("markov", "markov"),
     Entry("mf", "mf"),
     Entry("neumf", "neumf"),
     Entry("gru4rec", "gru4rec"),
     Entry("sasrec", "sasrec"),
-    Entry("tisasrec", "tisasrec", twin="sasrec"),
-    Entry("tisasrec+query", "tisasrec", QUERY, twin="sasrec"),
+    Entry("bert4rec", "bert4rec"),
+    Entry("tisasrec", "tisasrec"),
+    Entry("tisasrec+query", "tisasrec", QUERY),
     Entry("sasrec_mhc", "sasrec_mhc"),
-    Entry("tisasrec_mhc", "tisasrec_mhc", twin="sasrec_mhc"),
-    Entry("tisasrec_mhc+query", "tisasrec_mhc", QUERY, twin="sasrec_mhc"),
+    Entry("tisasrec_mhc", "tisasrec_mhc"),
+    Entry("tisasrec_mhc+query", "tisasrec_mhc", QUERY),
     Entry("caser", "caser"),
     Entry("hstu-position", "hstu", {"bias": "position"}),
-    Entry("hstu", "hstu", twin="hstu-position"),
-    Entry("hstu+query", "hstu", QUERY, twin="hstu-position"),
+    Entry("hstu", "hstu"),
+    Entry("hstu+query", "hstu", QUERY),
     Entry("lrurec", "lrurec"),
-    Entry("lrurec+time", "lrurec", {"time_aware": True}, twin="lrurec"),
-    Entry("lrurec+query", "lrurec", {"time_aware": True} | QUERY, twin="lrurec"),
+    Entry("lrurec+time", "lrurec", {"time_aware": True}),
+    Entry("lrurec+query", "lrurec", {"time_aware": True} | QUERY),
     Entry("mamba4rec", "mamba4rec"),
-    Entry("tim4rec", "tim4rec", twin="mamba4rec"),
-    Entry("tim4rec+query", "tim4rec", QUERY, twin="mamba4rec"),
+    Entry("ssd4rec", "ssd4rec", {"mask": 0.1}),
+    Entry("tim4rec", "tim4rec"),
+    Entry("tim4rec+query", "tim4rec", QUERY),
     Entry("ss4rec-none", "ss4rec", SMALL | {"clock": "none"}),
-    Entry("ss4rec", "ss4rec", SMALL | {"query_time": False}, twin="ss4rec-none"),
-    Entry("ss4rec+query", "ss4rec", SMALL | QUERY, twin="ss4rec-none"),
+    Entry("ss4rec", "ss4rec", SMALL | {"query_time": False}),
+    Entry("ss4rec+query", "ss4rec", SMALL | QUERY),
     Entry("deepm3-none", "deepm3", {"solver": "none"}),
-    Entry("deepm3-rk4", "deepm3", twin="deepm3-none"),
-    Entry("deepm3-euler", "deepm3", {"solver": "euler"}, twin="deepm3-none"),
-    Entry("deepm3-published", "deepm3", {"flow": "published"}, twin="deepm3-none"),
-    Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}, twin="deepm3-none"),
-    Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY, twin="deepm3-none"),
-    Entry("deepm3-gap+query", "deepm3", {"flow": "gap_feature"} | QUERY, twin="deepm3-none"),
+    Entry("deepm3-rk4", "deepm3"),
+    Entry("deepm3-euler", "deepm3", {"solver": "euler"}),
+    Entry("deepm3-published", "deepm3", {"flow": "published"}),
+    Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}),
+    Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY),
+    Entry("deepm3-gap+query", "deepm3", {"flow": "gap_feature"} | QUERY),
 )
 
 
