@@ -22,7 +22,7 @@ VARIANTS = [(name, {}) for name in MODELS] + [
     ("lrurec", {"time_aware": True, "query_time": True}),
     ("tisasrec", {"bucketing": "linear", "query_time": True}),
     ("tim4rec", {"query_time": True}),
-    ("mamba4rec", {"kind": "s6"}),
+    ("mamba4rec", {"mixer": "s6"}),
     *(
         ("deepm3", {"flow": flow, "query_time": True})
         for flow in ("since_event", "published", "decay", "attractor", "gap_feature")
