@@ -30,6 +30,7 @@ class ShuffledPast(SequenceModel):
     def __init__(self, model: SequenceModel, seed: int = 0):
         nn.Module.__init__(self)
         self.model, self.max_len, self.score, self.seed = model, model.max_len, model.score, seed
+        self.num_items = model.num_items
 
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
