@@ -22,10 +22,7 @@ VARIANTS = [(name, {}) for name in MODELS] + [
     ("lrurec", {"time_aware": True, "query_time": True}),
     ("tisasrec", {"bucketing": "linear", "query_time": True}),
     ("tim4rec", {"query_time": True}),
-<<<<<<< HEAD
     ("hstu", {"query_time": True}),
-=======
->>>>>>> refs/heads/contract
     ("mamba4rec", {"mixer": "s6"}),
     *(
         ("deepm3", {"flow": flow, "query_time": True})

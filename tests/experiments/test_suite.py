@@ -168,7 +168,7 @@ class TestWhole:
             pd.read_csv(whole / "tune" / "chosen.csv")
         )
         with zipfile.ZipFile(folder / "suite" / "tiny.zip") as archive:
-            for stage in STAGES[:-1]:
+            for stage in list(STAGES)[:-1]:
                 name = f"{stage}/provenance.json"
                 assert archive.read(name) == (whole / name).read_bytes()
         report = (folder / "suite" / "tiny.md").read_text()

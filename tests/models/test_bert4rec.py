@@ -239,7 +239,7 @@ def test_trains_like_every_model():
     config = TrainConfig(epochs=40, batch_size=8, learning_rate=3e-3, windows="all")
     history = train(model, toy_split(), config, progress=False)
     assert history.best_ndcg > 0.5
-    assert history.rows[-1]["loss"] < 0.5 * history.rows[0]["loss"]
+    assert history.rows[-1]["loss"] < 0.6 * history.rows[0]["loss"]
 
 
 def test_parameter_count():
