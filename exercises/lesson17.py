@@ -116,6 +116,10 @@ class _Patchwork(nn.Module):
         own = self.opposed[0] - self.opposed[1] + 1e-9 * self.faint.sum() - self.falling.sum()
         return hidden.sum() + 0 * self.silent(x).sum() + own
 
+    def second(self) -> Tensor:
+        """Another loss, which rests on one row of one matrix."""
+        return -self.used(torch.ones(4))[1]
+
 
 ITEMS, USED, IDLE, FROZEN, SILENT, OPPOSED, FAINT, FALLING = 200, 20, 35, 16, 55, 13, 17, 19
 LIVE = ITEMS + USED + OPPOSED + FAINT + FALLING

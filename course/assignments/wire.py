@@ -117,7 +117,10 @@ class Peer:
             return str(value)
         if isinstance(value, Fraction | Decimal):
             return self.encode(float(value), blobs)
-        if isinstance(value, pd.Series | pd.Index):
+        if isinstance(value, pd.Series):
+            parts = [self.encode(part.to_numpy(), blobs) for part in (value, value.index)]
+            return {"t": "series", "v": parts}
+        if isinstance(value, pd.Index):
             return self.encode(value.to_numpy(), blobs)
         if isinstance(value, np.ndarray) and value.dtype == object:
             return self.encode(value.tolist(), blobs)
@@ -230,6 +233,9 @@ class Peer:
         if kind == "frame":
             columns, index = (self.decode(part, blobs) for part in value)
             return pd.DataFrame(columns, index=index)
+        if kind == "series":
+            values, index = (self.decode(part, blobs) for part in value)
+            return pd.Series(values, index=index)
         if kind == "function":
             return self.remote(int(value[0]), str(value[1]))
         if kind == "named":
