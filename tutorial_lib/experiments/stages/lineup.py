@@ -1,5 +1,5 @@
-"""Which models the suite compares: every model of the registry, and a twin without clock for each
-that reads one.
+"""Which models the suite compares: every model of the registry, by itself where nothing else is
+said, and a twin without clock for each that reads one.
 """
 
 from collections.abc import Sequence
@@ -62,6 +62,9 @@ ENTRIES = (
     Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}, twin="deepm3-none"),
     Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY, twin="deepm3-none"),
     Entry("deepm3-gap+query", "deepm3", {"flow": "gap_feature"} | QUERY, twin="deepm3-none"),
+)
+ENTRIES += tuple(
+    Entry(name, name) for name in MODELS if name not in {entry.model for entry in ENTRIES}
 )
 
 
