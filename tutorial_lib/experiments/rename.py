@@ -4,12 +4,14 @@ python -m tutorial_lib.experiments.rename MODEL OLD NEW
 
 changes the columns `options` and `configuration` of every table of data/results and the settings of
 the suites, and writes down the new digests of the tables that it changed. A run keeps its name,
-which its ranks bear.
+which its ranks bear. Lessons, pages and code are yours to edit: the lines that have the old word as
+an option are printed.
 """
 
 import argparse
 import hashlib
 import json
+import re
 import sys
 import zipfile
 from io import BytesIO
@@ -38,6 +40,18 @@ def rename_option(model: str, old: str, new: str, folder: Path = RESULTS) -> lis
             write_suite(renamed, path)
             changed.append(f"suite/{path.name}")
     return changed
+
+
+def left_over(old: str, root: Path = RESULTS.parents[1]) -> list[str]:
+    """Where code, lessons or pages still say `old=`, "old": or --option old: "file: lines"."""
+    option = re.compile(rf"""\b{re.escape(old)}=|["']{re.escape(old)}["']:""")
+    found = []
+    for folder in ("", "*/", "notebooks/source/", "tutorial_lib/**/", "tests/**/"):
+        for path in {*root.glob(f"{folder}*.py"), *root.glob(f"{folder}*.md")}:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            if numbers := [str(n) for n, line in enumerate(lines, 1) if option.search(line)]:
+                found.append(f"{path.relative_to(root).as_posix()}: {', '.join(numbers)}")
+    return sorted(set(found))
 
 
 def rename_in_table(text: str, model: str, old: str, new: str) -> str:
@@ -113,6 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print("\n".join(changed) or f"no table holds the option {args.old} of {args.model}")
+    if lines := left_over(args.old):
+        print(f"lines that say {args.old} as an option, of whatever model:", *lines, sep="\n")
     return 0
 
 
