@@ -125,7 +125,9 @@ def test_both_languages_say_the_same(walk: str) -> None:
     assert set(spans[0]) == set(spans[1])
 
 
-@pytest.mark.parametrize(("walk", "most"), zip(WALKS, (3, 3, 2, 5, 2, 1), strict=True), ids=WALKS)
+@pytest.mark.parametrize(
+    ("walk", "most"), [*zip(WALKS, (3, 3, 2, 5, 2, 1), strict=True)], ids=WALKS
+)
 def test_no_walk_is_long(walk: str, most: int) -> None:
     assert 0 < len(listed(walk)) <= most
 
