@@ -32,14 +32,14 @@ lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LA
 test: $(STAMP) ## run everything: style, unit tests, lesson sources, every notebook in both languages
 	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
 	@echo "unit tests"; $(PYTEST)
-	@echo "lessons"; $(TEST) notebooks/python -m course.build check
+	@echo "lessons"; $(TEST) -m course.build check
 	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; env -u TUTORIAL_DATA_DIR $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
 
 build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
-	@$(RUN) notebooks/python -m course.build build
+	@$(RUN) -m course.build build
 
 check: $(STAMP) ## check the lesson sources and their notebooks without running them
-	@$(RUN) notebooks/python -m course.build check
+	@$(RUN) -m course.build check
 
 bench: $(STAMP) ## time a training step and a full ranking against textbook code
 	@$(RUN) -m benchmarks

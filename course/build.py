@@ -141,20 +141,16 @@ def with_outputs(
     nodes: list[nbformat.NotebookNode], executed: list[nbformat.NotebookNode]
 ) -> list[nbformat.NotebookNode]:
     """The cells of one language with the outputs of the run, pictures with their alt text in that
-    language.
+    language. The code is the same in the same order; ids may have been renamed since.
     """
-    ran = {node.id: node for node in executed}
-    for node in nodes:
-        if node.cell_type == "code":
-            node.execution_count, node.outputs = (
-                ran[node.id].execution_count,
-                deepcopy(ran[node.id].outputs),
-            )
-            for output in node.outputs:
-                for mime in [mime for mime in output.get("data", {}) if mime.startswith("image/")]:
-                    output.metadata[mime] = dict(output.metadata.get(mime, {})) | {
-                        "alt": node.metadata.get("alt", "")
-                    }
+    code, ran = ([n for n in some if n.cell_type == "code"] for some in (nodes, executed))
+    for node, done in zip(code, ran, strict=True):
+        node.execution_count, node.outputs = done.execution_count, deepcopy(done.outputs)
+        for output in node.outputs:
+            for mime in [mime for mime in output.get("data", {}) if mime.startswith("image/")]:
+                output.metadata[mime] = dict(output.metadata.get(mime, {})) | {
+                    "alt": node.metadata.get("alt", "")
+                }
     return nodes
 
 

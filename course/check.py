@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import nbformat
 
+from course.assignments.extract import exercises_of
 from course.edit import canonical
 from course.format import (
     SHOW,
@@ -83,6 +84,10 @@ def check_lesson(course: Course, row: Row, terms: list[Term]) -> list[Problem]:
         found += [Problem(file, cell_id, text) for cell_id, text in faults]
     if broken:
         return found
+    try:
+        exercises_of(course, row)
+    except LessonError as error:
+        found += error.problems
     source = course.source(row).read_text(encoding="utf-8")
     if canonical(course.root, source) != source:
         found.append(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_lib.experiments.rename import main, rename_option
+from tutorial_lib.experiments.rename import left_over, main, rename_option
 from tutorial_lib.experiments.results import (
     RESULTS,
     read_ranks,
@@ -166,6 +166,22 @@ class TestRename:
 
     def test_another_model_keeps_its_option(self, renamed):
         assert rename_option("tisasrec", "motion", "flow", renamed) == []
+
+    def test_what_is_left_to_edit(self, tmp_path):
+        """Options in code, lessons and pages, and no other word."""
+        for path, text in {
+            "README.md": "x\n--option flow=decay",
+            "notebooks/source/17_x.py": "build(flow='a')\nflow = 1\n{'flow': 2}\n# `flow=`",
+            "tutorial_lib/experiments/stages/a.py": '{"flow": 1}',
+            "studies/b.py": "overflow=1, flows=2",
+        }.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text)
+        assert left_over("flow", tmp_path) == [
+            "README.md: 2",
+            "notebooks/source/17_x.py: 1, 3, 4",
+            "tutorial_lib/experiments/stages/a.py: 1",
+        ]
 
     def test_command(self, capsys):
         """It asks for a name that the code has; what no table holds changes nothing."""

@@ -71,38 +71,46 @@ def lesson_cells(course: Course, row: Row) -> list[Cell]:
 
 
 def exercises_of(course: Course, row: Row) -> list[Exercise]:
-    """All exercises of a lesson, in order; raises LessonError where one cannot be handed out."""
+    """All exercises of a lesson, in order; raises LessonError naming all that cannot be handed
+    out.
+    """
     cells = {cell.id: cell for cell in lesson_cells(course, row)}
-    found = []
+    found, problems = [], []
     for name, cell in cells.items():
-        match = re.fullmatch(r"exercise(\d+)", name)
-        if match is None or "exercise" not in cell.tags:
+        if "exercise" not in cell.tags or (
+            name.endswith("-code") and "exercise" in getattr(cells.get(name[:-5]), "tags", ())
+        ):
             continue
-        parts = [cells.get(f"{name}-{part}") for part in ("code", "solution")]
-        if None in parts:
-            raise LessonError(
-                Problem(
-                    course.relative(course.source(row)),
-                    name,
-                    f"needs the cells {name}-code and {name}-solution",
-                )
-            )
-        number = f"{row.number:02d}.{match[1]}"
-        task = {language: _task(course, row, cell, match[1], language) for language in LANGUAGES}
-        stub, call = _before_check(course, row, parts[0])
-        solution, same = _before_check(course, row, parts[1])
-        if ast.dump(call) != ast.dump(same):
-            raise LessonError(
-                Problem(
-                    course.relative(course.source(row)),
-                    f"{name}-solution",
-                    "calls another checker than its stub",
-                )
-            )
-        found.append(
-            Exercise(number, row, task, stub, solution, ast.unparse(call.func), call.args[0].id)
-        )
+        try:
+            found.append(_exercise(course, row, cells, name))
+        except LessonError as error:
+            problems += error.problems
+    if problems:
+        raise LessonError(*problems)
     return found
+
+
+def _exercise(course: Course, row: Row, cells: dict[str, Cell], name: str) -> Exercise:
+    file, match = course.relative(course.source(row)), re.fullmatch(r"exercise(\d+)", name)
+    if match is None or cells[name].kind != "prose":
+        raise LessonError(
+            Problem(
+                file,
+                name,
+                "makes no assignment; give an exercise the prose pair exerciseN and the code cells"
+                " exerciseN-code and exerciseN-solution, where N is its number",
+            )
+        )
+    parts = [cells.get(f"{name}-{part}") for part in ("code", "solution")]
+    if None in parts:
+        raise LessonError(Problem(file, name, f"needs the cells {name}-code and {name}-solution"))
+    number = f"{row.number:02d}.{match[1]}"
+    task = {language: _task(course, row, cells[name], match[1], language) for language in LANGUAGES}
+    stub, call = _before_check(course, row, parts[0])
+    solution, same = _before_check(course, row, parts[1])
+    if ast.dump(call) != ast.dump(same):
+        raise LessonError(Problem(file, f"{name}-solution", "calls another checker than its stub"))
+    return Exercise(number, row, task, stub, solution, ast.unparse(call.func), call.args[0].id)
 
 
 def _task(course: Course, row: Row, cell: Cell, place: str, language: str) -> str:
@@ -124,7 +132,17 @@ def _task(course: Course, row: Row, cell: Cell, place: str, language: str) -> st
 def _before_check(course: Course, row: Row, cell: Cell) -> tuple[str, ast.Call]:
     """The code before the line `lessonNN.check_...(answer)`, and that call."""
     text = cell.text["en"]
-    for node in ast.parse(text).body:
+    try:
+        body = ast.parse(text).body
+    except SyntaxError as error:
+        raise LessonError(
+            Problem(
+                course.relative(course.source(row)),
+                cell.id,
+                f"is not plain Python (line {error.lineno}); mend it, and leave % commands out",
+            )
+        ) from None
+    for node in body:
         call = node.value if isinstance(node, ast.Expr) else None
         if (
             isinstance(call, ast.Call)

@@ -61,7 +61,7 @@ def test_twins_have_the_same_code_and_outputs_and_each_its_prose(course: Path) -
     assert chinese["drawing-alt"].source.startswith(
         "<details><summary>用文字描述这张图</summary>\n\n一条"
     )
-    assert english["solution-one"].metadata["jupyter"] == {"source_hidden": True}
+    assert english["exercise1-solution"].metadata["jupyter"] == {"source_hidden": True}
     assert en.metadata["kernelspec"] == {
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
@@ -166,6 +166,22 @@ def test_new_prose_keeps_the_outputs(
     assert run(course, capsys, "check")[0] == 0
 
 
+def test_a_code_cell_may_be_renamed(
+    course: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its outputs stay, nothing is executed."""
+    monkeypatch.setattr(build, "execute", no_execution)
+    before = outputs_digest(nbformat.read(course / TWINS[0], as_version=4).cells)
+    edit(course, SOURCE, 'id="place"', 'id="where"')
+    status, out, err = run(course, capsys, "build")
+    assert (status, err) == (0, []) and "prose rebuilt, outputs kept" in out[0]
+    for twin in TWINS:
+        cells = {cell.id: cell for cell in nbformat.read(course / twin, as_version=4).cells}
+        assert cells["where"].outputs[0].text == "True en module://\n" and "place" not in cells
+        assert outputs_digest(list(cells.values())) == before
+    assert run(course, capsys, "check")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -195,7 +211,7 @@ def test_a_failing_cell_is_named_and_nothing_is_written(
         status == 1
         and err[0] == f"{SOURCE}: cell library: NameError: name 'nothing' is not defined"
     )
-    assert err[1] == f"{SOURCE}: cell solution-three: AssertionError: four is not five"
+    assert err[1] == f"{SOURCE}: cell exercise3-solution: AssertionError: four is not five"
     # an error that may follow from the first is not listed
     assert sum(f"{SOURCE}: cell" in line for line in err) == 2
     assert "---> " in "\n".join(err) and "\x1b" not in "\n".join(err)
@@ -212,7 +228,7 @@ def test_a_solution_that_its_checker_refuses_stops_the_build(
     status, _, err = run(course, capsys, "build")
     assert (status, err) == (
         1,
-        [f"{SOURCE}: cell solution-three: the checker says to this solution: {verdict}"],
+        [f"{SOURCE}: cell exercise3-solution: the checker says to this solution: {verdict}"],
     )
     assert contents(course, *TWINS) == before
 

@@ -31,6 +31,7 @@ from course.lessons import LessonError, lesson_table, load_course, readme_texts 
 from course.prose import load_glossary, take_apart, term_pattern  # noqa: E402
 
 EN, ZH = TWINS
+CHECK = "\n\nlesson02.check_half(answer)"
 
 
 @pytest.fixture
@@ -71,7 +72,8 @@ def test_jupyterlab_changes_nothing_but_the_edit(course: Path) -> None:
     save_in_jupyterlab(course, {})
     assert source(course) == before
     save_in_jupyterlab(
-        course, {"drawing-alt-zh": "一条上升的线。", "solution-three": "answer = half(8.0)"}
+        course,
+        {"drawing-alt-zh": "一条上升的线。", "exercise3-solution": f"answer = half(8.0){CHECK}"},
     )
     assert changed_lines(before, source(course)) == (
         ["# 一条从左到右上升的线。", "answer = half(8)"],
@@ -159,15 +161,13 @@ def test_chinese_prose_comes_back(
 
 
 def test_both_notebooks_can_come_back(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    edit_cell(course, ZH, "exercise-one", source="**练习 1。** 四的一半是多少？")
-    edit_cell(course, EN, "exercise-one", source="**Exercise 1.** What is half of four?")
+    edit_cell(course, ZH, "exercise1", source="**2.1 计算。** 四的一半是多少？")
+    edit_cell(course, EN, "exercise1", source="**2.1 Compute.** What is half of four?")
     assert merge(course, capsys, "zh")[0] == merge(course, capsys, "en")[0] == 0
-    assert "# **练习 1。** 四的一半是多少？" in source(
+    assert "# **2.1 计算。** 四的一半是多少？" in source(
         course
-    ) and "# **Exercise 1.** What is half of four?" in source(course)
-    assert "exercise-one-zh: is older than its English" in "\n".join(
-        run(course, capsys, "check")[2]
-    )
+    ) and "# **2.1 Compute.** What is half of four?" in source(course)
+    assert "exercise1-zh: is older than its English" in "\n".join(run(course, capsys, "check")[2])
 
 
 def test_code_comes_back_with_its_show_lines(
@@ -183,10 +183,10 @@ def test_code_comes_back_with_its_show_lines(
         "library",
         source=cell.source.replace("print(half(mean))", "%time\nprint(half(mean), 1)"),
     )
-    edit_cell(course, EN, "solution-one", source="%%time\nanswer = half(4)")
+    edit_cell(course, EN, "exercise1-solution", source=f"%%time\nanswer = half(4){CHECK}")
     assert merge(course, capsys, "en")[:2] == (
         0,
-        ["02_second: library: text", "02_second: solution-one: text"],
+        ["02_second: library: text", "02_second: exercise1-solution: text"],
     )
     assert changed_lines(before, source(course)) == (
         ["print(half(mean))"],
@@ -200,9 +200,9 @@ def test_edited_library_code_is_refused(course: Path, capsys: pytest.CaptureFixt
         cell for cell in nbformat.read(course / EN, as_version=4).cells if cell.id == "library"
     )
     edit_cell(course, EN, "library", source=cell.source.replace("return x * SCALE", "return x / 2"))
-    edit_cell(course, EN, "solution-one", source="answer = half(4.0)")
+    edit_cell(course, EN, "exercise1-solution", source=f"answer = half(4.0){CHECK}")
     status, out, err = merge(course, capsys, "en")
-    assert status == 1 and out == ["02_second: solution-one: text"]
+    assert status == 1 and out == ["02_second: exercise1-solution: text"]
     assert err == [
         f"{EN}: cell library: shows library code that was edited; edit it in tutorial_lib, the"
         " notebook shows it"
@@ -257,7 +257,7 @@ def test_new_deleted_and_moved_cells_are_reported(
 def test_merge_back_refuses_when_the_source_moved_on(
     course: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str
 ) -> None:
-    edit_cell(course, ZH, "exercise-one", source="**练习 1。** 四的一半是多少？")
+    edit_cell(course, ZH, "exercise1", source="**2.1 计算。** 四的一半是多少？")
     edit(course, file, old, new)
     before = contents(course, SOURCE, ZH)
     status, out, err = merge(course, capsys, "zh")
@@ -331,7 +331,8 @@ def test_readme_table(course: Path) -> None:
 
 def test_lessons_of_the_course() -> None:
     rows = load_course(ROOT).rows
-    assert [row.number for row in rows] == list(range(25)) and len({row.slug for row in rows}) == 25
+    assert [row.number for row in rows] == list(range(len(rows)))
+    assert len({row.slug for row in rows}) == len(rows)
     for row in rows:
         assert re.fullmatch("[a-z0-9_]+", row.slug) and 10 <= row.minutes <= 90
         assert (

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_lib.data import datasets
+from tutorial_lib.data import datasets, sources
 from tutorial_lib.data.__main__ import main
 from tutorial_lib.data.datasets import SOURCES, load_dataset
 from tutorial_lib.data.events import Dataset
@@ -158,6 +158,16 @@ def test_each_format_is_read_in_order_of_time_with_ties_as_in_the_file(
         ]
     else:
         assert dataset.events["timestamp"].tolist() == [100, 300, 300, 50, 50, 60]
+
+
+def test_every_reader_is_tried() -> None:
+    """What a source reads with is read in `FORMATS`; `read_order` has tests of its own below."""
+    readers = {
+        name: {str(layout.read) for layout in source.layouts} for name, source in SOURCES.items()
+    }
+    tried = {str(sources.read_order)}.union(*(readers[name] for name in FORMATS))
+    untried = [name for name, used in readers.items() if not used <= tried]
+    assert not untried, f"{untried[0]} has a reader of its own: write lines of it into FORMATS"
 
 
 def test_parts_of_a_second_decide_the_order_before_they_are_cut_off(tmp_path: Path) -> None:

@@ -426,9 +426,12 @@ class TestSuite:
             assert f", {metric.upper()} {models[metric].max():.4f}" in report
             chosen = pd.read_csv(tmp_path / "tune" / "chosen.csv")
             assert "valid_ndcg@10" in chosen and chosen["learning_rate"].tolist() == [0.01, 0.01]
-        for wrong in ("map@10", "ndcg", "hr@0", "mrr@x"):
-            with pytest.raises(TutorialError, match=f"unknown metric '{wrong}'; known are NAME@K"):
+        assert self.suite(data, tmp_path, metric="Recall@5").metric == "recall@5"
+        for wrong in ("map10", "ndcg", "hr@0", "mrr@x"):
+            with pytest.raises(TutorialError, match=f"unknown metric '{wrong}': give NAME@K"):
                 self.suite(data, tmp_path, metric=wrong)
+        with pytest.raises(TutorialError, match="Coverage@10 needs the lists of items"):
+            self.suite(data, tmp_path, metric="coverage@10")
 
     def test_filter_seen_reaches_validation_and_test(self, data, tmp_path, monkeypatch):
         """By default as the data say; as an option it changes names, ranks and validation."""

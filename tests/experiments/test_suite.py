@@ -173,7 +173,9 @@ class TestWhole:
                 assert archive.read(name) == (whole / name).read_bytes()
         report = (folder / "suite" / "tiny.md").read_text()
         assert ".png" not in report and "<details>" not in report
-        assert all(f"## {number}. {stage}" in report for number, stage in enumerate(list(STAGES)[:-1], 1))
+        assert all(
+            f"## {number}. {stage}" in report for number, stage in enumerate(list(STAGES)[:-1], 1)
+        )
         values, suite = suite_values("tiny", folder), suite_of(data, whole)
         assert np.array_equal(values["tisasrec"], suite.values(suite.entry("tisasrec")))
         assert values["popularity"].shape == (1, 70)

@@ -15,14 +15,16 @@ from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
-from tutorial_lib.experiments.metrics import METRICS, metric_of
 from tutorial_lib.experiments.runs import Run, load_model, say
 from tutorial_lib.experiments.stages import work
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
 from tutorial_lib.experiments.training import finished
 from tutorial_lib.knobs import check, knob, knobs, shared
+from tutorial_lib.metrics import METRICS, parse_metric
 from tutorial_lib.models import SequenceModel, model_options
 from tutorial_lib.train import TrainConfig
+
+OF_RANKS = [name for name, metric in METRICS.items() if not metric.of_lists]
 
 
 @dataclass
@@ -49,8 +51,8 @@ class Suite:
     filter_seen: bool | None = shared(TrainConfig, "filter_seen")
     metric: str = knob(
         "ndcg@10",
-        f"shown in tables, pictures and report: NAME@K of {', '.join(METRICS)}, or mrr; the tuning"
-        " chooses by validation NDCG@10 all the same",
+        f"shown in tables, pictures and report: NAME@K of {', '.join(OF_RANKS)}, or mrr; the"
+        " tuning chooses by validation NDCG@10 all the same",
     )
     entries: tuple[Entry, ...] = ENTRIES
     device: str = knob("auto", "auto, cpu, cuda or mps", setting=False)
@@ -66,7 +68,13 @@ class Suite:
 
     def __post_init__(self):
         check(self)
-        metric_of(self.metric)
+        name = parse_metric(self.metric)[0]
+        if name.partition("@")[0] not in OF_RANKS:
+            raise TutorialError(
+                f"{name} needs the lists of items, and a suite keeps ranks: choose one of"
+                f" {', '.join(OF_RANKS)}"
+            )
+        self.metric = name.lower()
         self.out, self.rates = Path(self.out), tuple(sorted(set(self.rates)))
         if not self.rates:
             raise TutorialError(
@@ -162,7 +170,7 @@ class Suite:
         files = [work.ranks_file(folder, corruption, seed) for seed, folder in enumerate(folders)]
         return np.stack(
             [
-                per_user(ranks, metric_of(self.metric)(ranks))
+                per_user(ranks, parse_metric(self.metric)[1](ranks))
                 for ranks in (Ranks.read_csv(self.note(file)) for file in files)
             ]
         )

@@ -5,7 +5,8 @@ python -m tutorial_lib.experiments.rename MODEL OLD NEW
 changes the columns `options` and `configuration` of every table of data/results and the settings of
 the suites, and writes down the new digests of the tables that it changed. The name of a run ends in
 a digest of its settings: it follows, in the tables and in the ranks, so that the documented
-commands lead to the committed runs.
+commands lead to the committed runs. Lessons, pages and
+code are yours to edit: the lines that have the old word as an option are printed.
 """
 
 import argparse
@@ -72,6 +73,18 @@ def new_names(text: str, model: str, old: str, new: str) -> dict[str, str]:
         if renamed != configuration and digest == _digest(configuration.encode())[:6]:
             found[run] = f"{start}_{_digest(renamed.encode())[:6]}"
     return found
+
+
+def left_over(old: str, root: Path = RESULTS.parents[1]) -> list[str]:
+    """Where code, lessons or pages still say `old=`, "old": or --option old: "file: lines"."""
+    option = re.compile(rf"""\b{re.escape(old)}=|["']{re.escape(old)}["']:""")
+    found = []
+    for folder in ("", "*/", "notebooks/source/", "tutorial_lib/**/", "tests/**/"):
+        for path in {*root.glob(f"{folder}*.py"), *root.glob(f"{folder}*.md")}:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            if numbers := [str(n) for n, line in enumerate(lines, 1) if option.search(line)]:
+                found.append(f"{path.relative_to(root).as_posix()}: {', '.join(numbers)}")
+    return sorted(set(found))
 
 
 def rename_settings(configuration: str, old: str, new: str) -> str:
@@ -164,6 +177,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print("\n".join(changed) or f"no table holds the option {args.old} of {args.model}")
+    if lines := left_over(args.old):
+        print(f"lines that say {args.old} as an option, of whatever model:", *lines, sep="\n")
     return 0
 
 

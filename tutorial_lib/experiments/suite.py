@@ -20,12 +20,12 @@ from tqdm import tqdm
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.digests import digest, remove_damaged
-from tutorial_lib.experiments.metrics import title
 from tutorial_lib.experiments.runs import code_version, machine, read_run, say
 from tutorial_lib.experiments.stages import report
 from tutorial_lib.experiments.stages.fresh import sources, why
 from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.files import replacing, sweep, write_text
+from tutorial_lib.metrics import parse_metric
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import pick_device
 
@@ -65,7 +65,7 @@ def run_stage(suite: Suite, name: str) -> None:
         tables[name] = pd.read_csv(folder / f"{name}.csv")  # pictures show what the file holds
     with plt.rc_context():
         use_style()
-        figures = stage.draw(tables, title(suite.metric))
+        figures = stage.draw(tables, parse_metric(suite.metric)[0])
         for name, figure in figures.items():
             with replacing(folder / f"{name}.png") as partial_file:
                 figure.savefig(partial_file, format="png")

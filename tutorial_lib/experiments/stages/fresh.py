@@ -24,7 +24,6 @@ def sources(stage: str) -> list[Path]:
         library / "metrics.py",
         library / "ranking.py",
         library / "statistics.py",
-        library / "experiments" / "metrics.py",
         library / "data" / "corrupt.py",
         library / "data" / "gaps.py",
     ]

@@ -1,4 +1,6 @@
-"""Which models the suite compares, and the twin without a clock of each that reads one."""
+"""Which models the suite compares: every model of the registry, by itself where nothing else is
+said, and a twin without clock for each that reads one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -87,6 +89,9 @@ ENTRIES = with_twins(
     Entry("deepm3-attractor", "deepm3", {"flow": "attractor"}),
     Entry("deepm3-attractor+query", "deepm3", {"flow": "attractor"} | QUERY),
     Entry("deepm3-gap+query", "deepm3", {"flow": "gap_feature"} | QUERY),
+)
+ENTRIES += tuple(
+    Entry(name, name) for name in MODELS if name not in {entry.model for entry in ENTRIES}
 )
 
 

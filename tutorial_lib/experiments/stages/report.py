@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
 from tutorial_lib.evaluate import ndcg
 from tutorial_lib.experiments.comparison import Suite
-from tutorial_lib.experiments.metrics import title
 from tutorial_lib.experiments.stages import (
     efficiency,
     irregularity,
@@ -27,6 +26,7 @@ from tutorial_lib.experiments.stages import (
 from tutorial_lib.experiments.stages.fresh import why
 from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.files import replacing, write_text
+from tutorial_lib.metrics import parse_metric
 
 # in this order, which is that of the suite
 READS = tuple(
@@ -90,7 +90,7 @@ def overview(suite: Suite) -> list[str]:
             f" {suite.batch_size}, width {suite.dim}, window {suite.max_len}, dropout"
             f" {suite.dropout:g}, full softmax, full ranking over the catalogue."
         ),
-        f"Tables and pictures show {title(suite.metric)}.",
+        f"Tables and pictures show {parse_metric(suite.metric)[0]}.",
         *ceilings(suite),
     ]
     if left_out := [entry.label for entry in suite.entries if entry not in suite.lineup]:
@@ -139,7 +139,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             if name.endswith(".csv")
         }
         metric = provenance["settings"].get("metric", "ndcg@10")
-        verdicts = one.verdict(tables, title(metric))
+        verdicts = one.verdict(tables, parse_metric(metric)[0])
         rows += [{"stage": stage, "verdict": line} for line in verdicts]
         page += [f"- {line}" for line in verdicts]
         page += [
