@@ -104,7 +104,7 @@ class BERT4Rec(SequenceModel):
         return F.gelu(self.out(x))
 
     def hide(self, real: Tensor, generator: torch.Generator) -> Tensor:
-        """Each event by rho; else, or in some windows, the last alone. real, hidden: bool [B, L]."""
+        """Each event by rho; in some windows the last alone. real bool [B, L] -> bool [B, L]."""
         draws = torch.rand(len(real), real.shape[1] + 1, generator=generator).to(real.device)
         hidden = (draws[:, 1:] < self.mask_share) & real
         last = real & ~F.pad(real[:, 1:], (0, 1))
