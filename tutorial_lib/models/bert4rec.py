@@ -10,8 +10,8 @@
     rho        share of events that are hidden in training                      rho
 
 [mask] is no row of the item table, so nothing can recommend it. Source: Sun et al., CIKM 2019. In
-many comparisons it was trained too briefly (Petrov and Macdonald, RecSys 2022), and with the same
-loss SASRec keeps up with it (Klenitskiy and Vasilev, RecSys 2023). Beside lesson 07's SASRec.
+many comparisons it was trained too briefly (Petrov and Macdonald, RecSys 2022); with the same loss
+SASRec of lesson 07 keeps up with it (Klenitskiy and Vasilev, RecSys 2023).
 """
 
 import torch
@@ -55,8 +55,7 @@ class BERT4Rec(SequenceModel):
     real position is read there. Only that one answers "what comes next?": those before it have seen
     their answer.
 
-    `mask_share`: rho. `last_share`: of the windows, those that hide their last event alone, as when
-    it is asked. `hidden`: None is 4 dim.
+    `mask_share`: rho. `last_share` of the windows hide their last event alone, as when it is asked.
     """
 
     limited, causal = True, False
@@ -85,6 +84,9 @@ class BERT4Rec(SequenceModel):
         self.blocks = nn.ModuleList(Block(*sizes) for _ in range(blocks))
         self.out, self.item_bias = nn.Linear(dim, dim), nn.Parameter(torch.zeros(num_items + 1))
         self.apply(initialise)
+        for part in self.modules():  # with 0.02, as published for wider ones, they learn far slower
+            if isinstance(part, nn.Linear):
+                nn.init.xavier_uniform_(part.weight)
 
     def forward(
         self, items: Tensor, times: Tensor | None = None, query_times: Tensor | None = None
@@ -94,9 +96,7 @@ class BERT4Rec(SequenceModel):
         return self.encode(longer, masked)[:, 1:]
 
     def encode(self, items: Tensor, masked: Tensor) -> Tensor:
-        """What the model says of each place, those in `masked` hidden. Eq. 7 before the scores.
-        items int64, masked bool [B, L + 1] -> [B, L + 1, d].
-        """
+        """Eq. 7 before the scores. items int64, masked bool [B, L + 1] -> [B, L + 1, d]."""
         x = torch.where(masked[..., None], self.mask, self.item_embedding(items))
         x = self.dropout(x + self.position_embedding.weight[: items.shape[1]])  # [B, L + 1, d]
         for block in self.blocks:
@@ -104,9 +104,7 @@ class BERT4Rec(SequenceModel):
         return F.gelu(self.out(x))
 
     def hide(self, real: Tensor, generator: torch.Generator) -> Tensor:
-        """Which events are hidden: each with probability rho; in some windows, and where none would
-        be, the last alone. real bool [B, L] -> bool [B, L].
-        """
+        """Each event by rho; in some windows the last alone. real bool [B, L] -> bool [B, L]."""
         draws = torch.rand(len(real), real.shape[1] + 1, generator=generator).to(real.device)
         hidden = (draws[:, 1:] < self.mask_share) & real
         last = real & ~F.pad(real[:, 1:], (0, 1))
