@@ -665,7 +665,7 @@ expect_true("the windows of all batches equal the loop's, user by user", found =
 # %% id="feature-library" tags=["library"]
 from torch import Tensor
 
-from tutorial_lib.data.sequences import GapStatistics
+from tutorial_lib.data.sequences import GapStatistics, widest
 
 # show: tutorial_lib.data.sequences.gap_feature
 

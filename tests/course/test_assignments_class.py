@@ -211,7 +211,7 @@ SHAPES = {
     "bare": no_metadata,
     "naked": no_metadata_no_ids,
 }
-NOTED = {"split", "bare", "naked", "copied"}  # who is told what was done
+NOTED = {"split", "bare", "naked", "copied", "tampered"}  # who is told what was done
 
 
 def hand_in_files(desk: Desk, right: dict, scratch: Path) -> dict[str, str]:
