@@ -115,6 +115,18 @@ import sqlite3
 print("MARK", attempt(lambda: sqlite3.connect(FOLDER + "/gradebook.db").execute("update grade set auto_score = 100")))
 print("MARK", [open(f).read().count("RIGHT") for f in glob.glob("/stage/exercises/*.py")])
 print("<script>alert('MARK')</script>")"""
+# Answers that claim to equal everything, are too large to hand over, or attack the room itself.
+SLY = {
+    "equals": 'class Yes(str):\n    __eq__ = lambda self, other: True\n    __hash__ = str.__hash__\nunchanged = {Yes("B")}',
+    "tensors": (
+        "import torch\nclass Sly(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, *given, **more):\n"
+        "        return True\ndef effective_number(weights):\n    return torch.ones(3).as_subclass(Sly)"
+    ),
+    "huge": "import torch\neffective_number = lambda weights: torch.zeros(2 * 10**8)",
+    "deep": "unchanged = []\nfor _ in range(10**5):\n    unchanged = [unchanged]",
+    "stops": "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nos.kill(1, signal.SIGKILL)\nunchanged = 'B'",
+    "floods": "for _ in range(3 * 10**5):\n    print('x' * 1000)\nunchanged = 'B'",
+}
 FORGE = """import gc
 class Peer2: pass
 for one in gc.get_objects():
@@ -307,6 +319,8 @@ def graded(request, tmp_path_factory):
     for word, value in words.items():
         look = look.replace(word, str(value))
     desk.hand_in("looks", {1: right[1], 2: look}, add_script)
+    for name, code in SLY.items():
+        desk.hand_in(name, {4: code})
     for name, (code, _) in STOPPED.items():
         desk.hand_in(name, right | {2: f"{right[2]}\n{code}"})
     for name, change in SHAPES.items():
@@ -362,7 +376,7 @@ def test_everybody_gets_the_expected_points(graded):
         "right": everything, "partly": one + three, "wrong": 0, "empty": 0, "tampered": one,
         "patches": 0, "forges": 0, "escapes": 0, "looks": one,
         "helper": everything, "zz_shadow": everything,
-    } | dict.fromkeys(STOPPED, 0) | dict.fromkeys(SHAPES, everything)  # fmt: skip
+    } | dict.fromkeys(SLY, 0) | dict.fromkeys(STOPPED, 0) | dict.fromkeys(SHAPES, everything)  # fmt: skip
     for student, words in files.items():
         if student != "stray":
             fine = words in ("", "should have been called")
@@ -374,7 +388,8 @@ def test_everybody_gets_the_expected_points(graded):
 def test_who_was_stopped_or_misunderstood_gets_a_note(graded):
     desk, language, _, notes, _, files = graded
     noted = {student for student, words in files.items() if words}
-    assert {student for _, student in notes} == {*STOPPED, *NOTED, *noted, "forges"}
+    told = {student for _, student in notes}
+    assert told - {*SLY} == {*STOPPED, *NOTED, *noted, "forges"}
     for student, (_, words) in STOPPED.items():
         assert words[language] in notes[LESSON, student]
         page = feedback(desk, student)
