@@ -138,7 +138,7 @@ import torch.nn.functional as F
 
 from tutorial_lib import kernels
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.models.attention import attention, attention_weights
+from tutorial_lib.models.attention import attention, attention_weights, check_heads
 from tutorial_lib.models.base import Dropout
 
 # show: tutorial_lib.models.attention.causal_mask
