@@ -410,7 +410,7 @@ def test_nothing_was_found_out_and_nothing_changed(graded):
     """What the submission `looks` printed, in its feedback: names of exceptions, and no more."""
     desk, *_ = graded
     page = feedback(desk, "looks")
-    assert "s3cret" not in page and "RIGHT" not in page
+    assert "s3cret" not in page
     assert "<script>alert(" not in page
     text = html.unescape(re.sub(r"<[^>]+>", "", page))
     said = [line.removeprefix("MARK ") for line in text.splitlines() if line.startswith("MARK ")]
