@@ -233,7 +233,7 @@ def train(
             )
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
-                value = validate(model, split, average, config.filter_seen)
+                value = validate(model, split, average, config.hides_seen(split.dataset))
                 stale += 1
                 if value > history.best_ndcg:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0

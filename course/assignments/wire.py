@@ -388,11 +388,11 @@ def _put(target: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.shape == target.shape:
             target[...] = value
     elif isinstance(target, pd.DataFrame):
-        if isinstance(value, pd.DataFrame) and len(value) <= len(target):
-            target.drop(index=target.index[len(value) :], inplace=True)
-            target.drop(columns=[c for c in target if c not in value], inplace=True)
-            target.index = value.index
-            for name in value:
+        if isinstance(value, pd.DataFrame):
+            kept = set(value) if len(value) == len(target) else set()  # other rows: nothing stays
+            for name in [name for name in target if name not in kept]:
+                del target[name]
+            for name in (name for name in value if len(value) == len(target)):
                 target[name] = value[name].to_numpy()
     elif isinstance(target, list) and isinstance(value, list):
         target[:] = value

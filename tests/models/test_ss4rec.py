@@ -50,7 +50,7 @@ def test_a_clock_that_stands_still_is_the_blind_twin():
 
 def test_what_each_option_sees():
     items, times, queries = histories()
-    past, query = sharpened(ss4rec(query_time=False)), sharpened(ss4rec())
+    past, query = sharpened(ss4rec()), sharpened(ss4rec(query_time=True))
     assert torch.equal(past(items, times, queries), past(items, times))
     assert torch.equal(query(items, times), query(items, times, times))
     assert not torch.equal(query(items, times, queries), query(items, times))
