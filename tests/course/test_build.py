@@ -1,10 +1,14 @@
 """The notebook build: what it makes, that it is stable, and that nothing is half-written or lost."""
 
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "build_fixtures"))
@@ -23,6 +27,8 @@ from helpers import (
 )  # noqa: E402
 
 from course.format import find_source, outputs_digest  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -276,3 +282,32 @@ def test_discarding_edits_restores_the_build(
 def test_a_save_in_jupyterlab_is_no_edit(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_cell(course, TWINS[0], "puzzle")
     assert run(course, capsys, "check")[0] == 0
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_built_again(
+    course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was cut, the next build gives the notebooks of a build that was left alone."""
+    monkeypatch.setenv("EXPECTED_PYTHON", sys.executable)
+    source = course / SOURCE
+    source.write_text(source.read_text().replace("print(half(mean))", "print(half(mean) + 0)"))
+    command = [sys.executable, "-m", "course.build", "build", "--root"]
+    whole = Path(shutil.copytree(course, course.parent / "whole"))
+    assert subprocess.run([*command, str(whole)], cwd=ROOT).returncode == 0
+    command.append(str(course))
+    killed = 0
+    for moment in np.random.default_rng(4).uniform(0.5, 6.0, 12):
+        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        try:
+            process.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+        for name in TWINS:
+            nbformat.read(course / name, as_version=4)  # whole at any moment
+    assert killed >= 4
+    assert subprocess.run(command, cwd=ROOT).returncode == 0
+    for name in TWINS:
+        assert (course / name).read_bytes() == (whole / name).read_bytes()

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import re
+import signal
 import tarfile
 import threading
 import time
@@ -506,3 +507,26 @@ def test_dangerous_and_damaged_archives_are_refused_and_leave_nothing(
         extract(archive, inside / "out", max_bytes=4_000_000)
     assert names(inside) == before and names(tmp_path) == ["inside"]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a forked process")
+def test_killed_at_random_moments_and_called_again(tmp_path: Path, server: Server) -> None:
+    """The file is not there or whole at any moment, and whole with the right bytes at the end."""
+    server.body = np.random.default_rng(2).bytes(60_000_000)
+    right, target = hashlib.md5(server.body).hexdigest(), tmp_path / "data.bin"
+    moments, killed = np.random.default_rng(3).uniform(0.0, 0.25, 25), 0
+    for moment in moments:
+        child = os.fork()
+        if child == 0:
+            download(server.url, target, right, progress=False)
+            os._exit(0)
+        time.sleep(moment)
+        os.kill(child, signal.SIGKILL)
+        killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        if target.exists():
+            assert target.read_bytes() == server.body
+            target.unlink()
+    assert killed >= 10
+    assert download(server.url, target, right, progress=False).read_bytes() == server.body
+    assert [path.name for path in tmp_path.iterdir()] == ["data.bin"]
