@@ -16,6 +16,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tutorial_lib.process import prepare  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 600  # seconds a cell
 # in code: prose is commented out in a lesson source
@@ -95,4 +98,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    prepare()  # the kernels inherit it: in the lessons torch comes first
     sys.exit(main())
