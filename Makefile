@@ -13,7 +13,9 @@ STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } 
 COURSE := $(STAMP:.venv/.installed-%=.venv/.course-%)
 RUN    := .venv/bin/python
 # Tests must not depend on what the learner has set for the lessons.
-TEST   := env -u TUTORIAL_DATASET -u TUTORIAL_USERS -u MPLBACKEND OMP_NUM_THREADS=1 $(RUN)
+# Freed memory stays with the process, as in the lab (tutorial_lib/process.py).
+MEMORY := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2147483647
+TEST   := env -u TUTORIAL_DATASET -u TUTORIAL_USERS -u MPLBACKEND OMP_NUM_THREADS=1 $(MEMORY) $(RUN)
 PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 

@@ -47,8 +47,10 @@ from course.lessons import (
     readme_texts,
     write_atomically,
 )
+from tutorial_lib.process import MEMORY
 
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+MEMORY_SETTINGS = {name: str(value) for name, value in MEMORY.items()}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 READER_ENVIRONMENT = ("TUTORIAL_DATASET", "TUTORIAL_USERS", "TUTORIAL_DATA_DIR", "MPLBACKEND")
 
@@ -88,7 +90,11 @@ def execute(
     path = os.pathsep.join(filter(None, [str(course.root), environment.get("PYTHONPATH", "")]))
     file = course.relative(course.source(row))
     with tempfile.TemporaryDirectory() as profile:
-        environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "IPYTHONDIR": profile}
+        environment |= MEMORY_SETTINGS | {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": path,
+            "IPYTHONDIR": profile,
+        }
         try:
             client.execute(env=environment)
         except CellTimeoutError:
