@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tutorial_lib.process import MEMORY
+
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = "from tutorial_lib.process import prepare; prepare()"
 COUNT = """
@@ -75,3 +77,9 @@ except Stop:
     print(os.environ["OMP_WAIT_POLICY"], os.environ["MALLOC_TRIM_THRESHOLD_"])
 """
     assert printed(code).split() == ["PASSIVE", str(2**31 - 1)]
+
+
+def test_make_gives_the_tests_the_memory_of_the_lab():
+    """The Makefile cannot ask the library: its numbers are held to the library's here."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"MEMORY := {' '.join(f'{name}={value}' for name, value in MEMORY.items())}\n" in text
