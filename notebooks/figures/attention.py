@@ -35,11 +35,11 @@ WEIGHTS = ((0.7, 0.05, 0.25), (0.1, 0.8, 0.1), (0.31, 0.07, 0.62))
 def draw(d: Drawing) -> None:
     module = "tutorial_lib.models.attention"
     x = d.box(60, 56, 300, "x", d("events"), kind="data")
-    qkv = d.box(
+    d.box(
         60, 142, 460, d("three"), code=f"{module}.CausalSelfAttention.qkv", kind="learned", step=1
     )
     d.arrow(x.bottom(), (210, 142), label="[L, d]")
-    d.group(36, 242, 348, 164, code=f"{module}.attention_weights")
+    d.group(36, 242, 348, 164, code=f"{module}.attention_weights", low=True)
     scores = d.box(60, 264, 300, d("scores"), step=2)
     d.arrow((130, 194), (130, 264), label=d("query") + " [L, d]", at=0.4)
     d.arrow((290, 194), (290, 264), label=d("key") + " [L, d]", at=0.4)

@@ -57,8 +57,8 @@ def draw(d: Drawing) -> None:
     d.bypass(x.bottom(), first, 36)
     d.bypass(first.bottom(), second, 36)
     d.text(30, 150, d("residual"), turn=True)
-    right = d.column(462, 92, 236)
-    d.group(322, 72, 296, 484, code=f"{own}.CausalSelfAttention")
+    right = d.column(462, 100, 236)
+    d.group(322, 68, 296, 480, code=f"{own}.CausalSelfAttention")
     d.arrow(attention.right(), (322, attention.right()[1]), dashed=True, head=False)
     right.box(d("qkv"), code=f"{own}.CausalSelfAttention.qkv", kind="learned", step=2,
               gives="[B, H, L, d_{head}]")  # fmt: skip

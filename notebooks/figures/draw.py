@@ -30,7 +30,7 @@ WIDTH = 640
 NAME, NOTE, TITLE = 14, 13, 17  # sizes of text in pixels
 INK, LINE, CARD = "#1F1F1F", "#555555", "#FFFFFF"
 KINDS = {  # fill and outline of a box, what the legend says of it
-    "data": ("#F1F1F1", "#555555", ("what goes in and out", "输入与输出")),
+    "data": ("#F1F1F1", "#555555", ("input and output", "输入与输出")),
     "learned": ("#E3F0F8", BLUE, ("learned weights", "可学习的参数")),
     "plain": ("#FFFFFF", "#555555", ("no weights", "没有参数")),
     "state": ("#DFF3EC", GREEN, ("kept state", "保存的状态")),
@@ -123,6 +123,7 @@ class Drawing:
     language: str
     words: dict[str, tuple[str, str]]
     boxes: list[Box] = field(default_factory=list)
+    frames: list[Box] = field(default_factory=list)
     dots: list[Box] = field(default_factory=list)  # steps, clocks and signs, by the square around
     lines: list[tuple[Point, ...]] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
@@ -210,10 +211,11 @@ class Drawing:
         return square
 
     def group(
-        self, x: float, y: float, width: float, height: float, label: str = "", code: str = ""
+        self, x: float, y: float, width: float, height: float, label: str = "", code: str = "",
+        low: bool = False, beside: bool = False,
     ) -> None:
-        """A dashed frame around what belongs together, its label or the last word of its `code` at
-        the lower right, inside.
+        """A dashed frame around what belongs together; its label, or the last word of its `code`, at
+        the upper right, with `low` at the lower right, with `beside` right of the frame.
         """
         if code:
             self.codes.append(code)
@@ -223,7 +225,10 @@ class Drawing:
             f'fill="#FAFAFA" stroke="#999999" stroke-width="1.3" stroke-dasharray="5 4"/>'
         )
         if label:
-            self.text(x + width - 10, y + height - 9, label, anchor="end")
+            down = y + height - 9 if low or beside else y + 17
+            right = x + width + (8 if beside else -10)
+            self.text(right, down, label, anchor="start" if beside else "end")
+        self.frames.append(Box(x, y, width, height))
         self.low = max(self.low, y + height)
 
     def arrow(
@@ -313,8 +318,18 @@ class Drawing:
                 )
         self.low = max(self.low, y + len(rows) * cell)
 
-    def column(self, x: float, y: float, width: float, gap: float = 32) -> "Column":
-        return Column(self, x, y, width, gap)
+    def column(
+        self, x: float, y: float, width: float, gap: float = 32, time: bool = False
+    ) -> "Column":
+        return Column(self, x, y, width, gap, time)
+
+    def guide(self, x: float, top: float, bottom: float) -> None:
+        """A moment of time as an upright dotted line below everything."""
+        self.back.append(
+            f'<path d="M{x:g} {top:g}V{bottom:g}" stroke="{VERMILION}" stroke-width="1.3" '
+            f'stroke-dasharray="3 5"/>'
+        )
+        self.low = max(self.low, bottom)
 
     def note(self, text: str) -> None:
         """A line below everything that is drawn so far."""
@@ -323,15 +338,16 @@ class Drawing:
     def legend(self) -> None:
         """What the colours mean, of the kinds that occur; last of all."""
         kinds = [kind for kind in KINDS if kind in self.kinds]
-        y, slot = self.low + 30, (WIDTH - 40) / len(kinds)
-        for place, kind in enumerate(kinds):
-            fill, outline, meaning = KINDS[kind]
-            x = 24 + place * slot
+        x, y = 24.0, self.low + 30
+        for kind in kinds:
+            fill, outline, meanings = KINDS[kind]
+            meaning = meanings[LANGUAGES.index(self.language)]
             self.front.append(
                 f'<rect x="{x:g}" y="{y - 11:g}" width="18" height="14" rx="4" fill="{fill}" '
                 f'stroke="{outline}" stroke-width="1.6"/>'
             )
-            self.text(x + 24, y, meaning[LANGUAGES.index(self.language)], anchor="start", size=12)
+            self.text(x + 24, y, meaning, anchor="start", size=12)
+            x += 40 + 10 * round(text_width(meaning, 12) / 10 + 0.5)
         self.low = y
 
     def svg(self) -> str:
@@ -375,6 +391,7 @@ class Column:
     y: float  # where the next box begins
     width: float
     gap: float
+    time: bool = False
     last: Box | None = None
     gives: str = ""
 
@@ -389,7 +406,9 @@ class Column:
 
     def _after(self, box: Box, gives: str) -> Box:
         if self.last is not None:
-            self.drawing.arrow(self.last.bottom(), box.top(), label=self.gives)
+            start, end = self.last.bottom(), box.top()
+            at = 16 / (end[1] - start[1])
+            self.drawing.arrow(start, end, label=self.gives, at=at, time=self.time)
         self.last, self.gives, self.y = box, gives, box.y + box.h + self.gap
         return box
 

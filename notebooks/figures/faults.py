@@ -28,7 +28,9 @@ def faults(drawing: Drawing) -> Iterator[str]:
     for (a, b, one), (c, d, two) in combinations(segments, 2):
         if one is not two and _cross(a, b, c, d):
             yield f"the arrows from {a} to {b} and from {c} to {d} cross"
-    if sorted(drawing.steps) != list(range(1, len(drawing.steps) + 1)) or not drawing.steps:
+    # several ways in one drawing count for themselves
+    counts = [drawing.steps.count(number) for number in range(1, max(drawing.steps, default=0) + 1)]
+    if not counts or 0 in counts or counts != sorted(counts, reverse=True):
         yield f"the steps are {sorted(drawing.steps)}; number them 1, 2, 3, ..."
     unused = set(drawing.words) - drawing.used
     if unused:
@@ -52,6 +54,9 @@ def _text_faults(drawing: Drawing, text: Text) -> Iterator[str]:
     for box in drawing.boxes:
         if _overlap(area, box):
             yield f"the text {text.text!r} lies on a box"
+    for frame in drawing.frames:
+        if _overlap(area, frame) and not _holds(frame, area):
+            yield f"the text {text.text!r} lies on the outline of a group"
     for line in drawing.lines:
         if any(_crosses(a, b, _shrunk(area, 1)) for a, b in pairwise(line)):
             yield f"the text {text.text!r} lies on an arrow"
@@ -67,6 +72,15 @@ def _overlap(one: Box, two: Box) -> bool:
         and two.x < one.x + one.w
         and one.y < two.y + two.h
         and two.y < one.y + one.h
+    )
+
+
+def _holds(outer: Box, inner: Box) -> bool:
+    return (
+        outer.x <= inner.x
+        and outer.y <= inner.y
+        and inner.x + inner.w <= outer.x + outer.w
+        and inner.y + inner.h <= outer.y + outer.h
     )
 
 

@@ -52,8 +52,7 @@ def draw(d: Drawing) -> None:
     d.arrow(place.left(), plus.right(), label="[L, d]")
     d.arrow((515, plus.y - 34), place.top())
     d.text(515, plus.y - 40, d("positions"))
-    top = down.y
-    down.y += 22
+    down.y += 32
     attention = down.box(
         d("attention"), d("causal"), codes=(f"{block}.norm1", f"{block}.attention"),
         kind="learned", step=3, gives="[B, L, d]",
@@ -66,8 +65,8 @@ def draw(d: Drawing) -> None:
     second = down.sign("+", gives="[B, L, d]", step=6)
     d.bypass((220, attention.y - 26), first, 66)
     d.bypass(first.bottom(), second, 66)
-    d.group(40, top - 4, 360, down.y - top - 10, d("times"), code=block)
-    down.y += 10
+    d.group(40, attention.y - 34, 360, second.y + 58 - attention.y + 34, d("times"), code=block)
+    down.y += 26
     down.box(d("norm"), code=f"{model}.norm", kind="learned", step=7, gives="[B, L, d]")
     score = down.box(d("states"), code=f"{base}.score", step=8, gives="[B, L, V + 1]")
     down.box(d("scores"), d("pad"), kind="data")
