@@ -258,6 +258,7 @@ class Drawing:
             f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{end}/>'
         )
         self.lines.append(points)
+        self.kinds += ["time"] * time
         self.low = max([self.low, *(y for _, y in points)])
         if label:
             (ax, ay), (bx, by) = points[part], points[part + 1]
@@ -317,6 +318,12 @@ class Drawing:
                     f'stroke="#999999"/>'
                 )
         self.low = max(self.low, y + len(rows) * cell)
+
+    def curve(self, points: list[Point], colour: str = GREEN) -> None:
+        """A line through many points, without an arrow head: what a number does over time."""
+        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self.front.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2.2"/>')
+        self.low = max([self.low, *(y for _, y in points)])
 
     def column(
         self, x: float, y: float, width: float, gap: float = 32, time: bool = False

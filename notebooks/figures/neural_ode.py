@@ -26,6 +26,7 @@ TEXT = {
     "duration": ("duration T", "时长 T"),
     "loss": ("loss", "损失"),
     "one": ("back through the solver", "穿过求解器往回走"),
+    "walk": ("λ_{k} = λ_{k+1} + h M^{T} λ_{k+1}", "λ_{k} = λ_{k+1} + h M^{T} λ_{k+1}"),
     "stored": ("all states are stored: memory grows", "保存所有状态：内存随步数增长"),
     "two": ("`adjoint=True`", "`adjoint=True`"),
     "lambda": ("λ(T) = ∂ loss / ∂ z(T)", "λ(T) = ∂ 损失 / ∂ z(T)"),
@@ -33,13 +34,12 @@ TEXT = {
     "three": ("z,  λ' = −(∂f/∂z)^{T} λ,  ∫ λ^{T} ∂f/∂θ", "z，λ' = −(∂f/∂z)^{T} λ，∫ λ^{T} ∂f/∂θ"),
     "gradient": ("gradient for z(0) and θ", "对 z(0) 和 θ 的梯度"),
     "end": ("keeps only the end", "只保存终点"),
-    "z": ("state z", "状态 z"),
 }
 
 
 def draw(d: Drawing) -> None:
     home = "tutorial_lib.models.ode"
-    start = d.box(24, 136, 80, d("start"), kind="data")
+    start = d.box(24, 135, 80, d("start"), kind="data")
     solve = d.box(180, 126, 250, d("solve"), code=f"{home}.integrate_adaptive", kind="state", step=1)
     d.arrow(start.right(), solve.left(), label="[..., d]")
     field = d.box(180, 52, 190, d("field"), kind="learned")
@@ -49,19 +49,25 @@ def draw(d: Drawing) -> None:
     loss = d.box(520, 135, 96, d("loss"), step=2)
     d.arrow(solve.right(), loss.left(), label="z(T)")
     # the first way
-    d.group(16, 206, 290, 240)
+    d.group(16, 206, 290, 200)
     d.text(30, 230, d("one"), anchor="start", bold=True)
     for k, x in enumerate((44, 108, 172, 236)):
         d.box(x, 318, 44, f"z_{{{k}}}", kind="state")
         if k:
             d.arrow((x, 335), (x - 20, 335))
-    d.text(161, 380, d("stored"), size=12)
-    d.step(250, 300, 3)
+    d.step(236, 318, 3)
+    d.text(30, 276, d("walk"), anchor="start")
+    d.text(76, 380, d("stored"), size=12, anchor="start")
     # the second way
-    d.group(322, 206, 302, 240)
+    d.group(322, 206, 302, 220)
     d.text(336, 230, d("two"), anchor="start", bold=True)
     lam = d.box(370, 248, 220, d("lambda"), step=3)
-    back = d.box(340, 318, 270, d("back"), d("three"), code=f"{home}.odeint_adjoint", kind="time",
+    back = d.box(340, 318, 270, d("back"), d("three"), code="torchdiffeq.odeint_adjoint", kind="time",
         step=4)  # fmt: skip
     d.arrow(lam.bottom(), (480, 318), label="[..., d]")
-    d.text(475, 412, d("end"), size=12)
+    d.text(475, 410, d("end"), size=12)
+    d.arrow((540, 169), (540, 190), (258, 190), (258, 318))
+    d.arrow((568, 169), (568, 248))
+    gradient = d.box(220, 478, 220, d("gradient"), kind="data")
+    d.arrow((66, 352), (66, 495), gradient.left())
+    d.arrow((590, 388), (590, 495), gradient.right(), time=True)

@@ -39,7 +39,7 @@ def draw(d: Drawing) -> None:
         return d.box(x - 52, y, 104, name, state, step=step)
 
     def end(y: float, formula: str, step: int):
-        return d.box(528, y, 100, *formula.split("|"), kind="data", step=step)
+        return d.box(528, y, 100, *formula.split("|"), kind="data", step=step, height=52)
 
     y = 116
     d.box(20, y, 120, d("euler"), code=f"{home}.euler_step")
@@ -55,15 +55,16 @@ def draw(d: Drawing) -> None:
     d.box(20, y, 120, d("rk4"), code=f"{home}.rk4_step")
     k1 = slope(START, y, "k_{1}", "f(t, z)", 1)
     k2 = slope(MIDDLE, y, "k_{2}", "z + h/2 k_{1}", 2)
-    k3 = slope(MIDDLE, y + 84, "k_{3}", "z + h/2 k_{2}", 3)
-    k4 = slope(END, y + 84, "k_{4}", "z + h k_{3}", 4)
+    k3 = d.box(304, y + 84, 92, "k_{3}", "z + h/2 k_{2}", step=3)
+    k4 = d.box(420, y + 84, 92, "k_{4}", "z + h k_{3}", step=4)
     d.arrow(k1.right(), k2.left())
-    d.arrow(k2.bottom(0.7), k3.top(0.7))
+    d.arrow((350, k2.bottom()[1]), k3.top())
+    d.arrow((292, k2.bottom()[1]), (292, y + 168))
     d.arrow(k3.right(), k4.left())
     mean = d.box(160, y + 168, 352, "z + h/6 (k_{1} + 2 k_{2} + 2 k_{3} + k_{4})", kind="data",
         step=5)  # fmt: skip
     d.arrow(k1.bottom(0.25), (k1.bottom(0.25)[0], mean.y))
-    d.arrow(k3.bottom(0.3), (k3.bottom(0.3)[0], mean.y))
-    d.arrow(k4.bottom(), (END, mean.y), label="[..., d]")
+    d.arrow(k3.bottom(), (350, mean.y))
+    d.arrow(k4.bottom(), (466, mean.y), label="[..., d]")
     d.arrow((START, 556), (END, 556), time=True)
     d.text(MIDDLE, 574, "h", colour=VERMILION, bold=True)

@@ -46,7 +46,7 @@ def draw(d: Drawing) -> None:
     rates = d.box(350, 224, 260, d("decay"), d("weight"), code=f"{home}.discretise_diagonal",
         kind="time", step=1)  # fmt: skip
     d.arrow((540, 108), (540, 224), label="[B, L]", time=True)
-    d.arrow(eigen.bottom(), (410, 224), label="[P]")
+    d.arrow(eigen.bottom(), (420, 224), label="[P]")
     project = d.box(50, 140, 220, d("project"), code=f"{home}.S5.project", kind="learned", step=2)
     d.arrow(u.bottom(), project.top(), label="[B, L, H]")
     times = d.sign(160, 259, "×", step=3)

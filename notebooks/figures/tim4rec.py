@@ -59,6 +59,6 @@ def draw(d: Drawing) -> None:
     clock.box(d("times"), d("seconds"), kind="time", gives="[B, L]")
     clock.box(d("gaps"), code="tutorial_lib.models.clock.Clock", kind="time", step=2,
         gives="[B, L, F]")  # fmt: skip
-    clock.y = ssd.y
+    clock.y = ssd.y - 9  # a line more than the block
     gate = clock.box(d("gate"), d("between"), "[B, L, heads]", code=f"{home}.TimeGate", kind="time", step=3)
     d.arrow(gate.left(), ssd.right(), time=True)
