@@ -16,7 +16,23 @@ from notebooks.figures.draw import LANGUAGES, Drawing
 from notebooks.figures.faults import faults
 
 HERE = Path(__file__).parent
-NAMES = ("attention", "block", "sasrec", "tisasrec", "mhc", "ssm", "ssd", "tim4rec", "ss4rec", "solvers", "neural_ode", "ode_rnn", "deepm3", "hstu", "suite")
+NAMES = (
+    "attention",
+    "block",
+    "sasrec",
+    "tisasrec",
+    "mhc",
+    "ssm",
+    "ssd",
+    "tim4rec",
+    "ss4rec",
+    "solvers",
+    "neural_ode",
+    "ode_rnn",
+    "deepm3",
+    "hstu",
+    "suite",
+)
 
 
 def drawing(name: str, language: str) -> Drawing:

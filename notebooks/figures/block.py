@@ -60,8 +60,13 @@ def draw(d: Drawing) -> None:
     right = d.column(462, 100, 236)
     d.group(322, 68, 296, 480, code=f"{own}.CausalSelfAttention")
     d.arrow(attention.right(), (322, attention.right()[1]), dashed=True, head=False)
-    right.box(d("qkv"), code=f"{own}.CausalSelfAttention.qkv", kind="learned", step=2,
-              gives="[B, H, L, d_{head}]")  # fmt: skip
+    right.box(
+        d("qkv"),
+        code=f"{own}.CausalSelfAttention.qkv",
+        kind="learned",
+        step=2,
+        gives="[B, H, L, d_{head}]",
+    )
     right.box(d("scores"), step=3, gives="[B, H, L, L]")
     mask = right.box(d("mask"), code=f"{own}.causal_mask", step=4, gives="[B, H, L, L]", width=160)
     right.box(d("softmax"), step=5, gives="[B, H, L, L]")

@@ -35,6 +35,10 @@ TEXT = {
     "later": ("flow from event to query", "从事件流动到查询时刻"),
     "known": ("`query_time=True` only", "只在 `query_time=True` 时"),
     "out": ("dropout, Linear w → d", "dropout，Linear w → d"),
+    "plain": (
+        '`solver="none"`: without steps 4, 5, 6 and 8, a plain GRU.',
+        '`solver="none"`：去掉第 4、5、6、8 步，就是普通的 GRU。',
+    ),
     "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 
@@ -44,8 +48,9 @@ def draw(d: Drawing) -> None:
     flow, model = "tutorial_lib.models.deepm3_flows.Flow", f"{home}.DeepM3"
     down = d.column(150, 56, 240)
     down.box("`items`", d("ids"), kind="data", gives="[B, L]")
-    look = down.box(d("look"), code=f"{base}.item_embedding", kind="learned", step=1,
-        gives="[B, L, d]")  # fmt: skip
+    look = down.box(
+        d("look"), code=f"{base}.item_embedding", kind="learned", step=1, gives="[B, L, d]"
+    )
     down.box(d("gates"), code=f"{model}.cell", kind="learned", step=2, gives="[B, L, 3w]")
     down.y = 446
     jump = down.box(d("jump"), code=f"{home}.gru_update", kind="state", step=7, gives="[B, L, w]")
@@ -53,20 +58,37 @@ def draw(d: Drawing) -> None:
     clock.box("`times`", d("seconds"), kind="time", gives="[B, L]")
     clock.box(d("hours"), code=f"{home}.elapsed_hours", kind="time", step=4, gives="[B, L − 1]")
     context = clock.box(d("context"), code=f"{flow}.context", kind="time", step=5)
-    slow = d.box(375, 312, 203, d("slow"), d("only"), codes=(f"{model}.slow", f"{model}.goal"),
-        kind="learned", step=3)  # fmt: skip
-    d.arrow(look.right(), (300, look.right()[1]), (300, slow.left()[1]), slow.left(),
-        label="[B, L, d]", part=1, at=0.3)  # fmt: skip
+    slow = d.box(
+        375,
+        312,
+        203,
+        d("slow"),
+        d("only"),
+        codes=(f"{model}.slow", f"{model}.goal"),
+        kind="learned",
+        step=3,
+    )
+    d.arrow(
+        look.right(),
+        (300, look.right()[1]),
+        (300, slow.left()[1]),
+        slow.left(),
+        label="[B, L, d]",
+        part=1,
+        at=0.3,
+    )
     move = d.box(375, 446, 230, "`evolve`", d("flow"), codes=(f"{flow}.bind",), kind="time", step=6)
     d.arrow((586, context.bottom()[1]), (586, move.y), time=True)
-    d.arrow(slow.bottom(), (470, move.y), label="[B, L, w]", at=0.33)
+    d.arrow(slow.bottom(), (476.5, move.y), label="[B, L, w]", at=0.33)
     d.arrow(move.left(0.3), jump.right(0.3), label="z^{−} [B, w]", time=True)
     d.arrow(jump.right(0.75), move.left(0.75), label="z [B, w]", side=-1)
     d.group(16, 412, 608, 114, d("loop"), low=True)
     down.y += 30
     later = down.box(d("later"), d("known"), kind="time", step=8, gives="[B, L, w]")
-    query = d.box(375, later.y, 230, "`query_times` − `times`", code=f"{home}.elapsed_hours",
-        kind="time")  # fmt: skip
+    query = d.box(
+        375, later.y, 230, "`query_times` − `times`", code=f"{home}.elapsed_hours", kind="time"
+    )
     d.arrow(query.left(), later.right(), time=True, label="[B, L]")
     down.box(d("out"), code=f"{model}.out", kind="learned", step=9, gives="[B, L, d]")
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=10)
+    d.note(d("plain"))

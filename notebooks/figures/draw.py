@@ -211,8 +211,15 @@ class Drawing:
         return square
 
     def group(
-        self, x: float, y: float, width: float, height: float, label: str = "", code: str = "",
-        low: bool = False, beside: bool = False,
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        label: str = "",
+        code: str = "",
+        low: bool = False,
+        beside: bool = False,
     ) -> None:
         """A dashed frame around what belongs together; its label, or the last word of its `code`, at
         the upper right, with `low` at the lower right, with `beside` right of the frame.

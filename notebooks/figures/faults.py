@@ -17,6 +17,9 @@ def faults(drawing: Drawing) -> Iterator[str]:
     for one, two in combinations(drawing.texts, 2):
         if _overlap(one.area(), two.area()):
             yield f"the texts {one.text!r} and {two.text!r} overlap"
+    for one, two in combinations(drawing.dots, 2):
+        if _overlap(one, two):
+            yield f"two numbers or clocks lie on each other at {one.x}, {one.y}"
     for one, two in combinations(drawing.boxes, 2):
         if _overlap(one, two):
             yield f"the boxes {one} and {two} overlap"

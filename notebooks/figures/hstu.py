@@ -29,7 +29,10 @@ TEXT = {
     "look": ("row · √d + position", "查表 · √d + 位置"),
     "uvqk": ("u, v, q, k = SiLU(norm(x) W)", "u, v, q, k = SiLU(norm(x) W)"),
     "bias": ("r_{ij} = p[i − j] + w[bucket]", "r_{ij} = p[i − j] + w[桶]"),
-    "weights": ("a_{ij} = SiLU(q_{i} · k_{j} + r_{ij}) / i", "a_{ij} = SiLU(q_{i} · k_{j} + r_{ij}) / i"),
+    "weights": (
+        "a_{ij} = SiLU(q_{i} · k_{j} + r_{ij}) / i",
+        "a_{ij} = SiLU(q_{i} · k_{j} + r_{ij}) / i",
+    ),
     "past": ("j ≤ i only; no softmax", "只取 j ≤ i；没有 softmax"),
     "sum": ("Σ_{j} a_{ij} v_{j}", "Σ_{j} a_{ij} v_{j}"),
     "gate": ("u · norm(sum)", "u · norm(和)"),
@@ -45,25 +48,43 @@ def draw(d: Drawing) -> None:
     block = f"{home}.Block"
     down = d.column(220, 56, 260)
     down.box("`items`", d("ids"), kind="data", gives="[B, L]")
-    down.box(d("look"), code=f"{base}.item_embedding", kind="learned", step=2, gives="[B, L, d]",
-        codes=(f"{home}.HSTU.position_embedding",))  # fmt: skip
+    down.box(
+        d("look"),
+        code=f"{base}.item_embedding",
+        kind="learned",
+        step=2,
+        gives="[B, L, d]",
+        codes=(f"{home}.HSTU.position_embedding",),
+    )
     down.y += 32
-    uvqk = down.box(d("uvqk"), code=f"{block}.uvqk", kind="learned", step=3,
-        codes=(f"{home}.norm",), gives="q, k [B, H, L, d_{h}]")  # fmt: skip
-    weights = down.box(d("weights"), d("past"), code=f"{home}.pointwise_attention", step=5,
-        gives="a [B, H, L, L]")  # fmt: skip
+    uvqk = down.box(
+        d("uvqk"),
+        code=f"{block}.uvqk",
+        kind="learned",
+        step=3,
+        codes=(f"{home}.norm",),
+        gives="q, k [B, H, L, d_{h}]",
+    )
+    weights = down.box(
+        d("weights"), d("past"), code=f"{home}.pointwise_attention", step=5, gives="a [B, H, L, L]"
+    )
     total = down.box(d("sum"), step=6, gives="[B, L, hidden]")
     gate = down.box(d("gate"), codes=(f"{home}.norm",), step=7, gives="[B, L, hidden]")
     out = down.box(d("out"), code=f"{block}.out", kind="learned", step=8, gives="[B, L, d]")
     d.bypass((220, uvqk.y - 26), out, 26)
     for letter, start, x, end in (("u", 0.3, 46, gate), ("v", 0.75, 66, total)):
         (left, y), (_, low) = uvqk.left(start), end.left()
-        d.arrow((left, y), (x, y), (x, low), end.left(), label=letter, part=1, at=0.25)
+        d.arrow((left, y), (x, y), (x, low), end.left(), label=letter, part=1, at=0.5)
     d.group(12, uvqk.y - 34, 352, out.y + out.h - uvqk.y + 64, d("blocks"), code=block, beside=True)
     down.y += 30
     down.box(d("sphere"), codes=(f"{home}.TEMPERATURE",), step=9, gives="[B, L, d]")
-    down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", codes=(f"{home}.HSTU.item_vectors",),
-        step=10)  # fmt: skip
+    down.box(
+        d("scores"),
+        "[B, L, V + 1]",
+        code=f"{base}.score",
+        codes=(f"{home}.HSTU.item_vectors",),
+        step=10,
+    )
     clock = d.column(506, 56, 236, time=True)
     clock.box(d("times"), d("seconds"), kind="time", gives="[B, L]")
     clock.box(d("bucket"), code=f"{home}.time_buckets", kind="time", step=1, gives="[B, L, L]")

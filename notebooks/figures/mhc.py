@@ -30,14 +30,22 @@ TEXT = {
     "read": ("H_{pre} X:  read", "H_{pre} X：读出"),
     "F": ("F: `norm1`, then `attention`", "F：先 `norm1`，再 `attention`"),
     "mix": ("H_{res} X:  mix", "H_{res} X：混合"),
-    "write": ("H_{post}^{T} F(H_{pre} X) + H_{res} X:  write", "H_{post}^{T} F(H_{pre} X) + H_{res} X：写入"),
-    "again": ("steps 2 to 6 again, with mappings of its own", "再做一遍第 2 到 6 步，用它自己的映射"),
+    "write": (
+        "H_{post}^{T} F(H_{pre} X) + H_{res} X:  write",
+        "H_{post}^{T} F(H_{pre} X) + H_{res} X：写入",
+    ),
+    "again": (
+        "steps 2 to 6 again, with mappings of its own",
+        "再做一遍第 2 到 6 步，用它自己的映射",
+    ),
     "second": ("F: `norm2`, then `feed_forward`", "F：先 `norm2`，再 `feed_forward`"),
     "blocks": ("× `blocks`", "× `blocks` 个"),
     "mean": ("mean over the streams, once", "对各条流取平均，只做一次"),
-    "no_time": ("Time enters nowhere here; TiSASRec brings it into `attention`.",
-                "这里没有时间；TiSASRec 把时间带进 `attention`。"),
-}  # fmt: skip
+    "no_time": (
+        "Time enters nowhere here; TiSASRec brings it into `attention`.",
+        "这里没有时间；TiSASRec 把时间带进 `attention`。",
+    ),
+}
 
 
 def draw(d: Drawing) -> None:
@@ -49,27 +57,37 @@ def draw(d: Drawing) -> None:
     d.arrow(copy.bottom(), (340, 136))
     d.group(10, 182, 620, 378, d("blocks"), code=f"{home}.HyperBlock", low=True)
     d.group(22, 192, 596, 254, code=f"{home}.HyperConnection", low=True)
-    maps = d.box(235, 222, 190, d("maps"), code=f"{home}.HyperConnection.mappings",
-        kind="learned", step=2)  # fmt: skip
+    maps = d.box(
+        235, 222, 190, d("maps"), code=f"{home}.HyperConnection.mappings", kind="learned", step=2
+    )
     d.arrow((330, streams.bottom()[1]), maps.top())
     read = d.box(35, 231, 125, d("read"), step=3)
     d.arrow((97.5, 170), read.top())
     d.arrow(maps.left(), read.right(), label=d("pre"))
     d.text(197, 266, "[B, L, n]")
-    function = d.box(35, 316, 240, d("F"), codes=(f"{block}.norm1", f"{block}.attention"),
-        kind="learned", step=4)  # fmt: skip
+    function = d.box(
+        35, 316, 240, d("F"), codes=(f"{block}.norm1", f"{block}.attention"), kind="learned", step=4
+    )
     d.arrow(read.bottom(), (97.5, 316), label="[B, L, d]")
     sinkhorn = d.box(470, 231, 92, code=f"{home}.sinkhorn")
     d.arrow(maps.right(), sinkhorn.left())
     mix = d.box(450, 316, 155, d("mix"), step=5)
     d.arrow(sinkhorn.bottom(), (516, 316), label=d("res"), side=-1, at=0.6)
     d.arrow((588, 170), (588, 316))
-    write = d.box(35, 390, 570, d("write"), step=6)
+    d.box(35, 390, 570, d("write"), step=6)
     d.arrow(function.bottom(), (155, 390), label="[B, L, d]", at=0.4)
     d.arrow(maps.bottom(), (330, 390), label=d("post"), at=0.8)
     d.arrow(mix.bottom(), (527.5, 390), label="[B, L, n, d]", at=0.4)
-    second = d.box(120, 480, 400, d("second"), d("again"),
-        codes=(f"{block}.norm2", f"{block}.feed_forward"), kind="learned", step=7)  # fmt: skip
+    second = d.box(
+        120,
+        480,
+        400,
+        d("second"),
+        d("again"),
+        codes=(f"{block}.norm2", f"{block}.feed_forward"),
+        kind="learned",
+        step=7,
+    )
     d.arrow((320, 424), second.top(), label="[B, L, n, d]", at=0.78)
     mean = d.box(200, 592, 240, d("mean"), code=f"{home}.through_streams", step=8)
     d.arrow(second.bottom(), mean.top(), label="[B, L, n, d]", at=0.25)

@@ -40,7 +40,9 @@ TEXT = {
 def draw(d: Drawing) -> None:
     home = "tutorial_lib.models.ode"
     start = d.box(24, 135, 80, d("start"), kind="data")
-    solve = d.box(180, 126, 250, d("solve"), code=f"{home}.integrate_adaptive", kind="state", step=1)
+    solve = d.box(
+        180, 126, 250, d("solve"), code=f"{home}.integrate_adaptive", kind="state", step=1
+    )
     d.arrow(start.right(), solve.left(), label="[..., d]")
     field = d.box(180, 52, 190, d("field"), kind="learned")
     d.arrow(field.bottom(0.3), (237, 126), label=d("asked"))
@@ -49,7 +51,7 @@ def draw(d: Drawing) -> None:
     loss = d.box(520, 135, 96, d("loss"), step=2)
     d.arrow(solve.right(), loss.left(), label="z(T)")
     # the first way
-    d.group(16, 206, 290, 200)
+    d.group(16, 206, 290, 220)
     d.text(30, 230, d("one"), anchor="start", bold=True)
     for k, x in enumerate((44, 108, 172, 236)):
         d.box(x, 318, 44, f"z_{{{k}}}", kind="state")
@@ -62,8 +64,9 @@ def draw(d: Drawing) -> None:
     d.group(322, 206, 302, 220)
     d.text(336, 230, d("two"), anchor="start", bold=True)
     lam = d.box(370, 248, 220, d("lambda"), step=3)
-    back = d.box(340, 318, 270, d("back"), d("three"), code="torchdiffeq.odeint_adjoint", kind="time",
-        step=4)  # fmt: skip
+    d.box(
+        340, 318, 270, d("back"), d("three"), code="torchdiffeq.odeint_adjoint", kind="time", step=4
+    )
     d.arrow(lam.bottom(), (480, 318), label="[..., d]")
     d.text(475, 410, d("end"), size=12)
     d.arrow((540, 169), (540, 190), (258, 190), (258, 318))

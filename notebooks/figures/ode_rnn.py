@@ -6,7 +6,10 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 16
 TEXT = {
-    "title": ("ODE-RNN: flow between events, jump at events", "ODE-RNN：事件之间流动，事件发生时跳跃"),
+    "title": (
+        "ODE-RNN: flow between events, jump at events",
+        "ODE-RNN：事件之间流动，事件发生时跳跃",
+    ),
     "alt": (
         "A row of seven steps from left to right. Steps 1, 3 and 5 are jumps: at each of three"
         " events a GRU changes the state z by the item x. Steps 2, 4 and 6 are flows: the state"
@@ -24,12 +27,14 @@ TEXT = {
     "hour": ("1 h", "1 小时"),
     "year": ("1 year", "1 年"),
     "query": ("until the query", "到查询时刻"),
-    "law": ("z' = f(s, z),  s = ln(1 + hours):  [B, w] on every arrow of the row",
-            "z' = f(s, z)，s = ln(1 + 小时数)：这一行的每个箭头上都是 [B, w]"),
+    "law": (
+        "z' = f(s, z),  s = ln(1 + hours):  [B, w] on every arrow of the row",
+        "z' = f(s, z)，s = ln(1 + 小时数)：这一行的每个箭头上都是 [B, w]",
+    ),
     "number": ("one number of z", "z 中的一个数"),
     "clock": ("time on the clock (not to scale)", "时钟上的时间（未按比例）"),
     "asked": ("query", "查询"),
-}  # fmt: skip
+}
 PLACES = (62, 246, 430)  # pixels of the three events
 QUERY = 600
 
@@ -40,13 +45,29 @@ def draw(d: Drawing) -> None:
     d.text(24, 62, d("law"), anchor="start")
     for i, x in enumerate(PLACES):
         item = d.box(x - 30, 84, 60, f"x_{{{i + 1}}}", kind="data")
-        jump = d.box(x - 38, row, 76, d("jump"), "GRU", kind="state", step=2 * i + 1,
-            codes=(f"{home}.gru_update",))  # fmt: skip
+        jump = d.box(
+            x - 38,
+            row,
+            76,
+            d("jump"),
+            "GRU",
+            kind="state",
+            step=2 * i + 1,
+            codes=(f"{home}.gru_update",),
+        )
         d.arrow(item.bottom(), jump.top(), label="[B, d]")
         if before is not None:
             d.arrow(before.right(), jump.left())
-        flow = d.box(x + 54, row, 70, d("flow"), "f", kind="time", step=2 * i + 2,
-            codes=("tutorial_lib.models.deepm3_flows.NeuralFlow",))  # fmt: skip
+        flow = d.box(
+            x + 54,
+            row,
+            70,
+            d("flow"),
+            "f",
+            kind="time",
+            step=2 * i + 2,
+            codes=("tutorial_lib.models.deepm3_flows.NeuralFlow",),
+        )
         d.arrow(jump.right(), flow.left())
         gap = d.box(x + 21, row + 90, 136, gaps[i], kind="time", codes=(f"{home}.elapsed_hours",))
         d.arrow(gap.top(), flow.bottom(), time=True, label="[B]")

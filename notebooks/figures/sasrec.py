@@ -32,9 +32,11 @@ TEXT = {
     "scores": ("scores", "分数"),
     "pad": ("of all items; PAD: −∞", "所有物品；PAD 为 −∞"),
     "tied": ("the same table", "同一张表"),
-    "no_time": ("Order enters at step 2 and by the mask; time enters nowhere.",
-                "顺序在第 2 步和通过掩码进入；时间没有进入。"),
-}  # fmt: skip
+    "no_time": (
+        "Order enters at step 2 and by the mask; time enters nowhere.",
+        "顺序在第 2 步和通过掩码进入；时间没有进入。",
+    ),
+}
 
 
 def draw(d: Drawing) -> None:
@@ -54,14 +56,22 @@ def draw(d: Drawing) -> None:
     d.text(515, plus.y - 40, d("positions"))
     down.y += 32
     attention = down.box(
-        d("attention"), d("causal"), codes=(f"{block}.norm1", f"{block}.attention"),
-        kind="learned", step=3, gives="[B, L, d]",
-    )  # fmt: skip
+        d("attention"),
+        d("causal"),
+        codes=(f"{block}.norm1", f"{block}.attention"),
+        kind="learned",
+        step=3,
+        gives="[B, L, d]",
+    )
     first = down.sign("+", gives="[B, L, d]", step=4)
     down.box(
-        d("ff"), d("alone"), codes=(f"{block}.norm2", f"{block}.feed_forward"),
-        kind="learned", step=5, gives="[B, L, d]",
-    )  # fmt: skip
+        d("ff"),
+        d("alone"),
+        codes=(f"{block}.norm2", f"{block}.feed_forward"),
+        kind="learned",
+        step=5,
+        gives="[B, L, d]",
+    )
     second = down.sign("+", gives="[B, L, d]", step=6)
     d.bypass((220, attention.y - 26), first, 66)
     d.bypass(first.bottom(), second, 66)

@@ -17,13 +17,15 @@ TEXT = {
         " h。龙格-库塔法，第 1 步：起点的 k1；第 2 步：沿 k1 走到一半处的 k2；第 3 步：再到一半处，但沿 k2 走，得到"
         " k3；第 4 步：沿 k3 走到终点处的 k4；第 5 步：沿平均斜率走，其中 k2、k3 加倍计算。时间以 t 和 h 进入。",
     ),
-    "asks": ("each slope k asks the field once: k = f(time, state)",
-             "每个斜率 k 都问一次场：k = f(时间, 状态)"),
+    "asks": (
+        "each slope k asks the field once: k = f(time, state)",
+        "每个斜率 k 都问一次场：k = f(时间, 状态)",
+    ),
     "euler": ("1 slope, order 1", "1 个斜率，1 阶"),
     "midpoint": ("2 slopes, order 2", "2 个斜率，2 阶"),
     "rk4": ("4 slopes, order 4", "4 个斜率，4 阶"),
     "end": ("state after the step", "走完这一步的状态"),
-}  # fmt: skip
+}
 START, MIDDLE, END = 210, 335, 460  # pixels of t, t + h / 2, t + h
 
 
@@ -61,8 +63,9 @@ def draw(d: Drawing) -> None:
     d.arrow((350, k2.bottom()[1]), k3.top())
     d.arrow((292, k2.bottom()[1]), (292, y + 168))
     d.arrow(k3.right(), k4.left())
-    mean = d.box(160, y + 168, 352, "z + h/6 (k_{1} + 2 k_{2} + 2 k_{3} + k_{4})", kind="data",
-        step=5)  # fmt: skip
+    mean = d.box(
+        160, y + 168, 352, "z + h/6 (k_{1} + 2 k_{2} + 2 k_{3} + k_{4})", kind="data", step=5
+    )
     d.arrow(k1.bottom(0.25), (k1.bottom(0.25)[0], mean.y))
     d.arrow(k3.bottom(), (350, mean.y))
     d.arrow(k4.bottom(), (466, mean.y), label="[..., d]")

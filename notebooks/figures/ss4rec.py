@@ -41,12 +41,26 @@ def draw(d: Drawing) -> None:
     down.box("`items`", d("ids"), kind="data", gives="[B, L]")
     down.box(d("look"), code=f"{base}.item_embedding", kind="learned", step=1, gives="[B, L, d]")
     down.y += 32
-    s5 = down.box(d("s5"), d("fades"), code=f"{block}.time_aware", kind="state", step=3,
-        codes=("tutorial_lib.models.ssm.S5",), gives="[B, L, d]")  # fmt: skip
+    s5 = down.box(
+        d("s5"),
+        d("fades"),
+        code=f"{block}.time_aware",
+        kind="state",
+        step=3,
+        codes=("tutorial_lib.models.ssm.S5",),
+        gives="[B, L, d]",
+    )
     first = down.sign("+", gives="[B, L, d]", step=4)
     norm1 = down.box(d("norm"), code=f"{block}.norm1", kind="learned", step=5, gives="[B, L, d]")
-    down.box(d("s6"), d("chooses"), code=f"{block}.relation_aware", kind="state", step=6,
-        codes=("tutorial_lib.models.mamba.SelectiveSSM",), gives="[B, L, d]")  # fmt: skip
+    down.box(
+        d("s6"),
+        d("chooses"),
+        code=f"{block}.relation_aware",
+        kind="state",
+        step=6,
+        codes=("tutorial_lib.models.mamba.SelectiveSSM",),
+        gives="[B, L, d]",
+    )
     second = down.sign("+", gives="[B, L, d]", step=7)
     norm2 = down.box(d("norm"), code=f"{block}.norm2", kind="learned", step=8, gives="[B, L, d]")
     d.bypass((190, s5.y - 26), first, 36)
@@ -56,6 +70,12 @@ def draw(d: Drawing) -> None:
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=9)
     clock = d.column(490, 56, 240, time=True)
     clock.box(d("times"), d("seconds"), kind="time", gives="[B, L]")
-    steps = clock.box(d("steps"), d("both"), d("ahead"), code="tutorial_lib.models.ssm.event_steps",
-        kind="time", step=2)  # fmt: skip
+    steps = clock.box(
+        d("steps"),
+        d("both"),
+        d("ahead"),
+        code="tutorial_lib.models.ssm.event_steps",
+        kind="time",
+        step=2,
+    )
     d.arrow(steps.bottom(), (490, s5.right()[1]), s5.right(), time=True, label="[B, L]", at=0.4)

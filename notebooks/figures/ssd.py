@@ -18,21 +18,28 @@ TEXT = {
         " 步：加上 D 乘 x。第 6 步：乘以门，即 z 的 SiLU。第 7 步：RMSNorm。第 8"
         " 步：输出映射。顺序通过状态进入；时间没有进入。",
     ),
-    "three": ("x B C,  raw step,  gate z;  D = `expand` · d = H · P", "x B C，原始步长，门 z；D = `expand` · d = H · P"),
+    "three": (
+        "x B C,  raw step,  gate z;  D = `expand` · d = H · P",
+        "x B C，原始步长，门 z；D = `expand` · d = H · P",
+    ),
     "conv": ("last `conv` events, SiLU", "最近 `conv` 个事件，SiLU"),
     "delta": ("Δ = softplus(· + `step_bias`)", "Δ = softplus(· + `step_bias`)"),
     "keeps": ("how much is kept", "留下多少"),
-    "law": ("h_{t} = e^{Δ A} h_{t−1} + Δ x_{t} B_{t},   y_{t} = h_{t} C_{t}",
-            "h_{t} = e^{Δ A} h_{t−1} + Δ x_{t} B_{t}，  y_{t} = h_{t} C_{t}"),
+    "law": (
+        "h_{t} = e^{Δ A} h_{t−1} + Δ x_{t} B_{t},   y_{t} = h_{t} C_{t}",
+        "h_{t} = e^{Δ A} h_{t−1} + Δ x_{t} B_{t}，  y_{t} = h_{t} C_{t}",
+    ),
     "chunks": ("matrix in chunks, recurrence between them", "块内用矩阵，块间用递推"),
     "skip": ("+ `D` · x", "+ `D` · x"),
     "silu": ("SiLU(z)", "SiLU(z)"),
     "norm": ("RMSNorm", "RMSNorm"),
     "four": ("step 4 as a matrix:", "第 4 步写成矩阵："),
     "mask": ("a mask that fades", "会衰减的掩码"),
-    "no_time": ("Time enters nowhere: Δ comes from the items. Lesson 12 multiplies it by a gate.",
-                "时间没有进入：Δ 由物品算出。第 12 课会给它乘上一个门。"),
-}  # fmt: skip
+    "no_time": (
+        "Time enters nowhere: Δ comes from the items. Lesson 12 multiplies it by a gate.",
+        "时间没有进入：Δ 由物品算出。第 12 课会给它乘上一个门。",
+    ),
+}
 FADE = tuple(tuple(0.72 ** (i - j) if j <= i else 0.0 for j in range(6)) for i in range(6))
 
 
@@ -46,8 +53,7 @@ def draw(d: Drawing) -> None:
     d.arrow((145, 170), conv.top(), label="xBC [B, L, D + 2N]")
     delta = d.box(280, 212, 230, d("delta"), d("keeps"), kind="learned", step=3)
     d.arrow((395, 170), delta.top(), label="[B, L, H]")
-    ssd = d.box(40, 312, 470, d("law"), d("chunks"), code=f"{home}.ssd_chunked", kind="state",
-        step=4)  # fmt: skip
+    d.box(40, 312, 470, d("law"), d("chunks"), code=f"{home}.ssd_chunked", kind="state", step=4)
     d.arrow(conv.bottom(), (145, 312), label="x [B, L, H, P]  B, C [B, L, N]")
     d.arrow(delta.bottom(), (395, 312), label="Δ [B, L, H]")
     skip = d.box(200, 416, 150, d("skip"), kind="learned", step=5)

@@ -23,28 +23,40 @@ TEXT = {
     ),
     "u": ("input of each event", "每个事件的输入"),
     "steps": ("Δ: since the event before", "Δ：距上一个事件"),
-    "eigen": ("λ, real part < 0", "λ，实部 < 0"),
+    "eigen": ("λ · exp(`log_step`)", "λ · exp(`log_step`)"),
     "decay": ("decay e^{λΔ}", "衰减 decay：e^{λΔ}"),
     "weight": ("weight (e^{λΔ} − 1) / λ", "权重 weight：(e^{λΔ} − 1) / λ"),
-    "project": ("B u, P complex numbers", "B u，P 个复数"),
-    "scan": ("x_{i} = decay_{i} x_{i−1} + weight_{i} B u_{i}",
-             "x_{i} = decay_{i} x_{i−1} + weight_{i} B u_{i}"),
+    "project": ("B u · exp(`log_step`)", "B u · exp(`log_step`)"),
+    "scan": (
+        "x_{i} = decay_{i} x_{i−1} + weight_{i} B u_{i}",
+        "x_{i} = decay_{i} x_{i−1} + weight_{i} B u_{i}",
+    ),
     "read": ("y = Re(C x) + D u", "y = Re(C x) + D u"),
     "short": ("short gap", "间隔短"),
     "long": ("long gap: little is left", "间隔长：留下的很少"),
     "clock": ("clock", "时钟"),
-    "s4d": ("S4D: all Δ equal, so step 4 may also be a convolution.",
-            "S4D：所有 Δ 相等，所以第 4 步也可以用卷积来算。"),
-}  # fmt: skip
+    "s4d": (
+        "S4D: all Δ equal, so step 4 may also be a convolution.",
+        "S4D：所有 Δ 相等，所以第 4 步也可以用卷积来算。",
+    ),
+}
 
 
 def draw(d: Drawing) -> None:
     home = "tutorial_lib.models.ssm"
     u = d.box(50, 56, 220, "u", d("u"), kind="data")
-    steps = d.box(390, 56, 220, "`steps`", d("steps"), kind="time")
+    d.box(390, 56, 220, "`steps`", d("steps"), kind="time")
     eigen = d.box(330, 140, 180, d("eigen"), code=f"{home}.StableEigenvalues", kind="learned")
-    rates = d.box(350, 224, 260, d("decay"), d("weight"), code=f"{home}.discretise_diagonal",
-        kind="time", step=1)  # fmt: skip
+    d.box(
+        350,
+        224,
+        260,
+        d("decay"),
+        d("weight"),
+        code=f"{home}.discretise_diagonal",
+        kind="time",
+        step=1,
+    )
     d.arrow((540, 108), (540, 224), label="[B, L]", time=True)
     d.arrow(eigen.bottom(), (420, 224), label="[P]")
     project = d.box(50, 140, 220, d("project"), code=f"{home}.S5.project", kind="learned", step=2)

@@ -62,9 +62,14 @@ def draw(d: Drawing) -> None:
     cells = ("sensitivity", "destroyed"), ("robustness", "disturbed"), ("efficiency", "costs")
     cells += ("significance", "pairs"), ("irregularity", "cv"), ("stability", "seeds")
     for place, (stage, words) in enumerate(cells):
-        d.box(28 + 200 * (place % 3), 432 + 96 * (place // 3), 184, *d(words).split("|"),
-            code=f"{stages}.{stage}", step=place + 2,
+        d.box(
+            32 + 200 * (place % 3),
+            432 + 96 * (place // 3),
+            176,
+            *d(words).split("|"),
+            code=f"{stages}.{stage}",
+            step=place + 2,
             kind="time" if stage in ("sensitivity", "robustness", "irregularity") else "plain",
-        )  # fmt: skip
+        )
     report = d.box(210, 682, 220, d("page"), code=f"{stages}.report", kind="data", step=8)
     d.arrow((320, 650), report.top())

@@ -37,14 +37,29 @@ TEXT = {
 
 def draw(d: Drawing) -> None:
     home, layer = "tutorial_lib.models.tim4rec", "tutorial_lib.models.mamba4rec.MambaLayer"
-    model, base = "tutorial_lib.models.mamba4rec.Mamba4Rec", "tutorial_lib.models.base.SequenceModel"
+    model, base = (
+        "tutorial_lib.models.mamba4rec.Mamba4Rec",
+        "tutorial_lib.models.base.SequenceModel",
+    )
     down = d.column(190, 56, 260)
     down.box("`items`", d("ids"), kind="data", gives="[B, L]")
-    down.box(d("embed"), code=f"{model}.embed", codes=(f"{base}.item_embedding", f"{model}.norm"),
-        kind="learned", step=1, gives="[B, L, d]")  # fmt: skip
+    down.box(
+        d("embed"),
+        code=f"{model}.embed",
+        codes=(f"{base}.item_embedding", f"{model}.norm"),
+        kind="learned",
+        step=1,
+        gives="[B, L, d]",
+    )
     down.y += 32
-    ssd = down.box(d("ssd"), d("fade"), code="tutorial_lib.models.mamba.SSDBlock", kind="state",
-        step=4, gives="[B, L, d]")  # fmt: skip
+    ssd = down.box(
+        d("ssd"),
+        d("fade"),
+        code="tutorial_lib.models.mamba.SSDBlock",
+        kind="state",
+        step=4,
+        gives="[B, L, d]",
+    )
     first = down.sign("+", gives="[B, L, d]", step=5)
     norm1 = down.box(d("norm"), code=f"{layer}.norm1", kind="learned", step=6, gives="[B, L, d]")
     down.box(d("ff"), code=f"{layer}.feed_forward", kind="learned", step=7, gives="[B, L, d]")
@@ -57,8 +72,11 @@ def draw(d: Drawing) -> None:
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=10)
     clock = d.column(490, 56, 240, time=True)
     clock.box(d("times"), d("seconds"), kind="time", gives="[B, L]")
-    clock.box(d("gaps"), code="tutorial_lib.models.clock.Clock", kind="time", step=2,
-        gives="[B, L, F]")  # fmt: skip
+    clock.box(
+        d("gaps"), code="tutorial_lib.models.clock.Clock", kind="time", step=2, gives="[B, L, F]"
+    )
     clock.y = ssd.y - 9  # a line more than the block
-    gate = clock.box(d("gate"), d("between"), "[B, L, heads]", code=f"{home}.TimeGate", kind="time", step=3)
+    gate = clock.box(
+        d("gate"), d("between"), "[B, L, heads]", code=f"{home}.TimeGate", kind="time", step=3
+    )
     d.arrow(gate.left(), ssd.right(), time=True)

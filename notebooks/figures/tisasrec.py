@@ -32,7 +32,10 @@ TEXT = {
     "look": ("row · √d; no position added", "查表 · √d；不加位置"),
     "qkv": ("`norm1`, then `qkv`", "先 `norm1`，再 `qkv`"),
     "places": ("K + P^{K},  V + P^{V}: positions", "K + P^{K}，V + P^{V}：位置"),
-    "score": ("Q · (K + P^{K} + R^{K}[b_{ij}]) / √d_{h}", "Q · (K + P^{K} + R^{K}[b_{ij}]) / √d_{h}"),
+    "score": (
+        "Q · (K + P^{K} + R^{K}[b_{ij}]) / √d_{h}",
+        "Q · (K + P^{K} + R^{K}[b_{ij}]) / √d_{h}",
+    ),
     "softmax": ("causal mask, softmax", "因果掩码，softmax"),
     "mix": ("Σ_{j} a_{ij} (V + P^{V} + R^{V}[b_{ij}])", "Σ_{j} a_{ij} (V + P^{V} + R^{V}[b_{ij}])"),
     "join": ("`out`, then + x", "先 `out`，再 + x"),
@@ -40,7 +43,7 @@ TEXT = {
     "blocks": ("× `blocks`", "× `blocks` 个"),
     "norm": ("LayerNorm", "层归一化"),
     "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
-}  # fmt: skip
+}
 
 
 def draw(d: Drawing) -> None:
@@ -55,16 +58,32 @@ def draw(d: Drawing) -> None:
     down.box("`items`", d("ids"), kind="data", gives="[B, L]")
     down.box(d("look"), code=f"{base}.item_embedding", kind="learned", step=3, gives="[B, L, d]")
     down.y += 32
-    first = down.box(d("qkv"), d("places"), codes=(f"{block}.norm1", f"{attention}.qkv",
-        f"{home}.TiSASRec.position_key", f"{home}.TiSASRec.position_value"),
-        kind="learned", step=4, gives="[B, H, L, d_{h}]")  # fmt: skip
+    first = down.box(
+        d("qkv"),
+        d("places"),
+        codes=(
+            f"{block}.norm1",
+            f"{attention}.qkv",
+            f"{home}.TiSASRec.position_key",
+            f"{home}.TiSASRec.position_value",
+        ),
+        kind="learned",
+        step=4,
+        gives="[B, H, L, d_{h}]",
+    )
     score = down.box(d("score"), code=f"{home}.interval_attention", step=5, gives="[B, H, L, L]")
     down.box(d("softmax"), step=6, gives="[B, H, L, L]")
     mix = down.box(d("mix"), step=7, gives="[B, H, L, d_{h}]")
-    join = down.box(d("join"), codes=(f"{attention}.out",), kind="learned", step=8,
-        gives="[B, L, d]")  # fmt: skip
-    down.box(d("ff"), codes=(f"{block}.norm2", f"{block}.feed_forward"), kind="learned", step=9,
-        gives="[B, L, d]")  # fmt: skip
+    join = down.box(
+        d("join"), codes=(f"{attention}.out",), kind="learned", step=8, gives="[B, L, d]"
+    )
+    down.box(
+        d("ff"),
+        codes=(f"{block}.norm2", f"{block}.feed_forward"),
+        kind="learned",
+        step=9,
+        gives="[B, L, d]",
+    )
     plus = down.sign("+", gives="[B, L, d]", step=10)
     d.bypass((185, first.y - 26), Box(join.x, join.y, join.w, join.h), 30)
     d.bypass(join.bottom(), plus, 30)
@@ -72,9 +91,23 @@ def draw(d: Drawing) -> None:
     down.y += 26
     down.box(d("norm"), code=f"{home}.TiSASRec.norm", kind="learned", step=11, gives="[B, L, d]")
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=12)
-    rows = d.box(412, score.y + 40, 200, d("rows"), "`interval_key`", "`interval_value`",
+    rows = d.box(
+        412,
+        score.y + 40,
+        200,
+        d("rows"),
+        "`interval_key`",
+        "`interval_value`",
         codes=(f"{home}.TiSASRec.interval_key", f"{home}.TiSASRec.interval_value"),
-        kind="learned")  # fmt: skip
+        kind="learned",
+    )
     d.arrow(clock.last.bottom(), (500, rows.y), label="[B, L, L]", time=True, at=0.3)
     d.arrow((460, rows.y), (460, score.right()[1]), score.right(), time=True, label="R^{K}", part=1)
-    d.arrow((460, rows.bottom()[1]), (460, mix.right()[1]), mix.right(), time=True, label="R^{V}", part=1)
+    d.arrow(
+        (460, rows.bottom()[1]),
+        (460, mix.right()[1]),
+        mix.right(),
+        time=True,
+        label="R^{V}",
+        part=1,
+    )
