@@ -36,6 +36,16 @@ KINDS = {  # fill and outline of a box, what the legend says of it
     "state": ("#DFF3EC", GREEN, ("kept state", "保存的状态")),
     "time": ("#FCE8DC", VERMILION, ("time enters", "时间由此进入")),
 }
+COMMON = {  # what many drawings say
+    "ids": ("ids of the events", "事件的物品编号"),
+    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
+    "seconds": ("unix seconds", "unix 秒"),
+    "norm": ("LayerNorm", "层归一化"),
+    "alone": ("each event alone", "每个事件各自计算"),
+    "blocks": ("× `blocks`", "× `blocks` 个"),
+    "post_norm": ("× `blocks`, post-norm", "× `blocks` 个，后置归一化"),
+    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
+}
 FONT = 'system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 CODE = f'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace, {FONT}'
 MARKUP = re.compile(r"`([^`]+)`|_\{([^}]+)\}|\^\{([^}]+)\}")
@@ -138,7 +148,7 @@ class Drawing:
     def __call__(self, key: str) -> str:
         """The text of that name, in the language of the drawing."""
         self.used.add(key)
-        return self.words[key][LANGUAGES.index(self.language)]
+        return (COMMON | self.words)[key][LANGUAGES.index(self.language)]
 
     def box(
         self,

@@ -13,7 +13,7 @@ TEXT = {
         " slope of the loss; step 4: one equation is solved backwards in time, for the state,"
         " lambda and the shares of the parameters together; only the end is kept. Time enters as"
         " the duration T, forwards and backwards.",
-        "正向。第 1 步：求解器向网络 f 问斜率，把状态从 z(0) 带到 z(T)。第 2"
+        "正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2"
         " 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3"
         " 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3"
         " 步：终点的 lambda 是损失的斜率；第 4"
