@@ -74,14 +74,14 @@ def draw(d: Drawing) -> None:
         part=1,
         at=0.3,
     )
-    move = d.box(375, 446, 230, "`evolve`", d("flow"), codes=(f"{flow}.bind",), kind="time", step=6)
+    move = d.box(375, 446, 230, "`evolve`", d("flow"), kind="time", step=6)
     d.arrow((586, context.bottom()[1]), (586, move.y), time=True)
     d.arrow(slow.bottom(), (476.5, move.y), label="[B, L, w]", at=0.33)
     d.arrow(move.left(0.3), jump.right(0.3), label="z^{−} [B, w]", time=True)
     d.arrow(jump.right(0.75), move.left(0.75), label="z [B, w]", side=-1)
     d.group(16, 412, 608, 114, d("loop"), low=True)
     down.y += 30
-    later = down.box(d("later"), d("known"), kind="time", step=8, gives="[B, L, w]")
+    later = down.box(d("later"), d("known"), codes=(flow,), kind="time", step=8, gives="[B, L, w]")
     query = d.box(
         375, later.y, 230, "`query_times` − `times`", code=f"{home}.elapsed_hours", kind="time"
     )

@@ -28,6 +28,7 @@ from tutorial_lib.plots import BLUE, GREEN, VERMILION
 LANGUAGES = ("en", "zh")
 WIDTH = 640
 NAME, NOTE, TITLE = 14, 13, 17  # sizes of text in pixels
+SMALL = 0.8  # of the text around: what stands lower or higher
 INK, LINE, CARD = "#1F1F1F", "#555555", "#FFFFFF"
 KINDS = {  # fill and outline of a box, what the legend says of it
     "data": ("#F1F1F1", "#555555", ("input and output", "输入与输出")),
@@ -121,7 +122,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
         latin = "".join(letter for letter in words if ord(letter) < 0x2E80)
         font = "DejaVuSansMono" if kind == "code" else "DejaVuSans" + "-Bold" * bold
         length = wide + _font(font).getlength(latin) / 100
-        total += length * size * (0.75 if kind in ("low", "high") else 1)
+        total += length * size * (SMALL if kind in ("low", "high") else 1)
     return total
 
 
@@ -138,6 +139,7 @@ class Drawing:
     lines: list[tuple[Point, ...]] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    coded_steps: list[tuple[int, str]] = field(default_factory=list)  # with names in the library
     steps: list[int] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
@@ -171,6 +173,8 @@ class Drawing:
             notes = (f"`{code.rpartition('.')[2]}`", *notes)
         height = height or 16 + 18 * len(notes)
         box = Box(x, y, width, height)
+        if step is not None:
+            self.coded_steps += [(step, name) for name in (*codes, *[code] * bool(code))]
         fill, outline, _ = KINDS[kind]
         self.kinds.append(kind)
         self.boxes.append(box)
@@ -309,7 +313,7 @@ class Drawing:
             if kind == "code":
                 style += f" font-family='{CODE}'"
             if kind in ("low", "high"):
-                style += f' font-size="{0.75 * size:g}"'
+                style += f' font-size="{SMALL * size:g}"'
             spans += f"<tspan{style}>{escape(words)}</tspan>" if style else escape(words)
         weight = ' font-weight="600"' if bold else ""
         weight += f' transform="rotate(-90 {x:g} {y:g})"' if turn else ""
