@@ -26,6 +26,7 @@ FLOORS = (  # of tutorial_lib
     {"config"},
     {"models"},
     {"ranking", "evaluate", "checkpoint", "plots"},
+    {"tasks"},
     {"train"},
     {"ratings"},
     {"experiments", "serving"},
