@@ -700,10 +700,8 @@ for name, guess in (("near", near), ("low", low)):
 
 # %% id="mf-code" tags=["library"]
 from tutorial_lib import kernels
-from tutorial_lib.checkpoint import copy_weights
 from tutorial_lib.models.mf import UserModel
-from tutorial_lib.ratings import Ratings
-from tutorial_lib.train import learning_rate_at, make_optimizer
+from tutorial_lib.ratings import Ratings, rating_task
 
 # show: tutorial_lib.models.mf.MF
 # show: tutorial_lib.models.mf.NeuMF

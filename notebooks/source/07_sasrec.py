@@ -275,8 +275,10 @@ from collections.abc import Callable
 from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.tasks import Task, validate
 from tutorial_lib.train import learning_rate_at, update_average
 
+# show: tutorial_lib.tasks.ranking
 # show: tutorial_lib.train.train_epoch
 
 # %% [markdown] id="loss-en" lang="en" tags=["library"]
