@@ -2,7 +2,7 @@
 Taught in lesson 01.
 
 They are looked for under `data_dir`, the environment variable TUTORIAL_DATA_DIR or the folder
-data/downloads of the project.
+data/downloads of the project (places.py).
 """
 
 import os
@@ -15,7 +15,6 @@ from typing import Any
 
 import pandas as pd
 
-import tutorial_lib
 from tutorial_lib.data.archives import extract
 from tutorial_lib.data.delimited import pieces
 from tutorial_lib.data.download import download as fetch_file
@@ -24,10 +23,10 @@ from tutorial_lib.data.options import FILTERS, Options, full_name, split_name, w
 from tutorial_lib.data.sources import SOURCES, Layout, Source, read_order
 from tutorial_lib.data.tables import read_table
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.places import DATA, downloads
 
-PROJECT = Path(tutorial_lib.__file__).parent.parent
-SAMPLES = PROJECT / "data" / "sample"
-DOWNLOADS = PROJECT / "data" / "downloads"
+SAMPLES = DATA / "sample"
+DOWNLOADS = downloads()
 OWN = ("csv:", "txt:")
 
 

@@ -26,8 +26,9 @@ from torch import Tensor
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing
+from tutorial_lib.places import DATA
 
-SAMPLE_DIR = Path(__file__).resolve().parents[2] / "data" / "sample"
+SAMPLE_DIR = DATA / "sample"
 SITTING = 3600  # s: a pause this long starts a new sitting
 END = 1735689600  # 2025-01-01 00:00 UTC: every history ends before it
 # users simulated at a time, so that their [50, 1000] arrays stay in the processor's cache

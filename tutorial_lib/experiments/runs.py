@@ -25,6 +25,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
 from tutorial_lib.models import MODELS, SequenceModel, blind_twin, build_model, model_options
+from tutorial_lib.places import INSTALLED
 from tutorial_lib.train import TrainConfig, train, with_windows
 
 log = logging.getLogger("tutorial_lib")
@@ -141,7 +142,10 @@ class Run:
 
 def code_version() -> str:
     """Commit of the working tree, '-changed' if the library differs from it; 'unknown' outside
-    git."""
+    git. Of an installed library its version: the folder around it may be of another project.
+    """
+    if INSTALLED:
+        return f"v{tutorial_lib.__version__}"
 
     def git(*words: str) -> str:
         folder = Path(tutorial_lib.__file__).parent
