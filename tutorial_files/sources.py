@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data.events import KEYS
-from tutorial_lib.data.tables import read_table
+from tutorial_files.tables import KEYS, read_table
 
 Reader = Callable[[Path], pd.DataFrame]
 RATINGS = {"user": "1", "item": "2", "rating": "3", "timestamp": "4"}

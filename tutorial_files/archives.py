@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tutorial_lib.errors import TutorialError
-from tutorial_lib.files import disk, settle
+from tutorial_files.errors import TutorialError
+from tutorial_files.writing import disk, settle
 
 CHUNK = 1 << 20
 MAX_UNPACKED = 20 << 30  # bytes; the largest data set of the course unpacks to about 5 GB

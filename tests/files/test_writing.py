@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tutorial_files.writing import replacing, sweep, write_text
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.files import replacing, sweep, write_text
 
 DYING = """
 import os, signal, sys
-from tutorial_lib.files import replacing
+from tutorial_files.writing import replacing
 with replacing(sys.argv[1]) as partial:
     partial.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tutorial_lib.data.headers import separator_of
-from tutorial_lib.data.packed import HTML
-from tutorial_lib.errors import TutorialError
-from tutorial_lib.files import disk, settle
+from tutorial_files.errors import TutorialError
+from tutorial_files.headers import separator_of
+from tutorial_files.packed import HTML
+from tutorial_files.writing import disk, settle
 
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without a byte

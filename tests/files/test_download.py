@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tutorial_lib.data import download as module
-from tutorial_lib.data.archives import extract
-from tutorial_lib.data.download import download
+from tutorial_files import download as module
+from tutorial_files.archives import extract
+from tutorial_files.download import download
 from tutorial_lib.errors import TutorialError
 
 BODY = np.random.default_rng(0).bytes(3_000_000)

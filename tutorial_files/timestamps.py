@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from tutorial_lib.errors import TutorialError
+from tutorial_files.errors import TutorialError
 
 LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # how many make a second

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tutorial_lib.errors import TutorialError
+from tutorial_files.errors import TutorialError
 
 SYNONYMS = {
     "user": "user userid uid username reviewerid customerid visitorid memberid 用户 用户id",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tutorial_lib.errors import TutorialError
+from tutorial_files.errors import TutorialError
 
 LONGEST = 1 << 20  # bytes of a line
 BOMS = {  # the longer ones first

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data.packed import LONGEST, open_binary
-from tutorial_lib.errors import TutorialError
+from tutorial_files.errors import TutorialError
+from tutorial_files.packed import LONGEST, open_binary
 
 BLOCK = 1 << 23  # bytes that are looked at together
 ROWS = 100_000  # rows of a piece where quotes must be heeded

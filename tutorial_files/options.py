@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from tutorial_lib.errors import TutorialError
+from tutorial_files.errors import TutorialError
 
 FILTERS = ("min_user_events", "min_item_events")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tutorial_files.timestamps import BadTime, calendar_form, parse, unit_of
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset, validate
-from tutorial_lib.data.timestamps import BadTime, calendar_form, parse, unit_of
 from tutorial_lib.errors import TutorialError
 
 T = 1_600_000_000  # 2020-09-13 12:26:40 UTC

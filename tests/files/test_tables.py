@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_lib.data import delimited
+from tutorial_files import delimited
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset, make_dataset
 from tutorial_lib.data.splits import leave_last_out

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data import delimited, headers, packed, timestamps
-from tutorial_lib.data.delimited import Piece
-from tutorial_lib.errors import TutorialError
+from tutorial_files import delimited, headers, packed, timestamps
+from tutorial_files.delimited import Piece
+from tutorial_files.errors import TutorialError
 
+KEYS = ["user", "item", "timestamp"]
 LONGEST_ID = 255  # characters
 RATING = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})? *", re.ASCII)
 
@@ -129,7 +130,7 @@ class _Table:
         if not len(piece.lines):
             return
         size = piece.end - piece.start
-        for meaning in ("user", "item", "timestamp"):
+        for meaning in KEYS:
             if meaning in where and not (full := size[:, where[meaning]] > 0).all():
                 line = piece.lines[int(np.argmin(full))]
                 raise TutorialError(
@@ -239,7 +240,7 @@ class _Table:
             return frame
         frame = frame.assign(_part=part)
         frame = frame.iloc[np.lexsort((part, frame["timestamp"].to_numpy()))]
-        keys = ["user", "item", "timestamp"]
+        keys = KEYS
         same = frame.duplicated(keys) & ~frame.duplicated([*keys, "_part"])
         again = f"; {same.sum():,} events of one user, item and second count once" * bool(
             same.any()
