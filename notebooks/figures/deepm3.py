@@ -75,7 +75,14 @@ def draw(d: Drawing) -> None:
         at=0.3,
     )
     move = d.box(375, 446, 230, "`evolve`", d("flow"), kind="time", step=6)
-    d.arrow((586, context.bottom()[1]), (586, move.y), time=True)
+    d.arrow(
+        (586, context.bottom()[1]),
+        (586, move.y),
+        label="[B, L − 1, …]",
+        side=-1,
+        at=0.12,
+        time=True,
+    )
     d.arrow(slow.bottom(), (476.5, move.y), label="[B, L, w]", at=0.33)
     d.arrow(move.left(0.3), jump.right(0.3), label="z^{−} [B, w]", time=True)
     d.arrow(jump.right(0.75), move.left(0.75), label="z [B, w]", side=-1)

@@ -55,6 +55,7 @@ def draw(d: Drawing) -> None:
     down.y += 32
     uvqk = down.box(
         d("uvqk"),
+        "[B, L, hidden]",
         code=f"{block}.uvqk",
         kind="learned",
         step=3,

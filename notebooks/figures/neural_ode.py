@@ -32,7 +32,7 @@ TEXT = {
     "lambda": ("λ(T) = ∂ loss / ∂ z(T)", "λ(T) = ∂ 损失 / ∂ z(T)"),
     "back": ("from T back to 0, together:", "从 T 回到 0，一起求解："),
     "three": ("z,  λ' = −(∂f/∂z)^{T} λ,  ∫ λ^{T} ∂f/∂θ", "z，λ' = −(∂f/∂z)^{T} λ，∫ λ^{T} ∂f/∂θ"),
-    "gradient": ("gradient for z(0) and θ", "对 z(0) 和 θ 的梯度"),
+    "gradient": ("gradient for z(0) [..., d] and θ", "对 z(0) [..., d] 和 θ 的梯度"),
     "end": ("keeps only the end", "只保存终点"),
 }
 
@@ -71,6 +71,6 @@ def draw(d: Drawing) -> None:
     d.text(475, 410, d("end"), size=12)
     d.arrow((540, 169), (540, 190), (258, 190), (258, 318))
     d.arrow((568, 169), (568, 248))
-    gradient = d.box(220, 478, 220, d("gradient"), kind="data")
+    gradient = d.box(190, 478, 280, d("gradient"), kind="data")
     d.arrow((66, 352), (66, 495), gradient.left())
     d.arrow((590, 388), (590, 495), gradient.right(), time=True)

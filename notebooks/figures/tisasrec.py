@@ -96,12 +96,19 @@ def draw(d: Drawing) -> None:
         kind="learned",
     )
     d.arrow(clock.last.bottom(), (500, rows.y), label="[B, L, L]", time=True, at=0.3)
-    d.arrow((460, rows.y), (460, score.right()[1]), score.right(), time=True, label="R^{K}", part=1)
     d.arrow(
-        (460, rows.bottom()[1]),
-        (460, mix.right()[1]),
+        (480, rows.y),
+        (480, score.right()[1]),
+        score.right(),
+        time=True,
+        label="R^{K}  [B, H, L, L, d_{h}]",
+        part=1,
+    )
+    d.arrow(
+        (480, rows.bottom()[1]),
+        (480, mix.right()[1]),
         mix.right(),
         time=True,
-        label="R^{V}",
+        label="R^{V}  [B, H, L, L, d_{h}]",
         part=1,
     )
