@@ -1,7 +1,7 @@
 """The wheel carries what the library reads at run time: pyproject.toml holds everything else.
 
 The folders `data` and `locale` stand beside the package in a checkout; a wheel has them inside it,
-where `tutorial_lib/places.py` finds them.
+where `tutorial_files/shared.py` finds them.
 """
 
 import shutil

@@ -24,8 +24,9 @@ LOOK = """
 import sys
 from pathlib import Path
 import torch, tutorial_lib
-from tutorial_lib import places
-from tutorial_lib.data.datasets import DOWNLOADS, load_dataset
+from tutorial_files import shared as places
+from tutorial_files.places import DOWNLOADS
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.experiments.results import FACTS, read_results
 from tutorial_lib.experiments.runs import code_version
 

@@ -6,8 +6,10 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
-from tutorial_lib.data.datasets import DOWNLOADS, SOURCES, fetch, find, load_dataset
-from tutorial_lib.data.options import Options
+from tutorial_files.options import Options
+from tutorial_files.places import DOWNLOADS, fetch, find
+from tutorial_files.sources import SOURCES
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 
 

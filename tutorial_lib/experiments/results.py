@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tutorial_files.shared import DATA
 from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 from tutorial_lib.files import replacing
-from tutorial_lib.places import DATA
 
 RESULTS = DATA / "results"
 FACTS = DATA / "facts"  # small tables about data sets and trained models: what studies/ make

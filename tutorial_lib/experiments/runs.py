@@ -17,15 +17,16 @@ import torch
 from tqdm import tqdm
 
 import tutorial_lib
+from tutorial_files.shared import INSTALLED
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.settings import parse, read_settings
 from tutorial_lib.files import write_text
-from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
+from tutorial_lib.knobs import check, check_one, knob, knobs
 from tutorial_lib.models import MODELS, SequenceModel, blind_twin, build_model, model_options
-from tutorial_lib.places import INSTALLED
 from tutorial_lib.train import TrainConfig, train, with_windows
 
 log = logging.getLogger("tutorial_lib")
@@ -155,7 +156,7 @@ def code_version() -> str:
 
     try:
         return git("rev-parse", "--short=10", "HEAD") + (
-            "-changed" if git("status", "--porcelain", "--", ".") else ""
+            "-changed" if git("status", "--porcelain", "--", ".", "../tutorial_files") else ""
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
