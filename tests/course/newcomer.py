@@ -25,8 +25,18 @@ from course.buttons import SETUP_CODE
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "notebooks/en/00_start_here.ipynb"
 # Colab's versions at the time of writing, as far as the lessons use them; PyTorch's as it comes.
-COLAB = """torch==2.13.0 numpy==2.0.2 pandas==2.2.2 matplotlib==3.10.0 scipy==1.14.1 tqdm ipykernel==6.29.5 ipywidgets
-    nbclient nbformat""".split()
+COLAB = [
+    "torch==2.13.0",
+    "numpy==2.0.2",
+    "pandas==2.2.2",
+    "matplotlib==3.10.0",
+    "scipy==1.14.1",
+    "tqdm",
+    "ipykernel==6.29.5",
+    "ipywidgets",
+    "nbclient",
+    "nbformat",
+]
 RUN = """
 import sys, time
 import nbformat
