@@ -1,7 +1,7 @@
 """Where a data set lies on this machine, and how it gets there.
 
 It is looked for under `data_dir`, the environment variable TUTORIAL_DATA_DIR or the folder
-data/downloads of the project.
+data/downloads of the project (shared.py).
 """
 
 import os
@@ -12,12 +12,12 @@ from tutorial_files.archives import extract
 from tutorial_files.download import download
 from tutorial_files.errors import TutorialError
 from tutorial_files.options import Options, split_name
+from tutorial_files.shared import DATA, downloads
 from tutorial_files.sources import SOURCES, Layout, Source, read_order
 from tutorial_files.tables import read_table
 
-PROJECT = Path(__file__).parent.parent
-SAMPLES = PROJECT / "data" / "sample"
-DOWNLOADS = PROJECT / "data" / "downloads"
+SAMPLES = DATA / "sample"
+DOWNLOADS = downloads()
 OWN = ("csv:", "txt:")
 
 

@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 import tutorial_lib
+from tutorial_files.shared import INSTALLED
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
@@ -142,7 +143,10 @@ class Run:
 
 def code_version() -> str:
     """Commit of the working tree, '-changed' if the library differs from it; 'unknown' outside
-    git."""
+    git. Of an installed library its version: the folder around it may be of another project.
+    """
+    if INSTALLED:
+        return f"v{tutorial_lib.__version__}"
 
     def git(*words: str) -> str:
         folder = Path(tutorial_lib.__file__).parent
