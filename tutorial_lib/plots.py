@@ -5,15 +5,18 @@ Colours are those of Okabe and Ito (2008), which readers with any colour vision 
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import language
 from tutorial_lib.statistics import Interval
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
@@ -21,11 +24,14 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
 )  # fmt: skip
 MARKERS = "osD^vP*X"  # with the colours: groups differ by shape too
 DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
+FONT = Path(__file__).parent / "fonts" / "CourseSansSC.otf"  # Chinese; made by course/font.py
 UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
 
 def use_style() -> None:
-    """Set the look of all later figures: 90 dpi, the palette, thin grid, no box."""
+    """Set the look of all later figures: 90 dpi, the palette, thin grid, no box; in Chinese with a
+    font that has its characters.
+    """
     plt.rcParams.update(
         {
             "figure.dpi": 90,
@@ -45,6 +51,10 @@ def use_style() -> None:
             "legend.frameon": False,
         }
     )
+    if language() == "zh" and FONT.exists():
+        font_manager.fontManager.addfont(FONT)
+        family = font_manager.FontProperties(fname=FONT).get_name()
+        plt.rcParams["font.family"] = ["DejaVu Sans", family]
 
 
 def heatmap(
