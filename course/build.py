@@ -26,6 +26,7 @@ from pathlib import Path
 
 import nbformat
 
+import exercises  # noqa: F401 (brings the catalogue of verdicts)
 from course.check import check_course
 from course.edit import merge_back, stamp, tidy
 from course.format import (
@@ -47,6 +48,7 @@ from course.lessons import (
     readme_texts,
     write_atomically,
 )
+from tutorial_lib.language import spoken
 from tutorial_lib.process import MEMORY
 
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
@@ -129,7 +131,7 @@ def execute(
         if "solution" in cell.metadata.get("tags", []) and cell.cell_type == "code"
         for output in cell.outputs
         for line in output.get("text", "").splitlines()
-        if line.startswith(("wrong, because", "not attempted yet"))
+        if line.startswith(refusals(language))
     ]
     if refused:
         raise LessonError(*refused)
@@ -141,6 +143,12 @@ def execute(
                 output for output in cell.outputs if WIDGET not in output.get("data", {})
             ]
     return notebook.cells
+
+
+def refusals(language: str) -> tuple[str, str]:
+    """How the line of a checker begins that does not accept an answer."""
+    wrong = spoken(language, "{status}, because {reason}", status="wrong", reason="|")
+    return wrong.partition("|")[0], spoken(language, "not attempted yet")
 
 
 def with_outputs(
@@ -177,13 +185,14 @@ def build_lesson(
     cells = read_lesson(course, row)
     nodes = {language: render(course, row, cells, language) for language in LANGUAGES}
     digests = {language: cells_digest(nodes[language]) for language in LANGUAGES}
-    marks = {
-        language: digests | {"code": code_digest(nodes[language])} for language in LANGUAGES
-    }
+    marks = {language: digests | {"code": code_digest(nodes[language])} for language in LANGUAGES}
     old = {language: read_notebook(course.notebook(row, language)) for language in LANGUAGES}
     for language, notebook in old.items():
         actual = notebook and cells_digest(notebook.cells)
-        known = (digests[language], notebook and notebook.metadata.get("tutorial", {}).get(language))
+        known = (
+            digests[language],
+            notebook and notebook.metadata.get("tutorial", {}).get(language),
+        )
         if notebook and actual not in known and not discard_edits:
             file = course.relative(course.notebook(row, language))
             remedy = (

@@ -41,6 +41,8 @@ ROOMS = {  # run-time catalogue -> the files whose texts it holds
     "tutorial_lib/experiments": "tutorial_lib/experiments/**/*.py",
     "course/course": "course/**/*.py",
 }
+ANSWERS = "# Answers on which the tests try the checkers"  # what follows speaks to nobody
+FIELD = re.compile(r"\{[^{}]*\}")
 TRANSLATED = "locale/zh/translated.txt"
 
 
@@ -110,7 +112,8 @@ def spoken_in(path: Path) -> tuple[str, ...]:
     """The texts of a file of code that reach a reader through `say`. Checkers hand on what they
     say in many ways, so that in `exercises` every text with a space counts.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text, _, _ = path.read_text(encoding="utf-8").partition(ANSWERS)
+    tree = ast.parse(text)
     all_count = path.parent.name == "exercises"
     found: dict[str, None] = {}
     for node in _without_answers(tree):
@@ -118,13 +121,20 @@ def spoken_in(path: Path) -> tuple[str, ...]:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             place = SPOKEN.get(name)
             spoken = [] if place is None else node.args[place : place + 1]
-            if all_count:
-                spoken = spoken + [one.value for one in node.keywords if one.arg in ("name", "what")]
+            if place is not None or all_count:  # values may be texts, too
+                spoken = spoken + [
+                    one.value
+                    for one in node.keywords
+                    if one.arg in ("name", "what") or isinstance(one.value, ast.IfExp)
+                ]
             found |= dict.fromkeys(text for one in spoken for text in _constants(one))
-        elif all_count and isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if is_for_readers(re.sub(r"\{[^{}]*\}", "", node.value)):
-                found[node.value] = None
-    return tuple(text for text in found if text.strip())
+        elif (
+            all_count
+            and isinstance(node, ast.Constant)
+            and is_for_readers(FIELD.sub("", str(node.value)))
+        ):
+            found[node.value] = None
+    return tuple(text for text in found if re.search("[A-Za-z:;,]", FIELD.sub("", text)))
 
 
 def _constants(node: ast.expr) -> list[str]:
@@ -139,15 +149,9 @@ def _constants(node: ast.expr) -> list[str]:
 
 
 def _without_answers(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes, in the order of the text, without docstrings, f-strings and the tables RIGHT and
-    WRONG of answers on which checkers are tried.
-    """
+    """All nodes, in the order of the text, without docstrings and the constants of f-strings."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
-            continue
-        if isinstance(child, ast.Assign) and {
-            getattr(target, "id", "") for target in child.targets
-        } & {"RIGHT", "WRONG"}:
             continue
         yield child
         if not isinstance(child, ast.JoinedStr):
@@ -199,7 +203,9 @@ def extract(course: Course, book: Book, memory: dict[str, str]) -> str:
         if not text.needed:
             added.flags.add("optional")
     save(book.path, fresh)
-    return f"{len(texts)} entries, {len(set(texts) - before)} new, {len(before - set(texts))} dropped"
+    return (
+        f"{len(texts)} entries, {len(set(texts) - before)} new, {len(before - set(texts))} dropped"
+    )
 
 
 def save(path: Path, catalogue: Catalog) -> None:
@@ -262,7 +268,9 @@ def entry_faults(message: str, chinese: str, text: Text) -> list[str]:
         else:
             same = True
     except ValueError as error:
-        faults.append(f"its Chinese cannot be read ({error}); double a brace that stands for itself")
+        faults.append(
+            f"its Chinese cannot be read ({error}); double a brace that stands for itself"
+        )
     else:
         if not same:
             faults.append("other placeholders in its Chinese; copy each {...} exactly")

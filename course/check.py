@@ -336,8 +336,9 @@ def twin_faults(
         return
     for one, two in zip(*code, strict=True):
         if one.id == "language":
-            same = one.source.replace('"en"', '"zh"').partition("  #")[0] == (
-                two.source.partition("  #")[0]
+            same = (
+                one.source.replace('"en"', '"zh"').partition("  #")[0]
+                == (two.source.partition("  #")[0])
             )
         else:
             same = same_program(one.source, two.source, entries)

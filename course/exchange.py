@@ -337,7 +337,9 @@ def _literal(old: str, piece: Piece, entries: Mapping[str, str], column: int) ->
     if piece.kind == "f-text":
         text = text if text is not None and _fits(piece.message, text) else None
         parts = _split(text) if text is not None else literal_parts(old)
-        inner = [(exchange_placeholder(part, entries) if code else part, code) for part, code in parts]
+        inner = [
+            (exchange_placeholder(part, entries) if code else part, code) for part, code in parts
+        ]
         if text is None and inner == parts:
             return old
         parts = inner
@@ -449,7 +451,8 @@ def _alike(one: object, two: object, entries: Mapping[str, str]) -> bool:
 def _alike_texts(one: ast.JoinedStr, two: ast.JoinedStr, entries: Mapping[str, str]) -> bool:
     """Two f-strings: the same placeholders, in any order, in a text and its translation."""
     first, rest = (
-        [part for part in node.values if isinstance(part, ast.FormattedValue)] for node in (one, two)
+        [part for part in node.values if isinstance(part, ast.FormattedValue)]
+        for node in (one, two)
     )
     for part in first:
         twin = next((other for other in rest if _alike(part, other, entries)), None)

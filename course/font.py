@@ -1,4 +1,4 @@
-"""The Chinese font of the plots: a subset of Noto Sans CJK SC with the characters that occur.
+"""The Chinese font of the plots: Noto Sans CJK SC with the usual characters and those that occur.
 
     python -m course.font [path of NotoSansCJK-Regular.ttc]
 
@@ -24,9 +24,7 @@ PLAIN = {chr(code) for code in range(0x20, 0x2000)}  # DejaVu Sans, which comes 
 
 def catalogue_files(root: Path) -> list[Path]:
     return sorted(
-        path
-        for pattern in ("locale/zh/**/*.po", "*/locale/zh/*.po")
-        for path in root.glob(pattern)
+        path for pattern in ("locale/zh/**/*.po", "*/locale/zh/*.po") for path in root.glob(pattern)
     )
 
 
@@ -35,16 +33,23 @@ def wanted(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in catalogue_files(root):
         for text in read_catalogue(path).values():
-            found |= dict.fromkeys(set(text) - PLAIN - set(found), path.relative_to(root).as_posix())
+            found |= dict.fromkeys(
+                set(text) - PLAIN - set(found), path.relative_to(root).as_posix()
+            )
     table = root / "notebooks" / "lessons.csv"
     text = table.read_text(encoding="utf-8") if table.exists() else ""
     return found | dict.fromkeys(set(text) - PLAIN - set(found), "notebooks/lessons.csv")
 
 
-def prose(root: Path) -> set[str]:
-    """The characters of the lessons' prose, so that few translations need a new subset."""
-    files = (root / "notebooks" / "source").glob("*.py")
-    return {mark for path in files for mark in path.read_text(encoding="utf-8")} - PLAIN
+def usual() -> set[str]:
+    """The marks and the 3,755 usual characters of GB 2312, so that few texts need a new subset."""
+    rows = [*range(1, 4), *range(16, 56)]
+    found = {
+        bytes((0xA0 + row, 0xA0 + cell)).decode("gb2312", "ignore")
+        for row in rows
+        for cell in range(1, 95)
+    }
+    return found - {""} - PLAIN
 
 
 def drawable() -> set[str]:
@@ -110,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{options.source} is not there: install Noto Sans CJK (Debian: apt install"
                 " fonts-noto-cjk) or give its NotoSansCJK-Regular.ttc"
             )
-        made = subset(options.source, set(wanted(course.root)) | prose(course.root))
+        made = subset(options.source, set(wanted(course.root)) | usual())
         if len(made) > LIMIT:
             raise LessonError(f"the font would have {len(made):,} bytes of at most {LIMIT:,}")
     except LessonError as error:

@@ -285,9 +285,7 @@ def code_of(course: Course, row: Row, cell: Cell, language: str) -> str:
 def language_cell(language: str) -> nbformat.NotebookNode:
     """The first code of a notebook: in which language the library speaks."""
     code = f'use_language("{language}")  # {SPOKEN[language]}'
-    return new_code_cell(
-        f"from tutorial_lib.language import use_language\n\n{code}", id="language"
-    )
+    return new_code_cell(f"from tutorial_lib.language import use_language\n\n{code}", id="language")
 
 
 def render(
