@@ -41,7 +41,7 @@ ROOMS = {  # run-time catalogue -> the files whose texts it holds
     "tutorial_lib/experiments": "tutorial_lib/experiments/**/*.py",
     "course/course": "course/**/*.py",
 }
-ANSWERS = "# Answers on which the tests try the checkers"  # what follows speaks to nobody
+ANSWERS = "\n# Answers on which the tests try the checkers"  # what follows speaks to nobody
 FIELD = re.compile(r"\{[^{}]*\}")
 TRANSLATED = "locale/zh/translated.txt"
 

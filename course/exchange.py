@@ -52,13 +52,21 @@ def pieces(code: str) -> list[Piece]:
     return sorted([*_comments(code), *_strings(code, tree)], key=lambda piece: piece.start)
 
 
+def _pieces_inside(placeholder: str) -> list[Piece]:
+    expression = _expression(placeholder)
+    return list(_strings(expression, ast.parse(expression, mode="eval")))
+
+
 def exchange(code: str, entries: Mapping[str, str]) -> str:
     """The code with every text that has an entry replaced by it; words wherever they occur."""
     try:
         tree = ast.parse(code)
     except SyntaxError:
         return code
-    found = [*_comments(code), *_strings(code, tree, every=True)]
+    return _exchanged(code, [*_comments(code), *_strings(code, tree, every=True)], entries)
+
+
+def _exchanged(code: str, found: list[Piece], entries: Mapping[str, str]) -> str:
     for piece in sorted(found, key=lambda piece: -piece.start):
         old = code[piece.start : piece.end]
         column = piece.start - (code.rfind("\n", 0, piece.start) + 1)
@@ -114,7 +122,7 @@ def _comments(code: str) -> Iterator[Piece]:
     yield from close()
 
 
-def _strings(code: str, tree: ast.Module, every: bool = False) -> Iterator[Piece]:
+def _strings(code: str, tree: ast.AST, every: bool = False) -> Iterator[Piece]:
     """Docstrings and strings for readers, and single words that may be labels; with `every` all
     strings but annotations.
     """
@@ -162,7 +170,7 @@ def _strings(code: str, tree: ast.Module, every: bool = False) -> Iterator[Piece
             yield Piece("word", start, end, message)
         if kind == "f-text" and not every:  # strings inside its placeholders
             for text, is_code in parts:
-                for inner in pieces(_expression(text)) if is_code else ():
+                for inner in _pieces_inside(text) if is_code else ():
                     yield Piece(inner.kind, start, end, inner.message)
 
 
@@ -335,14 +343,18 @@ def _docstring(old: str, text: str | None, column: int) -> str:
 def _literal(old: str, piece: Piece, entries: Mapping[str, str], column: int) -> str:
     text = entries.get(piece.message)
     if piece.kind == "f-text":
-        text = text if text is not None and _fits(piece.message, text) else None
-        parts = _split(text) if text is not None else literal_parts(old)
-        inner = [
-            (exchange_placeholder(part, entries) if code else part, code) for part, code in parts
-        ]
-        if text is None and inner == parts:
+        own = literal_parts(old)
+        inner = _with_exchanged_placeholders(own, entries)
+        # on the way back the entry shows its placeholders as they were before
+        text = text if text is not None else entries.get(form(inner))
+        if text is not None and _fits(form(own), text):
+            parts = _with_exchanged_placeholders(_split(text), entries)
+        elif text is not None and _fits(form(inner), text):
+            parts = _split(text)
+        elif inner != own:
+            parts = inner
+        else:
             return old
-        parts = inner
     elif text is None:
         return old
     else:
@@ -381,10 +393,15 @@ def _literal(old: str, piece: Piece, entries: Mapping[str, str], column: int) ->
     return ("\n" + " " * column).join(f"{prefix}{quote}{line}{quote}" for line in lines)
 
 
-def exchange_placeholder(text: str, entries: Mapping[str, str]) -> str:
+def _with_exchanged_placeholders(parts: Parts, entries: Mapping[str, str]) -> Parts:
+    return [(_placeholder(part, entries) if code else part, code) for part, code in parts]
+
+
+def _placeholder(text: str, entries: Mapping[str, str]) -> str:
     """The code of a placeholder with the strings in it exchanged, in its own kind of quotes."""
     expression = _expression(text)
-    new = exchange(expression, entries)
+    tree = ast.parse(expression, mode="eval")
+    new = _exchanged(expression, list(_strings(expression, tree, every=True)), entries)
     if new == expression:
         return text
     if "'" in expression and '"' not in expression:
@@ -472,6 +489,13 @@ def _alike_texts(one: ast.JoinedStr, two: ast.JoinedStr, entries: Mapping[str, s
 def _skeleton(message: str) -> tuple[str | None, ...]:
     """The constant parts of an f-string's form, None for each placeholder."""
     try:
-        return tuple(None if is_code else text for text, is_code in _split(message))
+        parts = _split(message)
     except ValueError:
         return (message,)
+    plain: list[str | None] = []
+    for text, is_code in parts:
+        shown = text if not is_code or text.endswith("=") else ""  # {x=} shows its own code
+        if shown and plain and plain[-1] is not None:
+            shown = plain.pop() + shown
+        plain += [shown] * bool(shown) + [None] * is_code
+    return tuple(plain)
