@@ -21,7 +21,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -107,13 +106,15 @@ def texts_of(course: Course, book: Book) -> dict[str, Text]:
     return {message: Text(kind, tuple(places)) for message, (kind, places) in found.items()}
 
 
-@cache
 def spoken_in(path: Path) -> tuple[str, ...]:
     """The texts of a file of code that reach a reader through `say`. Checkers hand on what they
     say in many ways, so that in `exercises` every text with a space counts.
     """
     text, _, _ = path.read_text(encoding="utf-8").partition(ANSWERS)
-    tree = ast.parse(text)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise LessonError(f"{path} is not valid Python (line {error.lineno}); mend it") from None
     all_count = path.parent.name == "exercises"
     found: dict[str, None] = {}
     for node in _without_answers(tree):
@@ -171,7 +172,7 @@ def read(path: Path) -> Catalog:
         return Catalog(locale="zh")
     try:
         return read_po(io.BytesIO(path.read_bytes()), locale="zh", abort_invalid=True)
-    except (PoFileError, ValueError) as error:
+    except (PoFileError, ValueError, SyntaxError, IndexError) as error:
         raise LessonError(f"{path} is no catalogue ({error}); mend the line") from None
 
 

@@ -14,6 +14,7 @@ from course.assignments.extract import exercises_of
 from course.catalogue import catalogue_faults
 from course.edit import canonical
 from course.exchange import same_program
+from course.font import glyph_faults
 from course.format import (
     SHOW,
     Cell,
@@ -465,6 +466,7 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
     terms = load_glossary(course.root / "notebooks" / "glossary.csv")
     found = [problem for row in rows for problem in check_lesson(course, row, terms)]
     found += catalogue_faults(course, rows)
+    found += glyph_faults(course)
     names = {course.source(row) for row in course.rows}
     for path in sorted((course.root / "notebooks" / "source").glob("*.py")):
         if path not in names:

@@ -13,8 +13,7 @@ import sys
 from pathlib import Path
 
 from course.lessons import Course, LessonError, Problem, load_course
-from tutorial_lib.language import read_catalogue
-from tutorial_lib.plots import FONT
+from tutorial_lib.language import FONT, read_catalogue
 
 SOURCE = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")  # Debian: fonts-noto-cjk
 FACE = "Noto Sans CJK SC"

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
+FONT = Path(__file__).parent / "fonts" / "CourseSansSC.otf"  # of plots; made by course/font.py
 VARIABLE = "TUTORIAL_LANGUAGE"
 
 _folders = [Path(__file__).parent / "locale"]

@@ -5,7 +5,6 @@ Colours are those of Okabe and Ito (2008), which readers with any colour vision 
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,7 +15,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import language
+from tutorial_lib.language import FONT, language
 from tutorial_lib.statistics import Interval
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
@@ -24,7 +23,6 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
 )  # fmt: skip
 MARKERS = "osD^vP*X"  # with the colours: groups differ by shape too
 DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
-FONT = Path(__file__).parent / "fonts" / "CourseSansSC.otf"  # Chinese; made by course/font.py
 UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
 
