@@ -33,11 +33,12 @@ from course.lessons import Course, LessonError, Problem, Row, load_course, write
 HEADER = 'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 # Calls whose text is spoken by the library, with the place of the text among the arguments.
 SPOKEN = {"say": 0, "mark": 0, "TutorialError": 0, "Wrong": 0, "NotAttempted": 0, "knob": 1}
-ROOMS = {  # run-time catalogue -> the files whose texts it holds
-    "tutorial_lib/core": "tutorial_lib/*.py",
-    "tutorial_lib/data": "tutorial_lib/data/**/*.py",
-    "tutorial_lib/models": "tutorial_lib/[mk][oe]*/**/*.py",
-    "tutorial_lib/experiments": "tutorial_lib/experiments/**/*.py",
+SOURCES = {  # catalogue of the library -> the files whose texts it holds
+    "library/core": "tutorial_lib/*.py",
+    "library/files": "tutorial_files/*.py",
+    "library/data": "tutorial_lib/data/**/*.py",
+    "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
+    "library/experiments": "tutorial_lib/experiments/**/*.py",
     "course/course": "course/**/*.py",
 }
 ANSWERS = "\n# Answers on which the tests try the checkers"  # what follows speaks to nobody
@@ -69,18 +70,17 @@ class Book:
 
 def books(course: Course) -> dict[str, Book]:
     """All catalogues of the course, those of the lessons first."""
-    root = course.root
+    root, folder = course.root, course.root / "locale" / "zh"
     found = [
         Book(f"{row.number:02d}", lesson_catalogue(course, row), row) for row in course.written()
     ]
     for path in sorted((root / "exercises").glob("*.py")):
         if path.stem != "__init__":
-            file = root / "exercises" / "locale" / "zh" / f"{path.stem}.po"
-            found.append(Book(f"exercises/{path.stem}", file, files=(path,)))
-    for name, pattern in ROOMS.items():
-        room, stem = name.split("/")
-        files = tuple(sorted(root.glob(pattern)))
-        found.append(Book(name, root / room / "locale" / "zh" / f"{stem}.po", files=files))
+            name = f"exercises/{path.stem}"
+            found.append(Book(name, folder / f"{name}.po", files=(path,)))
+    for name, pattern in SOURCES.items():
+        if files := tuple(sorted(root.glob(pattern))):
+            found.append(Book(name, folder / f"{name}.po", files=files))
     return {book.name: book for book in found}
 
 
@@ -378,7 +378,7 @@ def main(arguments: list[str] | None = None) -> int:
         sub = commands.add_parser(name, help=about, description=about)
         sub.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1])
         one = name in ("todo", "fill")
-        about = "catalogue: 04, exercises/lesson04, tutorial_lib/core ..."
+        about = "catalogue: 04, exercises/lesson04, library/core ..."
         sub.add_argument("names", nargs=1 if one else "*", metavar="NAME", help=about)
         if name == "fill":
             sub.add_argument("file", type=Path, help='JSON: {"texts": {...}, "words": {...}}')

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import nbformat
 
 from course.assignments.extract import exercises_of
+from course.buttons import lesson_code
 from course.catalogue import catalogue_faults
 from course.edit import canonical
 from course.exchange import same_program
@@ -331,7 +332,7 @@ def twin_faults(
     entries: dict[str, str],
 ) -> Iterator[tuple[str, str]]:
     """Whether both notebooks run the same program and compute the same numbers."""
-    code = [[node for node in nodes if node.cell_type == "code"] for nodes in (english, chinese)]
+    code = [lesson_code(nodes) for nodes in (english, chinese)]
     if [node.id for node in code[0]] != [node.id for node in code[1]]:
         yield code[1][0].id, "has other code cells than its English twin; build the lesson again"
         return

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from course.lessons import Course, LessonError, Problem, load_course
-from tutorial_lib.language import FONT, read_catalogue
+from tutorial_files.language import read_catalogue
+from tutorial_lib.language import FONT
 
 SOURCE = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")  # Debian: fonts-noto-cjk
 FACE = "Noto Sans CJK SC"
@@ -21,16 +22,10 @@ LIMIT = 1_000_000  # bytes
 PLAIN = {chr(code) for code in range(0x20, 0x2000)}  # DejaVu Sans, which comes first, has these
 
 
-def catalogue_files(root: Path) -> list[Path]:
-    return sorted(
-        path for pattern in ("locale/zh/**/*.po", "*/locale/zh/*.po") for path in root.glob(pattern)
-    )
-
-
 def wanted(root: Path) -> dict[str, str]:
     """Each character beyond plain Latin that may stand in a plot, and the file that holds it."""
     found: dict[str, str] = {}
-    for path in catalogue_files(root):
+    for path in sorted((root / "locale" / "zh").glob("*/*.po")):
         for text in read_catalogue(path).values():
             found |= dict.fromkeys(
                 set(text) - PLAIN - set(found), path.relative_to(root).as_posix()

@@ -21,9 +21,10 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from course.buttons import SETUP, button_line, lesson_code, setup_cells
 from course.exchange import exchange
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, header
-from tutorial_lib.language import read_catalogue
+from tutorial_files.language import read_catalogue
 
 FOLDED = {  # prose with one of these tags is shown folded, under this heading
     "alt": {"en": "The picture in words", "zh": "用文字描述这张图"},
@@ -34,7 +35,7 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 SHOW = re.compile(r"^# show: *(\S+) *$", re.M)
 SHOWN_FROM = {"en": ("# from {}", ", class {}"), "zh": ("# 摘自 {}", "，{} 类")}
 SPOKEN = {"en": "messages and hints are in English", "zh": "提示、报错和图中的文字用中文"}
-OWN_CELLS = ("header", "language")  # ids of the cells that the build adds
+OWN_CELLS = ("header", SETUP, "language")  # ids of the cells that the build adds
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ def read_cells(course: Course, row: Row) -> tuple[list[Cell], list[Problem]]:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base in OWN_CELLS:
             wrong(
                 name,
-                'needs an id of letters, digits, "-" and "_" (at most 64, and not "header" or'
-                ' "language")',
+                'needs an id of letters, digits, "-" and "_" (at most 64, and none of'
+                f" {', '.join(OWN_CELLS)})",
             )
         if base in seen:
             wrong(
@@ -292,8 +293,10 @@ def render(
     course: Course, row: Row, cells: list[Cell], language: str
 ) -> list[nbformat.NotebookNode]:
     """The cells of the notebook in one language, without outputs."""
+    title = header(course, row, language) + button_line(course, row, language)
     nodes = [
-        new_markdown_cell(header(course, row, language), id="header"),
+        new_markdown_cell(title, id="header"),
+        *setup_cells(course),
         language_cell(language),
     ]
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
@@ -335,21 +338,20 @@ def cells_digest(nodes: list[nbformat.NotebookNode]) -> str:
 
 
 def code_digest(nodes: list[nbformat.NotebookNode]) -> str:
-    return digest([node.source for node in nodes if node.cell_type == "code"])
+    return digest([node.source for node in lesson_code(nodes)])
 
 
 def outputs_digest(nodes: list[nbformat.NotebookNode]) -> str:
     """Identifies the outputs; the alt text of pictures does not count, because it differs between
     the languages.
     """
-    code = [node for node in nodes if node.cell_type == "code"]
     return digest(
         [
             [
                 n.execution_count,
                 [{k: v for k, v in o.items() if k != "metadata"} for o in n.outputs],
             ]
-            for n in code
+            for n in lesson_code(nodes)
         ]
     )
 

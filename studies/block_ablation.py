@@ -13,7 +13,7 @@ with the highest mean on validation. Columns: task, variant, learning_rate, seed
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.sequences import Batch
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
@@ -33,6 +33,7 @@ from tutorial_lib.files import replacing
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward
+from tutorial_lib.tasks import Task
 from tutorial_lib.train import TrainConfig, train
 
 TABLE = FACTS / "block_ablation.csv"
@@ -158,40 +159,39 @@ def score_sample(model: SwitchSASRec, split: Split, part: str) -> float:
     return float(per_user(ranks, ndcg(ranks)).mean())
 
 
-def replay_batch(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), and the
-    answers int64 [size].
+def replay_batch(size: int, generator: torch.Generator) -> Batch:
+    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), at which
+    the k-th of them is the target.
     """
     played = torch.randint(1, REPLAY_ITEMS + 1, (size, REPLAY_EVENTS), generator=generator)
     place = torch.randint(REPLAY_EVENTS, (size, 1), generator=generator)
-    return torch.cat([played, REPLAY_ITEMS + 1 + place], dim=1), played.gather(1, place)[:, 0]
+    items = torch.cat([played, REPLAY_ITEMS + 1 + place], dim=1)
+    targets = torch.cat([torch.zeros_like(played), played.gather(1, place)], dim=1)
+    clock, lengths = torch.zeros_like(items), torch.full((size,), items.shape[1])
+    return Batch(items, clock, clock, targets, torch.arange(size), lengths)
 
 
 def train_replay(switches: Switches, learning_rate: float, seed: int) -> SwitchSASRec:
-    """One run on requests, every batch fresh; the learning rate falls linearly to 0."""
+    """One run on requests, every batch fresh."""
     model = build(switches, REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1, seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / REPLAY_STEPS)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of dropout
+    config = TrainConfig(epochs=1, learning_rate=learning_rate, schedule="cosine", seed=seed)
+
+    def batches(epoch: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(REPLAY_STEPS):
-            items, answers = replay_batch(128, generator)
-            loss = F.cross_entropy(model.score(model(items)[:, -1])[:, 1:], answers - 1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+        return (replay_batch(128, generator) for _ in range(REPLAY_STEPS))
+
+    task = Task(batches, REPLAY_STEPS, lambda model: score_replay(model, seed, "valid"))
+    train(model, task, config, device="cpu", progress=False)
+    return model
 
 
 @torch.no_grad()
 def score_replay(model: SwitchSASRec, seed: int, part: str) -> float:
     """Share of right answers to 4,000 fresh requests."""
-    items, answers = replay_batch(
-        4000, torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test"))
-    )
-    return (model.score(model(items)[:, -1]).argmax(dim=1) == answers).double().mean().item()
+    generator = torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test"))
+    batch = replay_batch(4000, generator)
+    best = model.eval().score(model(batch.items)[:, -1]).argmax(dim=1)
+    return (best == batch.targets[:, -1]).double().mean().item()
 
 
 def run(task: str, name: str, learning_rate: float, seed: int) -> dict[str, object]:
