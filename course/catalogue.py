@@ -306,7 +306,11 @@ def book_faults(course: Course, book: Book, complete: bool) -> list[Problem]:
     """
     file, found = course.relative(book.path), []
     try:
-        texts, have = texts_of(course, book), entries(book)
+        texts = texts_of(course, book)
+    except LessonError as error:  # what is wrong with a lesson is said elsewhere
+        return [] if book.lesson else [Problem(file, None, str(error))]
+    try:
+        have = entries(book)
     except LessonError as error:
         return [Problem(file, None, str(error))]
     number = book.name

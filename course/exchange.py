@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
-WORD = re.compile(r"[A-Za-z]{2,}")
+WORD = re.compile(r"[A-Za-z]{2,}|[\u3400-\u9fff]")
 DIRECTIVE = re.compile(r"#\s*(?:show:|fmt:|noqa|type:|ruff:|pragma|%%|!)")
 WHERE_FROM = re.compile(r"# (?:from|摘自) \S+\.py\S*( \S+)*$")  # written by format.shown_block
 OPENING = re.compile(r"([A-Za-z]{0,2})(\"\"\"|'''|\"|')")

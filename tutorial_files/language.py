@@ -17,25 +17,13 @@ LANGUAGES = ("en", "zh")
 ROOMS = ("library", "exercises", "course")  # `lessons` is for the build: its code holds its Chinese
 VARIABLE = "TUTORIAL_LANGUAGE"
 
-_chosen: str | None = None  # what use_language was given; the environment counts before that
+_chosen: str | None = None  # before a choice the environment counts
 
 
-def use_language(code: str) -> None:
-    """Speak English ("en") or Chinese ("zh") from now on.
-
-    Without this call the environment variable TUTORIAL_LANGUAGE decides, and English where it is
-    not set. Tables of pandas then count a Chinese character as two columns wide.
-    """
+def choose(code: str) -> None:
+    """Speak this language from now on: the door is `tutorial_lib.language.use_language`."""
     global _chosen
-    if code not in LANGUAGES:
-        from tutorial_files.errors import TutorialError
-
-        raise TutorialError("the language is {code!r}: choose en or zh", code=code)
     _chosen = code
-    if code == "zh":
-        import pandas
-
-        pandas.set_option("display.unicode.east_asian_width", True)
 
 
 def language() -> str:

@@ -176,11 +176,6 @@ AROUND_THE_SOURCE = {
         CATALOGUE,
         "has characters without a glyph: 龘",
     ),
-    "not a catalogue": (
-        lambda root: edit(root, CATALOGUE, 'msgstr "线程"', "msgstr 线程"),
-        CATALOGUE,
-        "is no catalogue",
-    ),
     "complete, but not there": (
         lambda root: (root / "locale/zh/translated.txt").write_text("03\n"),
         "locale/zh/translated.txt",
