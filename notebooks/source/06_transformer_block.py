@@ -835,6 +835,8 @@ lesson06.check_rms_norm(rms_norm)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def rms_norm(x, gain):
     mean_square = x.square().mean(dim=-1, keepdim=True)
     return x / (mean_square + 1e-5).sqrt() * gain
@@ -859,6 +861,8 @@ lesson06.check_parallel_block(parallel_block)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def parallel_block(x, norm, attend, think):
     y = norm(x)  # computed once, read twice
     return x + attend(y) + think(y)
@@ -878,6 +882,8 @@ kinds = ...  # a dictionary such as {"A": "pre-norm", "B": "post-norm", "C": "no
 lesson06.check_kinds(kinds)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 x = torch.randn(6, 16, dtype=torch.double)
 kinds = {}
 for name, part in lesson06.sealed.items():
@@ -917,6 +923,8 @@ unmoved = ...
 lesson06.check_unmoved(unmoved)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A moves the mean by 5 and the deviations not at all. B and E multiply deviations and standard deviation of an event by the
 # same factor, and each event has its own. C changes one deviation and not the others. D turns the sign of all deviations.
 unmoved = {"A", "B", "E"}

@@ -638,6 +638,8 @@ lesson07.check_recommend(recommend)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 @torch.no_grad()
 def recommend(model, history, k):
     state = model(torch.tensor([history[-model.max_len :]]))[0, -1]  # the last real event
@@ -665,6 +667,8 @@ lesson07.check_bce(bce)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def bce(positive, negative):
     # -ln sigmoid(s) = softplus(-s) and -ln(1 - sigmoid(s)) = softplus(s)
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
@@ -689,6 +693,8 @@ lesson07.check_reach(reach)
 
 
 # %% id="exercise3-solution" tags=["solution", "nbval-ignore-output"]
+# Solution
+
 def reach(curve):
     enough = 0.95 * curve[max(curve)]
     return min(length for length, value in curve.items() if value >= enough)
@@ -714,6 +720,8 @@ lesson07.check_count(count_parameters)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def count_parameters(num_items, max_len, dim, hidden, blocks):
     tables = (num_items + 1) * dim + max_len * dim  # the item table holds most of them when V is large
     attention_part = dim * 3 * dim + 3 * dim + dim * dim + dim

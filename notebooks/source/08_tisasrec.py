@@ -935,6 +935,8 @@ lesson08.check_bucket_centre(bucket_centre)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def bucket_centre(bucket, horizon, last):
     return 60 * math.expm1(bucket * math.log1p(horizon / 60) / last)  # expm1(x) = e^x - 1
 
@@ -958,6 +960,8 @@ lesson08.check_dial_buckets(dial_buckets)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def dial_buckets(gaps):
     since = gaps % 86_400
     return torch.minimum(since, 86_400 - since) // 3600
@@ -982,6 +986,8 @@ lesson08.check_saturated(saturated)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def saturated(buckets, lengths, last):
     place = torch.arange(buckets.shape[1])
     pairs = (place < place[:, None]) & (
@@ -1028,6 +1034,8 @@ unchanged = ...
 lesson08.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A and B are the invariances above. D adds q_i . c to the whole row of scores, which the softmax ignores. F: without
 # query_time they are never read. C: minutes become other minutes. E: the weights of a row sum to 1, so c is added to the
 # output. G: a tie has interval 0, but the two events trade their positions, and items and positions belong together.

@@ -1106,6 +1106,8 @@ lesson09.check_sinkhorn_step(sinkhorn_round)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def sinkhorn_round(matrix):
     matrix = matrix / matrix.sum(dim=0, keepdim=True)  # a new matrix, so the given one stays as it is
     return matrix / matrix.sum(dim=1, keepdim=True)
@@ -1130,6 +1132,8 @@ lesson09.check_stream_update(update_streams)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def update_streams(streams, pre, post, res, function):
     said = function(pre @ streams)  # [d]
     return res @ streams + post[:, None] * said  # row m receives its own share of what was said
@@ -1149,6 +1153,8 @@ does_nothing = ...  # a set of letters
 lesson09.check_idle(does_nothing)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 # B and D collapse the streams in every sub-layer, by sum and by mean; C keeps them, but reads and writes all streams alike,
 # so they stay copies. E uses the transposed matrices, which are doubly stochastic as well: another network, but no idle one.
 some_events = torch.randn(6, 8, dtype=torch.double)
@@ -1185,6 +1191,8 @@ always_true = ...
 lesson09.check_statements(always_true)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A, B, D: the sums of 1. C is false, a weighted mean never exceeds the largest. E is false: the inverse has sums of 1, but
 # negative entries, unless H only exchanges streams. To un-mix you must subtract.
 show_matrix(torch.linalg.inv(torch.tensor([[0.75, 0.25], [0.25, 0.75]])), digits=1)

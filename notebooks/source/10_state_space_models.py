@@ -1062,6 +1062,8 @@ lesson10.check_join(join)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def join(first, second):
     # The state of the first stretch fades over the second one. Decays multiply.
     return second[0] * first[0], second[0] * first[1] + second[1]
@@ -1086,6 +1088,8 @@ lesson10.check_impulse(impulse_states)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def impulse_states(eigenvalues, inputs, gaps, ahead):
     arrived = scan(torch.exp(eigenvalues * gaps[:, None])[None], inputs[None])[0]
     return torch.exp(eigenvalues * ahead[:, None]) * arrived
@@ -1110,6 +1114,8 @@ lesson10.check_largest_step(largest_step)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def largest_step(eigenvalue):
     # |1 + z|^2 = 1 + 2 Re z + |z|^2 stays below 1 as long as |z|^2 < -2 Re z, with z = eigenvalue * step.
     return max(0.0, -2 * eigenvalue.real / abs(eigenvalue) ** 2)
@@ -1143,6 +1149,8 @@ one_convolution = ...
 lesson10.check_one_convolution(one_convolution)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # What counts is that the weight of an input depends on its age in steps alone. A and C: yes, one kernel a memory. F: the
 # network changes the inputs, not the weights. B and D: the weight depends on which events lie between. E: not a sum at all.
 one_convolution = {"A", "C", "F"}

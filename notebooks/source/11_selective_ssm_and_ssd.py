@@ -922,6 +922,8 @@ lesson11.check_end_state(end_state)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def end_state(x, delta, A, B):
     since = delta.sum() - delta.cumsum(dim=0)  # the steps after each event: its own does not fade it
     return (torch.exp(A * since) * delta * x.T) @ B
@@ -946,6 +948,8 @@ lesson11.check_without(without)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def without(x, delta, A, B, C, skip):
     # A step of 0 does both: the event fades nothing and writes nothing. Emptying x or B would leave the fading in place.
     return ssd_chunked(x, delta.masked_fill(skip[..., None], 0), A, B, C)
@@ -970,6 +974,8 @@ lesson11.check_memory_length(memory_length)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def memory_length(step_bias, A_log):
     slowest = A_log.exp().amin(dim=1)  # A = -exp(A_log), so the smallest size fades most slowly
     return torch.ceil(math.log(10) / (F.softplus(step_bias) * slowest)).long()
@@ -1003,6 +1009,8 @@ unchanged = ...
 lesson11.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A and F leave every C.B alone. B keeps the decays but doubles what is written; C takes that back. D writes the first event
 # twice as strongly (its own step fades only what came before it, and that is nothing). E fades and writes nothing.
 unchanged = {"A", "C", "E", "F"}

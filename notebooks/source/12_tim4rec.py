@@ -915,6 +915,8 @@ lesson12.check_share_left(share_left)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def share_left(raw, gate, bias, A):
     steps = F.softplus(gate * raw + bias)
     return torch.exp(A * steps[1:].sum())  # the first step fades what came before the first event
@@ -939,6 +941,8 @@ lesson12.check_masked_norm(masked_norm)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def masked_norm(gaps, is_real):
     count = is_real.sum(dim=1, keepdim=True)
     gaps = gaps.masked_fill(~is_real, 0)
@@ -961,6 +965,8 @@ reads_the_future = ...
 lesson12.check_reads_the_future(reads_the_future)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 instants = 1_700_000_000 + torch.tensor([0, 400, 9000, 9100, 90_000, 200_000, 200_030, 500_000])
 moved = instants + 25 * torch.eye(8, dtype=torch.int64)  # row j: event j is 25 seconds later
 reads_the_future = set()
@@ -995,6 +1001,8 @@ unmoved = ...
 lesson12.check_unmoved(unmoved)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: only gaps are read. B: the norm divides by the spread, so a common factor drops out; ours would notice. C changes one gap
 # against the others, and every position reads all gaps. D changes what the items say. E: the norm runs over ten more zeros.
 unmoved = {"A", "B"}

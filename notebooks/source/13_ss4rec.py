@@ -862,6 +862,8 @@ lesson13.check_eigenvalue_for(eigenvalue_for)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def eigenvalue_for(half_life, period):
     return complex(-math.log(2) / half_life, 2 * math.pi / period)  # a full turn is 2 pi; 1 / inf is 0
 
@@ -885,6 +887,8 @@ lesson13.check_read_at(read_at)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def read_at(eigenvalue, state, u, waits):
     growth = torch.expm1(eigenvalue * waits)  # kept - 1, without the subtraction of two numbers near 1
     return state + growth * state + growth / eigenvalue * u
@@ -904,6 +908,8 @@ honest = ...
 lesson13.check_honest(honest)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 start, honest = torch.tensor([1 + 0j, 2 - 1j, -0.3 + 4j]), set()
 for letter, law in lesson13.sealed.items():
     pairs = [(0.5, 0.5), (0.1, 3.0), (20.0, 4.0), (0.0, 1.0)]
@@ -936,6 +942,8 @@ unchanged = ...
 lesson13.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: only gaps are read. B: without query_time the question is never looked at. C changes the gap between events 1 and 2.
 # D: with the floor, events of the same second are stored one after the other, so their order counts (with impulses it would
 # not, in the S5; the S6 would still notice). E: event 8 lies behind event 5.

@@ -1045,6 +1045,8 @@ lesson14.check_heun_step(heun_step)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def heun_step(field, t, z, h):
     first = field(t, z)
     last = field(t + h, z + h * first)
@@ -1065,6 +1067,8 @@ orders = ...
 lesson14.check_orders(orders)
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 # A field that reads the clock, steps small enough for the slope to hold, float64. A is Euler in four small steps, C asks all
 # its four questions at the time when the step begins (order 4 on the cup, order 1 before the fan), D is midpoint in two steps,
 # E has order 3, B is the honest 3/8 rule.
@@ -1094,6 +1098,8 @@ lesson14.check_fewest_steps(fewest_steps)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def fewest_steps(rates, gap, method):
     # The fastest part decides: rate * step must not exceed the limit that was measured above.
     return max(1, math.ceil(max(rates) * gap / 3600 / limits[method]))
@@ -1118,6 +1124,8 @@ lesson14.check_states_at(states_at)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def states_at(field, state, times, steps):
     clock, seen = torch.zeros_like(times[:, 0]), []
     for query in times.T:  # [B]: the next query of every row

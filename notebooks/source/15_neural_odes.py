@@ -1225,6 +1225,8 @@ lesson15.check_walk_back(walk_back)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def walk_back(states, slopes, h, error):
     for z in reversed(states[:-1]):  # the step that left z used the slopes at z
         error = error + h * slopes(z).T @ error
@@ -1250,6 +1252,8 @@ lesson15.check_calendar(in_two_parts)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def in_two_parts(field, states, dates, first, second):
     half_way = integrate(field, states, first, steps=50, start=dates[:, None])
     return integrate(field, half_way, second, steps=50, start=(dates + first)[:, None])
@@ -1274,6 +1278,8 @@ lesson15.check_steepest(steepest)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def steepest(field, states):
     slopes = [torch.autograd.functional.jacobian(lambda s: field(0.0, s), z) for z in states]
     return max(torch.linalg.matrix_norm(matrix, 2).item() for matrix in slopes)
@@ -1312,6 +1318,8 @@ possible = ...
 lesson15.check_possible(possible)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: z' = z ln 3. C: half a turn. E: half a turn about the x axis, through the third number. B would have to cross. D: a flow
 # moves continuously, so a left hand stays a left hand. F: -1 and 1 would meet in 1, and paths that meet were never apart.
 possible = {"A", "C", "E"}

@@ -1096,6 +1096,8 @@ lesson16.check_ode_rnn(ode_rnn)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def ode_rnn(flow, jump, inputs, times):
     z, states = torch.zeros(inputs.shape[1]), []
     for i, x in enumerate(inputs):
@@ -1125,6 +1127,8 @@ lesson16.check_read_at(read_at)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def read_at(model, state, moments):
     rows = len(moments)
     many = state._replace(
@@ -1149,6 +1153,8 @@ leaking = ...
 lesson16.check_leaking(leaking)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 shown = torch.randint(1, 13, (2, 5))
 moments = 1_700_000_000 + (HOUR * (1 + 9 * torch.rand(2, 6))).long().cumsum(1)
 at, asked, leaking = moments[:, :-1], moments[:, 1:], set()
@@ -1193,6 +1199,8 @@ true_sentences = ...
 lesson16.check_sentences(true_sentences)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: no clock, no difference. B: a field of zeros moves nothing. C: exp(-a) exp(-b) = exp(-(a + b)). D: its time is ln(1 + hours),
 # and 2 ln 2 is not ln 3. E: the gap as a feature and decay solve it too. F: a state and a time are all that it needs.
 true_sentences = {"A", "C", "F"}

@@ -1191,6 +1191,8 @@ lesson17.check_attractor_step(attractor_step)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def attractor_step(state, goal, seconds, half_life):
     kept = 2 ** (-seconds[:, None] / 3600 / half_life)  # [B, w]: what is left of the distance
     return torch.lerp(goal, state, kept)
@@ -1215,6 +1217,8 @@ lesson17.check_live_parameters(live_parameters)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def live_parameters(module, loss):
     module.zero_grad(set_to_none=True)
     loss(module).backward()
@@ -1240,6 +1244,8 @@ lesson17.check_is_flow(is_flow)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def is_flow(evolve):
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(500, 4, dtype=DOUBLE, generator=generator)
@@ -1289,6 +1295,8 @@ supported = ...
 lesson17.check_supported(supported)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: with a constant clock P is just as good, so it is something else. B: 0.108 against 0.100 with its own constant twin.
 # C: clean, R is no better than blind; it has nothing to lose. D: shuffled gaps keep the lengths and lose the gain.
 # E: 0.112 is the best column of all; why it is best does not matter for that. F: nothing here speaks of solvers.
