@@ -202,7 +202,7 @@ def commands(name: str) -> tuple[list[str], set[str]]:
     """Lines of the code blocks without their comments; make commands and variables in the text."""
     text = (ROOT / name).read_text(encoding="utf-8")
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    blocks = [block for kind, block in fenced if not kind]| re.DOTALL)
+    blocks = [block for kind, block in fenced if not kind]
     lines = [line.split("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
     return lines, {
         span
