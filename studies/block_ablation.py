@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutorial_lib.data.datasets import load_dataset
@@ -129,11 +130,21 @@ class SwitchSASRec(SequenceModel):
         return self.norm(x)
 
 
-def build(switches: Switches, num_items: int, max_len: int, seed: int) -> SwitchSASRec:
+class ReplaySASRec(SwitchSASRec):
+    """The same, asked at the last position alone."""
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        scores = self.score(self.states(batch)[:, -1])  # [B, V + 1]
+        return F.cross_entropy(scores[:, 1:], batch.targets[:, -1] - 1)
+
+
+def build(
+    switches: Switches, num_items: int, max_len: int, seed: int, kind: type = SwitchSASRec
+) -> SwitchSASRec:
     """A model with reproducible initial weights; the global seed is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SwitchSASRec(num_items, max_len, DIM, switches)
+        return kind(num_items, max_len, DIM, switches)
 
 
 @lru_cache(maxsize=1)
@@ -180,16 +191,28 @@ def replay_batch(size: int, generator: torch.Generator) -> Batch:
 def train_replay(
     switches: Switches, learning_rate: float, seed: int, steps: int = REPLAY_STEPS
 ) -> SwitchSASRec:
-    """One run on requests, every batch fresh."""
-    model = build(switches, REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1, seed)
-    config = TrainConfig(epochs=1, learning_rate=learning_rate, schedule="cosine", seed=seed)
+    """One run on requests, every batch fresh; the learning rate falls linearly to 0, and torch's
+    weight decay of 0.01 acts on all weights.
+    """
+    sizes = REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1
+    model = build(switches, *sizes, seed, ReplaySASRec)
 
     def batches(epoch: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(seed)
         return (replay_batch(128, generator) for _ in range(steps))
 
-    task = Task(batches, steps, lambda model: score_replay(model, seed, "valid"))
-    train(model, task, config, device="cpu", progress=False)
+    def rate(done: float) -> float:  # `done` after the step, which has the rate from before it
+        return learning_rate * (1 - (round(done * steps) - 1) / steps)
+
+    task = Task(
+        batches,
+        steps,
+        lambda model: score_replay(model, seed, "valid"),
+        seed=lambda epoch: seed,
+        optimizer=lambda model: torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98)),
+        rate=rate,
+    )
+    train(model, task, TrainConfig(epochs=1), device="cpu", progress=False)
     return model
 
 
