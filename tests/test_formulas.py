@@ -18,6 +18,7 @@ DEFINITION = "<!-- definition -->"  # no function of the library computes it
 LESSON = re.compile(
     r"(?:[Tt]aught|Shown|Used)[^.]* lessons? ((?:\d\d(?:, | and | to )?)+)|from lesson \d\d"
 )
+LETTERS = re.compile(r"^ *letter +meaning .*\bin (?:the|their|SASRec's) (?:papers?|code)", re.M)
 SOURCE = re.compile(r"\bSources?\b|\b(?:19|20)\d\d\b|fast forms? of")
 PLACE = re.compile(
     r"\b[Ss]ections? |\b[Ee]q\. |\b[Aa]lgorithm\s+\d|\b[Aa]ppendix |\b(?:19|20)\d\d\b"
@@ -97,6 +98,16 @@ def test_every_file_of_formulas_names_lesson_and_source(path):
     if path.relative_to(LIBRARY).as_posix() in WITHOUT_FORMULAS:
         faults = [fault for fault in faults if fault not in ("the lesson", "the source")]
     assert faults == []
+
+
+MODELS = [path for path in FILES if path.parent.name == "models" and path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_every_model_says_what_its_letters_mean(path):
+    about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    table = LETTERS.search(about + "\n")
+    assert table and len(about[table.end() :].partition("\n\n")[0].split("\n")) > 1
 
 
 def test_the_lessons_do_have_formulas():
