@@ -8,6 +8,7 @@ PYTHON   ?= $(if $(WINDOWS),python,python3)
 PINS     ?= -c constraints.txt
 LAB_ARGS ?=
 SUITE_ARGS ?=
+BENCH_ARGS ?=
 ASSIGNMENTS ?=
 GRADE_ARGS ?=
 WORKERS  ?= 2
@@ -51,8 +52,8 @@ build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
 check: $(STAMP) ## check the lesson sources and their notebooks without running them
 	@$(RUN) -m course.build check
 
-bench: $(STAMP) ## time a training step and a full ranking against textbook code
-	@$(RUN) -m benchmarks
+bench: $(STAMP) ## time a training step and a full ranking against textbook code (BENCH_ARGS=--write-floor: keep this run to compare with)
+	@$(RUN) -m benchmarks $(BENCH_ARGS)
 
 experiments: $(STAMP) ## run all eight stages on the sample, in about 10 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
 	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)
