@@ -5,10 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from course.site.build import build
+from course.site.build import ROOT, build
 from tutorial_lib.errors import TutorialError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:

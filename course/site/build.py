@@ -18,6 +18,7 @@ from course.site.notebook import Cell, read_notebook
 from course.site.render import Pictures, Rendered, Renderer, Section
 from course.site.render import collect as note
 
+ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("setup", "exercises", "glossary", "results")
 REPORT = 23  # the lesson that computes the verdicts
 EXTERNAL = re.compile(r"^(https?:|mailto:|#)")

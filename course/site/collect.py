@@ -12,7 +12,7 @@ import statistics
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def read_glossary(root: Path) -> list[Term]:
         ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def pattern(name: str) -> re.Pattern[str]:
     """A term in a text: whole words in Latin letters, plural and other spellings included."""
     if re.search(r"[㐀-鿿]", name):

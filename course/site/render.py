@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -101,7 +101,7 @@ def _fence(token: Token) -> str:
     return code(token.content, token.info.split()[0] if token.info.strip() else "text")
 
 
-@lru_cache(maxsize=None)  # the editions share most of it
+@cache  # the editions share most of it
 def code(text: str, language: str = "python") -> str:
     """Highlighted source."""
     try:
@@ -262,9 +262,7 @@ def plain(tokens: list[Token]) -> str:
     for token in tokens:
         if token.type in ("softbreak", "hardbreak"):
             words.append(" ")
-        elif token.type == "image":
-            words.append(token.content)
-        elif token.type != "html_inline":
+        elif token.type == "image" or token.type != "html_inline":
             words.append(token.content)
     return "".join(words)
 

@@ -51,15 +51,15 @@ function weigh(page, term) {
   return 14 * Math.min(1, count(page.plain, term)) + best + 2 * Math.log1p(rest - best);
 }
 
-function rank(held, terms) {
+function rank(held, terms, phrase) {
   const scores = held.pages.map((page) => { page.values = []; return { page, score: 0, met: 0 }; });
-  for (const term of terms) {
+  for (const term of phrase ? [...terms, phrase] : terms) {
     const values = held.pages.map((page) => weigh(page, term));
     const rare = Math.log(1 + held.pages.length / (1 + values.filter((value) => value > 0).length));
     values.forEach((value, place) => {
       if (!value) return;
       scores[place].score += value * (0.3 + rare);
-      scores[place].met += 1;
+      if (term !== phrase) scores[place].met += 1;
     });
   }
   for (const one of scores) one.score *= (one.met / terms.length) ** 2 * (one.page.weight || 1);
@@ -81,8 +81,7 @@ function search(held, query) {
     if (!HAN.test(term) || term.length < 3 || everything(term)) return [term];
     return Array.from({ length: term.length - 1 }, (_, place) => term.slice(place, place + 2));
   });
-  const asked = terms.length > 1 && terms.every((term) => !HAN.test(term)) ? [...terms, terms.join(" ")] : terms;
-  const found = rank(held, asked);
+  const found = rank(held, terms, terms.length > 1 && !terms.some((term) => HAN.test(term)) ? terms.join(" ") : "");
   found.sort((a, b) => b.score - a.score);
   return found.map(({ page, score }) => {
     const order = page.values.map((value, place) => [value, place]).filter(([value]) => value > 0).sort((a, b) => b[0] - a[0] || a[1] - b[1]);
