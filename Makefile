@@ -72,7 +72,7 @@ book: $(SITE) ## write PDF and EPUB of both languages into build/book
 	@$(RUN) -m course.site.book
 
 site-check: $(SITE) ## open the pages and the lab in a browser, in about six minutes; needs chromium
-	@$(RUN) -m course.site && $(TEST) -m pytest --tb=short -m "" tests/site
+	@$(TEST) -m pytest --tb=short -m "" tests/site
 
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
