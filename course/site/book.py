@@ -61,7 +61,9 @@ class Manuscript:
                 number = re.search(r"\*\*(\d+\.\d+)", cell.source)
                 if "exercise" in cell.tags and number:
                     exercise = number[1]
-                if "solution" in cell.tags or (FOLDED.match(cell.source) and "hint" not in cell.tags and "alt" not in cell.tags):
+                if "solution" in cell.tags or (
+                    FOLDED.match(cell.source) and "hint" not in cell.tags and "alt" not in cell.tags
+                ):
                     answers.append(unfold(text))
                 elif "alt" not in cell.tags:  # the picture is there to see
                     parts.append(unfold(text))
@@ -93,7 +95,11 @@ class Manuscript:
         text = re.sub(r"(?<!!)\[([^\[\]]*)\]\(([^)\s]+)\)", link, text)
         # pandoc wants no space inside the dollars, and the headings of a cell below its title
         text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-        return re.sub(r"(?m)^(#+) (.*)$", lambda m: f"{m[1]} {m[2]} {{#l{row.number:02d}-{cell.id}-{m.start()}}}", text)
+        return re.sub(
+            r"(?m)^(#+) (.*)$",
+            lambda m: f"{m[1]} {m[2]} {{#l{row.number:02d}-{cell.id}-{m.start()}}}",
+            text,
+        )
 
     def code(self, cell: Cell) -> str:
         parts = [fence(cell.source, "python")]
@@ -132,7 +138,7 @@ def chinese_font(folders: list[Path]) -> str | None:
     """A font with Chinese that typst finds on this machine."""
     import typst
 
-    held = {name for name in typst.Fonts(font_paths=folders).families()}
+    held = set(typst.Fonts(font_paths=folders).families())
     return next((name for name in CHINESE if name in held), None)
 
 
@@ -152,9 +158,19 @@ def write(book: Edition, out: Path) -> list[str]:
         common += ["--quiet", f"--log={folder / 'log'}"]
         site = book.course.root / "site" / "print"
         epub = out / f"{name}.epub"
-        arguments = ["--mathml", "--toc", "--toc-depth=2", "--split-level=1", f"--css={site / 'book.css'}"]
+        arguments = [
+            "--mathml",
+            "--toc",
+            "--toc-depth=2",
+            "--split-level=1",
+            f"--css={site / 'book.css'}",
+        ]
         pypandoc.convert_file(
-            str(source), "epub3", format=READER, outputfile=str(epub), extra_args=[*common, *arguments]
+            str(source),
+            "epub3",
+            format=READER,
+            outputfile=str(epub),
+            extra_args=[*common, *arguments],
         )
         done.append(f"{epub}: {epub.stat().st_size / 1e6:.1f} MB")
         body = pypandoc.convert_file(str(source), "typst", format=READER, extra_args=common)
@@ -164,12 +180,17 @@ def write(book: Edition, out: Path) -> list[str]:
             if line["type"] == "CouldNotConvertTeXMath"
         ]
         if refused:
-            raise LessonError(f"pandoc cannot read the formula: {refused[0]}; write it in plainer TeX")
+            raise LessonError(
+                f"pandoc cannot read the formula: {refused[0]}; write it in plainer TeX"
+            )
         for old, new in SYMBOLS.items():
             body = re.sub(rf"\b{re.escape(old)}\b", new, body)
         font = chinese_font([])
         if book.language == "zh" and font is None:
-            return [*done, f"{name}.pdf was left out: no Chinese font is installed (on Debian or Ubuntu: apt-get install fonts-noto-cjk)"]
+            return [
+                *done,
+                f"{name}.pdf was left out: no Chinese font is installed (on Debian or Ubuntu: apt-get install fonts-noto-cjk)",
+            ]
         head = (site / "book.typ").read_text(encoding="utf-8")
         values = {"TITLE": words["title"], "SUBTITLE": words["subtitle"], "CONTENTS": words["toc"]}
         values |= {"LANGUAGE": book.language, "FONT": font or "Libertinus Serif"}

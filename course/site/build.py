@@ -57,7 +57,9 @@ class Edition:
         target, _, anchor = link.partition("#")
         name = Path(target)
         if name.suffix == ".ipynb":
-            folder = f"../{name.parent.name}/" if name.parent.name not in ("", self.language) else ""
+            folder = (
+                f"../{name.parent.name}/" if name.parent.name not in ("", self.language) else ""
+            )
             known = any(row.name == name.stem for row in self.notebooks)
             return f"{folder}{name.stem}.html{'#' + anchor if anchor else ''}" if known else None
         if name.suffix == ".html":
@@ -139,7 +141,9 @@ class Edition:
             [" / ".join(term.names[lang]) for lang in (self.language, self.other)]
             for term in collect.read_glossary(self.course.root)
         ]
-        data = json.dumps({"pages": pages, "terms": terms}, ensure_ascii=False, separators=(",", ":"))
+        data = json.dumps(
+            {"pages": pages, "terms": terms}, ensure_ascii=False, separators=(",", ":")
+        )
         return f"window.SEARCH={data};\n"
 
 
@@ -179,7 +183,7 @@ def hero() -> list[dict[str, object]]:
             steps.append(f"L{x} {108 - 74 * value:.1f}")
         return "".join(steps)
 
-    soon, late = (60, 190, 320), (52, 60, 68)
+    soon, late = (60, 190, 320), (52, 68, 84)
     return [
         {"top": 0, "films": soon, "now": 430, "curve": curve(soon, 430, 420), "label": "hero_a"}
         | {"words": 418, "line": 20, "end": "end"},
@@ -232,7 +236,9 @@ def write_katex(source: Path, out: Path) -> None:
 
     style = (source / "katex.min.css").read_text(encoding="utf-8")
     held = {path.name for path in (source / "fonts").iterdir()}
-    faces = re.compile(r"@font-face\{[^}]*fonts/([\w-]+\.woff2)[^}]*\}")  # of fonts that are left out
+    faces = re.compile(
+        r"@font-face\{[^}]*fonts/([\w-]+\.woff2)[^}]*\}"
+    )  # of fonts that are left out
     style = faces.sub(lambda match: match[0] if match[1] in held else "", style)
     style = re.sub(r"src:url\(fonts/([\w-]+\.woff2)\)[^;}]*", embed, style)
     (out / "katex.css").write_text(style, encoding="utf-8")
@@ -293,7 +299,16 @@ def write_edition(book: Edition, twin: dict[str, str], templates: Environment, o
     ]
     drawing = templates.get_template("hero.svg").render(w=words, panels=hero())
     routes = collect.read_routes(course)
-    page("index", "index", "landing", words["title"], points=points, hero=drawing, routes=routes, first=order[0])
+    page(
+        "index",
+        "index",
+        "landing",
+        words["title"],
+        points=points,
+        hero=drawing,
+        routes=routes,
+        first=order[0],
+    )
     page("search", "search", "page", words["search"])
     (out / "search-index.js").write_text(book.index(), encoding="utf-8")
 
@@ -327,7 +342,11 @@ def results(book: Edition, page) -> None:
     reports = sorted((course.root / "data" / "results" / "suite").glob("*.md"))
     verdicts = dict(zip(collect.VERDICTS, collect.VERDICTS, strict=True))
     if language == "zh":
-        verdicts = {"replicated": "已复现", "not replicated": "未能复现", "not testable": "无法检验"}
+        verdicts = {
+            "replicated": "已复现",
+            "not replicated": "未能复现",
+            "not testable": "无法检验",
+        }
     page(
         "results",
         "results",

@@ -111,7 +111,9 @@ def read_routes(course: Course) -> list[Route]:
                     Problem("site/routes.toml", route["title_en"], f"lesson {number} {fault}")
                 )
             chosen.append(row)
-        title, text = ({lang: route[f"{key}_{lang}"] for lang in ("en", "zh")} for key in ("title", "text"))
+        title, text = (
+            {lang: route[f"{key}_{lang}"] for lang in ("en", "zh")} for key in ("title", "text")
+        )
         routes.append(Route(title, text, tuple(chosen)))
     return routes
 
@@ -302,9 +304,7 @@ def split_twin(text: str, language: str) -> str:
 
 def summary(name: str, runs: list[dict[str, str]], caption: tuple[str, str]) -> ResultTable:
     """Means over seeds; only columns that differ between the settings are shown."""
-    kept = ["model"] + [
-        key for key in VARIES[1:] if len({run.get(key) or "" for run in runs}) > 1
-    ]
+    kept = ["model"] + [key for key in VARIES[1:] if len({run.get(key) or "" for run in runs}) > 1]
     groups: dict[tuple[tuple[str, ...], str], list[dict[str, str]]] = {}
     for run in runs:
         shown = tuple(run.get(key) or "" for key in kept)
@@ -324,7 +324,6 @@ def summary(name: str, runs: list[dict[str, str]], caption: tuple[str, str]) -> 
 def parameters(run: dict[str, str]) -> str:
     value = run.get("parameters") or ""
     return f"{int(float(value)):,}" if value else ""
-
 
 
 def setting(run: dict[str, str]) -> str:

@@ -51,7 +51,7 @@ class Rendered:
     """A page without its frame."""
 
     html: str
-    contents: list[tuple[int, str, str]]  # level, anchor, title
+    contents: list[tuple[int, str, str]]  # level, anchor, title as HTML
     sections: list[Section]
 
 
@@ -75,6 +75,7 @@ def size(data: bytes) -> tuple[int, int] | None:
     return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
 
 
+@cache
 def parser() -> MarkdownIt:
     """Markdown as Jupyter reads it: CommonMark with tables, HTML and formulas in dollars."""
     tool = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -178,7 +179,9 @@ class Renderer:
             return "../images/" + self.pictures.add(base64.b64decode(data), PICTURES[mime])
         path = folder / source
         if not path.is_file():
-            raise LessonError(f"{source}, a picture named in {folder}, does not exist: mend the link")
+            raise LessonError(
+                f"{source}, a picture named in {folder}, does not exist: mend the link"
+            )
         return "../images/" + self.pictures.add(path.read_bytes(), path.suffix)
 
     def output(self, output: dict, alt: str) -> str:
@@ -235,7 +238,9 @@ class Renderer:
                 if "solution" in cell.tags and not FOLDED.match(cell.source):
                     body = fold(self.words["solution"], body, "solution")
                 box = next((name for name in BOXES if name in cell.tags), "")
-                parts.append(f'<div class="{f"box {box}" if box else "prose"}">\n{body}</div>\n')
+                name = "" if f'id="{cell.id}"' in body else f' id="{cell.id}"'
+                kind = f"box {box}" if box else "prose"
+                parts.append(f'<div class="{kind}"{name}>\n{body}</div>\n')
             elif cell.kind == "code":
                 sections[-1].code.update(re.findall(r"[A-Za-z_]\w{3,}", cell.source))
                 parts.append(self.cell(cell, awaiting))
@@ -257,12 +262,14 @@ class Renderer:
 
 
 def plain(tokens: list[Token]) -> str:
-    """The text of inline tokens; formulas stay as TeX."""
+    """The text of inline tokens; of a formula, what can be read without setting it."""
     words = []
     for token in tokens:
         if token.type in ("softbreak", "hardbreak"):
             words.append(" ")
-        elif token.type == "image" or token.type != "html_inline":
+        elif token.type.startswith("math"):
+            words.append(re.sub(r"\\sqrt\{(\w)\}", r"√\1", token.content).replace("\\", ""))
+        elif token.type != "html_inline":
             words.append(token.content)
     return "".join(words)
 
@@ -271,14 +278,15 @@ def collect(
     tokens: list[Token], sections: list[Section], contents: list[tuple[int, str, str]]
 ) -> None:
     """Adds the headings of some prose to the table of contents, and its text to the sections."""
-    level = 0
+    level, tool = 0, parser()
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             level = int(token.tag[1])
-            title = plain(tokens[place + 1].children or [])
+            title = tokens[place + 1].children or []
             anchor = str(token.attrGet("id"))
-            sections.append(Section(anchor, title))
-            contents.append((level, anchor, title))
+            sections.append(Section(anchor, plain(title)))
+            shown = [part for part in title if not part.type.startswith("link_")]
+            contents.append((level, anchor, tool.renderer.render(shown, tool.options, {})))
         elif token.type == "inline":
             if not (place and tokens[place - 1].type == "heading_open"):
                 sections[-1].text.append(plain(token.children or []))

@@ -1,6 +1,5 @@
 """The book, built once for all tests, and a browser where there is one."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if os.environ.get("SITE_OUT"): return Path(os.environ["SITE_OUT"])
     out = tmp_path_factory.mktemp("book") / "site"
     build(ROOT, out)
     return out
@@ -29,7 +27,9 @@ def browser() -> Iterator:
     api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (pip install -e '.[site]')"
     )
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if program is None:
         pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
     with api.sync_playwright() as driver:

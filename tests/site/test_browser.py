@@ -58,7 +58,9 @@ def test_every_page_opens_without_errors_overflow_or_foreign_requests(site, brow
                 " .math > .katex-display').length, document.querySelectorAll('.katex-error').length]"
             )
             if formulas[0] != formulas[1] or formulas[2]:
-                faults.append(f"{name}: of {formulas[0]} formulas {formulas[1]} are set, {formulas[2]} wrong")
+                faults.append(
+                    f"{name}: of {formulas[0]} formulas {formulas[1]} are set, {formulas[2]} wrong"
+                )
             for scheme in ("light", "dark"):
                 visit.page.emulate_media(color_scheme=scheme)
                 for width in WIDTHS:
@@ -76,7 +78,9 @@ def test_every_page_opens_without_errors_overflow_or_foreign_requests(site, brow
 @pytest.mark.parametrize("scheme,width", [("light", 1440), ("dark", 390)])
 def test_axe_finds_no_serious_violation(site, browser, language, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    chosen = pages(site, language) if scheme == "light" else [site / language / f"{kind}.html" for kind in KINDS]
+    chosen = [site / language / f"{kind}.html" for kind in KINDS]
+    if (language, scheme) == ("en", "light"):  # the structure is the same in both languages
+        chosen = pages(site, language)
     faults = []
     with Visit(browser, viewport={"width": width, "height": 900}, color_scheme=scheme) as visit:
         for path in chosen:
@@ -120,7 +124,9 @@ def test_search_from_the_bar_and_by_address(site, browser):
         visit.page.keyboard.press("Enter")
         visit.page.wait_for_url("**/search.html?q=*")
         visit.page.wait_for_selector(".results .hit")
-        assert visit.page.locator(".results .term").inner_text() == "术语表: 自注意力 = self-attention"
+        assert (
+            visit.page.locator(".results .term").inner_text() == "术语表: 自注意力 = self-attention"
+        )
         assert visit.page.locator(".results .hit .title").first.inner_text().startswith("04")
         visit.page.fill(".large input", "xyzzy")
         visit.page.wait_for_selector(".results:empty", state="attached")
@@ -132,9 +138,11 @@ def test_the_switch_stays_on_the_lesson_and_the_section(site, browser):
         visit.page.goto((site / "en" / "05_causal_masks.html").as_uri())
         heading = visit.page.locator("main h2[id]").nth(3)
         anchor = heading.get_attribute("id")
-        heading.scroll_into_view_if_needed()
-        visit.page.evaluate("id => document.getElementById(id).scrollIntoView()", anchor)
-        visit.page.wait_for_function("id => document.querySelector('.contents .here')?.hash === '#' + id", arg=anchor)
+        jump = "id => document.getElementById(id).scrollIntoView({behavior: 'instant'})"
+        visit.page.evaluate(jump, anchor)
+        visit.page.wait_for_function(
+            "id => document.querySelector('.contents .here')?.hash === '#' + id", arg=anchor
+        )
         visit.page.click(".switch")
         visit.page.wait_for_url("**/zh/05_causal_masks.html#*")
         assert visit.page.url.endswith(f"#{anchor}")
@@ -168,7 +176,9 @@ def test_code_is_copied_as_it_stands(site, browser):
         block = visit.page.locator(".code").nth(1)
         block.hover()
         block.locator(".copy").click()
-        visit.page.wait_for_function("document.querySelectorAll('.copy')[1].textContent === 'Copied'")
+        visit.page.wait_for_function(
+            "document.querySelectorAll('.copy')[1].textContent === 'Copied'"
+        )
         copied = visit.page.evaluate("navigator.clipboard.readText()")
         assert copied.startswith('names = ["Alien", "Cake", "Moon"]\nx = torch.tensor(')
 
@@ -196,7 +206,11 @@ def test_keyboard_order_begins_with_the_way_to_the_text(site, browser):
         order = []
         for _ in range(5):
             visit.page.keyboard.press("Tab")
-            order.append(visit.page.evaluate("document.activeElement.className || document.activeElement.name"))
+            order.append(
+                visit.page.evaluate(
+                    "document.activeElement.className || document.activeElement.name"
+                )
+            )
         assert order == ["skip", "brand", "q", "switch", "theme"]
         visit.page.locator(".skip").focus()
         visit.page.keyboard.press("Enter")
