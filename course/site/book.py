@@ -54,8 +54,6 @@ class Manuscript:
         parts = [f"# {title} {{#lesson-{row.number:02d}}}"]
         answers, exercise = [], ""
         for cell in cells:
-            if cell.id == "header":
-                continue
             if cell.kind == "markdown":
                 text = self.prose(cell, row)
                 number = re.search(r"\*\*(\d+\.\d+)", cell.source)

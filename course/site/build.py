@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from course.lessons import LANGUAGES, Course, LessonError, Row, load_course
+from course.buttons import Links, read_links
+from course.lessons import LANGUAGES, TIMES, Course, LessonError, Row, load_course
 from course.site import collect
 from course.site.notebook import Cell, read_notebook
 from course.site.render import Pictures, Rendered, Renderer, Section
@@ -38,7 +39,7 @@ class Edition:
     course: Course
     language: str
     words: dict[str, str]
-    links: collect.Links
+    links: Links
     notebooks: dict[Row, list[Cell]]
     pictures: Pictures
 
@@ -85,6 +86,8 @@ class Edition:
             "w": self.words,
             "tw": more.pop("twin"),
             "links": self.links,
+            "times": TIMES[self.language],
+            "hours": self.words["hours"],
             "parts": list(parts.values()),
             "rows": self.course.rows,
             "written": self.notebooks,
@@ -152,7 +155,7 @@ def editions(root: Path) -> list[Edition]:
     course = load_course(root)
     words, links, pictures = (
         collect.read_toml(root / "site" / "words.toml"),
-        collect.read_links(root),
+        read_links(root),
         Pictures(),
     )
     return [
@@ -192,30 +195,34 @@ def hero() -> list[dict[str, object]]:
     ]
 
 
-def build(root: Path, out: Path) -> dict[str, int]:
-    """Writes the whole book into `out`, replacing an older one; returns bytes by kind of file."""
-    books = editions(root)
-    site = root / "site"
-    templates = Environment(
-        loader=FileSystemLoader(site / "templates"),
+def templates(root: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(root / "site" / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+
+
+def build(root: Path, out: Path) -> dict[str, int]:
+    """Writes the whole book into `out`, replacing an older one; returns bytes by kind of file."""
+    books = editions(root)
+    site = root / "site"
+    loader = templates(root)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(site / "assets", part / "assets", ignore=shutil.ignore_patterns("katex*"))
     write_katex(site / "assets" / "katex", part / "assets")
     for book, twin in zip(books, reversed(books), strict=True):
-        write_edition(book, twin.words, templates, part / book.language)
+        write_edition(book, twin.words, loader, part / book.language)
     (part / "images").mkdir()
     for name, data in books[0].pictures.files.items():
         (part / "images" / name).write_bytes(data)
     words = {book.language: book.words for book in books}
     base = f"/{books[0].links.repository}/" if books[0].links.github else ""
     for page, template in (("index", "choose"), ("404", "404")):
-        text = templates.get_template(f"{template}.html").render(words=words, base=base)
+        text = loader.get_template(f"{template}.html").render(words=words, base=base)
         (part / f"{page}.html").write_text(text, encoding="utf-8")
     (part / ".nojekyll").touch()
     shutil.rmtree(out, ignore_errors=True)
@@ -245,17 +252,17 @@ def write_katex(source: Path, out: Path) -> None:
     shutil.copy(source / "katex.min.js", out)
 
 
-def write_edition(book: Edition, twin: dict[str, str], templates: Environment, out: Path) -> None:
+def write_edition(book: Edition, twin: dict[str, str], loader: Environment, out: Path) -> None:
     """All pages of one language."""
     out.mkdir(parents=True)
     course, words, language = book.course, book.words, book.language
 
     def page(name: str, template: str, kind: str, title: str, **more: object) -> None:
         context = book.frame(name, kind, title, twin=twin, **more)
-        text = templates.get_template(f"{template}.html").render(**context)
+        text = loader.get_template(f"{template}.html").render(**context)
         if 'class="math' in text and not context["formulas"]:
             context["formulas"] = True
-            text = templates.get_template(f"{template}.html").render(**context)
+            text = loader.get_template(f"{template}.html").render(**context)
         (out / f"{name}.html").write_text(text, encoding="utf-8")
 
     order = list(book.notebooks)
@@ -297,7 +304,7 @@ def write_edition(book: Edition, twin: dict[str, str], templates: Environment, o
         book.renderer.markdown.renderInline(point[language])
         for point in collect.read_toml(course.root / "site" / "pages" / "landing.toml")["point"]
     ]
-    drawing = templates.get_template("hero.svg").render(w=words, panels=hero())
+    drawing = loader.get_template("hero.svg").render(w=words, panels=hero())
     routes = collect.read_routes(course)
     page(
         "index",

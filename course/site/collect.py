@@ -23,64 +23,11 @@ from course.site.render import Section
 VERDICTS = ("replicated", "not replicated", "not testable")
 
 
-@dataclass(frozen=True)
-class Links:
-    """Where the course is published; everything empty while it is not."""
-
-    owner: str
-    repository: str
-    branch: str
-    gitee: str
-
-    @property
-    def github(self) -> str:
-        """Address of the repository, or nothing while it is unset."""
-        published = self.owner and self.repository
-        return f"https://github.com/{self.owner}/{self.repository}" if published else ""
-
-    def file(self, path: str, view: str = "blob") -> str | None:
-        return f"{self.github}/{view}/{self.branch}/{path}" if self.github else None
-
-    def buttons(self, language: str, row: Row) -> list[tuple[str, str]]:
-        """(name, address) of the places where a lesson runs without an installation."""
-        path = f"notebooks/{language}/{row.name}.ipynb"
-        found = []
-        if self.github:
-            at = f"{self.owner}/{self.repository}"
-            found += [
-                (
-                    "Colab",
-                    f"https://colab.research.google.com/github/{at}/blob/{self.branch}/{path}",
-                ),
-                ("Binder", f"https://mybinder.org/v2/gh/{at}/{self.branch}?labpath={path}"),
-                ("Kaggle", f"https://kaggle.com/kernels/welcome?src={self.file(path)}"),
-                ("Codespaces", f"https://codespaces.new/{at}?ref={self.branch}"),
-            ]
-        if self.gitee:
-            found.append(("Gitee", f"https://gitee.com/{self.gitee}/blob/{self.branch}/{path}"))
-        return found
-
-
 def read_toml(path: Path) -> dict:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise LessonError(f"{path} cannot be read ({error}): mend or restore it") from None
-
-
-def read_links(root: Path) -> Links:
-    """site/links.toml; a line that is missing is an error, so that none is misspelt unseen."""
-    path = root / "site" / "links.toml"
-    held, known = read_toml(path), set(Links.__dataclass_fields__)
-    if held.keys() != known:
-        raise LessonError(
-            Problem(
-                "site/links.toml",
-                None,
-                f"has the lines {', '.join(sorted(held))}; wanted are {', '.join(sorted(known))}",
-            )
-        )
-    return Links(**held)
 
 
 @dataclass(frozen=True)
@@ -93,7 +40,13 @@ class Route:
 
     @property
     def minutes(self) -> int:
+        """Minutes of reading."""
         return sum(row.minutes for row in self.lessons)
+
+    @property
+    def exercises(self) -> int:
+        """Minutes of exercises."""
+        return sum(row.exercises for row in self.lessons)
 
 
 def read_routes(course: Course) -> list[Route]:

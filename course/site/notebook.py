@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from course.buttons import SETUP
 from course.lessons import Course, LessonError, Problem, Row
 
 
@@ -42,7 +43,7 @@ def read_output(output: dict) -> dict:
 
 
 def read_notebook(course: Course, row: Row, language: str) -> list[Cell]:
-    """The cells of a built lesson."""
+    """The cells of a built lesson, without its header."""
     path = course.notebook(row, language)
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -65,4 +66,5 @@ def read_notebook(course: Course, row: Row, language: str) -> list[Cell]:
             cell.get("attachments", {}),
         )
         for cell in cells
+        if cell["id"] not in ("header", SETUP)  # the frame of a page says what the header says
     ]

@@ -223,13 +223,11 @@ class Renderer:
         return '<pre class="output">' + "\n".join(lines) + "</pre>\n"
 
     def notebook(self, cells: list[Cell], folder: Path) -> Rendered:
-        """All cells but the header, which the frame of the page replaces."""
+        """A page without its frame."""
         parts, contents = [], []
         sections = [Section("", "")]
         awaiting = False  # a prediction was asked for: outputs are folded until the next prose
         for cell in cells:
-            if cell.id == "header":
-                continue
             if cell.kind == "markdown":
                 body, tokens = self.prose(cell.source, cell.id, folder, cell.attachments)
                 collect(tokens, sections, contents)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from course import buttons
 from course.lessons import LANGUAGES, LessonError, load_course
 from course.site import collect
-from course.site.build import ROOT, Edition, build, editions, hero
+from course.site.build import ROOT, Edition, build, editions, hero, templates, write_edition
 from course.site.notebook import Cell
 from course.site.render import Pictures, Renderer
 
@@ -255,28 +256,21 @@ def test_links_of_notebooks_become_links_of_pages():
     assert "<a" not in book.renderer.prose("[link](99_missing.ipynb)", "x", Path())[0]
 
 
-def test_buttons_and_edit_link_appear_with_owner_and_repository():
-    row = load_course(ROOT).rows[7]
-    hidden = collect.Links("", "", "main", "")
-    assert hidden.buttons("en", row) == [] and hidden.file("x", "edit") is None
-    shown = collect.Links("ada", "time", "main", "bo/time")
-    buttons = dict(shown.buttons("zh", row))
-    assert list(buttons) == ["Colab", "Binder", "Kaggle", "Codespaces", "Gitee"]
-    assert buttons["Colab"] == (
-        "https://colab.research.google.com/github/ada/time/blob/main/notebooks/zh/07_sasrec.ipynb"
-    )
-    assert shown.file("notebooks/source/07_sasrec.py", "edit") == (
-        "https://github.com/ada/time/edit/main/notebooks/source/07_sasrec.py"
-    )
-
-
-def test_a_misspelt_line_of_the_links_is_refused(tmp_path):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "links.toml").write_text(
-        'ownr = "a"\nrepository = ""\nbranch = ""\ngitee = ""\n'
-    )
-    with pytest.raises(LessonError, match="has the lines branch, gitee, ownr, repository; wanted"):
-        collect.read_links(tmp_path)
+def test_buttons_and_edit_link_appear_with_owner_and_repository(site, tmp_path):
+    lesson = (site / "en" / "07_sasrec.html").read_text(encoding="utf-8")
+    published = bool(buttons.read_links(ROOT).github)
+    assert ("colab.research.google.com" in lesson) == published
+    book, twin = editions(ROOT)
+    book.links = buttons.Links("ada", "time", "main", "bo/time")
+    book.notebooks = {row: cells for row, cells in book.notebooks.items() if row.number in (7, 23)}
+    write_edition(book, twin.words, templates(ROOT), tmp_path / "en")
+    lesson = (tmp_path / "en" / "07_sasrec.html").read_text(encoding="utf-8")
+    for address in (
+        "https://colab.research.google.com/github/ada/time/blob/main/notebooks/en/07_sasrec.ipynb",
+        "https://github.com/ada/time/edit/main/notebooks/source/07_sasrec.py",
+        "https://gitee.com/bo/time/blob/main/notebooks/en/07_sasrec.ipynb",
+    ):
+        assert f'href="{address}"' in lesson
 
 
 def test_routes_hold_what_their_lessons_need(tmp_path):
