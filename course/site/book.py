@@ -132,11 +132,11 @@ def unfold(text: str) -> str:
     return FOLD.sub(lambda match: f"**{match[1]}**\n\n{match[2]}", text)
 
 
-def chinese_font(folders: list[Path]) -> str | None:
+def chinese_font() -> str | None:
     """A font with Chinese that typst finds on this machine."""
     import typst
 
-    held = set(typst.Fonts(font_paths=folders).families())
+    held = set(typst.Fonts().families())
     return next((name for name in CHINESE if name in held), None)
 
 
@@ -183,7 +183,7 @@ def write(book: Edition, out: Path) -> list[str]:
             )
         for old, new in SYMBOLS.items():
             body = re.sub(rf"\b{re.escape(old)}\b", new, body)
-        font = chinese_font([])
+        font = chinese_font()
         if book.language == "zh" and font is None:
             return [
                 *done,
