@@ -15,6 +15,12 @@ FLAGS = [
 ]
 
 
+def chromium() -> str | None:
+    """The program of the browser, where one is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("book") / "site"
@@ -27,9 +33,7 @@ def browser() -> Iterator:
     api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (pip install -e '.[site]')"
     )
-    program = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
+    program = chromium()
     if program is None:
         pytest.skip("no Chromium is installed (on Debian: apt-get install chromium)")
     with api.sync_playwright() as driver:

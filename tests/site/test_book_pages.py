@@ -20,7 +20,7 @@ from course.site.render import Pictures, Renderer
 WORDS = collect.read_toml(ROOT / "site" / "words.toml")
 
 
-class Links(HTMLParser):
+class Page(HTMLParser):
     """Addresses, names and loaded files of a page."""
 
     def __init__(self, text: str):
@@ -42,11 +42,11 @@ class Links(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def pages(site: Path) -> dict[str, Links]:
+def pages(site: Path) -> dict[str, Page]:
     found = {}
     for path in sorted(site.rglob("*.html")):
         try:
-            found[path.relative_to(site).as_posix()] = Links(path.read_text(encoding="utf-8"))
+            found[path.relative_to(site).as_posix()] = Page(path.read_text(encoding="utf-8"))
         except AssertionError as error:
             raise AssertionError(f"{path}: {error}") from None
     return found
@@ -124,7 +124,7 @@ def test_every_picture_has_a_description_and_keeps_its_place(pages):
             )
 
 
-def weight(site: Path, name: str, page: Links, pictures: bool = True) -> int:
+def weight(site: Path, name: str, page: Page, pictures: bool = True) -> int:
     files = {site / name} | {
         ((site / name).parent / link).resolve()
         for link in page.loads
