@@ -68,11 +68,15 @@ class Pictures:
         return name
 
 
+SVG_SIZE = re.compile(rb'<svg\b[^>]*?\bwidth="([\d.]+)(?:px|pt)?"[^>]*?\bheight="([\d.]+)')
+
+
 def size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels that a PNG states; None for other pictures."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
-        return None
-    return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    """Width and height in pixels that a PNG or an SVG states; None for other pictures."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+    stated = SVG_SIZE.search(data[:2000])
+    return (round(float(stated[1])), round(float(stated[2]))) if stated else None
 
 
 @cache
@@ -160,7 +164,10 @@ class Renderer:
                 token.type, token.tag, token.content = "text", "", ""
                 dropped -= 1
             elif token.type == "image":
-                token.attrSet("src", self._image(str(token.attrGet("src")), folder, attachments))
+                data, suffix = self._image(str(token.attrGet("src")), folder, attachments)
+                token.attrSet("src", "../images/" + self.pictures.add(data, suffix))
+                for name, value in zip(("width", "height"), size(data) or (), strict=False):
+                    token.attrSet(name, str(value))
                 token.attrSet("loading", "lazy")
                 token.attrSet("class", "picture")
 
@@ -173,16 +180,17 @@ class Renderer:
                     token.content,
                 )
 
-    def _image(self, source: str, folder: Path, attachments: dict) -> str:
+    def _image(self, source: str, folder: Path, attachments: dict) -> tuple[bytes, str]:
+        """The bytes of a picture and the ending of its name."""
         if source.startswith("attachment:"):
             (mime, data), *_ = attachments[source.removeprefix("attachment:")].items()
-            return "../images/" + self.pictures.add(base64.b64decode(data), PICTURES[mime])
+            return base64.b64decode(data), PICTURES[mime]
         path = folder / source
         if not path.is_file():
             raise LessonError(
                 f"{source}, a picture named in {folder}, does not exist: mend the link"
             )
-        return "../images/" + self.pictures.add(path.read_bytes(), path.suffix)
+        return path.read_bytes(), path.suffix
 
     def output(self, output: dict, alt: str) -> str:
         """One output of a cell."""

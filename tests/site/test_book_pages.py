@@ -119,9 +119,7 @@ def test_every_picture_has_a_description_and_keeps_its_place(pages):
     for name, page in pages.items():
         for picture in page.pictures:
             assert len(picture["alt"]) > 20, f"{name}: {picture['src']}"
-            assert "width" in picture or picture["src"].endswith(".svg"), (
-                f"{name}: {picture['src']}"
-            )
+            assert "width" in picture and "height" in picture, f"{name}: {picture['src']}"
 
 
 def weight(site: Path, name: str, page: Page, pictures: bool = True) -> int:
@@ -225,6 +223,18 @@ def test_pictures_are_stored_once_with_their_size_and_words():
     page = tool.notebook([cell("plot()", "code", (), (output, output))], Path()).html
     assert len(tool.pictures.files) == 1
     assert page.count('alt="a &quot;line&quot;" width="2" height="3"') == 2
+
+
+def test_a_drawing_keeps_its_place_and_its_words(tmp_path):
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="33.6" viewBox="0 0 640 34"/>'
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "block.svg").write_text(svg)
+    tool = renderer()
+    page = tool.prose("![Step 1: norm.](../figures/block.svg)", "x", tmp_path / "figures")[0]
+    (name,) = tool.pictures.files
+    assert f'src="../images/{name}" alt="Step 1: norm." width="640" height="34"' in page
+    with pytest.raises(LessonError, match="figures/none.svg, a picture named in .* does not exist"):
+        tool.prose("![x](../figures/none.svg)", "x", tmp_path / "figures")
 
 
 def test_a_heading_is_known_by_the_name_of_its_cell():
