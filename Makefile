@@ -16,6 +16,7 @@ WORKERS  ?= 2
 # The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
 STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
 COURSE := $(STAMP:.venv/.installed-%=.venv/.course-%)
+SITE   := $(STAMP:.venv/.installed-%=.venv/.site-%)
 RUN    := .venv/$(if $(WINDOWS),Scripts,bin)/python
 # Tests must not depend on what the learner has set for the lessons.
 # Freed memory stays with the process, as in the lab (tutorial_lib/process.py).
@@ -25,7 +26,7 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench experiments real-data assignments grades assignments-check lab-smoke clean
+.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -80,6 +81,15 @@ package-check: $(STAMP) ## install the wheel in an empty environment and use it,
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
 	@$(RUN) tests/course/lab_smoke.py
 
+site: $(STAMP) ## build the web pages of both languages into build/site, from the notebooks as they are
+	@$(RUN) -m course.site
+
+book: $(SITE) ## write PDF and EPUB of both languages into build/book
+	@$(RUN) -m course.site.book
+
+site-check: $(SITE) ## open the pages and the lab in a browser, in about six minutes; needs chromium
+	@$(TEST) -m pytest --tb=short -m "" tests/site
+
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
 	@find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -102,3 +112,9 @@ $(COURSE): $(STAMP)
 	@echo "Installing nbgrader ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev,course]' || \
 	{ echo "nbgrader could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
 	@rm -f .venv/.course-*; touch $@
+
+# pandoc, typst and the driver of a browser: only those who make the book or test its pages need them.
+$(SITE): $(STAMP)
+	@echo "Installing pandoc and typst ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev,site]' || \
+	{ echo "pandoc and typst could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
+	@rm -f .venv/.site-*; touch $@
