@@ -40,7 +40,8 @@ def ranges() -> list[Requirement]:
         *PROJECT["dependencies"],
         *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
     ]
-    return [Requirement(text) for text in texts]
+    found = [Requirement(text) for text in texts]
+    return [wanted for wanted in found if wanted.name != PROJECT["name"]]  # one extra names another
 
 
 def make(*arguments: str, **environment: str) -> str:

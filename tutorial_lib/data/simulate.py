@@ -232,6 +232,12 @@ def _space(world: World, rng: np.random.Generator) -> _Space:
     return _Space(clusters, centres, items, bias, np.exp(world.beta * centres @ items.T + bias))
 
 
+def item_clusters(world: World) -> np.ndarray:
+    """Cluster of item i at [i - 1], int64 [V], without drawing any user."""
+    (stream, *_) = np.random.SeedSequence(world.seed).spawn(4)
+    return _space(world, np.random.default_rng(stream)).clusters
+
+
 def _calendar(
     world: World, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple]:

@@ -1,0 +1,144 @@
+"""A model that answers: its weights, what it keeps of every user, how it numbers the items.
+
+Several versions may live at the same time; each event reaches all of them, and a request ends with
+the one that it began with. Taught in lesson 21.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tutorial_lib.data.datasets import load_items
+from tutorial_lib.data.events import Dataset
+from tutorial_lib.data.simulate import WORLDS, item_clusters
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.digests import damaged
+from tutorial_lib.experiments.runs import Run, load_model, load_split, read_run
+from tutorial_lib.models import SequenceModel
+from tutorial_lib.serving.states import StreamStates, states_of
+
+
+class Version:
+    """One model with its states.
+
+    `item_ids[i - 1]` is the original id, as text, of item i. `seen_out`: items of a history are not
+    recommended again.
+    """
+
+    def __init__(
+        self, name: str, model: SequenceModel, item_ids: Sequence[str], *, seen_out: bool = True
+    ):
+        if model.uses_users:
+            raise TutorialError(
+                f"{type(model).__name__} knows users instead of histories, so it cannot take in new"
+                " events: serve a sequence model"
+            )
+        self.name, self.model, self.seen_out = name, model.eval(), seen_out
+        self.item_ids = list(item_ids)
+        self.number = {item: number for number, item in enumerate(self.item_ids, 1)}
+        self.states = states_of(model)
+        self.recall: float | None = None  # of the index, where there is one
+        self._numbers = np.zeros(0, np.int64)
+
+    def facts(self) -> dict[str, object]:
+        """What is shown of it."""
+        return {
+            "name": self.name,
+            "model": type(self.model).__name__,
+            "items": len(self.item_ids),
+            "streams": isinstance(self.states, StreamStates),
+            "reads_query_time": self.states.asks,
+            "seen_out": self.seen_out,
+            "bytes_per_user": self.states.rows.bytes_per_user,
+            "index_recall": self.recall,
+        }
+
+    def numbers(self, items: Sequence[str]) -> np.ndarray:
+        """This model's number of each item, 0 where it does not know it. A list that has been given
+        before may have grown, at its end.
+        """
+        if len(self._numbers) < len(items):
+            more = [self.number.get(item, 0) for item in items[len(self._numbers) :]]
+            self._numbers = np.append(self._numbers, more).astype(np.int64)
+        return self._numbers
+
+    def knows(self, row: int) -> bool:
+        """Has it met an event of this user?"""
+        return row < self.states.rows.capacity and bool(self.states.rows.count[row])
+
+    def replay(self, histories: dict[int, tuple[np.ndarray, np.ndarray]]) -> None:
+        """Reads whole histories, row -> (items, times) int64: event k of all users at once."""
+        lengths = {row: len(items) for row, (items, _) in histories.items() if len(items)}
+        if not lengths:
+            return
+        order = sorted(lengths, key=lengths.get, reverse=True)
+        self.states.rows.grow(max(order) + 1)
+        rows = torch.tensor(order)
+        self.states.rows.forget(rows)
+        counts = np.array([lengths[row] for row in order])
+        items, times = (np.concatenate([histories[row][part] for row in order]) for part in (0, 1))
+        start = np.cumsum(counts) - counts
+        for k in range(counts[0]):
+            still = int(np.searchsorted(-counts, -k))  # users with more than k events
+            at = start[:still] + k
+            self.states.add(rows[:still], torch.from_numpy(items[at]), torch.from_numpy(times[at]))
+
+    @torch.inference_mode()
+    def answer(
+        self, rows: Sequence[int], query_times: Sequence[int], seen: Sequence[np.ndarray], k: int
+    ) -> tuple[Tensor, Tensor]:
+        """The best k of each user: scores and items, [B, k]. A score of -inf: no item is left."""
+        vectors = self.states.read(torch.tensor(rows), torch.tensor(query_times))
+        scores = self.model.score(vectors)  # [B, V + 1]
+        if self.seen_out:
+            self.hide(scores, seen)
+        return scores.topk(min(k, len(self.item_ids)), dim=1)
+
+    @staticmethod
+    def hide(scores: Tensor, seen: Sequence[np.ndarray]) -> None:
+        """Sets the scores [B, V + 1] of the items that each user has had to -inf."""
+        lengths = torch.tensor([len(items) for items in seen])
+        row = torch.repeat_interleave(torch.arange(len(seen)), lengths)
+        scores[row, torch.from_numpy(np.concatenate(seen))] = -torch.inf
+
+
+def load_version(folder: Path | str, name: str | None = None) -> tuple[Version, Dataset, Run]:
+    """The version of a finished run, its data set and settings."""
+    folder = Path(folder).resolve()
+    if lost := damaged(folder):
+        raise TutorialError(
+            f"{folder}: {', '.join(lost)} damaged or missing; the command that trained it makes it"
+            " again"
+        )
+    run = read_run(folder)
+    split = load_split(run)
+    model = load_model(run, split, folder.parent)
+    seen_out = run.config.hides_seen(split.dataset)
+    ids = [str(item) for item in split.dataset.item_ids]
+    version = Version(name or f"{run.model}-{run.name[-6:]}", model, ids, seen_out=seen_out)
+    return version, split.dataset, run
+
+
+def labels(dataset: Dataset) -> dict[str, dict[str, object]]:
+    """What is known of items besides their ids: title and genres, or the cluster in a simulated
+    world. Item id -> facts; empty where there are none.
+    """
+    ids = [str(item) for item in dataset.item_ids]
+    if dataset.name in WORLDS:
+        clusters = item_clusters(WORLDS[dataset.name]).tolist()
+        kinds = {item: clusters[int(item) - 1] for item in ids}
+        return {
+            item: {"label": f"item {item}, kind {kind}", "cluster": kind}
+            for item, kind in kinds.items()
+        }
+    try:
+        table = load_items(dataset)
+    except TutorialError:
+        return {}
+    return {
+        item: {"label": row.title or item, "genres": row.genres}
+        for item, row in zip(ids, table.itertuples(), strict=True)
+    }
