@@ -42,12 +42,15 @@ class Store(Protocol):
 class SQLiteStore:
     """In one file, or in memory (":memory:"), which is lost with the process."""
 
-    def __init__(self, path: Path | str):
+    def __init__(self, path: Path | str, patience: float = 5.0):
+        """Waits `patience` seconds for another service to end."""
         self.path = str(path)
         try:
             if self.path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self.db = sqlite3.connect(
+                self.path, timeout=patience, isolation_level=None, check_same_thread=False
+            )
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
             self.db.execute("PRAGMA locking_mode=EXCLUSIVE")
