@@ -16,7 +16,14 @@ prepare()  # before torch is imported
 
 import torch
 
-from benchmarks import bench, bench_deepm3, bench_mamba, bench_ssm, bench_streams
+from benchmarks import (
+    bench,
+    bench_deepm3,
+    bench_mamba,
+    bench_serving,
+    bench_ssm,
+    bench_streams,
+)
 from benchmarks.bench import Row, print_peak, shown
 
 PARTS = {
@@ -26,6 +33,7 @@ PARTS = {
     "ssm": bench_ssm.rows,
     "mamba": bench_mamba.rows,
     "deepm3": bench_deepm3.rows,
+    "serving": bench_serving.rows,
 }
 
 

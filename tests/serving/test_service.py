@@ -5,11 +5,13 @@ import threading
 from concurrent.futures import wait
 
 import pytest
+import torch
 
 from tests.serving.world import FIRST, NOW, by_hand, running, version
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.serving.messages import Refused
 from tutorial_lib.serving.store import Event, SQLiteStore
+from tutorial_lib.serving.versions import best
 
 
 def refused(future, status, words):
@@ -292,3 +294,18 @@ class TestFailures:
         with running(SQLiteStore(tmp_path / "e.sqlite"), first=None) as service:
             assert len(service.history("ann").result(10)) == 4
             agree(service, "ann")
+
+
+@pytest.mark.parametrize(
+    ("width", "k"), [(31, 10), (2600, 10), (10_001, 10), (10_240, 37), (130, 1)]
+)
+def test_the_best_are_those_of_topk(width, k):
+    scores = torch.randn(7, width, generator=torch.Generator().manual_seed(width))
+    scores[0, :-5] = -torch.inf
+    scores[1, -3:] += 10
+    values, items = best(scores, k)
+    expected = scores.topk(k)
+    assert torch.equal(values, expected.values)
+    finite = values > -torch.inf
+    assert torch.equal(items[finite], expected.indices[finite])
+    assert torch.equal(scores.gather(1, items), values)

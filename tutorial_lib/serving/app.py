@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.serving import reading as read
+from tutorial_lib.serving.delivery import Delivery
 from tutorial_lib.serving.messages import Answer, Refused, Watcher
 from tutorial_lib.serving.metrics import Latencies, exposition
 from tutorial_lib.serving.service import MOST, Service
@@ -83,10 +84,16 @@ def create_app(
     if monitor is not None:
         service.watcher = monitor
     labels, latencies, statuses = labels or {}, Latencies(), Counter()
-    loading = threading.Lock()
+    loading, loops = threading.Lock(), {}
     app = FastAPI(
         title="Recommendations in continuous time", docs_url=None, redoc_url=None, version="1"
     )
+
+    def delivery() -> Delivery:
+        loop = asyncio.get_running_loop()
+        if loops.get("delivery") is None or loops["delivery"].loop is not loop:
+            loops["delivery"] = Delivery(loop)
+        return loops["delivery"]
 
     def shown(item: str) -> dict[str, object]:
         return {"item": item, "label": item} | labels.get(item, {})
@@ -141,7 +148,7 @@ def create_app(
         """Takes in one event or a list, all or none. A known id changes nothing."""
         read.read_query(request, ())
         found = read.read_events(await read.read_json(request))
-        added = await asyncio.wrap_future(service.add(found))
+        added = await service.add(found, delivery().future()).waits
         return as_json(added._asdict())
 
     @app.get(
@@ -152,8 +159,9 @@ def create_app(
         """The best k items for a user at a time."""
         read.read_query(request, ("k", "at", "model"))
         k, at = read.read_number(request, "k", 10), read.read_number(request, "at", None)
-        asked = service.recommend(user, k, at, request.query_params.get("model"))
-        return as_json(shown_answer(await asyncio.wrap_future(asked)))
+        model = request.query_params.get("model")
+        asked = service.recommend(user, k, at, model, delivery().future())
+        return as_json(shown_answer(await asked.waits))
 
     @app.get("/users/{user}")
     async def history(user: str, request: Request) -> Response:

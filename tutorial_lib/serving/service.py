@@ -70,11 +70,11 @@ class Service:
     def current(self) -> Version:
         return self.versions[self.default]
 
-    def add(self, events: Sequence[Event]) -> "Future[Added]":
+    def add(self, events: Sequence[Event], future: Future | None = None) -> "Future[Added]":
         """All of them or none. Refused: an item that nothing knows, a time in the future, a known
-        id with another content.
+        id with another content. `future`: what is to hold the result.
         """
-        future, arrival = Future(), self.clock()
+        future, arrival = future or Future(), self.clock()
         try:
             self._check(events, arrival)
         except Refused as refused:
@@ -84,12 +84,17 @@ class Service:
         return future
 
     def recommend(
-        self, user: str, k: int = 10, at: int | None = None, model: str | None = None
+        self,
+        user: str,
+        k: int = 10,
+        at: int | None = None,
+        model: str | None = None,
+        future: Future | None = None,
     ) -> "Future[Answer]":
         """The best k for a user at the time `at`, by default now. Refused: an unknown user, model
-        or k, and a time before the user's last event.
+        or k, and a time before the user's last event. `future`: what is to hold the result.
         """
-        future = Future()
+        future = future or Future()
         version = self.versions.get(self.default if model is None else model)
         if not 1 <= k <= MOST:
             future.set_exception(Refused(422, f"k is {k}: ask for 1 to {MOST} items"))

@@ -95,7 +95,7 @@ class Version:
         scores = self.model.score(vectors)  # [B, V + 1]
         if self.seen_out:
             self.hide(scores, seen)
-        return scores.topk(min(k, len(self.item_ids)), dim=1)
+        return best(scores, min(k, len(self.item_ids)))
 
     @staticmethod
     def hide(scores: Tensor, seen: Sequence[np.ndarray]) -> None:
@@ -103,6 +103,25 @@ class Version:
         lengths = torch.tensor([len(items) for items in seen])
         row = torch.repeat_interleave(torch.arange(len(seen)), lengths)
         scores[row, torch.from_numpy(np.concatenate(seen))] = -torch.inf
+
+
+def best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`scores.topk(k)` of [B, n], in less time where n is large: the k best stand in those k
+    columns of a table [rows, 128] whose largest numbers are the largest.
+    """
+    size, width = len(scores), scores.shape[1]
+    columns = width // 128
+    if columns < 2 * k:
+        return scores.topk(k, dim=1)
+    # column c holds the items c, c + columns, ..., so a maximum runs over whole rows
+    table = scores[:, : 128 * columns].view(size, 128, columns)
+    chosen = table.amax(1).topk(k, dim=1).indices  # [B, k]
+    some = table.gather(2, chosen[:, None].expand(-1, 128, -1)).flatten(1)  # [B, 128 k]
+    rest = scores[:, 128 * columns :]
+    values, place = torch.cat([some, rest], dim=1).topk(k, dim=1)
+    inside = place.clamp(max=128 * k - 1)
+    items = inside // k * columns + chosen.gather(1, inside % k)
+    return values, items.where(place < 128 * k, place + 128 * (columns - k))
 
 
 def load_version(folder: Path | str, name: str | None = None) -> tuple[Version, Dataset, Run]:
