@@ -102,6 +102,7 @@ BATCHES = (  # ms a batch, ms each, requests a second, limit in ms
     (30.0, 0.1, 100.0, 20.0),  # each batch alone is too slow
     (8.0, 0.2, 500.0, 15.0),  # what the limit allows does not keep up
     (1.0, 0.0, 100.0, 11.0),  # equal to the limit is within it
+    (4.0, 0.01, 1000.0, 500.8),  # some hundred: small errors in the gap count
 )
 
 
@@ -419,4 +420,64 @@ WRONG = [
 ]
 
 # Mutants (tests/exercises/mutants.py) that are right, and why.
-ARGUED = []
+ARGUED = [
+    *(
+        (check_largest_batch, mutant, "slack of the size of rounding, or sizes that no case allows")
+        for mutant in (
+            "1 -> 0",
+            "(limit - fixed + gap) / (gap + each) + 1e-09 -> (limit - fixed + gap) / (gap + each)",
+            "1e-09 -> 1.1000000000000001e-09",
+            "fixed + each * largest <= largest * gap + 1e-09 -> fixed + each * largest < largest * gap + 1e-09",
+            "largest * gap + 1e-09 -> largest * gap - 1e-09",
+            "largest * gap + 1e-09 -> largest * gap",
+            "50001 -> 50000",
+            "50001 -> 50002",
+            "(n - 1) * gap + work <= limit + 1e-09 -> (n - 1) * gap + work < limit + 1e-09",
+            "limit + 1e-09 -> limit",
+            "work <= n * gap + 1e-09 -> work < n * gap + 1e-09",
+            "n * gap + 1e-09 -> n * gap - 1e-09",
+            "n * gap + 1e-09 -> n * gap",
+        )
+    ),
+    *(
+        (check_ignored, mutant, "another valid change of the same input shows as much")
+        for mutant in (
+            "argument 1 kept from the first call",
+            "argument 1 reversed",
+            "argument 2 kept from the first call",
+            "times[-1] + (3600 * np.arange(1, len(times) + 1) if gaps is None else gaps) -> 3600 * np.arange(1, len(times) + 1) if gaps is None else gaps",
+            "-1 -> 1",
+            "1 -> 0",
+            "1 -> 2",
+            "3600 * np.arange(1, len(times) + 1) -> np.arange(1, len(times) + 1)",
+            "3600 -> 3599",
+            "3600 -> 3601",
+            "items % 50 + 1 -> items % 50 - 1",
+            "items % 50 -> items // 50",
+            "50 -> 49",
+            "50 -> 51",
+            "same(before, after) -> same(after, before)",
+            "0 -> 1",
+            "20 -> 19",
+            "20 -> 21",
+            "10 ** 6 -> 10 * 6",
+            "10 ** 6 -> 10",
+            "10 -> 9",
+            "10 -> 11",
+            "6 -> 5",
+            "6 -> 7",
+            "51 -> 50",
+            "7 -> 6",
+            "7 -> 8",
+            "first axis reversed",
+            "last axis reversed",
+            "np.abs -> np.square",
+            "51 -> 52",
+            "400 * 86400 -> 86400",
+            "400 -> 399",
+            "400 -> 401",
+            "86400 -> 86399",
+            "86400 -> 86401",
+        )
+    ),
+]
