@@ -62,13 +62,13 @@ def ask(port: int, method: str, path: str, body: object = None) -> tuple[int, di
 
 
 def wait_for(port: int) -> None:
-    for _ in range(400):
+    for _ in range(1500):
         try:
             if ask(port, "GET", "/health")[0] == 200:
                 return
         except (OSError, http.client.HTTPException):
             time.sleep(0.02)
-    raise AssertionError("the service did not start within 8 s")
+    raise AssertionError("the service did not start within 30 s")
 
 
 class Load:
