@@ -424,6 +424,10 @@ ARGUED = [
     *(
         (check_largest_batch, mutant, "slack of the size of rounding, or sizes that no case allows")
         for mutant in (
+            "100000 -> 99999",
+            "100000 -> 100001",
+            "(n - 1) * 1000 / rate + work <= limit + 1e-09 -> (n - 1) * 1000 / rate + work < limit + 1e-09",
+            "work <= n * 1000 / rate + 1e-09 -> work < n * 1000 / rate + 1e-09",
             "1 -> 0",
             "(limit - fixed + gap) / (gap + each) + 1e-09 -> (limit - fixed + gap) / (gap + each)",
             "1e-09 -> 1.1000000000000001e-09",
