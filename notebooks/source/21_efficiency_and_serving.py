@@ -43,6 +43,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -51,6 +52,7 @@ from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.data.sequences import evaluation_batches
 from exercises import lesson21
+from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.experiments.runs import Run, load_model, load_split
 from tutorial_lib.experiments.training import execute
 from tutorial_lib.models import build_model
@@ -965,6 +967,14 @@ expect_true("new items: the rank rings within 300 events", results["new items"].
 expect_true("no query time: the rank rings within 1,500 events, later than for new items", results["new items"].delay["rank"] < results["no query time"].delay["rank"] < 1500)
 expect_true("no query time: the gap does not ring, as the events are as before", results["no query time"].delay["gap"] is None)
 expect_true("nothing changes: no alarm", results["steady"].false_alarms == 0)
+
+# %% id="drift-count"
+counts = pd.read_csv(FACTS / "drift.csv")  # 20 streams of each change, 4,000 events before and after it
+alarms = counts.groupby("change")["false_alarms"].sum()
+rung = counts.groupby("change")["rank"].count()
+expect("alarms in 20 steady streams of 8,000 events", alarms["steady"], 3, tol=0.5)
+expect("streams in which a mood of one hour was found", rung["faster mood"], 1, tol=0.5)
+expect("streams in which new items were found", rung["new items"], 20, tol=0.5)
 
 # %% [markdown] id="drift-why-en" lang="en"
 # - **Milliseconds**: the gap, within some hundred events. But no statistics are needed here: an event that lies 50,000 years ahead of its arrival is wrong, and one rule finds it with the **first** event. Where a rule can be written, write the rule.

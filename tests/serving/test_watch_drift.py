@@ -6,10 +6,12 @@ The full count, 20 seeds of every change: python -m tutorial_lib.serving.drift
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tutorial_lib.data.simulate import WORLDS, simulate
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.serving import drift
 from tutorial_lib.serving.watch import Monitor
 
@@ -96,3 +98,19 @@ def test_errors_say_what_to_do(crowds):
         drift.stream(crowds, "steady", 0, users=USERS, events=100_000)
     with pytest.raises(TutorialError, match="simulate more users"):
         drift.stream(crowds, "steady", 99, users=USERS, events=100)
+
+
+def test_the_count_of_twenty_seeds_is_what_the_text_says():
+    counts = pd.read_csv(FACTS / "drift.csv")
+    assert set(counts["change"]) == set(drift.CHANGES)
+    assert (counts.groupby("change").size() == 20).all()
+    by_change = counts.set_index("change")
+    assert by_change.loc["steady", "false_alarms"].sum() == 3
+    assert (by_change.loc["milliseconds", "clock_rule"] == 1).all()
+    most = {"milliseconds": ("gap", 436), "new items": ("rank", 128), "other numbers": ("rank", 96)}
+    most |= {"no query time": ("rank", 1280), "fast mood": ("rank", 3712)}
+    for change, (signal, events) in most.items():
+        delays = by_change.loc[change, signal]
+        assert delays.notna().all() and delays.max() == events
+    assert by_change.loc["faster mood", "rank"].count() == 1
+    assert "3,712" in drift.__doc__ and "3 alarms in 160,000" in drift.__doc__

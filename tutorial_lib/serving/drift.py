@@ -6,7 +6,8 @@ another. After the change the events are those of other users in a changed world
 watched has learned the world before the change perfectly, its leaps apart: it follows each user's
 mood with the law that it knows, and ranks all items just before every event.
 
-    python -m tutorial_lib.serving.drift            20 seeds of every change, a table
+    python -m tutorial_lib.serving.drift                       20 seeds of every change, a table
+    python -m tutorial_lib.serving.drift --out data/facts      and the counts behind it, drift.csv
 
 Of 20 streams of 4,000 events before the change and 4,000 after it, it said: milliseconds found by
 the rule at the first event and by the gaps within 436; new items within 128, other numbers within
@@ -18,6 +19,7 @@ Taught in lesson 21.
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from tqdm import tqdm
 
 from tutorial_lib.data.simulate import WORLDS, Simulation, World, drift, simulate
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.files import replacing
 from tutorial_lib.serving.watch import DELTA, Alarm, Monitor
 
 CHANGES = {
@@ -205,11 +208,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=4000, help="before and after the change")
     parser.add_argument("--users", type=int, default=110, help="in each half of a stream")
     parser.add_argument("--delta", type=float, default=DELTA, help="of ADWIN")
+    parser.add_argument("--out", type=Path, help="folder: write drift.csv, a row a stream")
     options = parser.parse_args(argv)
     try:
         crowds = worlds(2 * options.seeds * options.users)
         print(f"{options.seeds} streams of {options.events} + {options.events} events")
         print(f"{'change':15s} false alarms   found   events until found (median, most)")
+        rows = []
         for change in tqdm(CHANGES, unit="change"):
             results = []
             for seed in range(options.seeds):
@@ -217,6 +222,14 @@ def main(argv: list[str] | None = None) -> None:
                 at = len(one) if change == "steady" else options.events
                 results.append(find(one, at, delta=options.delta))
             tqdm.write(_line(change, results))
+            rows += [
+                {"change": change, "seed": seed, "false_alarms": one.false_alarms, **one.delay}
+                | {"clock_rule": one.by_rule}
+                for seed, one in enumerate(results)
+            ]
+        if options.out:
+            with replacing(options.out / "drift.csv") as part:
+                pd.DataFrame(rows).convert_dtypes().to_csv(part, index=False, lineterminator="\n")
     except TutorialError as error:
         parser.exit(2, f"{error}\n")
 
