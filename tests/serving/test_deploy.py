@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / "deploy" / "Dockerfile"
+FILE = ROOT / "deploy" / "service.Dockerfile"
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -45,7 +45,7 @@ def test_slim_not_root_and_with_a_health_check():
 
 
 def test_what_it_copies_exists_and_is_let_through():
-    ignored = FILE.with_name("Dockerfile.dockerignore").read_text().split("\n")
+    ignored = FILE.with_name("service.Dockerfile.dockerignore").read_text().split("\n")
     for sources in of("COPY"):
         if not sources.startswith("--from"):
             for source in sources.split()[:-1]:

@@ -1,6 +1,6 @@
 # The service of lesson 21 on the simulated sample, with a small DeepM3 that is trained while the image is built.
 #
-#   docker build -t continuous-time-service -f deploy/Dockerfile .
+#   docker build -t continuous-time-service -f deploy/service.Dockerfile .
 #   docker run --rm -p 8000:8000 -v service-state:/state continuous-time-service
 #
 # Events live in the volume /state. On Linux, torch brings libraries for GPUs along, several GB that nothing here uses;
