@@ -180,6 +180,11 @@ def numbers_in_output(text: str) -> set[float]:
     }
 
 
+def numbers_printed(text: str) -> list[str]:
+    """The numbers of an output as they are written, signs left out."""
+    return re.findall(r"(?<![A-Za-z_\d.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![A-Za-z_])", text)
+
+
 def set_wrongly(text: str) -> list[str]:
     """Faults of form that either language can have."""
     faults = []

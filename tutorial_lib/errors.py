@@ -1,8 +1,5 @@
 """The one exception that is meant for the reader's eyes."""
 
+from tutorial_files.errors import TutorialError
 
-class TutorialError(ValueError):
-    """Something the user can mend: the message says what was got, what was wanted and what to do.
-
-    Command lines print the message alone (no traceback) and exit with code 2.
-    """
+__all__ = ["TutorialError"]
