@@ -20,14 +20,25 @@ FIRST = [
 ]
 
 
-def version(name="deepm3", model="deepm3", *, seed=1, items=NUM_ITEMS, seen_out=True, **options):
+def version(
+    name="deepm3",
+    model="deepm3",
+    *,
+    seed=1,
+    items=NUM_ITEMS,
+    seen_out=True,
+    search="exact",
+    full_pass="eager",
+    **options,
+):
     if model == "deepm3":
         options = {"flow": "decay", "query_time": True} | options
     built = build_model(model, num_items=items, max_len=LENGTH, dim=16, seed=seed, **options)
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.mul_(3)
-    return Version(name, built, [f"i{n}" for n in range(1, items + 1)], seen_out=seen_out)
+    how = {"seen_out": seen_out, "search": search, "full_pass": full_pass}
+    return Version(name, built, [f"i{n}" for n in range(1, items + 1)], **how)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.training import execute, finished
 from tutorial_lib.knobs import Parser, add_arguments, check, knob
+from tutorial_lib.serving.export import WAYS
 from tutorial_lib.serving.store import Event, Store, open_store
 from tutorial_lib.serving.versions import Version, labels, load_version
 from tutorial_lib.train import TrainConfig
@@ -44,6 +45,10 @@ class Serve:
     store: str | None = knob(
         None, "events: a file for SQLite, :memory:, or redis://HOST:PORT/0; none: RUN/events.sqlite"
     )
+    full_pass: str = knob(
+        "exported", "how a model that is no stream reads its window", choices=WAYS
+    )
+    search: str = knob("exact", "every item, or an index", choices=("exact", "index"))
     threads: int = knob(1, "of torch", least=1)
 
     def __post_init__(self):
@@ -109,7 +114,8 @@ def serve(options: Serve) -> None:
         raise TutorialError(f"{error.name} is not installed: {EXTRA}") from None
     torch.set_num_threads(options.threads)
     folder = options.run or default_run(options.out)
-    version, dataset, _ = load_version(folder)
+    how = {"full_pass": options.full_pass, "search": options.search}
+    version, dataset, _ = load_version(folder, **how)
     with listen(options.host, options.port) as found:
         store = open_store(options.store or str(folder / "events.sqlite"))
         first_events(store, version, dataset)
@@ -119,7 +125,7 @@ def serve(options: Serve) -> None:
         def load(run: str, name: str | None) -> Version:
             if Path(run).name != run:
                 raise TutorialError(f"{run!r} is no name of a folder in {siblings}")
-            return load_version(siblings / run, name)[0]
+            return load_version(siblings / run, name, **how)[0]
 
         app = create_app(service, watcher(), labels=labels(dataset), load=load)
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")

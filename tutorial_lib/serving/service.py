@@ -56,6 +56,7 @@ class Service:
         self.memory, self.versions, self.default = Memory(store.load()), {}, version.name
         self.memory.learn(version.item_ids)
         version.replay(self.memory.read(version, range(len(self.memory.histories))))
+        version.build_index(int(clock()))
         self.versions[version.name] = version
         self.to_commit: queue.SimpleQueue = queue.SimpleQueue()
         self.to_work: queue.SimpleQueue = queue.SimpleQueue()
@@ -158,6 +159,7 @@ class Service:
 
         sizes, histories = self.call(snapshot).result()
         version.replay(histories)
+        version.build_index(int(self.clock()))
 
         def finish() -> None:
             rows = enumerate(memory.histories)

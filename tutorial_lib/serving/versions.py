@@ -18,18 +18,30 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.digests import damaged
 from tutorial_lib.experiments.runs import Run, load_model, load_split, read_run
 from tutorial_lib.models import SequenceModel
+from tutorial_lib.ranking import has_table
+from tutorial_lib.serving.export import full_pass as make_full_pass
+from tutorial_lib.serving.index import PROBES, ItemIndex, recall
 from tutorial_lib.serving.states import StreamStates, states_of
+from tutorial_lib.serving.streams import stream_of
 
 
 class Version:
     """One model with its states.
 
     `item_ids[i - 1]` is the original id, as text, of item i. `seen_out`: items of a history are not
-    recommended again.
+    recommended again. `full_pass`: how windows are read, one of `export.WAYS`; streams need none.
+    `search`: "exact" scores every item, "index" asks an `ItemIndex`.
     """
 
     def __init__(
-        self, name: str, model: SequenceModel, item_ids: Sequence[str], *, seen_out: bool = True
+        self,
+        name: str,
+        model: SequenceModel,
+        item_ids: Sequence[str],
+        *,
+        seen_out: bool = True,
+        full_pass: str = "eager",
+        search: str = "exact",
     ):
         if model.uses_users:
             raise TutorialError(
@@ -39,8 +51,10 @@ class Version:
         self.name, self.model, self.seen_out = name, model.eval(), seen_out
         self.item_ids = list(item_ids)
         self.number = {item: number for number, item in enumerate(self.item_ids, 1)}
-        self.states = states_of(model)
-        self.recall: float | None = None  # of the index, where there is one
+        way = "eager" if stream_of(model) else full_pass
+        self.states = states_of(model, make_full_pass(model, way))
+        self.index: ItemIndex | None = None
+        self.search, self.recall = search, None  # of the index, once it is measured
         self._numbers = np.zeros(0, np.int64)
 
     def facts(self) -> dict[str, object]:
@@ -53,6 +67,7 @@ class Version:
             "reads_query_time": self.states.asks,
             "seen_out": self.seen_out,
             "bytes_per_user": self.states.rows.bytes_per_user,
+            "search": self.search,
             "index_recall": self.recall,
         }
 
@@ -92,10 +107,26 @@ class Version:
     ) -> tuple[Tensor, Tensor]:
         """The best k of each user: scores and items, [B, k]. A score of -inf: no item is left."""
         vectors = self.states.read(torch.tensor(rows), torch.tensor(query_times))
+        if self.search == "index":
+            seen = seen if self.seen_out else [np.zeros(0, np.int64)] * len(rows)
+            return self.index.answer(vectors, seen, k)
         scores = self.model.score(vectors)  # [B, V + 1]
         if self.seen_out:
             self.hide(scores, seen)
         return best(scores, min(k, len(self.item_ids)))
+
+    def build_index(self, query_time: int) -> None:
+        """Beside the exact search, where the scores allow one; its recall is measured with the
+        states of some users at `query_time`. To be called when the histories have been read.
+        """
+        if self.search == "exact" and not has_table(self.model):
+            return
+        self.index = ItemIndex(self.model)
+        rows = self.states.rows.count.nonzero()[:PROBES, 0]
+        if len(rows):
+            with torch.inference_mode():
+                states = self.states.read(rows, torch.full_like(rows, query_time))
+                self.recall = recall(self.index, states)
 
     @staticmethod
     def hide(scores: Tensor, seen: Sequence[np.ndarray]) -> None:
@@ -124,8 +155,10 @@ def best(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, items.where(place < 128 * k, place + 128 * (columns - k))
 
 
-def load_version(folder: Path | str, name: str | None = None) -> tuple[Version, Dataset, Run]:
-    """The version of a finished run, its data set and settings."""
+def load_version(
+    folder: Path | str, name: str | None = None, **options
+) -> tuple[Version, Dataset, Run]:
+    """The version of a finished run, its data set and settings. `options`: of `Version`."""
     folder = Path(folder).resolve()
     if lost := damaged(folder):
         raise TutorialError(
@@ -137,7 +170,9 @@ def load_version(folder: Path | str, name: str | None = None) -> tuple[Version, 
     model = load_model(run, split, folder.parent)
     seen_out = run.config.hides_seen(split.dataset)
     ids = [str(item) for item in split.dataset.item_ids]
-    version = Version(name or f"{run.model}-{run.name[-6:]}", model, ids, seen_out=seen_out)
+    version = Version(
+        name or f"{run.model}-{run.name[-6:]}", model, ids, seen_out=seen_out, **options
+    )
     return version, split.dataset, run
 
 
