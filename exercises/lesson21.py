@@ -15,6 +15,7 @@ from exercises.checking import (
     want_equal,
     want_whole,
 )
+from tutorial_lib.language import say
 
 MONTH = 30 * 86400
 
@@ -87,7 +88,12 @@ def check_latencies(answer) -> None:
             want,
             name="the latency",
             known=known,
-            otherwise=f"due at {due.tolist()}, taking {took.tolist()}, {workers} workers",
+            otherwise=say(
+                "due at {due}, taking {took}, {workers} workers",
+                due=due.tolist(),
+                took=took.tolist(),
+                workers=workers,
+            ),
         )
 
 
@@ -148,8 +154,14 @@ def check_largest_batch(answer) -> None:
                 raise Wrong(reason)
         fixed, each, rate, limit = case
         raise Wrong(
-            f"with {fixed:g} ms a batch, {each:g} ms each, {rate:g} requests a second and a limit of"
-            f" {limit:g} ms it is {want}, yours is {got}"
+            "with {fixed:g} ms a batch, {each:g} ms each, {rate:g} requests a second and a limit of"
+            " {limit:g} ms it is {want}, yours is {got}",
+            fixed=fixed,
+            each=each,
+            rate=rate,
+            limit=limit,
+            want=want,
+            got=got,
         )
 
 
@@ -231,20 +243,25 @@ def check_ignored(answer) -> None:
         query_time = int(times[-1]) + 3600
         got = answer(partial(_answer, **options), items, times, query_time)
         if isinstance(got, str) or not isinstance(got, set | frozenset | list | tuple):
-            raise Wrong(f"the answer is a set of names out of {', '.join(NAMES)}, not {got!r:.80}")
+            raise Wrong(
+                "the answer is a set of names out of {names}, not {got}",
+                names=", ".join(NAMES),
+                got=repr(got)[:80],
+            )
         if not set(got) <= set(NAMES):
             raise Wrong(
-                f"the answer is a set of names out of {', '.join(NAMES)}; yours is {got!r:.80}"
+                "the answer is a set of names out of {names}; yours is {got}",
+                names=", ".join(NAMES),
+                got=repr(got)[:80],
             )
         if set(got) != want:
-            yours, right = (", ".join(sorted(one)) or "nothing" for one in (set(got), want))
+            yours, right = (", ".join(sorted(one)) or say("nothing") for one in (set(got), want))
             raise Wrong(
-                f"{name} ignores {right}, you say {yours}"
-                + (
-                    f"; {hint}"
-                    if hint
-                    else "; a change of an input that is ignored changes no score"
-                )
+                "{name} ignores {right}, you say {yours}; {hint}",
+                name=name,
+                right=right,
+                yours=yours,
+                hint=hint or "a change of an input that is ignored changes no score",
             )
 
 

@@ -32,6 +32,7 @@ NAMES = (
     "deepm3",
     "hstu",
     "suite",
+    "service",
 )
 
 

@@ -17,6 +17,7 @@ import urllib.request
 from collections import deque
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 
 # The child reads its standard input until it is closed. The system closes it when the parent ends,
 # killed or not, and then the child goes as well.
@@ -52,7 +53,9 @@ class Background:
                     return
                 break
         self.stop()
-        raise TutorialError(f"the service did not start: {' '.join(said) or 'it said nothing'}")
+        raise TutorialError(
+            "the service did not start: {said}", said=" ".join(said) or say("it said nothing")
+        )
 
     def _answers(self, seconds: float = 60) -> bool:
         end = time.monotonic() + seconds
@@ -78,7 +81,7 @@ class Background:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             words = json.load(error).get("error", error.reason)
-            raise TutorialError(f"{error.code}: {words}") from None
+            raise TutorialError("{code}: {words}", code=error.code, words=words) from None
 
     def stop(self) -> None:
         """Ends it and waits for that."""

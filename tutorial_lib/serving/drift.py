@@ -115,14 +115,18 @@ def stream(
     the number of users / (2 * `users`) share none.
     """
     if change not in CHANGES:
-        raise TutorialError(f"unknown change {change!r}; known are {', '.join(CHANGES)}")
+        raise TutorialError(
+            "unknown change {change!r}; known are {known}", change=change, known=", ".join(CHANGES)
+        )
     rng = np.random.default_rng(seed)
     before = _turned(crowds["steady"], 2 * seed, users, rng)
     after = _turned(crowds.get(change, crowds["steady"]), 2 * seed + 1, users, rng)
     for part in (before, after):
         if len(part) < events:
             raise TutorialError(
-                f"{users} users have {len(part)} events; ask for more users or fewer events"
+                "{users} users have {events} events; ask for more users or fewer events",
+                users=users,
+                events=len(part),
             )
     before, after = before.iloc[:events], after.iloc[:events].copy()
     start = before["arrival"].iloc[-1] + 1 - after["arrival"].iloc[0]
@@ -149,8 +153,10 @@ def _turned(crowd: Crowd, block: int, users: int, rng: np.random.Generator) -> p
     events = crowd.events[crowd.events["user"].between(first, first + users - 1)].copy()
     if events["user"].nunique() < users:
         raise TutorialError(
-            f"the crowd has {crowd.events['user'].nunique()} users and needs {first + users}:"
-            " simulate more users, or take fewer a stream or a smaller seed"
+            "the crowd has {users} users and needs {needed}: simulate more users, or take fewer a"
+            " stream or a smaller seed",
+            users=crowd.events["user"].nunique(),
+            needed=first + users,
         )
     origin = events["timestamp"].min()
     circle = events["timestamp"].max() - origin + 1
