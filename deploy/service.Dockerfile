@@ -4,16 +4,18 @@
 #   docker run --rm -p 8000:8000 -v service-state:/state continuous-time-service
 #
 # Events live in the volume /state. On Linux, torch brings libraries for GPUs along, several GB that nothing here uses;
-# an index of CPU builds is handed over with --build-arg PIP_INDEX_URL=... where one is at hand.
+# --build-arg PIP_EXTRA_INDEX_URL=ADDRESS hands over an index of CPU builds.
 FROM python:3.11-slim AS build
-ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL=""
 WORKDIR /app
 RUN python -m venv /venv
 COPY constraints.txt ./
 RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt \
     torch torchdiffeq numpy pandas tqdm fastapi uvicorn httptools uvloop usearch river redis
+COPY tutorial_files tutorial_files
 COPY tutorial_lib tutorial_lib
 COPY data/sample data/sample
+COPY locale locale
 RUN /venv/bin/python -c "from pathlib import Path; from tutorial_lib.serving.__main__ import default_run; default_run(Path('/app/runs'))"
 
 FROM python:3.11-slim
