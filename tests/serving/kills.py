@@ -26,7 +26,7 @@ import uvicorn
 from tests.serving.world import by_hand, version
 from tutorial_lib.serving.app import create_app
 from tutorial_lib.serving.service import Service
-from tutorial_lib.serving.store import open_store
+from tutorial_lib.serving.stores import open_store
 
 USERS, ITEMS, WRITERS = 12, 30, 4
 START = 1_700_000_000

@@ -15,7 +15,8 @@ import pytest
 from tests.serving.world import FIRST, NOW, running
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.serving.redis_store import RedisStore
-from tutorial_lib.serving.store import Event, SQLiteStore, open_store
+from tutorial_lib.serving.store import Event, SQLiteStore
+from tutorial_lib.serving.stores import open_store
 
 NO_REDIS = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="redis-server is not installed"

@@ -14,10 +14,12 @@ import torch
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run
+from tutorial_lib.experiments.settings import Parser, add_arguments
 from tutorial_lib.experiments.training import execute, finished
-from tutorial_lib.knobs import Parser, add_arguments, check, knob
+from tutorial_lib.knobs import check, knob
 from tutorial_lib.serving.export import WAYS
-from tutorial_lib.serving.store import Event, Store, open_store
+from tutorial_lib.serving.store import Event, Store
+from tutorial_lib.serving.stores import open_store
 from tutorial_lib.serving.versions import Version, labels, load_version
 from tutorial_lib.train import TrainConfig
 
@@ -96,6 +98,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.socket(family)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        found.listen(1024)  # who reads the address may connect at once
         return found
     except OSError as error:
         raise TutorialError(

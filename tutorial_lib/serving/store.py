@@ -96,12 +96,3 @@ class SQLiteStore:
 
     def close(self) -> None:
         self.db.close()
-
-
-def open_store(where: str) -> Store:
-    """A file for SQLite, ":memory:", or redis://HOST:PORT/NUMBER."""
-    if where.startswith(("redis://", "rediss://", "unix://")):
-        from tutorial_lib.serving.redis_store import RedisStore
-
-        return RedisStore(where)
-    return SQLiteStore(where)
