@@ -12,6 +12,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from fastapi.testclient import TestClient
+
+from tests.serving.world import NOW, running
+from tutorial_lib.serving.app import create_app
 
 PAGE = Path(__file__).resolve().parents[2] / "tutorial_lib" / "serving" / "page" / "index.html"
 FLAGS = [
@@ -249,6 +253,30 @@ def test_an_error_of_the_service_is_shown_in_its_words(visit, server):
     server.broken = False
     page.select_option("#person", "u0")
     page.wait_for_function("document.querySelector('#problem').textContent === ''")
+
+
+def test_the_service_gives_what_the_page_reads():
+    """The answers above have the form of the real ones."""
+    facts = {f"i{n}": {"label": f"item i{n}, kind {n % 3}", "cluster": n % 3} for n in range(31)}
+    with running() as service, TestClient(create_app(service, labels=facts)) as client:
+        assert client.get("/").text == PAGE.read_text(encoding="utf-8")
+        real = {path: client.get(path).json() for path in ("/people?limit=2", "/models")}
+        real["/users/u1"] = client.get("/users/ann").json()
+        real["/recommend/u1?at=0&model=first"] = client.get(f"/recommend/ann?at={NOW}").json()
+        for path, found in real.items():
+            url = urlparse(path)
+            assert shape(answer(url.path, parse_qs(url.query))) <= shape(found), path
+        assert client.get("/recommend/nobody").json().keys() == {"error"}
+
+
+def shape(found, name=""):
+    """Paths of all keys, "history.item"; a list stands for what its parts have together."""
+    parts = found if isinstance(found, list) else [found]
+    names = set()
+    for part in parts:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            names |= {f"{name}{key}"} | shape(value, f"{name}{key}.")
+    return names
 
 
 def test_names_of_models_are_text_and_no_html(visit):

@@ -5,12 +5,13 @@ import threading
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.serving.world import NOW, running
 from tutorial_lib.serving import watch
+from tutorial_lib.serving.app import create_app
 from tutorial_lib.serving.watch import DAY, Monitor, clock_error, gap_signal, rank_signal
-
-NOW = 1_735_000_000
 
 
 def feed(monitor, number, *, gap=3600.0, rank=7, known=True, time=NOW, lag=2.0):
@@ -162,3 +163,23 @@ class TestPrometheus:
 def test_buckets_rise():
     for edges in (watch.LAG, watch.GAP, watch.SCORE):
         assert list(edges) == sorted(set(edges))
+
+
+def test_a_service_tells_its_monitor_of_events_lists_and_refusals():
+    monitor = Monitor()
+    with running() as service, TestClient(create_app(service, monitor)) as client:
+        listed = client.get(f"/recommend/ann?at={NOW}").json()["items"]
+        event = {"id": "new", "user": "ann", "item": listed[2]["item"], "time": NOW}
+        assert client.post("/events", json=event).json()["accepted"] == 1
+        wrong = {"id": "ms", "user": "ann", "item": "i3", "time": 1000 * NOW}
+        assert client.post("/events", json=wrong).status_code == 422
+        unknown = {"id": "x", "user": "ann", "item": "i99", "time": NOW}
+        assert client.post("/events", json=unknown).status_code == 404
+        found = client.get("/watch").json()
+        assert found["online_hr@10"] == 1 and found["judged"] == 1 and found["answers"] == 1
+        assert found["clock_errors"] == {"milliseconds": 1}
+        # the five of the start went by before the monitor came
+        assert found["events"] == 3 and found["unknown_share"] == pytest.approx(1 / 3)
+        assert found["gap_seconds"]["3600"] == 1 and sum(found["gap_seconds"].values()) == 1
+        assert found["signals"]["rank"] > 0
+        assert 'watch_alarms_total{signal="gap"} 0' in client.get("/metrics").text
