@@ -7,6 +7,7 @@ as many as it can serve while the p99 of its questions is not above that of the 
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +16,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from benchmarks.bench import Row, compared
+import torch
+
+from benchmarks.bench import Row, compared, interleaved
 from benchmarks.load import Seen, Traffic, closed, opened
+from tutorial_lib.models import build_model
+from tutorial_lib.serving.export import full_pass as make_full_pass
 
 USERS, ITEMS = 10_000, 10_000
 CONNECTIONS = (1, 4, 16, 48)
@@ -109,13 +114,27 @@ def steady_events(*sizes) -> Row:
     return {"name": name, "ours": p99, "unit": "ms", "goal": "none: what the disk takes"}
 
 
+def full_pass(way: str, repeats: int, items: int) -> Row:
+    """SASRec over 32 windows of 50 events: a program without Python against the model itself."""
+    generator = torch.Generator().manual_seed(0)
+    model = build_model("sasrec", num_items=items, max_len=50, dim=64).eval()
+    chosen = torch.randint(1, items + 1, (32, 50), generator=generator)
+    times = torch.arange(50).repeat(32, 1)
+    program, name = make_full_pass(model, way), f"full pass of SASRec, 32 windows, {way} / eager"
+    with torch.inference_mode():
+        calls = (lambda one=one: one(chosen, times, times) for one in (program, model))
+        return compared(name, *interleaved(*calls, repeats), "s", "none: what a program saves")
+
+
 def rows(repeats: int, part: int) -> list[Callable[[], Row]]:
     """`part` divides numbers and seconds; 60 s of load where it is 1."""
     sizes = USERS // part, ITEMS // part
     short, long = (2, 3) if part > 1 else (10, 60)
+    ways = ["exported", *(["compiled"] if shutil.which("g++") and part == 1 else [])]
     return [
         lambda: throughput(short, *sizes),
         lambda: tail(short, *sizes),
         lambda: steady_tail(100, long, *sizes),
         lambda: steady_events(100, long, *sizes),
+        *(lambda way=way: full_pass(way, 5 * repeats, sizes[1]) for way in ways),
     ]
