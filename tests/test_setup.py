@@ -215,7 +215,18 @@ def test_help_lists_every_target():
 @NO_MAKE
 @pytest.mark.parametrize(
     "target",
-    "lab test build check bench serve experiments real-data lab-smoke clean".split(),
+    [
+        "lab",
+        "test",
+        "build",
+        "check",
+        "bench",
+        "serve",
+        "experiments",
+        "real-data",
+        "lab-smoke",
+        "clean",
+    ],
 )
 def test_dry_run_of_every_target_works(target):
     script = make("--no-print-directory", "-n", target)
