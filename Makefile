@@ -9,6 +9,7 @@ PINS     ?= -c constraints.txt
 LAB_ARGS ?=
 SUITE_ARGS ?=
 BENCH_ARGS ?=
+SERVE_ARGS ?=
 ASSIGNMENTS ?=
 GRADE_ARGS ?=
 WORKERS  ?= 2
@@ -26,7 +27,7 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
+.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -55,6 +56,9 @@ check: $(STAMP) ## check the lesson sources and their notebooks without running 
 
 bench: $(STAMP) ## time a training step and a full ranking against textbook code (BENCH_ARGS=--write-floor: keep this run to compare with)
 	@$(RUN) -m benchmarks $(BENCH_ARGS)
+
+serve: $(STAMP) ## serve recommendations at 127.0.0.1 with a page to try them (SERVE_ARGS="--run runs/NAME --port 9000")
+	@exec $(RUN) -m tutorial_lib.serving $(SERVE_ARGS)
 
 experiments: $(STAMP) ## run all eight stages on the sample, in about 10 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
 	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)

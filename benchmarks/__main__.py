@@ -18,7 +18,14 @@ prepare()  # before torch is imported
 
 import torch
 
-from benchmarks import bench, bench_deepm3, bench_mamba, bench_ssm, bench_streams
+from benchmarks import (
+    bench,
+    bench_deepm3,
+    bench_mamba,
+    bench_serving,
+    bench_ssm,
+    bench_streams,
+)
 from benchmarks.bench import Row, print_peak, shown
 
 FLOOR = Path(__file__).parent / "floor.json"
@@ -29,6 +36,7 @@ PARTS = {
     "ssm": bench_ssm.rows,
     "mamba": bench_mamba.rows,
     "deepm3": bench_deepm3.rows,
+    "serving": bench_serving.rows,
 }
 
 

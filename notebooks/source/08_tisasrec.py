@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.sequences import training_batches
+from tutorial_lib.data.sequences import training_batches, widest
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError

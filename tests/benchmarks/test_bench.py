@@ -20,7 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize(
     ("part", "rows"),
-    [("spine", 4), ("ranking", 4), ("streams", 8), ("ssm", 3), ("mamba", 5), ("deepm3", 11)],
+    [
+        ("spine", 4),
+        ("ranking", 4),
+        ("streams", 8),
+        ("ssm", 3),
+        ("mamba", 5),
+        ("deepm3", 11),
+        ("serving", 5),
+    ],
 )
 def test_quick_run_writes_every_row(tmp_path, part, rows):
     command = [

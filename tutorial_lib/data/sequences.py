@@ -55,11 +55,11 @@ class RatedBatch(Batch):
 @dataclass(frozen=True)
 class GapStatistics:
     """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training
-    events.
+    events: numbers, or tensors of one.
     """
 
-    mean: float
-    std: float
+    mean: float | Tensor
+    std: float | Tensor
 
 
 def gather_windows(
