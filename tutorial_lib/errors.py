@@ -6,3 +6,7 @@ class TutorialError(ValueError):
 
     Command lines print the message alone (no traceback) and exit with code 2.
     """
+
+
+class Diverged(TutorialError):
+    """The loss is no longer a number: the learning rate was too high."""

@@ -20,7 +20,7 @@ from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, sav
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
-from tutorial_lib.errors import TutorialError
+from tutorial_lib.errors import Diverged, TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.ranking import has_table
@@ -117,7 +117,7 @@ def train_epoch(
         loss = model.loss(batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
-            raise TutorialError(
+            raise Diverged(
                 f"the loss became {value} in epoch {epoch}; lower the learning rate"
                 f" ({config.learning_rate})"
             )
@@ -171,6 +171,9 @@ def train(
         )
     history = History()
     if not model.trains_by_gradient:
+        if model.uses_time:
+            model.fit_time(split)
+            return history
         model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
         return history
     if model.uses_time:

@@ -20,7 +20,7 @@ import tutorial_lib
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import SPLITS, Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
@@ -43,7 +43,7 @@ class Run:
     dataset: str = knob(
         "sample", "sample, control, ml-100k, csv:PATH, ... (python -m tutorial_lib.data list)"
     )
-    split: str = knob("temporal", "into parts", choices=("temporal", "leave_last_out"))
+    split: str = knob("temporal", "into parts", choices=SPLITS)
     users: int | None = knob(None, "a random subset of so many users, always the same", least=1)
     max_len: int = knob(50, "longest history that a model reads, in events", least=1)
     dim: int = knob(64, "width", least=1)
@@ -107,9 +107,14 @@ class Run:
         """All settings as JSON, defaults of the model included; `Run.from_configuration` reads it
         back.
         """
-        options = model_options(self.model) | self.options
+        # what is left out did not exist in earlier runs, which so keep their names
+        later, known = MODELS[self.model].later_options, model_options(self.model)
+        options = {
+            name: value
+            for name, value in (known | self.options).items()
+            if name not in later or value != known[name]
+        }
         settings = asdict(self) | {"options": options}
-        # left out, so that runs from before these existed keep their names
         if self.clock == "real":
             del settings["clock"]
         if self.config.filter_seen is None:

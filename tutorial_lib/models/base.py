@@ -60,6 +60,10 @@ class SequenceModel(nn.Module):
     blind: str | dict[str, object] | None = None
     limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead
+    live = False  # does it follow what everybody does up to the question (`follow`)?
+    # options that came later: left out of the name of a run where they are at their default, so
+    # that runs from before keep theirs
+    later_options: tuple[str, ...] = ()
     num_users: int | None = None  # rows of what it keeps for each user, where it does
 
     def __init__(self, num_items: int, max_len: int, dim: int):
