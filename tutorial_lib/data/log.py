@@ -59,7 +59,7 @@ class Log:
         row = np.searchsorted(moments, self.times[first:last], side="right")
         steps = np.bincount(
             row * size + self.items[first:last], weight(since[first:]), len(moments) * size
-        ).reshape(len(moments), size)
+        ).reshape(len(moments), size) + 0.0  # whole numbers where nothing lies between
         steps[0] += start
         return np.cumsum(steps, axis=0) * weight(base - moments)[:, None]
 

@@ -2,7 +2,8 @@
 
 A question is an event to be predicted. Each part of a model is a distribution over the items,
 
-    blind      popularity; what followed the last item; what the user chose, recent choices first
+    blind      popularity; what followed the last item, and the items before it; what the user
+               chose, recent choices first
     gaps       + what followed the last item after such a gap between the two events before it
     query      + what followed the last item when the next event came that much later
     calendar   + popularity by hour and by weekday; what the user chose at this hour of the day
@@ -29,9 +30,10 @@ from tutorial_lib.metrics import Ranks, ndcg, per_user
 KINDS = ("gaps", "query", "calendar", "recency", "order")
 HOUR, DAY = 3600, 86_400
 HALF_LIVES = (HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY)
-BUCKETS, GROUPS = 8, 4  # of gaps: for what followed, and for the weights
+BUCKETS = 4  # of gaps, equally many in each
 STEP = 256  # questions that share their counts
 FADING = 0.8  # weight of a choice of the user, from one event to the one before
+READ = 20  # events of a history that are followed
 PRIOR = 20.0  # questions that the weights of all gaps stand for among those of one
 
 
@@ -48,14 +50,20 @@ class Following:
 
     def rows(self, contexts: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
         """Shares of all items [N, V + 1]; `otherwise` [V + 1] where the context is unknown."""
-        size = self.start[contexts + 1] - self.start[contexts]
-        row = np.repeat(np.arange(len(contexts)), size)
-        place = np.repeat(self.start[contexts] - (np.cumsum(size) - size), size)
-        place += np.arange(len(row))
+        row, place = self.places(contexts)
         shares = np.zeros((len(contexts), self.width), dtype=np.float32)
         shares[row, self.item[place]] = self.share[place]
-        shares[size == 0] = otherwise
+        shares[self.start[contexts + 1] == self.start[contexts]] = otherwise
         return shares
+
+    def places(self, contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the contexts, and which of `item` and `share`, one entry for each that followed,
+        int64 [M] both.
+        """
+        size = self.start[contexts + 1] - self.start[contexts]
+        row = np.repeat(np.arange(len(contexts)), size)
+        first = np.repeat(self.start[contexts] - (np.cumsum(size) - size), size)
+        return row, first + np.arange(len(row))
 
 
 @dataclass(frozen=True)
@@ -113,10 +121,10 @@ class Counting:
         return np.searchsorted(self.edges, self.clock.gap[rows], side="right")
 
     def group(self, kind: str, rows: np.ndarray) -> np.ndarray:
-        """Which weights a question uses, int64 [N] below GROUPS."""
+        """Which weights a question uses, int64 [N] below BUCKETS."""
         if kind not in ("gaps", "query"):
             return np.zeros(len(rows), dtype=np.int64)
-        return self.bucket(rows - (kind == "gaps")) * GROUPS // BUCKETS
+        return self.bucket(rows - (kind == "gaps"))
 
     def parts(self, kind: str, targets: Targets) -> np.ndarray:
         """The parts of `kind` for questions of one step, float32 [K, N, V + 1]; "blind" has those
@@ -129,11 +137,14 @@ class Counting:
         popular /= max(1.0, popular.sum())
         if kind == "blind":
             uniform = np.full(self.width, 1 / (self.width - 1), dtype=np.float32)
-            after = self.following(past, None).rows(self.item[rows - 1], popular)
-            steps = np.repeat(rows - targets.start, rows - targets.start) - self._back(targets)
-            own = self.own(targets, FADING**steps, popular)
+            followed = self.following(past, None)
+            after = followed.rows(self.item[rows - 1], popular)
+            back = self.back(targets)
+            own = self.own(targets, FADING**back, popular)
+            near = self.near(targets, followed, back, popular)
             shape = len(rows), self.width
-            return np.stack([np.broadcast_to(p, shape) for p in (uniform, popular, after, own)])
+            every = uniform, popular, after, near, own
+            return np.stack([np.broadcast_to(part, shape) for part in every])
         if kind in ("gaps", "query"):
             context = self.item[rows - 1] * BUCKETS + self.bucket(rows - (kind == "gaps"))
             return self.following(past, kind).rows(context, popular)[None]
@@ -164,16 +175,33 @@ class Counting:
         first = np.repeat(targets.start - (np.cumsum(counts) - counts), counts)
         return first + np.arange(counts.sum())
 
-    def _back(self, targets: Targets) -> np.ndarray:
-        """0, 1, ... from the first event of each history on."""
-        return self._history(targets) - np.repeat(targets.start, targets.row - targets.start) + 1
+    def back(self, targets: Targets) -> np.ndarray:
+        """How many events before the last one each of the history is: 0 for the last."""
+        counts = targets.row - targets.start
+        return np.repeat(targets.row - 1, counts) - self._history(targets)
+
+    def near(
+        self, targets: Targets, followed: Following, back: np.ndarray, otherwise: np.ndarray
+    ) -> np.ndarray:
+        """What followed the last READ items of the history, all alike, [N, V + 1]."""
+        question = np.repeat(np.arange(len(targets)), targets.row - targets.start)
+        context = self.item[self._history(targets)][back < READ]
+        question = question[back < READ]
+        row, place = followed.places(context)
+        places = question[row] * self.width + followed.item[place]
+        return self.shares(places, followed.share[place], len(targets), otherwise)
 
     def own(self, targets: Targets, weights: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
         """Weighted shares of the user's own choices, [N, V + 1]."""
         question = np.repeat(np.arange(len(targets)), targets.row - targets.start)
         place = question * self.width + self.item[self._history(targets)]
-        shares = np.bincount(place, weights, len(targets) * self.width)
-        shares = shares.reshape(len(targets), self.width)
+        return self.shares(place, weights, len(targets), otherwise)
+
+    def shares(
+        self, places: np.ndarray, weights: np.ndarray, size: int, otherwise: np.ndarray
+    ) -> np.ndarray:
+        """Weights at places of a table [size, V + 1], each row divided by its sum."""
+        shares = np.bincount(places, weights, size * self.width).reshape(size, self.width)
         total = shares.sum(1, keepdims=True)
         shares = np.divide(shares, total, out=shares, where=total > 0)
         return np.where(total > 0, shares, otherwise).astype(np.float32)
@@ -199,6 +227,14 @@ class Counting:
             total = counts.sum(1, keepdims=True)
             found.append(np.divide(counts, total, out=counts, where=total > 0).astype(np.float32))
         return np.stack(found)
+
+    def among(self, known: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """The parts as distributions over the candidates, where the user's own items are none."""
+        if self.split.dataset.repeats:
+            return parts
+        parts = parts * known
+        total = parts.sum(2, keepdims=True)
+        return np.divide(parts, total, out=parts, where=total > 0)
 
     def candidates(self, targets: Targets) -> np.ndarray:
         """Bool [N, V + 1]: known before the question, and new to the user unless people come back
@@ -251,9 +287,9 @@ def answer_all(
     groups = {kind: [] for kind in every}
     for index in steps(split.valid, models.time):
         some = pick(split.valid, index)
-        target = models.item[some.row]
+        target, known = models.item[some.row], models.candidates(some)
         for kind in every:
-            parts = models.parts(kind, some)
+            parts = models.among(known, models.parts(kind, some))
             shares[kind].append(parts[:, np.arange(len(index)), target].T)
             groups[kind].append(models.group(kind, some.row))
     fitted = {}
@@ -263,15 +299,19 @@ def answer_all(
         both = np.concatenate([blind, *own], axis=1).astype(np.float64)
         group, overall = np.concatenate(groups[kind]), expectation_maximisation(both)
         fitted[kind] = np.stack(
-            [expectation_maximisation(both[group == g], overall) for g in range(GROUPS)]
+            [expectation_maximisation(both[group == g], overall) for g in range(BUCKETS)]
         )
     counts = {kind: np.zeros((3, len(split.test)), dtype=np.int64) for kind in every}
     for index in steps(split.test, models.time):
         some = pick(split.test, index)
-        known, base = models.candidates(some), models.parts("blind", some)
+        known = models.candidates(some)
+        base = models.among(known, models.parts("blind", some))
         for kind in every:
             weights = fitted[kind][models.group(kind, some.row)].astype(np.float32)  # [N, K]
-            parts = base if kind == "blind" else np.concatenate([base, models.parts(kind, some)])
+            parts = base
+            if kind != "blind":
+                more = models.among(known, models.parts(kind, some))
+                parts = np.concatenate([base, more])
             scores = np.einsum("nk,knv->nv", weights, parts, optimize=True)
             counts[kind][:, index] = ranked(scores, known, models.item[some.row])
     return {
