@@ -57,9 +57,12 @@ class Log:
         start = np.bincount(self.items[:first], weight(since[:first]), size)
         # an event between the moments counts from the first moment after it on
         row = np.searchsorted(moments, self.times[first:last], side="right")
-        steps = np.bincount(
-            row * size + self.items[first:last], weight(since[first:]), len(moments) * size
-        ).reshape(len(moments), size) + 0.0  # whole numbers where nothing lies between
+        steps = (
+            np.bincount(
+                row * size + self.items[first:last], weight(since[first:]), len(moments) * size
+            ).reshape(len(moments), size)
+            + 0.0
+        )  # whole numbers where nothing lies between
         steps[0] += start
         return np.cumsum(steps, axis=0) * weight(base - moments)[:, None]
 

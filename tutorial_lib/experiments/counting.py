@@ -25,16 +25,13 @@ import numpy as np
 from tutorial_lib.data.log import Log
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.metrics import Ranks, ndcg, per_user
 
 KINDS = ("gaps", "query", "calendar", "recency", "order")
 HOUR, DAY = 3600, 86_400
-HALF_LIVES = (HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY)
+HALF_LIVES = (HOUR, 12 * HOUR, 5 * DAY, 30 * DAY)
 BUCKETS = 4  # of gaps, equally many in each
-STEP = 256  # questions that share their counts
 FADING = 0.8  # weight of a choice of the user, from one event to the one before
 READ = 20  # events of a history that are followed
-PRIOR = 20.0  # questions that the weights of all gaps stand for among those of one
 
 
 class Following:
@@ -249,82 +246,3 @@ class Counting:
             known[question, self.item[self._history(targets)]] = False
             known[rows, self.item[targets.row]] = target
         return known
-
-
-def expectation_maximisation(shares: np.ndarray, prior: np.ndarray | None = None) -> np.ndarray:
-    """Weights [K] of a mixture that give the targets the highest likelihood. shares [N, K]: of the
-    target in each part. `prior`: weights that count as PRIOR further questions.
-    """
-    weights = np.full(shares.shape[1], 1 / shares.shape[1]) if prior is None else prior
-    for _ in range(50):
-        joint = shares * weights
-        given = (joint / np.maximum(joint.sum(1, keepdims=True), 1e-300)).sum(0)
-        if prior is not None:
-            given = given + PRIOR * prior
-        weights = given / given.sum()
-    return weights
-
-
-def steps(targets: Targets, times: np.ndarray) -> list[np.ndarray]:
-    """Questions that are answered together: neighbours in time, int64 indices."""
-    order = np.argsort(times[targets.row], kind="stable")
-    return [order[first : first + STEP] for first in range(0, len(order), STEP)]
-
-
-def pick(targets: Targets, index: np.ndarray) -> Targets:
-    return Targets(targets.user[index], targets.start[index], targets.row[index])
-
-
-def answer_all(
-    split: Split, kinds: tuple[str, ...] = KINDS, *, live: bool, shuffled: bool, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """NDCG@10 of every test user, float64 [users], of the blind model and of that with the parts
-    of each kind. Weights are fitted on the validation part.
-    """
-    models = Counting(split, live=live, shuffled=shuffled, seed=seed)
-    every = ("blind", *kinds)
-    shares = {kind: [] for kind in every}
-    groups = {kind: [] for kind in every}
-    for index in steps(split.valid, models.time):
-        some = pick(split.valid, index)
-        target, known = models.item[some.row], models.candidates(some)
-        for kind in every:
-            parts = models.among(known, models.parts(kind, some))
-            shares[kind].append(parts[:, np.arange(len(index)), target].T)
-            groups[kind].append(models.group(kind, some.row))
-    fitted = {}
-    blind = np.concatenate(shares["blind"])
-    for kind in every:
-        own = [] if kind == "blind" else [np.concatenate(shares[kind])]
-        both = np.concatenate([blind, *own], axis=1).astype(np.float64)
-        group, overall = np.concatenate(groups[kind]), expectation_maximisation(both)
-        fitted[kind] = np.stack(
-            [expectation_maximisation(both[group == g], overall) for g in range(BUCKETS)]
-        )
-    counts = {kind: np.zeros((3, len(split.test)), dtype=np.int64) for kind in every}
-    for index in steps(split.test, models.time):
-        some = pick(split.test, index)
-        known = models.candidates(some)
-        base = models.among(known, models.parts("blind", some))
-        for kind in every:
-            weights = fitted[kind][models.group(kind, some.row)].astype(np.float32)  # [N, K]
-            parts = base
-            if kind != "blind":
-                more = models.among(known, models.parts(kind, some))
-                parts = np.concatenate([base, more])
-            scores = np.einsum("nk,knv->nv", weights, parts, optimize=True)
-            counts[kind][:, index] = ranked(scores, known, models.item[some.row])
-    return {
-        kind: per_user(ranks := Ranks(split.test.user, *counts[kind]), ndcg(ranks))
-        for kind in every
-    }
-
-
-def ranked(scores: np.ndarray, known: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Greater, equal and candidates, int64 [3, N]; a target that nobody knows yet comes last."""
-    rows = np.arange(len(target))
-    there = known[rows, target]
-    own = np.where(there, scores[rows, target], -np.inf)
-    greater = ((scores > own[:, None]) & known).sum(1)
-    equal = ((scores == own[:, None]) & known).sum(1) - there
-    return np.stack([greater, np.maximum(equal, 0), known.sum(1) + ~there])

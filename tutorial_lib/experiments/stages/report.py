@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.protocol import BROKEN, violations
 from tutorial_lib.experiments.stages import (
     efficiency,
     irregularity,
@@ -22,7 +23,6 @@ from tutorial_lib.experiments.stages import (
     stability,
     tune,
 )
-from tutorial_lib.experiments.protocol import BROKEN, violations
 from tutorial_lib.experiments.stages.fresh import why
 from tutorial_lib.experiments.stages.shared import Stage, ceiling
 from tutorial_lib.files import replacing, write_text

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.protocol import VALID, collapsed, more_epochs, wanted_rate
-from tutorial_lib.experiments.stages.lineup import Entry
 from tutorial_lib.experiments.stages.shared import Stage, listed
 from tutorial_lib.plots import MARKERS, PALETTE
 
@@ -107,9 +106,7 @@ def settle(suite: Suite, tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFr
     kept = [(row.model, row.seed, row.epochs) for row in pd.concat([final, longer]).itertuples()]
     learned = final.set_index(["model", "seed", "epochs"])[VALID].to_dict()
     curves = [curve(suite, *key, done[key].name) for key in kept if learned.get(key, 1) > 0]
-    tables["chosen"] = tables["chosen"].assign(
-        epochs=[epochs[label] for label in chosen.index]
-    )
+    tables["chosen"] = tables["chosen"].assign(epochs=[epochs[label] for label in chosen.index])
     return tables | {"longer": longer, "seeds": final, "curves": pd.concat(curves)}
 
 
@@ -117,7 +114,8 @@ def gains(table: pd.DataFrame, label: str, epochs: int) -> bool:
     """Are half as many epochs again better by more than the deviation between seeds?"""
     own = table[table["model"] == label]
     now, later = (
-        own[own["epochs"] == count].set_index("seed")[VALID] for count in (epochs, more_epochs(epochs))
+        own[own["epochs"] == count].set_index("seed")[VALID]
+        for count in (epochs, more_epochs(epochs))
     )
     gain = later.mean() - now[later.index].mean()
     return bool(gain > now[~collapsed(now.to_numpy())].std(ddof=1))
