@@ -1,4 +1,4 @@
-"""When does time help? One command on a log of one's own, in minutes, before any network is trained.
+"""When does time help? One command on a log of one's own, before any network is trained.
 
     python -m tutorial_lib.experiments clock --dataset csv:PATH
 
@@ -116,7 +116,8 @@ def advice(table: pd.DataFrame) -> list[str]:
         )
     else:
         named = [
-            f"{MEANING[row.clock]} ({row.evaluation}: {row.gain:+.4f} NDCG@10, {row.gain_percent:+.0f} %)"
+            f"{MEANING[row.clock]} ({row.evaluation}: {row.gain:+.4f} NDCG@10,"
+            f" {row.gain_percent:+.0f} %)"
             for row in best.itertuples()
         ]
         first = f"The clock of this log helps: {'; '.join(named)}."
@@ -124,8 +125,9 @@ def advice(table: pd.DataFrame) -> list[str]:
     size = used[["users", "targets"]].iloc[0]
     widest = ((used["gain_high"] - used["gain_low"]) / 2).max()
     third = (
-        f"Asked on {size['targets']} targets of {size['users']} users in the last tenth of the time,"
-        f" gains of up to {widest:.4f} would go unseen, and a network may find what counting misses."
+        f"Asked on {size['targets']} targets of {size['users']} users in the last tenth of the"
+        f" events; gains below {widest:.4f} would go unseen, and a network may find what counting"
+        " misses."
     )
     return [first, second, third]
 

@@ -102,6 +102,7 @@ class Counting:
             events[name].to_numpy() for name in ("user", "item", "timestamp")
         )
         self.width = split.dataset.num_items + 1
+        self.kept: dict[str | None, tuple[int, Following]] = {}
         self.clock = Clock.of(split)
         if shuffled:
             self.clock = self.clock.shuffled(split, seed)
@@ -158,13 +159,19 @@ class Counting:
         return self.recent(kind, past, np.minimum(asked, end if not self.live else asked))
 
     def following(self, past: np.ndarray, kind: str | None) -> Following:
-        """What followed each item, before a moment; after each kind of gap."""
+        """What followed each item, before a moment; after each kind of gap. The last answer of each
+        kind is kept, as all steps of a frozen evaluation ask the same.
+        """
+        key = int(past.sum())  # `past` is a moment's, so its size tells which
+        if self.kept.get(kind, (None,))[0] == key:
+            return self.kept[kind][1]
         rows = np.flatnonzero(past & self.follows)
         context, size = self.item[rows - 1], self.width
         if kind:
             context = context * BUCKETS + self.bucket(rows - (kind == "gaps"))
             size *= BUCKETS
-        return Following(context, self.item[rows], size, self.width - 1)
+        self.kept[kind] = key, Following(context, self.item[rows], size, self.width - 1)
+        return self.kept[kind][1]
 
     def _history(self, targets: Targets) -> np.ndarray:
         """The rows of all events before each question, one question after the other."""

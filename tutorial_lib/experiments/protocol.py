@@ -60,8 +60,10 @@ def collapsed(values: np.ndarray) -> np.ndarray:
     others, bool [S]. values [S]; a single training has no siblings.
     """
     values = np.asarray(values, dtype=np.float64)
-    others = [np.delete(values, place) for place in range(len(values))]
-    return np.array([len(o) > 0 and v < COLLAPSE * np.median(o) for v, o in zip(values, others)])
+    if len(values) < 2:
+        return np.zeros(len(values), dtype=bool)
+    others = [np.median(np.delete(values, place)) for place in range(len(values))]
+    return values < COLLAPSE * np.array(others)
 
 
 def more_epochs(epochs: int) -> int:
