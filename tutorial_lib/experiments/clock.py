@@ -123,7 +123,8 @@ def advice(table: pd.DataFrame) -> list[str]:
         first = f"The clock of this log helps: {'; '.join(named)}."
         second = f"Try {'; then '.join(ADVICE[kind] for kind in best['clock'])}."
     size = used[["users", "targets"]].iloc[0]
-    widest = ((used["gain_high"] - used["gain_low"]) / 2).max()
+    quiet = used if used["helps"].all() else used[~used["helps"]]
+    widest = ((quiet["gain_high"] - quiet["gain_low"]) / 2).max()
     third = (
         f"Asked on {size['targets']} targets of {size['users']} users in the last tenth of the"
         f" events; gains below {widest:.4f} would go unseen, and a network may find what counting"

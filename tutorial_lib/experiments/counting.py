@@ -135,6 +135,7 @@ class Counting:
         popular /= max(1.0, popular.sum())
         if kind == "blind":
             uniform = np.full(self.width, 1 / (self.width - 1), dtype=np.float32)
+            uniform[0] = 0
             followed = self.following(past, None)
             after = followed.rows(self.item[rows - 1], popular)
             back = self.back(targets)

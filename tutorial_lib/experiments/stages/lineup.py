@@ -65,6 +65,8 @@ SMALL = {"state": 8, "expand": 1}  # of SS4Rec: as many parameters as the others
 QUERY = {"query_time": True}
 ENTRIES = with_twins(
     Entry("popularity", "popularity"),
+    Entry("popularity-recent", "popularity", {"half_life": 2.0}),
+    Entry("popularity-live", "popularity", {"half_life": 1.0, "live": True}),
     Entry("markov", "markov"),
     Entry("mf", "mf"),
     Entry("neumf", "neumf"),
