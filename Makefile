@@ -1,7 +1,11 @@
 # Two commands matter: `make lab` to learn and `make test` to check. Both set up everything they need in .venv.
 # Works with GNU make 3.81 (macOS) and later.
 
-PYTHON   ?= python3
+# The programs of an environment lie elsewhere on Windows (make from Git Bash or MSYS2).
+WINDOWS  := $(filter Windows_NT,$(OS))
+PYTHON   ?= $(if $(WINDOWS),python,python3)
+# The versions that are installed. With PINS= the newest ones that pyproject.toml allows.
+PINS     ?= -c constraints.txt
 LAB_ARGS ?=
 SUITE_ARGS ?=
 ASSIGNMENTS ?=
@@ -11,7 +15,7 @@ WORKERS  ?= 2
 # The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
 STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
 COURSE := $(STAMP:.venv/.installed-%=.venv/.course-%)
-RUN    := .venv/bin/python
+RUN    := .venv/$(if $(WINDOWS),Scripts,bin)/python
 # Tests must not depend on what the learner has set for the lessons.
 # Freed memory stays with the process, as in the lab (tutorial_lib/process.py).
 MEMORY := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2147483647
@@ -20,7 +24,7 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test build check bench experiments real-data assignments grades assignments-check lab-smoke clean
+.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench experiments real-data assignments grades assignments-check lab-smoke clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -31,9 +35,13 @@ setup: $(STAMP) ## make .venv and install everything (the others do this by them
 lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LAB_ARGS="--no-browser --port 9999")
 	@exec $(RUN) -m course.lab $(LAB_ARGS)
 
-test: $(STAMP) ## run everything: style, unit tests, lesson sources, every notebook in both languages
+test: test-unit test-notebooks ## run everything: style, unit tests, lesson sources, every notebook in both languages
+
+test-unit: $(STAMP) ## run the style and unit tests only
 	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
 	@echo "unit tests"; $(PYTEST)
+
+test-notebooks: $(STAMP) ## check the lesson sources and run every notebook only
 	@echo "lessons"; $(TEST) -m course.build check
 	@$(if $(wildcard notebooks/en/*.ipynb),echo "notebooks"; env -u TUTORIAL_DATA_DIR $(PYTEST) $(NBVAL) notebooks/en notebooks/zh,echo "no notebooks yet")
 
@@ -61,6 +69,13 @@ grades: $(COURSE) ## grade what has been put into classroom/en/submitted and cla
 assignments-check: $(COURSE) ## send a class through nbgrader, hostile submissions among them, in about five minutes
 	@$(TEST) -m pytest --tb=short -m "" tests/course/test_assignments_guard.py tests/course/test_assignments_class.py
 
+package: $(STAMP) ## make dist/: wheel, sdist and a zip file of all notebooks
+	@rm -rf dist; $(RUN) -m course.archive package
+	@$(RUN) -m course.archive notebooks
+
+package-check: $(STAMP) ## install the wheel in an empty environment and use it, in about two minutes
+	@$(TEST) -m pytest --tb=short -m "" tests/test_package.py
+
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
 	@$(RUN) tests/course/lab_smoke.py
 
@@ -76,13 +91,13 @@ $(STAMP):
 	{ rm -rf .venv && mkdir .venv && touch .venv/.unfinished && $(PYTHON) -m venv .venv; } || \
 	{ echo "Python could not make the environment .venv (its message is above): on Debian or Ubuntu install python3-venv, then run the same command again." >&2; exit 1; }
 	@echo "Setting up the course in .venv: about 2 GB, some minutes the first time ..."
-	@touch .venv/.unfinished; $(RUN) -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]' || \
+	@touch .venv/.unfinished; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev]' || \
 	{ status=$$?; if test $$status -le 128 && ls .venv/.installed-* >/dev/null 2>&1; then rm -f .venv/.unfinished; fi; \
 	  echo "The installation failed (pip's message is above): check the network and the free disk space, then run the same command again." >&2; exit 1; }
 	@rm -f .venv/.installed-* .venv/.unfinished; touch $@; echo "Set up."
 
 # nbgrader adds pages for instructors to JupyterLab: only those who grade install it.
 $(COURSE): $(STAMP)
-	@echo "Installing nbgrader ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e '.[dev,course]' || \
+	@echo "Installing nbgrader ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev,course]' || \
 	{ echo "nbgrader could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
 	@rm -f .venv/.course-*; touch $@

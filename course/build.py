@@ -26,6 +26,7 @@ from pathlib import Path
 
 import nbformat
 
+from course.buttons import SETUP, lesson_code
 from course.check import check_course
 from course.edit import merge_back, stamp, tidy
 from course.format import (
@@ -68,7 +69,10 @@ def execute(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    notebook = nbformat.v4.new_notebook(cells=deepcopy(nodes), metadata=deepcopy(NOTEBOOK_METADATA))
+    notebook = nbformat.v4.new_notebook(
+        cells=deepcopy([n for n in nodes if n.id != SETUP]),
+        metadata=deepcopy(NOTEBOOK_METADATA),
+    )
     folder = course.notebook(row, "en").parent
     folder.mkdir(parents=True, exist_ok=True)
     started: list[str] = []
@@ -149,8 +153,7 @@ def with_outputs(
     """The cells of one language with the outputs of the run, pictures with their alt text in that
     language. The code is the same in the same order; ids may have been renamed since.
     """
-    code, ran = ([n for n in some if n.cell_type == "code"] for some in (nodes, executed))
-    for node, done in zip(code, ran, strict=True):
+    for node, done in zip(lesson_code(nodes), lesson_code(executed), strict=True):
         node.execution_count, node.outputs = done.execution_count, deepcopy(done.outputs)
         for output in node.outputs:
             for mime in [mime for mime in output.get("data", {}) if mime.startswith("image/")]:

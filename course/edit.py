@@ -176,7 +176,7 @@ def merge_back(course: Course, row: Row, language: str) -> tuple[list[str], list
         if cell is None or node.cell_type != was.cell_type:
             if node.source != was.source:
                 remedy = (
-                    "edit notebooks/lessons.csv instead"
+                    "edit notebooks/lessons.csv or course/buttons.py instead"
                     if cell is None
                     else "change the kind of a cell in the source"
                 )

@@ -20,6 +20,7 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
+from course.buttons import SETUP, button_line, lesson_code, setup_cells
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, header
 
 FOLDED = {  # prose with one of these tags is shown folded, under this heading
@@ -88,9 +89,11 @@ def read_cells(course: Course, row: Row) -> tuple[list[Cell], list[Problem]]:
         base = name.removesuffix(f"-{language}") if prose else name
         if cell.cell_type not in ("markdown", "code"):
             wrong(name, "is neither markdown nor code; use one of the two")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base == "header":
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base in ("header", SETUP):
             wrong(
-                name, 'needs an id of letters, digits, "-" and "_" (at most 64, and not "header")'
+                name,
+                'needs an id of letters, digits, "-" and "_" (at most 64, and neither "header" nor'
+                f' "{SETUP}")',
             )
         if base in seen:
             wrong(
@@ -250,7 +253,8 @@ def render(
     course: Course, row: Row, cells: list[Cell], language: str
 ) -> list[nbformat.NotebookNode]:
     """The cells of the notebook in one language, without outputs."""
-    nodes = [new_markdown_cell(header(course, row, language), id="header")]
+    title = header(course, row, language) + button_line(course, row, language)
+    nodes = [new_markdown_cell(title, id="header"), *setup_cells(course)]
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
         meta: dict = {"tags": list(cell.tags)} if cell.tags else {}
         if cell.nbgrader:
@@ -290,21 +294,20 @@ def cells_digest(nodes: list[nbformat.NotebookNode]) -> str:
 
 
 def code_digest(nodes: list[nbformat.NotebookNode]) -> str:
-    return digest([node.source for node in nodes if node.cell_type == "code"])
+    return digest([node.source for node in lesson_code(nodes)])
 
 
 def outputs_digest(nodes: list[nbformat.NotebookNode]) -> str:
     """Identifies the outputs; the alt text of pictures does not count, because it differs between
     the languages.
     """
-    code = [node for node in nodes if node.cell_type == "code"]
     return digest(
         [
             [
                 n.execution_count,
                 [{k: v for k, v in o.items() if k != "metadata"} for o in n.outputs],
             ]
-            for n in code
+            for n in lesson_code(nodes)
         ]
     )
 

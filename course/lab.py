@@ -8,12 +8,28 @@ import os
 import sys
 from pathlib import Path
 
-import zmq
-from jupyterlab.labapp import LabApp
+try:
+    import zmq
+    from jupyterlab.labapp import LabApp
+except ImportError:
+    sys.exit("JupyterLab is not installed: run `python -m pip install 'tutorial-lib[lab]'`.")
 
 from tutorial_lib.process import prepare
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+
+
+def folder_of_lessons() -> Path | None:
+    """The folder that holds `notebooks`: the one from which this is called, or the checkout; None
+    where neither does.
+    """
+    for folder in (Path.cwd(), HERE.parent):
+        if (folder / "notebooks" / "lessons.csv").is_file():
+            return folder
+    return None
+
+
+ROOT = folder_of_lessons() or Path.cwd()
 
 
 def language(environ: dict[str, str]) -> str:
@@ -47,7 +63,7 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
         "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),
         # Nothing asks the network: no news, no question whether news are wanted, no search for
         # updates or extensions.
-        "--LabApp.app_settings_dir": str(ROOT / "course" / "lab_settings"),
+        "--LabApp.app_settings_dir": str(HERE / "lab_settings"),
         "--LabApp.extension_manager": "readonly",
         # The terminal keeps to the address: errors alone are worth a line more, and a kernel
         # complains unless it may encrypt.
@@ -69,6 +85,11 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
 
 
 def main() -> None:
+    if folder_of_lessons() is None:
+        sys.exit(
+            f"There are no lessons in {Path.cwd()}: go to the folder that holds `notebooks`, or unpack"
+            " notebooks.zip of the release there."
+        )
     prepare()  # the kernels inherit it: in the lessons torch comes first
     server = LabApp.initialize_server(
         argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ))))

@@ -10,10 +10,15 @@ of the 3,000 users), initial weights, order of batches and dropout; within a rep
 share them, so that differences are paired. What is best for the whole need not be best for a part
 of it: every variant is trained with each of three learning rates, and `at_best_rate` takes the one
 with the highest mean on validation. Columns: task, variant, learning_rate, seed, valid, test.
+
+    python -m studies.block_ablation --tasks replay --variants "no residual" --rates 0.001 0.003 \
+        --steps 1600 --table data/facts/replay_longer.csv
+
+asks whether the network without residuals cannot or only learns more slowly.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -25,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.data.sequences import Batch
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user
@@ -33,9 +39,11 @@ from tutorial_lib.files import replacing
 from tutorial_lib.models.attention import CausalSelfAttention
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 from tutorial_lib.models.sasrec import FeedForward
+from tutorial_lib.tasks import Task
 from tutorial_lib.train import TrainConfig, train
 
 TABLE = FACTS / "block_ablation.csv"
+LONGER = FACTS / "replay_longer.csv"  # four times as many steps
 USERS, MAX_LEN, DIM, EPOCHS = 1000, 60, 32, 6
 SEEDS, RATES = range(5), (3e-3, 1e-2, 3e-2)
 REPLAY_ITEMS, REPLAY_EVENTS, REPLAY_STEPS = 30, 6, 400
@@ -122,11 +130,21 @@ class SwitchSASRec(SequenceModel):
         return self.norm(x)
 
 
-def build(switches: Switches, num_items: int, max_len: int, seed: int) -> SwitchSASRec:
+class ReplaySASRec(SwitchSASRec):
+    """The same, asked at the last position alone."""
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        scores = self.score(self.states(batch)[:, -1])  # [B, V + 1]
+        return F.cross_entropy(scores[:, 1:], batch.targets[:, -1] - 1)
+
+
+def build(
+    switches: Switches, num_items: int, max_len: int, seed: int, kind: type = SwitchSASRec
+) -> SwitchSASRec:
     """A model with reproducible initial weights; the global seed is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SwitchSASRec(num_items, max_len, DIM, switches)
+        return kind(num_items, max_len, DIM, switches)
 
 
 @lru_cache(maxsize=1)
@@ -158,46 +176,61 @@ def score_sample(model: SwitchSASRec, split: Split, part: str) -> float:
     return float(per_user(ranks, ndcg(ranks)).mean())
 
 
-def replay_batch(size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), and the
-    answers int64 [size].
+def replay_batch(size: int, generator: torch.Generator) -> Batch:
+    """Histories int64 [size, 7], six items and the request "number k again" (item 30 + k), at which
+    the k-th of them is the target.
     """
     played = torch.randint(1, REPLAY_ITEMS + 1, (size, REPLAY_EVENTS), generator=generator)
     place = torch.randint(REPLAY_EVENTS, (size, 1), generator=generator)
-    return torch.cat([played, REPLAY_ITEMS + 1 + place], dim=1), played.gather(1, place)[:, 0]
+    items = torch.cat([played, REPLAY_ITEMS + 1 + place], dim=1)
+    targets = torch.cat([torch.zeros_like(played), played.gather(1, place)], dim=1)
+    clock, lengths = torch.zeros_like(items), torch.full((size,), items.shape[1])
+    return Batch(items, clock, clock, targets, torch.arange(size), lengths)
 
 
-def train_replay(switches: Switches, learning_rate: float, seed: int) -> SwitchSASRec:
-    """One run on requests, every batch fresh; the learning rate falls linearly to 0."""
-    model = build(switches, REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1, seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / REPLAY_STEPS)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of dropout
+def train_replay(
+    switches: Switches, learning_rate: float, seed: int, steps: int = REPLAY_STEPS
+) -> SwitchSASRec:
+    """One run on requests, every batch fresh; the learning rate falls linearly to 0, and torch's
+    weight decay of 0.01 acts on all weights.
+    """
+    sizes = REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1
+    model = build(switches, *sizes, seed, ReplaySASRec)
+
+    def batches(epoch: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(REPLAY_STEPS):
-            items, answers = replay_batch(128, generator)
-            loss = F.cross_entropy(model.score(model(items)[:, -1])[:, 1:], answers - 1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+        return (replay_batch(128, generator) for _ in range(steps))
+
+    def rate(done: float) -> float:  # `done` after the step, which has the rate from before it
+        return learning_rate * (1 - (round(done * steps) - 1) / steps)
+
+    task = Task(
+        batches,
+        steps,
+        lambda model: score_replay(model, seed, "valid"),
+        seed=lambda epoch: seed,
+        optimizer=lambda model: torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98)),
+        rate=rate,
+    )
+    train(model, task, TrainConfig(epochs=1), device="cpu", progress=False)
+    return model
 
 
 @torch.no_grad()
 def score_replay(model: SwitchSASRec, seed: int, part: str) -> float:
     """Share of right answers to 4,000 fresh requests."""
-    items, answers = replay_batch(
-        4000, torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test"))
-    )
-    return (model.score(model(items)[:, -1]).argmax(dim=1) == answers).double().mean().item()
+    generator = torch.Generator().manual_seed(2**32 + 2 * seed + (part == "test"))
+    batch = replay_batch(4000, generator)
+    best = model.eval().score(model(batch.items)[:, -1]).argmax(dim=1)
+    return (best == batch.targets[:, -1]).double().mean().item()
 
 
-def run(task: str, name: str, learning_rate: float, seed: int) -> dict[str, object]:
+def run(
+    task: str, name: str, learning_rate: float, seed: int, steps: int = REPLAY_STEPS
+) -> dict[str, object]:
     """One run as a row of the table."""
     if task == "replay":
-        model = train_replay(VARIANTS[name], learning_rate, seed)
+        model = train_replay(VARIANTS[name], learning_rate, seed, steps)
         scores = {part: score_replay(model, seed, part) for part in ("valid", "test")}
     else:
         split = load_split(seed)
@@ -227,9 +260,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=REPLAY_STEPS,
+        help="of a training on replay (default: %(default)s)",
+    )
     chosen, rows = parser.parse_args(arguments), []
-    for task, seed, name, rate in product(chosen.tasks, chosen.seeds, chosen.variants, RATES):
-        rows.append(run(task, name, rate, seed))
+    for task, seed, name, rate in product(
+        chosen.tasks, chosen.seeds, chosen.variants, chosen.rates
+    ):
+        rows.append(run(task, name, rate, seed, chosen.steps))
         print(*rows[-1].values(), flush=True)
     with replacing(chosen.table) as path:
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")

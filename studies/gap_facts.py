@@ -7,7 +7,6 @@ makes data/facts/gap_facts.csv again, one row for each data set that is on this 
 may not be shipped with the project, but aggregates may.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from tutorial_lib.data.simulate import SITTING
 from tutorial_lib.data.splits import Split, leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
-from tutorial_lib.files import replacing
+from tutorial_lib.files import replacing, write_command
 
 TABLE = FACTS / "gap_facts.csv"
 NAMES = ("sample", "control", "ml-100k", "amazon-grocery")
@@ -108,17 +107,8 @@ def write_facts(path: Path = TABLE, data_dir: Path | None = None) -> None:
 
 def main() -> None:
     """Command line: python -m studies.gap_facts --write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m studies.gap_facts", description="Recompute data/facts."
-    )
-    parser.add_argument(
-        "--write", action="store_true", required=True, help="write data/facts/gap_facts.csv again"
-    )
-    parser.parse_args()
-    try:
-        write_facts()
-    except TutorialError as error:
-        parser.exit(2, f"{error}\n")
+    about = "Recompute the facts of four data sets and write data/facts/gap_facts.csv."
+    write_command("studies.gap_facts", about, write_facts)
 
 
 if __name__ == "__main__":

@@ -27,18 +27,19 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.checkpoint import copy_weights
+from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.sequences import evaluation_batches, num_training_batches, training_batches
+from tutorial_lib.data.sequences import Batch, evaluation_batches
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import FACTS
 from tutorial_lib.experiments.runs import code_version
 from tutorial_lib.experiments.stages.work import one_thread
 from tutorial_lib.files import replacing
-from tutorial_lib.models import build_model
+from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.ratings import predict, split_ratings, train_ratings
-from tutorial_lib.train import TrainConfig, learning_rate_at
+from tutorial_lib.tasks import ranking
+from tutorial_lib.train import train
 
 TABLE = FACTS / "rating_claim.csv"
 SEEDS, DIM, MAX_LEN, SHRINK = range(5), 32, 50, 5.0
@@ -85,13 +86,14 @@ def running_biases(split: Split, shrink: float = SHRINK) -> np.ndarray:
     return mean + bias[items] + (before[rows] - before[first]) / (rows - first + shrink)
 
 
-class RatingHead(nn.Module):
+class RatingHead(SequenceModel):
     """SS4Rec that says how many stars: base + item bias + state . item, the state of the history
     before the rating.
     """
 
     def __init__(self, data: Stars, dropout: float, seed: int):
-        super().__init__()
+        nn.Module.__init__(self)  # its items are rows of the table of events, without vectors
+        self.num_items, self.max_len, self.dim = len(data.stars), MAX_LEN, DIM
         items = data.split.dataset.events["item"].to_numpy()
         for name, values in (("items", items), ("stars", data.stars), ("base", data.base)):
             # row 0: padding
@@ -117,6 +119,11 @@ class RatingHead(nn.Module):
         states = self.body(self.items[rows], times, query_times)
         own = self.scale * (states * self.body.item_embedding(item)).sum(-1)
         return self.base[targets] + self.bias[item] + own
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        """Mean squared error of the stars that were given, in stars squared."""
+        predicted = self(batch.items, batch.times, batch.query_times, batch.targets)
+        return (predicted - self.stars[batch.targets])[batch.targets > 0].square().mean()
 
 
 def of_rows(split: Split) -> Split:
@@ -149,36 +156,30 @@ def root(error: np.ndarray) -> float:
 
 def train_head(data: Stars, rate: float, dropout: float, seed: int) -> Trained:
     """SS4Rec with the weights of its best look at the validation part."""
-    rows, config = (
-        of_rows(data.split),
-        TrainConfig(epochs=EPOCHS["ss4rec"], learning_rate=rate, schedule="cosine", seed=seed),
+    rows, truth = of_rows(data.split), data.stars[data.split.valid.row]
+    config = TrainConfig(
+        epochs=EPOCHS["ss4rec"],
+        batch_size=16,
+        learning_rate=rate,
+        schedule="cosine",
+        windows="all",
+        evaluate_every=LOOK_EVERY,
+        seed=seed,
     )
-    windows = {"max_len": MAX_LEN, "batch_size": 16, "windows": "all"}
-    model, steps = RatingHead(data, dropout, seed), num_training_batches(rows, **windows)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
-    best, truth = np.inf, data.stars[data.split.valid.row]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # of dropout
-        for epoch in range(1, config.epochs + 1):
-            model.train()
-            for step, batch in enumerate(
-                training_batches(rows, seed=seed, epoch=epoch, **windows), start=1
-            ):
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
-                predicted = model(batch.items, batch.times, batch.query_times, batch.targets)
-                loss = (predicted - model.stars[batch.targets])[batch.targets > 0].square().mean()
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-            if (
-                epoch % LOOK_EVERY == 0
-                and (error := root(predict_rows(model, rows, "valid") - truth)) < best
-            ):
-                best, weights = error, copy_weights(model.state_dict())
-    if best == np.inf:
-        raise TutorialError(f"the error of ss4rec is no number; lower the learning rate ({rate:g})")
-    model.load_state_dict(weights)
+    model = RatingHead(data, dropout, seed)
+
+    def score(model: RatingHead) -> float:
+        error = root(predict_rows(model, rows, "valid") - truth)
+        if not np.isfinite(error):
+            raise TutorialError(
+                f"the error of ss4rec is no number; lower the learning rate ({rate:g})"
+            )
+        return -error
+
+    task = replace(ranking(model, rows, config), score=score, column="score")
+    task = replace(task, seed=lambda epoch: seed if epoch == 1 else None)
+    history = train(model, task, config, device="cpu", progress=False)
+    best = -max(row["score"] for row in history.rows)
     return best, partial(predict_rows, model, rows, "test")
 
 

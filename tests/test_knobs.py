@@ -14,18 +14,15 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.__main__ import Compare, Train
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.runs import Run
-from tutorial_lib.knobs import (
+from tutorial_lib.experiments.settings import (
     Parser,
     add_arguments,
     as_toml,
-    check,
-    kind_of,
-    knob,
-    knobs,
     parse,
     read_settings,
     shared,
 )
+from tutorial_lib.knobs import check, kind_of, knob, knobs
 from tutorial_lib.train import TrainConfig
 
 

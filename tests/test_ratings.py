@@ -2,6 +2,8 @@
 learn and only there.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from tutorial_lib.data.splits import leave_last_out
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models import build_model
 from tutorial_lib.ratings import Ratings, predict, rmse, split_ratings, train_ratings
-from tutorial_lib.train import TrainConfig
+from tutorial_lib.train import TrainConfig, learning_rate_at, make_optimizer
 
 USERS, ITEMS = 80, 60
 CONFIG = TrainConfig(epochs=20, batch_size=128, learning_rate=0.02, weight_decay=0.3)
@@ -74,6 +76,32 @@ def test_same_seed_same_bits():
         predict(trained("mf", parts, c)[0], parts[2]) for c in (few, few, TrainConfig(epochs=2))
     )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_the_common_loop_does_what_a_loop_of_its_own_would():
+    """Order, steps, learning rates and choice of the weights, written out: the same bits."""
+    parts, config = world(), replace(CONFIG, epochs=3, schedule="cosine", seed=4)
+    model, rows = trained("neumf", parts, config)
+    plain = build_model("neumf", num_items=ITEMS, num_users=USERS, max_len=1, dim=8, ratings=True)
+    users, items, stars = map(torch.from_numpy, vars(parts[0]).values())
+    with torch.no_grad():
+        plain.rating_mean.fill_(stars.mean())
+    optimizer, generator = make_optimizer(plain, config), torch.Generator().manual_seed(4)
+    steps, errors, weights = -(-len(stars) // config.batch_size), [], []
+    for epoch in range(3):
+        order = torch.randperm(len(stars), generator=generator).split(config.batch_size)
+        for step, index in enumerate(order, start=1):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(config, epoch + step / steps)
+            error = plain.predict(users[index], items[index]) - stars[index]
+            optimizer.zero_grad()
+            error.square().mean().backward()
+            optimizer.step()
+        errors.append(rmse(predict(plain, parts[1]), parts[1]))
+        weights.append({name: value.clone() for name, value in plain.state_dict().items()})
+    assert [row["rmse"] for row in rows] == errors
+    best = weights[int(np.argmin(errors))]
+    assert all(torch.equal(value, best[name]) for name, value in model.state_dict().items())
 
 
 def test_unknown_users_get_mean_and_item_bias():

@@ -132,10 +132,11 @@ def test_conda_environment_installs_the_same_thing():
     version = python.partition("=")[2]
     assert SpecifierSet(PROJECT["requires-python"]).contains(f"{version}.0")
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert "pip" in environment["dependencies"] and pip == ["-c constraints.txt", "-e .[dev]"]
+    assert "pip" in environment["dependencies"] and pip == ["-c constraints.txt", "-e .[lab,dev]"]
     assert (
         "pip install" in (text := (ROOT / "Makefile").read_text(encoding="utf-8"))
-        and "-c constraints.txt -e '.[dev]'" in text
+        and "PINS     ?= -c constraints.txt\n" in text
+        and "$(PINS) -e '.[lab,dev]'" in text
     )
     for name in READMES:
         assert f"conda activate {environment['name']}\n" in (ROOT / name).read_text(
@@ -145,7 +146,10 @@ def test_conda_environment_installs_the_same_thing():
 
 def test_citation_names_the_version_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert str(citation["version"]) == PROJECT["version"] == __import__("tutorial_lib").__version__
+    assert "version" in PROJECT["dynamic"], "the number stands in tutorial_lib/__init__.py"
+    version = __import__("tutorial_lib").__version__
+    assert str(citation["version"]) == version
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import tutorial_lib.train as loop
+from tutorial_lib import tasks
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import num_training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
@@ -44,14 +45,68 @@ EVERYTHING = TrainConfig(
 )
 
 
+def test_a_task_decides_what_is_learned_and_what_is_kept():
+    """Batches of epoch k, and the weights with the largest score; no checkpoint, as no split."""
+    split, model, asked = toy_split(), toy_model(), []
+    usual = tasks.ranking(model, split, TrainConfig(batch_size=8))
+    scores = iter([-3.0, -1.0, -2.0])
+
+    def score(model):
+        asked.append({name: value.clone() for name, value in model.state_dict().items()})
+        return next(scores)
+
+    task = replace(usual, score=score, column="score")
+    config = TrainConfig(epochs=3, batch_size=8)
+    history = train(model, task, config, progress=False)
+    assert [row["score"] for row in history.rows] == [-3, -1, -2] and history.best_epoch == 2
+    assert same(model.state_dict(), asked[1]) and not same(asked[1], asked[2])
+    by_split, by_task = (toy_model() for _ in range(2))
+    histories = [
+        train(one, data, config, progress=False)
+        for one, data in ((by_split, split), (by_task, usual))
+    ]
+    assert same(by_split.state_dict(), by_task.state_dict())
+    assert without_seconds(histories[0]) == without_seconds(histories[1])
+    with pytest.raises(TutorialError, match="a checkpoint belongs to a split"):
+        train(toy_model(), task, config, checkpoint="c.pt", progress=False)
+
+
+def test_a_task_may_have_its_own_seed_optimizer_and_rate():
+    """A rate of 0 leaves the weights alone; the same random numbers in every epoch give the same
+    loss, and a stream that goes on does not.
+    """
+    split, asked, losses = toy_split(), [], {}
+    usual = replace(
+        tasks.ranking(toy_model(), split, TrainConfig(batch_size=8)), score=lambda m: 0.0
+    )
+    same_order = replace(usual, batches=lambda epoch: usual.batches(1))
+    for name, seed in (
+        ("again", lambda epoch: 7),
+        ("goes on", lambda epoch: 7 if epoch == 1 else None),
+    ):
+        model = toy_model()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        task = replace(
+            same_order,
+            seed=seed,
+            optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=1.0),
+            rate=lambda done: asked.append(done) or 0.0,
+        )
+        history = train(model, task, TrainConfig(epochs=2), progress=False)
+        losses[name] = [row["loss"] for row in history.rows]
+        assert same(model.state_dict(), before)
+    assert losses["again"][0] == losses["again"][1] == losses["goes on"][0] != losses["goes on"][1]
+    assert asked[: task.steps] == [step / task.steps for step in range(1, task.steps + 1)]
+
+
 def test_filter_seen_is_a_setting_of_validation(monkeypatch):
-    asked, original = [], loop.evaluate
+    asked, original = [], tasks.evaluate
 
     def watch(model, split, part, **options):
         asked.append(options["filter_seen"])
         return original(model, split, part, **options)
 
-    monkeypatch.setattr(loop, "evaluate", watch)
+    monkeypatch.setattr(tasks, "evaluate", watch)
     best = []
     for choice in (None, True, False):
         config = TrainConfig(epochs=1, filter_seen=choice)
@@ -195,7 +250,7 @@ class TestSelection:
             weights.append({name: value.clone() for name, value in model.state_dict().items()})
             return values[len(weights) - 1]
 
-        monkeypatch.setattr(loop, "validate", scripted)
+        monkeypatch.setattr(tasks, "validate", scripted)
         config, model = TrainConfig(epochs=5, batch_size=8, patience=2), toy_model()
         history = train(model, toy_split(), config, checkpoint=tmp_path / "c.pt", progress=False)
         # equal is not better, and the fifth is never seen
@@ -216,15 +271,13 @@ class TestSelection:
 
     @pytest.mark.parametrize("averaging", [0.0, 0.8])
     def test_leaves_the_weights_that_were_validated(self, averaging, monkeypatch):
-        seen, original = [], loop.validate
+        seen, original = [], tasks.validate
 
-        def watch(model, split, average, *others):
-            seen.append(
-                {name: value.clone() for name, value in (average or model.state_dict()).items()}
-            )
-            return original(model, split, average, *others)
+        def watch(model, *others):
+            seen.append({name: value.clone() for name, value in model.state_dict().items()})
+            return original(model, *others)
 
-        monkeypatch.setattr(loop, "validate", watch)
+        monkeypatch.setattr(tasks, "validate", watch)
         split, model = toy_split(), toy_model()
         history = train(
             model,
@@ -263,7 +316,7 @@ class TestSelection:
         model has about 0.5.
         """
         split, model = toy_split(), toy_model(dropout=0.0)
-        before = loop.validate(model, split)
+        before = tasks.validate(model, split)
         history = train(
             model, split, TrainConfig(epochs=20, batch_size=8, learning_rate=0.02), progress=False
         )

@@ -1,12 +1,10 @@
-"""The one exception that is meant for the reader's eyes."""
+"""The exceptions that are meant for the reader's eyes."""
 
-
-class TutorialError(ValueError):
-    """Something the user can mend: the message says what was got, what was wanted and what to do.
-
-    Command lines print the message alone (no traceback) and exit with code 2.
-    """
+from tutorial_files.errors import TutorialError
 
 
 class Diverged(TutorialError):
     """The loss is no longer a number: the learning rate was too high."""
+
+
+__all__ = ["Diverged", "TutorialError"]

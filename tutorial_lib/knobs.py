@@ -1,14 +1,11 @@
 """Settings as fields of a dataclass: a knob carries its kind, default, help and limits, once.
 
-From it are made the arguments of a command line, the keys of a configuration file and the checks.
-Taught in lesson 07.
+Here are the checks. `experiments.settings` makes of the same knobs the arguments of a command line
+and the keys of a configuration file. Taught in lesson 07.
 """
 
-import argparse
 import dataclasses
-import json
 import math
-import tomllib
 import types
 import typing
 from collections.abc import Iterable
@@ -16,7 +13,6 @@ from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
 
-TRUE, FALSE, NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "all")
 WANTED = {
     int: "a whole number",
     float: "a number",
@@ -24,7 +20,6 @@ WANTED = {
     str: "a text",
     Path: "a path",
 }
-METAVARS = {int: "N", float: "X", bool: "YES|NO", str: "NAME", Path: "PATH"}
 
 
 def knob(
@@ -41,12 +36,6 @@ def knob(
     """
     about = {"help": help, "choices": choices and tuple(choices), "least": least, "below": below}
     return dataclasses.field(default=default, metadata=about | {"setting": setting})
-
-
-def shared(owner: type, name: str, *default: object, **changes) -> typing.Any:
-    """The knob of another dataclass, with another default where one is given."""
-    (found,) = (item for item in dataclasses.fields(owner) if item.name == name)
-    return knob(*(default or (found.default,)), **dict(found.metadata) | changes)
 
 
 def knobs(owner: type, *, settings: bool = False) -> dict[str, dataclasses.Field]:
@@ -70,24 +59,6 @@ def parts_of(annotation: object) -> tuple[type, bool, bool]:
         (annotation,) = (part for part in typing.get_args(annotation) if part is not type(None))
     many = typing.get_origin(annotation) is tuple
     return typing.get_args(annotation)[0] if many else annotation, optional, many
-
-
-def parse(text: str, kind: type, optional: bool = False, many: bool = False) -> object:
-    """The value that a text stands for, or a sentence with what is wanted. The entries of a list
-    are separated by commas or spaces; "none" and "all" are no value.
-    """
-    if optional and text.strip().lower() in NONE:
-        return None
-    if many:
-        return tuple(parse(word, kind) for word in text.replace(",", " ").split())
-    word = text.strip().lower()
-    try:
-        if kind is bool:
-            return {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}[word]
-        return kind(text)
-    except (ValueError, KeyError):
-        or_none = " or none" if optional else ""
-        raise TutorialError(f"wants {WANTED[kind]}{or_none}, got {text!r}") from None
 
 
 def check(owner: object) -> None:
@@ -124,113 +95,3 @@ def check_one(
         limits += f" and below {below}" if below < math.inf else ""
         raise TutorialError(f"{name} must be {WANTED[kind]}{limits}, got {value!r}")
     return kind(value) if kind in (float, Path) else value
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors are one sentence (TutorialError) instead of the whole usage."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        raise TutorialError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-def add_arguments(
-    parser: argparse.ArgumentParser, owner: type, title: str, **defaults: object
-) -> None:
-    """An option --NAME for every knob, under a title. What is not given stays away from the result
-    of the parser, so that a file can speak; `defaults` are those shown where they differ.
-    """
-    group = parser.add_argument_group(title)
-    for name, item in knobs(owner).items():
-        kind, default = kind_of(owner, name), defaults.get(name, item.default)
-        about, choices = item.metadata["help"], item.metadata["choices"]
-        about += f": one of {', '.join(choices)}" if choices else ""
-        if kind[0] is bool and not kind[1]:
-            how = {"action": argparse.BooleanOptionalAction}
-        else:
-            how = {"metavar": METAVARS[kind[0]], "type": argument_type(*kind)}
-            how["metavar"] += ",..." if kind[2] else ""
-            shown = ", ".join(map(str, default)) if kind[2] and default else default
-            needed = "needed" if default is dataclasses.MISSING else f"default: {shown}"
-            about += f" ({needed.replace('None', 'none')})"
-        flag = "--" + name.replace("_", "-")
-        group.add_argument(flag, default=argparse.SUPPRESS, help=about.replace("%", "%%"), **how)
-
-
-def argument_type(*kind) -> typing.Callable[[str], object]:
-    def convert(text: str) -> object:
-        try:
-            return parse(text, *kind)
-        except TutorialError as error:  # a ValueError, whose message argparse would drop
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
-
-def read_settings(
-    path: Path | str, known: dict[str, type], others: Iterable[str] = ()
-) -> dict[str, object]:
-    """The settings in a file of TOML (or YAML, where PyYAML is installed). `known`: name -> the
-    dataclass whose knob it is, or dict for a table of its own; `others` are left out.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = load_yaml(path, text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
-    except OSError as error:
-        raise TutorialError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:  # those of encoding, TOML and YAML
-        if isinstance(error, TutorialError):
-            raise
-        raise TutorialError(f"{path} is no configuration: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise TutorialError(f"{path} is no configuration: it wants lines such as epochs = 20")
-    settings = {}
-    for name, value in found.items():
-        name = name.replace("-", "_")
-        if name in others:
-            continue
-        if name not in known:
-            raise TutorialError(f"{path}: unknown key {name!r}; known are {', '.join(known)}")
-        if known[name] is dict:
-            if not isinstance(value, dict):
-                raise TutorialError(f"{path}: {name} wants a table of names and values")
-            settings[name] = value
-            continue
-        kind = kind_of(known[name], name)
-        try:  # "none", and YAML takes 1e-3 for a text
-            text = isinstance(value, str) and kind[0] is not str or value in NONE
-            if kind[2] and kind[0] is not str and isinstance(value, list):
-                value = [parse(one, kind[0]) if isinstance(one, str) else one for one in value]
-            settings[name] = parse(value, *kind) if text else value
-            if kind[2] and not isinstance(settings[name], list | tuple | None):
-                raise TutorialError(f"wants a list, got {value!r}")
-        except TutorialError as error:
-            raise TutorialError(f"{path}: {name} {error}") from None
-    return settings
-
-
-def load_yaml(path: Path, text: str) -> object:
-    try:
-        import yaml
-    except ImportError:
-        raise TutorialError(
-            f"{path} is YAML, which needs PyYAML (pip install pyyaml); TOML needs nothing"
-        ) from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(error) from None
-
-
-def as_toml(settings: dict[str, object]) -> str:
-    """What `read_settings` reads back. None is written as "none"; tables come last."""
-    tables = {name: value for name, value in settings.items() if isinstance(value, dict)}
-    lines = [line(name, settings[name]) for name in settings if name not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(line(key, value) for key, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def line(name: str, value: object) -> str:
-    plain = "none" if value is None else str(value) if isinstance(value, Path) else value
-    return f"{name} = {json.dumps(plain, ensure_ascii=False)}"  # these are TOML's words as well

@@ -75,12 +75,8 @@ def heatmap(
         )
     truth, numbers = values.dtype == bool, values.astype(np.float64)
     finite = np.isfinite(numbers)
-    if limits is None:
-        limits = (
-            (0.0, 1.0)
-            if truth
-            else (numbers[finite].min(initial=0), numbers[finite].max(initial=1e-9))
-        )
+    low, high = numbers[finite].min(initial=0), numbers[finite].max(initial=1e-9)
+    limits = limits or ((0.0, 1.0) if truth else (low, high))
     if ax is None:
         size = 0.55 * np.array(values.shape[::-1]) + (2.2 if label is None else 3.2, 1.3)
         ax = plt.subplots(figsize=tuple(np.clip(size, 2.5, 8)))[1]
@@ -92,30 +88,16 @@ def heatmap(
     for place, value in np.ndenumerate(numbers):
         red, green, blue, _ = image.cmap(image.norm(value)) if finite[place] else (1, 1, 1, 1)
         ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
-        text = (
-            ("1" if value else "·")
-            if truth
-            else f"{round(value, digits) + 0.0:.{digits}f}"
-            if finite[place]
-            else "×"
-        )
-        ax.text(
-            place[1],
-            place[0],
-            text,
-            ha="center",
-            va="center",
-            color=ink,
-            fontsize=16 if text == "·" else 9,
-        )
+        text = f"{round(value, digits) + 0.0:.{digits}f}" if finite[place] else "×"
+        text = ("1" if value else "·") if truth else text
+        style = {"ha": "center", "va": "center", "fontsize": 16 if text == "·" else 9}
+        ax.text(place[1], place[0], text, color=ink, **style)
     for axis, names, count in (
         (ax.xaxis, columns, values.shape[1]),
         (ax.yaxis, rows, values.shape[0]),
     ):
-        axis.set_ticks(
-            range(count),
-            [str(i + 1) for i in range(count)] if names is None else [str(name) for name in names],
-        )
+        names = range(1, count + 1) if names is None else names
+        axis.set_ticks(range(count), [str(name) for name in names])
     # long names would run into each other
     if columns is not None and max(len(str(name)) for name in columns) > 5:
         plt.setp(ax.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
@@ -165,6 +147,15 @@ def learning_curve(
     return ax
 
 
+def draw_interval(
+    ax: Axes, interval: Interval, y: float, marker: str, size: float, width: float, **style: Any
+) -> None:
+    """A line from end to end at height `y`, and on it the mean, which alone stands in a legend."""
+    ends = [interval.low, interval.high]
+    ax.plot(ends, [y, y], color=style["color"], lw=width, solid_capstyle="butt")
+    ax.plot(interval.mean, y, marker, ms=size, ls="", **style)
+
+
 def metric_bars(
     table: Mapping[str, Interval],
     lines: Mapping[str, float] | None = None,
@@ -186,10 +177,7 @@ def metric_bars(
     lines = lines or {}
     ax = ax or plt.subplots(figsize=(6.4, 1.2 + 0.35 * len(table)))[1]
     for row, interval in enumerate(table.values()):
-        ax.plot(
-            [interval.low, interval.high], [row, row], color=BLUE, lw=2.5, solid_capstyle="butt"
-        )
-        ax.plot(interval.mean, row, "o", color=BLUE, ms=7)
+        draw_interval(ax, interval, row, "o", 7, 2.5, color=BLUE)
     right = 1.08 * max([interval.high for interval in table.values()] + list(lines.values()))
     for index, (name, value) in enumerate(lines.items()):
         ax.axvline(value, color="#555555", lw=1.2, ls=DASHES[index % len(DASHES)])
@@ -237,14 +225,7 @@ def differences(
             index = rivals.index(rival)
             style = {"color": PALETTE[index % 6], "label": None if rival in labelled else rival}
             y = row + 0.6 * ((index + 0.5) / len(rivals) - 0.5)
-            ax.plot(
-                [interval.low, interval.high],
-                [y, y],
-                color=style["color"],
-                lw=2,
-                solid_capstyle="butt",
-            )
-            ax.plot(interval.mean, y, MARKERS[index % len(MARKERS)], ms=6, ls="", **style)
+            draw_interval(ax, interval, y, MARKERS[index % len(MARKERS)], 6, 2, **style)
             labelled.add(rival)
     ax.axvline(0, color=BLACK, lw=1)
     ax.set_yticks(range(len(table)), list(table))
@@ -292,16 +273,8 @@ def timeline(
     for index in range(len(names)):
         here = row == index
         color, marker = PALETTE[index % 6], MARKERS[index % len(MARKERS)]
-        ax.scatter(
-            x[here],
-            y[here],
-            s=36,
-            color=color,
-            marker=marker,
-            edgecolor="white",
-            linewidth=0.6,
-            zorder=2,
-        )
+        style = {"s": 36, "edgecolor": "white", "linewidth": 0.6, "zorder": 2}
+        ax.scatter(x[here], y[here], color=color, marker=marker, **style)
     ax.set_yticks(
         *((range(len(names)), [str(name) for name in names]) if len(names) > 1 else ([],))
     )

@@ -7,16 +7,19 @@ rated. Taught in lesson 02.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from tutorial_lib.checkpoint import copy_weights
+from tutorial_lib.config import TrainConfig
+from tutorial_lib.data.sequences import Batch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.mf import UserModel
-from tutorial_lib.train import TrainConfig, learning_rate_at, make_optimizer
+from tutorial_lib.tasks import Task
+from tutorial_lib.train import train
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +58,36 @@ def rmse(predicted: np.ndarray | float, ratings: Ratings) -> float:
     return float(np.sqrt(np.mean((predicted - ratings.values) ** 2)))
 
 
+def rating_task(given: Ratings, valid: Ratings, config: TrainConfig) -> Task:
+    """Pairs (user, item) in random order, `config.batch_size` a step; the score is minus the RMSE
+    on `valid`. The order of an epoch follows from the seed and the epoch alone.
+    """
+    users, items, stars = map(torch.from_numpy, (given.users, given.items, given.values))
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(config.seed)
+        for _ in range(epoch):
+            order = torch.randperm(len(stars), generator=generator)
+        for index in order.split(config.batch_size):
+            item, one = items[index, None], torch.ones_like(index)  # [B, 1], [B]
+            clock = torch.zeros_like(item)
+            yield Batch(item, clock, clock, item, users[index], one, stars[index, None])
+
+    def score(model: UserModel) -> float:
+        error = rmse(predict(model, valid), valid)
+        if not math.isfinite(error):
+            raise TutorialError(
+                f"the error is no number; lower the learning rate ({config.learning_rate})"
+            )
+        return -error
+
+    return Task(batches, -(-len(stars) // config.batch_size), score)
+
+
 def train_ratings(
-    model: UserModel, train: Ratings, valid: Ratings, config: TrainConfig
+    model: UserModel, given: Ratings, valid: Ratings, config: TrainConfig
 ) -> list[dict[str, float]]:
-    """Minimises the squared error on `train`; leaves the weights of the epoch with the lowest RMSE
+    """Minimises the squared error on `given`; leaves the weights of the epoch with the lowest RMSE
     on `valid`.
 
     From `config`: epochs, batch_size (ratings a step), learning_rate, weight_decay, schedule, seed.
@@ -69,44 +98,14 @@ def train_ratings(
         raise TutorialError(
             "this model only ranks: build it with ratings=True to train it on ratings"
         )
-    if not (
-        len(train)
-        and len(valid)
-        and np.isfinite(train.values).all()
-        and np.isfinite(valid.values).all()
-    ):
+    values = np.concatenate([given.values, valid.values])
+    if not (len(given) and len(valid) and np.isfinite(values).all()):
         raise TutorialError(
             "ratings are missing: every event of the training and of the validation part needs a"
             " finite rating"
         )
-    users, items, values = (
-        torch.from_numpy(array) for array in (train.users, train.items, train.values)
-    )
     with torch.no_grad():
-        model.rating_mean.fill_(values.mean())
-    optimizer, generator = make_optimizer(model, config), torch.Generator().manual_seed(config.seed)
-    rows, best, steps = [], math.inf, -(-len(train) // config.batch_size)
-    for epoch in range(1, config.epochs + 1):
-        total = 0.0
-        for step, index in enumerate(
-            torch.randperm(len(train), generator=generator).split(config.batch_size), start=1
-        ):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
-            loss = (model.predict(users[index], items[index]) - values[index]).square().mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(index)
-        rows.append(
-            {"epoch": epoch, "loss": total / len(train), "rmse": rmse(predict(model, valid), valid)}
-        )
-        if rows[-1]["rmse"] < best:
-            best, weights = rows[-1]["rmse"], copy_weights(model.state_dict())
-    if best == math.inf:
-        raise TutorialError(
-            f"the error is no number; lower the learning rate ({config.learning_rate})"
-        )
-    model.load_state_dict(weights)
-    model.eval()
-    return rows
+        model.rating_mean.fill_(torch.from_numpy(given.values).mean())
+    task = rating_task(given, valid, config)
+    rows = train(model, task, config, device="cpu", progress=False).rows
+    return [{"epoch": r["epoch"], "loss": r["loss"], "rmse": -r["score"]} for r in rows]

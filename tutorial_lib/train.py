@@ -1,5 +1,5 @@
-"""One training loop for every model: progress bar, early stopping on validation, checkpoint and
-exact resume.
+"""One training loop for every model and every `Task`: progress bar, early stopping on validation,
+checkpoint and exact resume.
 
 All randomness of epoch k (order of the windows, negatives, dropout) follows from (seed, k) alone. A
 run that was cut and taken up again at the last finished epoch therefore gives the same bits as one
@@ -8,8 +8,9 @@ that was never interrupted. Taught in lesson 07.
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,17 @@ from tqdm import tqdm
 
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import Diverged, TutorialError
-from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.ranking import has_table
+from tutorial_lib.tasks import Task, check_fit, ranking, with_windows
 
 
 @dataclass
 class History:
-    """What a run leaves behind: one row a validation, with epoch, loss, NDCG@10 and seconds of
-    training so far.
+    """What a run leaves behind: one row a validation, with epoch, loss, NDCG@10 (or the score of
+    another `Task`) and seconds of training so far.
     """
 
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -88,7 +88,7 @@ def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Opt
 
 def train_epoch(
     model: SequenceModel,
-    split: Split,
+    data: Split | Task,
     config: TrainConfig,
     optimizer: torch.optim.Optimizer,
     epoch: int,
@@ -99,21 +99,22 @@ def train_epoch(
     """One pass over the training windows (epoch counts from 1). Returns the mean loss per predicted
     event.
     """
+    task = data if isinstance(data, Task) else ranking(model, data, config)
     model.train()
     device = next(model.parameters()).device
     for_dropout, for_negatives = (
         np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
     )
-    torch.manual_seed(for_dropout)
+    if task.seed is not None:
+        for_dropout = task.seed(epoch)
+    if for_dropout is not None:
+        torch.manual_seed(for_dropout)
     generator = torch.Generator().manual_seed(for_negatives)
-    batches = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
-    steps = num_training_batches(split, **batches)
     total = events = 0.0
-    for step, batch in enumerate(
-        training_batches(split, seed=config.seed, epoch=epoch, **batches), start=1
-    ):
+    for step, batch in enumerate(task.batches(epoch), start=1):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(config, epoch - 1 + step / steps)
+            done = epoch - 1 + step / task.steps
+            group["lr"] = task.rate(done) if task.rate else learning_rate_at(config, done)
         loss = model.loss(batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
@@ -125,7 +126,7 @@ def train_epoch(
         loss.backward()
         optimizer.step()
         if average is not None:
-            update_average(average, model, config.averaging, step=(epoch - 1) * steps + step)
+            update_average(average, model, config.averaging, step=(epoch - 1) * task.steps + step)
         total, events = total + value * count, events + count
         on_step()
     return total / events
@@ -145,7 +146,7 @@ def update_average(
 
 def train(
     model: SequenceModel,
-    split: Split,
+    data: Split | Task,
     config: TrainConfig | None = None,
     *,
     checkpoint: Path | str | None = None,
@@ -154,7 +155,8 @@ def train(
     on_look: Callable[[dict[str, float]], object] = lambda row: None,
 ) -> History:
     """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in
-    evaluation mode. `on_look` gets each new row of the history.
+    evaluation mode; with a `Task` in place of a split, of its best score. `on_look` gets each new
+    row of the history.
 
     With `checkpoint`, the state is saved before the first and after every epoch, and a run that
     finds the file goes on from there; the file must come from the same configuration, model and
@@ -162,29 +164,35 @@ def train(
     `checkpoint.load_checkpoint`). A model that needs windows of its own kind gets them. Models that
     count (popularity, Markov) are fitted and need no loop. The test part is never looked at.
     """
-    config = config or TrainConfig()
-    check_fit(model, split)
-    config = with_windows(model, config)
-    if model.trains_by_gradient and config.shared_negatives and not has_table(model):
-        raise TutorialError(
-            f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives out"
-        )
-    history = History()
-    if not model.trains_by_gradient:
+    config, identity = config or TrainConfig(), None
+    if isinstance(data, Task):
+        task = data
+        if checkpoint:
+            raise TutorialError("a checkpoint belongs to a split, and a task of its own has none")
+    else:
+        check_fit(model, data)
+        config = with_windows(model, config)
+        if not model.trains_by_gradient:
+            if model.uses_time:  # the log with its times holds all that is counted
+                model.fit_time(data)
+            else:
+                model.fit(data.train["user"].to_numpy(), data.train["item"].to_numpy())
+            return History()
+        if config.shared_negatives and not has_table(model):
+            raise TutorialError(
+                f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives"
+                " out"
+            )
         if model.uses_time:
-            model.fit_time(split)
-            return history
-        model.fit(split.train["user"].to_numpy(), split.train["item"].to_numpy())
-        return history
-    if model.uses_time:
-        model.fit_time(split)
+            model.fit_time(data)
+        task, identity = ranking(model, data, config), describe(model, data, config)
+    history = History()
     where = pick_device(device)
     model.to(where)
-    optimizer = make_optimizer(model, config)
+    optimizer = task.optimizer(model) if task.optimizer else make_optimizer(model, config)
     average = copy_weights(model.state_dict()) if config.averaging else None
     best = copy_weights(model.state_dict())
     done, seconds, stale = 0, 0.0, 0
-    identity = describe(model, split, config)
     if checkpoint and Path(checkpoint).exists():
         saved = load_checkpoint(checkpoint, identity)
         model.load_state_dict(saved["model"])
@@ -215,12 +223,9 @@ def train(
 
     if not done:
         save(done)  # a folder that cannot be written to shows now and not after the first epoch
-    steps = num_training_batches(
-        split, max_len=model.max_len, batch_size=config.batch_size, windows=config.windows
-    )
     bar = tqdm(
-        total=config.epochs * steps,
-        initial=done * steps,
+        total=config.epochs * task.steps,
+        initial=done * task.steps,
         disable=not progress,
         unit="step",
         mininterval=0.5,
@@ -232,69 +237,33 @@ def train(
                 break
             start = time.perf_counter()
             loss = train_epoch(
-                model, split, config, optimizer, epoch, average=average, on_step=bar.update
+                model, data, config, optimizer, epoch, average=average, on_step=bar.update
             )
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
-                value = validate(model, split, average, config.hides_seen(split.dataset))
+                with averaged(model, average):
+                    value = task.score(model)
                 stale += 1
-                if value > history.best_ndcg:
+                if value > history.best_ndcg or not history.best_epoch:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
                     best = copy_weights(average or model.state_dict())
-                row = {"epoch": epoch, "loss": loss, "ndcg": value, "seconds": seconds}
+                row = {"epoch": epoch, "loss": loss, task.column: value, "seconds": seconds}
                 history.rows.append(row)
                 on_look(row)
-                bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation NDCG@10 {value:.4f}")
+                label = {"ndcg": "NDCG@10"}.get(task.column, task.column)
+                bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}")
             save(epoch)
     model.load_state_dict(best)
     model.eval()
     return history
 
 
-def with_windows(model: SequenceModel, config: TrainConfig) -> TrainConfig:
-    """The configuration with the windows that the model needs; refused where others were chosen."""
-    if model.windows in (None, config.windows):
-        return config
-    if config.windows != TrainConfig.windows:
-        raise TutorialError(
-            f"{type(model).__name__} with these options learns from windows={model.windows!r} alone"
-            f" and got windows={config.windows!r}: give windows={model.windows!r}, or leave it out"
-        )
-    return replace(config, windows=model.windows)
-
-
-def check_fit(model: SequenceModel, split: Split) -> None:
-    """Refuses a model that was built for other data."""
-    kind, data = type(model).__name__, split.dataset
-    if model.uses_time and not data.has_times:
-        raise TutorialError(
-            f"{kind} needs timestamps and {data.name} has none; choose a model without a clock"
-        )
-    if model.num_items != data.num_items:
-        raise TutorialError(
-            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items};"
-            " give num_items=dataset.num_items"
-        )
-    if model.uses_users and model.num_users != data.num_users:
-        raise TutorialError(
-            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users};"
-            " give num_users=dataset.num_users"
-        )
-
-
-def validate(
-    model: SequenceModel,
-    split: Split,
-    average: dict[str, torch.Tensor] | None = None,
-    filter_seen: bool | None = None,
-) -> float:
-    """NDCG@10 on the validation part, full ranking, mean over users; of the averaged weights where
-    there are any.
-    """
+@contextmanager
+def averaged(model: SequenceModel, average: dict[str, torch.Tensor] | None) -> Iterator[None]:
+    """Inside the block the model has the averaged weights, where there are any."""
     current = copy_weights(model.state_dict()) if average else None
     if average:
         model.load_state_dict(average)
-    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
+    yield
     if average:
         model.load_state_dict(current)
-    return float(per_user(ranks, ndcg(ranks)).mean())

@@ -30,6 +30,7 @@ from course.assignments.wire import Peer
 IMAGE = "continuous-time-grader"
 KINDS = ("bubblewrap", "docker", "podman", "unsafe")
 HERE = Path(__file__).parent
+ROOMS = ("studies", "tutorial_files", "tutorial_lib", "data")  # what a submission may read
 MISSING = (
     "Submissions are programs of strangers, and there is no closed room to run them in: install"
     " bubblewrap (Debian, Ubuntu: apt install bubblewrap), or make the image for docker or podman"
@@ -104,7 +105,7 @@ def bubblewrap(stage: Path, limits: Limits) -> list[str]:
     for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
         words += ["--ro-bind", prefix, prefix]
     words += ["--ro-bind", str(stage), "/stage"]
-    for name in ("studies", "tutorial_lib", "data"):
+    for name in ROOMS:
         words += ["--ro-bind", str(ROOT / name), f"/course/{name}"]
     # /course is a folder of the room's own file system: it must not be written to either
     words += ["--remount-ro", "/", "--chdir", "/tmp"]
@@ -121,7 +122,7 @@ def container(engine: str, stage: Path, limits: Limits, name: str) -> list[str]:
     words += ["--memory", f"{limits.memory:g}g", "--memory-swap", f"{limits.memory:g}g"]
     words += ["--tmpfs", f"/tmp:size={limits.files}m,mode=1777", "--workdir", "/tmp"]
     words += ["--volume", f"{stage}:/stage:ro"]
-    for part in ("studies", "tutorial_lib", "data"):
+    for part in ROOMS:
         words += ["--volume", f"{ROOT / part}:/course/{part}:ro"]
     for key, value in ENVIRONMENT.items():
         words += ["--env", f"{key}={value}"]
@@ -232,7 +233,7 @@ class Room:
             return [*container(self.kind, stage, self.limits, self.name), "python", *run], {}
         own = self.folder / "own"
         own.mkdir()
-        for name in ("studies", "tutorial_lib", "data"):
+        for name in ROOMS:
             (stage / name).symlink_to(ROOT / name)
         env = ENVIRONMENT | {key: str(own) for key in ("HOME", "MPLCONFIGDIR", "IPYTHONDIR")}
         command = [sys.executable, "-I", str(stage / "runner.py"), str(stage)]

@@ -123,7 +123,7 @@ expect_true(
 #
 # - **reported**: the NDCG@10 that the leaking experiment writes into its paper;
 # - **mended**: the same experiment without the leak;
-# - **truth**: what the site would see. In a world of dice it is chance, which lesson 02 gave in closed form. In other worlds it is the score on a **live audience**: further users of the same world, from whom nothing was learned.
+# - **truth**: what the site would see. In a world of dice it is chance, which lesson 02 gave as a formula. In other worlds it is the score on a **live audience**: further users of the same world, from whom nothing was learned.
 #
 # Two questions decide. Does the interval of *reported minus truth* lie above 0? And does the interval of *mended minus truth* contain 0, with both ends small against the leak? The unit is the world. We shall ask such questions about fifteen times, and the usual interval misses the truth once in twenty. So ours miss it once in a thousand.
 
@@ -283,12 +283,12 @@ judge("file order", "rows of the file shuffled")
 # %% [markdown] id="leak1-why-en" lang="en"
 # Chance. Seven times chance was the work of one line, and the line was not even in the model. It happens to real tables too: when the two columns of a MovieLens file in its original order were fed to SASRec, the NDCG@10 came out at 0.83, far above what the paper of SASRec reports. <!-- literature -->
 #
-# **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. If your score depends on how the file was stored, it is not a score of your model.
+# **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. That is suspicious, not yet proof: in a file without times the order of the rows *is* the order of the events, and shuffling it also destroys what a sequence model may rightly use. So ask where the order comes from. If rows of equal time were sorted by item, or the file was exported sorted, the score belongs to the export. If the rows were written as the events happened, it belongs to the model. The MovieLens 1M file of lesson 07 has no times either, and we know its order only from the description of how it was made: a score on it is as good as that description.
 
 # %% [markdown] id="leak1-why-zh" lang="zh" en="b460705f"
 # 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
 #
-# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。如果分数取决于文件怎么存放，那它就不是你模型的分数。
+# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。这只是可疑，还不算证据：在没有时间的文件里，行序*就是*事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就属于那次导出；如果各行是随着事件发生写下的，分数才属于模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
 
 # %% id="leak1-caught"
 file = dice_world(seed=0, users=200, items=200, length=40).sort_values(["user", "item"])
@@ -588,7 +588,7 @@ expect("NDCG@10 of chance", table["truth"].mean(), 0.023, tol=0.0005)
 judge("choice on test")
 
 # %% [markdown] id="curse-en" lang="en"
-# About 0.035, half as much again as chance, for nothing but trying. It is called the **winner's curse**, and for independent settings it has a closed form. The mean of $n$ users' NDCG@10 is nearly normal around the truth, with standard error $\sigma / \sqrt{n}$, where $\sigma$ is the standard deviation between users. The best of $m$ such means exceeds the truth on average by
+# About 0.035, half as much again as chance, for nothing but trying. It is called the **winner's curse**, and for independent settings it can be computed, as an integral. The mean of $n$ users' NDCG@10 is nearly normal around the truth, with standard error $\sigma / \sqrt{n}$, where $\sigma$ is the standard deviation between users. The best of $m$ such means exceeds the truth on average by
 #
 # $$\frac{\sigma}{\sqrt n}\, c_m, \qquad c_m = \int_{-\infty}^{\infty} z \; m\, \varphi(z)\, \Phi(z)^{m-1} \, dz .$$
 #

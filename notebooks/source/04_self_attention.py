@@ -110,12 +110,12 @@ expect("weight that Moon gives to Cake", weights[2, 1], 0.07, tol=0.01)
 expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones(3)))
 
 # %% [markdown] id="mix-en" lang="en"
-# Less than a tenth: *Moon* takes 62 % from itself, 31 % from *Alien* and 7 % from *Cake*. The softmax works on differences. A score that is lower by $3/\sqrt{2}$ is worth $e^{-3/\sqrt 2}$ as much, about an eighth.
+# *Cake* gets less than a tenth. Which row is spread most evenly? By its largest share it is *Alien*, 49 % for itself and 49 % for *Moon*; by what is left for the last event it is *Moon*, 7 % against 3 %. "Even" needs a measure; you will meet one below, the entropy. *Moon* takes 62 % from itself, 31 % from *Alien* and 7 % from *Cake*. The softmax works on differences. A score that is lower by $3/\sqrt{2}$ is worth $e^{-3/\sqrt 2}$ as much, about an eighth.
 #
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
 # %% [markdown] id="mix-zh" lang="zh" en="c0d9728a"
-# 不到十分之一：《月球》从自己那里取 62 %，从《异形》取 31 %，从 *Cake* 只取 7 %。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
+# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49 %，《月球》49 %；按分给最后一名的份额看，是《月球》：7 % 对 3 %。“均匀”要有一个度量，下文会讲到一个：熵。《月球》从自己那里取 62 %，从《异形》取 31 %，从 *Cake* 只取 7 %。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
 
@@ -125,6 +125,8 @@ show_matrix(output, names, ["space", "kitchen"], digits=2)
 show_matrix(x.mean(dim=0, keepdim=True), ["plain mean"], ["space", "kitchen"], digits=2)
 expect("Moon's own share of Moon's row", weights[2, 2], 0.62, tol=0.01)
 expect("share of Alien in it", weights[2, 0], 0.31, tol=0.01)
+expect("largest share of the row Alien", weights[0].max(), 0.49, tol=0.01)
+expect("smallest share of the row Alien", weights[0].min(), 0.03, tol=0.005)
 expect("factor of a score lower by 3 / sqrt(2)", math.exp(-3 / math.sqrt(2)), 0.12, tol=0.01)
 
 # %% [markdown] id="scratch-en" lang="en"
@@ -260,7 +262,7 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 #
 # $$q_i = W_Q x_i, \qquad k_j = W_K x_j, \qquad v_j = W_V x_j .$$
 #
-# $W_Q$ turns an event into a question, $W_K$ into a label, $W_V$ into a message. To see that this matters, here is a task that needs all three. Each history holds six events, each with a **genre** (six of them, in random order) and a **mark** from 1 to 4. Then comes a genre alone, and the question: *which mark did this genre get?* This is what a recommender does all day: find the one earlier event that bears on this moment, and bring back what was known about it.
+# $W_Q$ turns an event into a question, $W_K$ into a label, $W_V$ into a message. Here is a task on which one can watch them at work. Each history holds six events, each with a **genre** (six of them, in random order) and a **mark** from 1 to 4. Then comes a genre alone, and the question: *which mark did this genre get?* This is what a recommender does all day: find the one earlier event that bears on this moment, and bring back what was known about it.
 
 # %% [markdown] id="projections-zh" lang="zh" en="5837f621"
 # ## 三个矩阵带来了什么
@@ -269,7 +271,7 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 #
 # $$q_i = W_Q x_i, \qquad k_j = W_K x_j, \qquad v_j = W_V x_j .$$
 #
-# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。为了看出这确实要紧，这里有一个三者缺一不可的任务。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：*这个类型当时得了几分？* 推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时知道的东西取回来。
+# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。下面用一个任务来观察它们怎样工作。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：*这个类型当时得了几分？* 推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时知道的东西取回来。
 
 # %% id="lookup-data"
 GENRES, MARKS = 6, 4

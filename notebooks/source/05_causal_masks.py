@@ -11,21 +11,21 @@
 #
 # Ben's. On the site Ana's model is hardly better than a list of the most popular items. She has lost one line of code, and with it her model learned to **read the answer** instead of guessing it. No error was raised, every shape was right, and the loss curve was the most beautiful she had ever seen.
 #
-# In this lesson you will build both models, see the leak as a picture, and take home a test of ten lines that finds it in any sequence model you will ever meet.
+# In this lesson you will build both models, see the leak as a picture, and take home a test of ten lines that finds such a look ahead in any model that turns a list of items into one state for each position.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="7bfd593e"
 # 两位同事用同样的历史训练同一个小小的注意力模型。把数据过了四遍之后，在训练集的每 100 个事件里，小安的模型有 98 次把正确的下一个物品排进前十；小本的模型只有 20 次。你会让谁的模型上线？
 #
 # 让小本的上线。到了线上，小安的模型比一张热门榜好不了多少。她的代码里少了一行，于是模型学会的是**偷看答案**，而不是猜答案。没有任何报错，形状全都对得上，损失曲线漂亮得前所未见。
 #
-# 这一课里，你会把两个模型都做出来，把泄漏画成一张图，并带走一个十行的测试：以后遇到任何序列模型，都可以用它查出这种毛病。
+# 这一课里，你会把两个模型都做出来，把泄漏画成一张图，并带走一个十行的测试：只要模型把一串物品变成每个位置一个状态，就可以用它查出这种偷看。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
 #
 # - say why all positions of a sequence are trained at once, and why that needs a causal mask;
 # - write the mask, apply it at the right place, and recognise three wrong masks;
-# - test any sequence model for looks ahead, by changing the future and watching the past;
+# - test a sequence model for looks ahead, by changing the future and watching the past, and say what this test cannot see;
 # - handle padding: why pads on the right need no mask of their own, and pads on the left do;
 # - read a training result that is too good to be true.
 
@@ -34,7 +34,7 @@
 #
 # - 说明为什么要同时训练一个序列的所有位置，以及为什么这样做离不开因果掩码；
 # - 写出掩码，用在正确的地方，并认出三种错误的掩码；
-# - 用“改动未来、观察过去”的办法，检查任何序列模型有没有偷看；
+# - 用“改动未来、观察过去”的办法，检查序列模型有没有偷看，并说出这个检查看不到什么；
 # - 处理填充：为什么填充放在右边不需要另加掩码，放在左边却需要；
 # - 看穿好得不真实的训练结果。
 
@@ -269,6 +269,29 @@ for name, table in reach.items():
 # %% [markdown] id="after-softmax-zh" lang="zh" en="8ce97274"
 # 四个里有三个泄漏。最后那个版本里，未来的事件权重虽然是 0，却仍然坐在 softmax 的**分母**里：未来的事件越强，允许看的那些权重就被压得越小。信息就从“剩下多少”里漏了过来。所以掩码必须放在 softmax 之前，也所以光看权重是不够的。
 
+# %% [markdown] id="limits-en" lang="en"
+# Three things this test does not tell you.
+#
+# - **How bad a leak is.** Off by one has the fewest pairs above the diagonal, and they are the worst: each of them leads straight to the answer.
+# - **Chance.** In training mode dropout throws dice, and two calls differ although nothing leaks. Call `.eval()` first, or the test accuses an innocent model.
+# - **The clock.** Only items are changed here. A model that reads the times of later events passes; lesson 12 moves the times instead.
+
+# %% [markdown] id="limits-zh" lang="zh"
+# 有三件事，这个检查不会告诉你。
+#
+# - **泄漏有多严重。** “差一位”在对角线以上的配对最少，却最严重：每一对都直接通向答案。
+# - **随机性。** 训练模式下，dropout 每次随机丢弃，即使没有泄漏，两次调用的结果也不同。先调用 `.eval()`，否则会冤枉没有问题的模型。
+# - **时间。** 这里只改动了物品。如果模型读取的是后面事件的时间，它也能通过检查；第 12 课会改为移动时间。
+
+# %% id="limits-code" tags=["break-it"]
+from tutorial_lib.models import build_model
+
+innocent = build_model("sasrec", num_items=40, max_len=8, dim=16, blocks=1, dropout=0.2, seed=0)
+torch.manual_seed(0)
+expect_true("in training mode a correct model is accused", influence(innocent.train(), items)[above].any())
+expect_true("mended by .eval(): nothing above the diagonal", not influence(innocent.eval(), items)[above].any())
+expect_true("off by one has the fewest pairs of the three", reach["off by one"][above].sum() == 7)
+
 # %% [markdown] id="train-en" lang="en" tags=["break-it"]
 # ## Break it: train with a leak
 #
@@ -383,7 +406,7 @@ expect_true("training loss of the causal model ends between 5 and 6", 5 < curves
 # - **The number is impossible.** The clairvoyant, who knows how these users choose, does not come near a perfect score. A training loss close to zero on fresh human choices means the answer was in the input.
 # - **The dependency picture.** It takes a second, needs no training and no data.
 #
-# Both models were mended by the one argument that differs: `causal` in place of `off_by_one`.
+# To mend Ana's model, change the one argument that differs: `causal` in place of `off_by_one`. Then it is Ben's.
 
 # %% [markdown] id="train-lesson-zh" lang="zh" en="9924cc30"
 # 这就是小安和小本的故事。训练时，她的模型对 100 个事件里的 98 个都把答案排进了前十，他的大约 20 个；上线时，他的 NDCG@10 约为 0.125，她的约为 0.02，比热门基线的 0.015 高不了多少。（各一个种子；差值对用户求出的 95 % 区间始终高于 0.08。）她的模型只学会了一件事：*照抄下一个输入*。没有下一个输入时，它就无话可说。
@@ -393,7 +416,7 @@ expect_true("training loss of the causal model ends between 5 and 6", 5 < curves
 # - **数字好得不可能。** 先知模型知道这些用户怎样做选择，连它都离满分很远。面对人的新选择，训练损失却接近零，只能说明答案就在输入里。
 # - **那张依赖图。** 画它只要一秒钟，不用训练，也不用数据。
 #
-# 要救这两个模型，只需换掉那唯一不同的参数：用 `causal` 代替 `off_by_one`。
+# 要修好小安的模型，只需换掉那唯一不同的参数：用 `causal` 代替 `off_by_one`。这样它就和小本的一样了。
 
 # %% [markdown] id="padding-en" lang="en"
 # ## Padding
@@ -558,7 +581,7 @@ lesson05.check_parts(lets_future_in)
 # 1. One masked pass answers all questions of a history at once; it equals running the model on every prefix.
 # 2. The causal mask sets forbidden scores to $-\infty$ before the softmax; after the softmax it leaks through the denominator.
 # 3. `influence` measures who reaches whom: change an input, watch the outputs, look above the diagonal.
-# 4. A leaking model shines in training and fails when serving; a score above the clairvoyant's is an alarm.
+# 4. A model that can copy its answer shines in training and fails when serving; a smaller leak may cost next to nothing and is a fault all the same. A score above the clairvoyant's is an alarm.
 # 5. With pads on the right the causal mask is enough; with pads on the left they must be hidden as keys.
 
 # %% [markdown] id="summary-zh" lang="zh" en="ebb7287b" tags=["summary"]
@@ -567,7 +590,7 @@ lesson05.check_parts(lets_future_in)
 # 1. 带掩码跑一遍，就同时回答了一段历史的所有问题；结果等于在每个前缀上各跑一遍。
 # 2. 因果掩码在 softmax 之前把被禁止的得分改成 $-\infty$；放到 softmax 之后，就会从分母泄漏。
 # 3. `influence` 测量谁能影响到谁：改一个输入，观察各个输出，看对角线以上。
-# 4. 泄漏的模型训练时光彩照人，上线时一败涂地；成绩超过先知模型，就该拉响警报。
+# 4. 能照抄答案的模型，训练时成绩极好，上线时一败涂地；较小的泄漏也许几乎不影响成绩，但同样是错误。成绩超过先知模型，就是警报。
 # 5. 填充在右边，有因果掩码就够了；填充在左边，必须不许它们当键。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]

@@ -581,20 +581,29 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 # %% [markdown] id="table-lesson-en" lang="en"
 # The bet is decided, twice and in opposite ways.
 #
-# **On `sample`, attention costs nothing that we can measure.** Neither do positions, feed-forward, norms, dropout, the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score; what is left, 0.020, is not much more than popularity with 0.015.
+# **On `sample`, attention costs nothing that we can measure.** Neither do positions, feed-forward, norms, dropout, the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score **at this number of epochs**; what is left, 0.020, is not much more than popularity with 0.015. Read this loss as speed, not as a limit: its best learning rate is the lowest of the grid, and it is still rising when training ends.
 #
-# **On `replay`, attention is everything.** Without it the model guesses. Without positions it is right a third of the time: it knows the six items but not their places (not quite: through the causal mask an early event sees fewer others than a late one, which betrays a little). Without residuals it comes down to the luck of the seed.
+# **On `replay`, attention is everything.** Without it the model guesses. Without positions it is right a third of the time: it knows the six items but not their places (not quite: through the causal mask an early event sees fewer others than a late one, which betrays a little). Without residuals some seeds get much further than others **within this budget** of 400 steps: it learns more slowly. (With four times as many steps it solves the task too; the next cell reads the runs.)
 #
 # So a part has no worth of its own. It has a worth **for a task**, in the company of the other parts. To see why `sample` is so different, ask the trained models which event they listen to.
 
 # %% [markdown] id="table-lesson-zh" lang="zh" en="7e43a377"
 # 赌局开奖了，开了两次，结果正相反。
 #
-# **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。
+# **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，**在这个训练轮数下**，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。这个损失说明的是学得慢，而不是能力的上限：它选中的学习率是网格里最小的一个，训练结束时成绩也还在上升。
 #
-# **在 `replay` 上，注意力就是一切。** 没有它，模型只能瞎猜。没有位置，能对三分之一：模型知道是哪六个物品，却不知道它们各在第几个（也不尽然：透过因果掩码，靠前的事件看到的别人比靠后的少，这会泄露一点）。没有残差，就全看种子的运气。
+# **在 `replay` 上，注意力就是一切。** 没有它，模型只能瞎猜。没有位置，能对三分之一：模型知道是哪六个物品，却不知道它们各在第几个（也不尽然：透过因果掩码，靠前的事件看到的别人比靠后的少，这会泄露一点）。没有残差时，**在 400 步的预算之内**，各个种子的结果相差很大：它学得更慢。（步数增加到四倍，它也能解出这个任务；下一个单元格读取这些运行的结果。）
 #
 # 所以，一个零件没有它自己的价值，只有**对一个任务**、与别的零件搭配时的价值。要明白 `sample` 为什么如此不同，就去问问训练好的模型：它们在听哪个事件说话？
+
+# %% id="longer-code"
+longer = pd.read_csv(block_ablation.LONGER)  # replay with 1,600 steps in place of 400
+chosen_rate = longer.groupby("learning_rate")["valid"].mean().idxmax()
+patient = longer[longer["learning_rate"] == chosen_rate].set_index("seed")["test"]
+show_matrix(
+    np.stack([unsure.to_numpy(), patient.to_numpy()]), ["400 steps", "1,600 steps"], [f"seed {s}" for s in patient.index]
+)
+expect_true("no residual, 1,600 steps: right in at least 99 of 100, every seed", patient.min() > 0.99)
 
 # %% [markdown] id="listen-en" lang="en" tags=["predict"]
 # ## Whom does it listen to?
@@ -891,12 +900,12 @@ lesson06.check_unmoved(unmoved)
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered
 #
-# Attention or the `x +`? For the recommender that Rosa inherited, keep the `x +`: without it four fifths of the score are gone, without attention nothing that five seeds could find. For a task whose answer lies further back, attention is all, and the `x +` is still needed to get there reliably. Rosa writes beside each part not "important" but the task, the interval and the learning rate. Lesson 07 assembles the parts into SASRec.
+# Attention or the `x +`? For the recommender that Rosa inherited, keep the `x +`: without it four fifths of the score are gone at equal training time, without attention nothing that five seeds could find. For a task whose answer lies further back, attention is all, and the `x +` gets there sooner. Rosa writes beside each part not "important" but the task, the interval and the learning rate. Lesson 07 assembles the parts into SASRec.
 
 # %% [markdown] id="answer-zh" lang="zh" en="d1173d52"
 # ## 回答开头的赌局
 #
-# 注意力还是 `x +`？对小罗接手的那个推荐模型，留下 `x +`：没有它，分数丢掉五分之四；没有注意力，五个种子也找不出任何损失。如果一个任务的答案藏在更早的历史里，注意力就是一切，而要稳稳地走到那里，仍然少不了 `x +`。小罗在每个零件旁边写下的不是“重要”，而是任务、区间和学习率。第 07 课把这些零件组装成 SASRec。
+# 注意力还是 `x +`？对小罗接手的那个推荐模型，留下 `x +`：训练时间相同，没有它分数就丢掉五分之四；没有注意力，五个种子也找不出任何损失。如果一个任务的答案藏在更早的历史里，注意力就是一切，而 `x +` 能让模型更快学会。小罗在每个零件旁边写下的不是“重要”，而是任务、区间和学习率。第 07 课把这些零件组装成 SASRec。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary

@@ -129,7 +129,7 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 # h \leftarrow h + W_2\, \mathrm{gelu}(W_1\, \mathrm{norm}(h)),
 # $$
 #
-# the last two once for every block, and a last norm at the end. The factor $\sqrt{d}$ lets the item speak as loud as its place. Here it is as a function that borrows the weights of a library model.
+# the last two once for every block, and a last norm at the end. The factor $\sqrt{d}$ makes the item larger than its place: both tables are drawn with standard deviation 0.02, so at birth each number of the item has size 0.16 and each number of the position 0.02. Here it is as a function that borrows the weights of a library model.
 
 # %% [markdown] id="scratch-zh" lang="zh" en="b443ca7b"
 # ## 从零写起
@@ -142,7 +142,7 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 # h \leftarrow h + W_2\, \mathrm{gelu}(W_1\, \mathrm{norm}(h)),
 # $$
 #
-# 后两步每个块做一次，末尾再做一次归一化。因子 $\sqrt{d}$ 让物品的声音不至于被位置盖过。下面把它写成一个函数，权重借自库里的模型。
+# 后两步每个块做一次，末尾再做一次归一化。因子 $\sqrt{d}$ 让物品的分量大过位置：两张表初始化的标准差都是 0.02，所以训练开始时，物品的每个数大小约为 0.16，位置的每个数约为 0.02。下面把它写成一个函数，权重借自库里的模型。
 
 
 # %% id="by-hand"
@@ -275,8 +275,10 @@ from collections.abc import Callable
 from tutorial_lib.data.sequences import num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.tasks import Task, validate
 from tutorial_lib.train import learning_rate_at, update_average
 
+# show: tutorial_lib.tasks.ranking
 # show: tutorial_lib.train.train_epoch
 
 # %% [markdown] id="loss-en" lang="en" tags=["library"]
@@ -388,18 +390,18 @@ expect(
 )
 
 # %% [markdown] id="seeds-en" lang="en"
-# The same network drops to about three quarters of its quality, for nothing but the question it was asked in training. The mend is the line `loss="ce"`.
+# With this seed, after 5 epochs, at the learning rate that was chosen for the full softmax, the same network reaches about three quarters of its quality and does not beat the Markov chain. The mend is the line `loss="ce"`.
 #
 # ## Is that luck?
 #
-# One seed is an anecdote. The table below was made with five seeds per model by the command line of this repository (`data/results/README.md` has the commands); each user's NDCG@10 is averaged over the seeds, and the intervals resample the users. Nothing in it is typed: the cell reads the committed result files.
+# One seed proves little. The table below was made with five seeds per model by the command line of this repository (`data/results/README.md` has the commands); each user's NDCG@10 is averaged over the seeds, and the intervals resample the users. Nothing in it is typed: the cell reads the committed result files.
 
 # %% [markdown] id="seeds-zh" lang="zh" en="06975bdf"
-# 同一个网络，只因为训练时被问的问题不同，就掉到了约四分之三的水平。补救办法就是 `loss="ce"` 这一行。
+# 用这个种子训练 5 轮，学习率是为完整 softmax 选的：同一个网络只达到约四分之三的水平，也没有胜过马尔可夫链。补救办法就是 `loss="ce"` 这一行。
 #
 # ## 会不会只是运气？
 #
-# 一个随机种子只能算一则轶事。下面这张表，每个模型用了五个种子，由本仓库的命令行跑出（命令见 `data/results/README.md`）；每位用户的 NDCG@10 先对种子取平均，区间则来自对用户的重抽样。表里没有一个数是手敲的：单元格读取的是提交在仓库里的结果文件。
+# 只跑一个种子，只是个例。下面这张表，每个模型用了五个种子，由本仓库的命令行跑出（命令见 `data/results/README.md`）；每位用户的 NDCG@10 先对种子取平均，区间则来自对用户的重抽样。表里没有一个数是手敲的：单元格读取的是提交在仓库里的结果文件。
 
 # %% id="seeds-code" tags=["nbval-ignore-output"]
 results = read_results("sample_temporal")
@@ -425,10 +427,10 @@ gru_against_markov = paired_bootstrap(per_model["gru4rec (ce)"], per_model["mark
 expect_true("GRU4Rec minus Markov: the interval does not lie above 0", gru_against_markov.low < 0)
 
 # %% [markdown] id="seeds-lesson-en" lang="en"
-# All three differences stand clear of 0: SASRec gains about 0.026 over the Markov chain and about 0.032 over a GRU of the same width with the same loss and the same tuning; the loss alone is worth about 0.022. And a thing you might not have predicted: the GRU does not beat the chain that only counts. We come back to the reason in a moment.
+# All three differences stand clear of 0: SASRec gains about 0.026 over the Markov chain and about 0.032 over a GRU of the same width with the same loss and the same tuning; the loss alone is worth about 0.022. And a thing you might not have predicted: the GRU, a recurrent network that you meet in lesson 16, does not beat the chain that only counts, at this learning rate and this number of epochs. Lesson 18 shows what another learning rate does to it.
 
 # %% [markdown] id="seeds-lesson-zh" lang="zh" en="9c9139ac"
-# 三个差值都明显离开了 0：SASRec 比马尔可夫链高约 0.026，比同样宽度、同样损失、同样调参的 GRU 高约 0.032；单是损失函数就值约 0.022。还有一件你也许没料到的事：GRU 没有赢过那条只会数数的链。原因马上就会说到。
+# 三个差值都明显离开了 0：SASRec 比马尔可夫链高约 0.026，比同样宽度、同样损失、同样调参的 GRU 高约 0.032；单是损失函数就值约 0.022。还有一件你也许没料到的事：GRU（一种循环网络，第 16 课会讲）在这个学习率和这个轮数下，没有胜过那条只会计数的链。换一个学习率会怎样，见第 18 课。
 
 # %% [markdown] id="order-en" lang="en" tags=["predict"]
 # ## What does it use: the order, or only the set?
@@ -533,9 +535,16 @@ expect("NDCG@10, BCE", bce["ndcg@10"], 0.13, tol=0.01)
 ranks = {loss: read_ranks(row["run"]) for loss, row in (("ce", ce), ("bce", bce))}
 difference = paired_bootstrap(ndcg(ranks["ce"]), ndcg(ranks["bce"]))
 expect_true("full softmax minus BCE: the interval over users lies above 0.03", difference.low > 0.03)
+inflation = real["sampled_ndcg@10"] / real["ndcg@10"]
+expect("sampled over full, SASRec", inflation["sasrec", "ce"], 3.4, tol=0.05)
+expect("sampled over full, popularity", inflation["popularity", "counts"], 13.2, tol=0.3)
+expect("full softmax over BCE, full ranking", ce["ndcg@10"] / bce["ndcg@10"], 1.38, tol=0.01)
+expect("the same in the sampled ranking", ce["sampled_ndcg@10"] / bce["sampled_ndcg@10"], 1.05, tol=0.01)
 
 # %% [markdown] id="real-lesson-en" lang="en"
 # On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network and the same settings. (They were chosen for the full softmax; the published runs with one negative had settings of their own and land in the same place.) This is one seed of each, so the interval speaks for these users, not for other seeds. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative: the architecture may have contributed nothing.
+#
+# **One column deceives.** `sampled_ndcg@10` ranks the test film against 100 random ones only (lesson 02). It makes every number larger, 3.4 times for SASRec and 13 times for popularity, and it hides what separates the models: full softmax over one negative is a factor of 1.38 in the full ranking and of 1.05 in the sampled one. A paper that reports sampled numbers could not have found what this section is about.
 #
 # And look at the Markov chain. Mere counting reaches about 0.126, as much as the lower of the two published values for one negative. (Part of that may come from how the file orders ratings of the same second. This file has no times, so it cannot be checked here; lesson 03 shows what such an order can do.)
 #
@@ -544,7 +553,9 @@ expect_true("full softmax minus BCE: the interval over users lies above 0.03", d
 # %% [markdown] id="real-lesson-zh" lang="zh" en="ef4bf6bc"
 # 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。（这套设置是为完整 softmax 选的；已发表的“一个负样本”结果各有自己的设置，数值也落在同一处。）这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
 #
-# 再看看马尔可夫链。仅仅靠数数就达到约 0.126，与两个已发表的“一个负样本”数值中较低的那个相当。（其中一部分可能来自文件对同一秒内评分的排列次序。这个文件没有时间，这里无从查证；这种次序能造成什么，见第 03 课。）
+# **有一列会骗人。** `sampled_ndcg@10` 只拿测试电影与 100 部随机电影比排名（第 02 课）。它让每个数都变大，SASRec 变成 3.4 倍，热门基线变成 13 倍；还掩盖了模型之间的差别：完整 softmax 与一个负样本之比，全量排序时是 1.38，采样排序时只有 1.05。只报告采样指标的论文，不可能发现这一节讲的事情。
+#
+# 再看看马尔可夫链。仅仅靠计数就达到约 0.126，与两个已发表的“一个负样本”数值中较低的那个相当。（其中一部分可能来自文件对同一秒内评分的排列次序。这个文件没有时间，这里无从查证；这种次序能造成什么，见第 03 课。）
 #
 # **那么在这里它用了什么？** 还是那两个问题，这次问的是在 MovieLens 1M 上训练好的模型（`python -m studies.probe`）：
 
@@ -690,12 +701,12 @@ lesson07.check_count(count_parameters)
 # %% [markdown] id="answer-en" lang="en"
 # ## The two people, answered
 #
-# Now the two people who have just watched the same film. In the test part there are many such pairs: two users whose histories end with the same item. How many of the first ten recommendations do they share?
+# Now the two people who have just watched the same film. In the test part there are many such pairs: two users whose histories end with the same item. How many of the first ten recommendations do they share? (Films seen before stay in these lists, so that only the scores speak.)
 
 # %% [markdown] id="answer-zh" lang="zh" en="e6525673"
 # ## 回答开头的问题
 #
-# 现在来看那两位刚看完同一部电影的人。测试集里这样的人有很多对：历史以同一个物品结尾的两位用户。他们的前十个推荐里，有几个是相同的？
+# 现在来看那两位刚看完同一部电影的人。测试集里这样的人有很多对：历史以同一个物品结尾的两位用户。他们的前十个推荐里，有几个是相同的？（这里没有去掉看过的电影，只看得分本身。）
 
 
 # %% id="answer-code" tags=["nbval-ignore-output"]
@@ -744,7 +755,7 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 # 2. 所有位置同时训练；用验证集做选择，测试集只打开一次。
 # 3. 一个分数的意义，来自同一批事件上的地板与天花板，也来自对用户和种子求出的区间。
 # 4. 损失函数可以比结构更值钱：完整 softmax 对一个负样本，在我们的世界里如此，在 MovieLens 1M 上也如此。
-# 5. 问问训练好的模型用了什么：顺序在我们的世界里一文不值，在 MovieLens 上值四分之一的分数。它没有时钟。
+# 5. 问问训练好的模型用了什么：顺序在我们的世界里没有贡献，在 MovieLens 上值四分之一的分数。它没有时钟。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -647,10 +647,10 @@ expect_true("mended: whole numbers first", torch.equal(five.diff(), (five + 60).
 # 看不见时钟的模型，只能答对一半。
 
 # %% [markdown] id="predict-task-en" lang="en" tags=["predict"]
-# **Predict.** Three models: SASRec; TiSASRec as published (intervals from event to event); TiSASRec with `query_time=True` (intervals from the moment of asking). Which solves which version? One of the six fields may surprise you.
+# **Predict.** Three models: SASRec; TiSASRec that measures from event to event, as published (with our logarithmic buckets in place of the published linear ones); TiSASRec with `query_time=True` (intervals from the moment of asking). Which solves which version? One of the six fields may surprise you.
 
 # %% [markdown] id="predict-task-zh" lang="zh" en="77596f5c" tags=["predict"]
-# **猜一猜。** 三个模型：SASRec；论文里的 TiSASRec（间隔从事件量到事件）；`query_time=True` 的 TiSASRec（间隔从提问的时刻量起）。谁解得了哪个版本？六格里有一格也许会让你意外。
+# **猜一猜。** 三个模型：SASRec；像论文那样从事件量到事件的 TiSASRec（只是用我们的对数分桶代替论文的线性分桶）；`query_time=True` 的 TiSASRec（间隔从提问的时刻量起）。谁解得了哪个版本？六格里有一格也许会让你意外。
 
 
 # %% id="task-code" tags=["nbval-ignore-output"]

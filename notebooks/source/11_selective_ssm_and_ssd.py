@@ -126,10 +126,10 @@ z = torch.linspace(-6, 6, 101, dtype=torch.double)
 expect_close("the decay is one minus a sigmoid", torch.exp(-F.softplus(z)), 1 - torch.sigmoid(z), tol=1e-12)
 
 # %% [markdown] id="gate-why-en" lang="en"
-# $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$. That is the update gate of a GRU, found from the other side: the gate of a recurrent network **is** a state space that chooses its step size.
+# $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$. If the event enters with the weight that lesson 10 found for a held input, $1 - e^{-\Delta} = \sigma(z)$, the line becomes $h_t = (1 - \sigma(z))\, h_{t-1} + \sigma(z)\, x_t$: the update gate of a GRU, found from the other side. (With the weight $\Delta$ of this page it is only nearly so, and for small steps.)
 
 # %% [markdown] id="gate-why-zh" lang="zh" en="188cb411"
-# $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$。这正是 GRU 的更新门，只不过是从另一头走到的：循环网络的门，**就是**一个自己选步长的状态空间。
+# $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$。如果事件以第 10 课为保持输入求得的权重 $1 - e^{-\Delta} = \sigma(z)$ 进入，这一行就成了 $h_t = (1 - \sigma(z))\, h_{t-1} + \sigma(z)\, x_t$，也就是从另一个方向推出的 GRU 更新门。（若用本页的权重 $\Delta$，只在步长小时近似成立。）
 
 # %% [markdown] id="task-en" lang="en"
 # ## Ken's evening as a task

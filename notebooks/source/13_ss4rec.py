@@ -578,7 +578,7 @@ expect_true("without query_time the question may come ten days later: nothing ch
 # %% [markdown] id="task-read-en" lang="en"
 # More than 97 of 100 with the clock, a coin without it. And once more: without `query_time` the moment of the question does not exist for the model. The published SS4Rec is shown the time of the very event that it must predict, in training and in the test; the models it is compared with are not. That is legitimate (when serving, "now" is known), but then it has to be said, and offered to all, or the table compares information and not models.
 #
-# As in lesson 12, being able to read the clock is not yet gaining by it on real data. That needs the twin on the same real test users, and is left for the experiments.
+# As in lesson 12, being able to read the clock is not yet gaining by it on real data. That needs the twin on the same real test users. The last section of this lesson does it.
 #
 # ## Two numbers that were claimed
 #
@@ -589,7 +589,7 @@ expect_true("without query_time the question may come ten days later: nothing ch
 # %% [markdown] id="task-read-zh" lang="zh" en="0ceb48a4"
 # 有时钟，每 100 题对 97 题以上；没有，就是抛硬币。再说一遍：不带 `query_time`，提问的时刻对模型来说就不存在。公开的 SS4Rec 无论训练还是测试，都看得到它要预测的那个事件的时间；和它比的模型却看不到。这是正当的（上线时，“现在”是已知的），但必须明说，并且提供给所有模型；否则那张表比的是信息，而不是模型。
 #
-# 与第 12 课一样，读得懂时钟，不等于在真实数据上从中得了好处。那需要同一批真实测试用户上的孪生模型，留给后面的实验。
+# 与第 12 课一样，读得懂时钟，不等于在真实数据上从中得了好处。那需要在同一批真实测试用户上与孪生模型比较，这一课的最后一节就来做。
 #
 # ## 两个被宣称的数字
 #

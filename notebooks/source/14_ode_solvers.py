@@ -613,6 +613,14 @@ def reach(method):
 limits = {method: reach(method) for method in BY_HAND}
 for method, want in (("euler", 2), ("midpoint", 2), ("rk4", 2.785)):
     expect(f"{method}: largest rate times step", limits[method], want, tol=0.0005)
+turned = {
+    (method, step): abs(BY_HAND[method](lambda t, z: 1j * z, 0.0, 1 + 0j, step))
+    for method in BY_HAND
+    for step in (0.01, 2.828, 2.829)
+}
+for method in ("euler", "midpoint"):
+    expect_true(f"{method}: a law that turns grows even at rate times step 0.01", turned[method, 0.01] > 1)
+expect_true("RK4: it does not grow up to 2.828, and does at 2.829", turned["rk4", 2.828] <= 1 < turned["rk4", 2.829])
 for method, limit in limits.items():
     day = torch.tensor([24.0], dtype=DOUBLE)
     ends = [
@@ -624,7 +632,7 @@ for method, limit in limits.items():
     )
 
 # %% [markdown] id="stiff-en" lang="en"
-# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. Order buys accuracy; it buys almost no stability.
+# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded up to $\lambda h = 2.828$.
 #
 # ## Break it, 2: the spoon in the cup
 #
@@ -633,7 +641,7 @@ for method, limit in limits.items():
 # **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
 
 # %% [markdown] id="stiff-zh" lang="zh" en="a47480a2"
-# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。高阶买来的是精度，几乎买不到稳定。
+# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；RK4 在 $\lambda h$ 不超过 2.828 时保持有界。
 #
 # ## 弄坏它之二：杯子里的勺子
 #

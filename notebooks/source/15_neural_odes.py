@@ -213,12 +213,12 @@ expect_close("Euler finds the numbers that make its own steps exact", found["eul
 expect("pull by Euler", found["euler"][0], 0.46, tol=0.005)
 
 # %% [markdown] id="learn-why-en" lang="en"
-# Euler finds a pull of 0.46, more than twice the true one, and its loss is 0 all the same. Its steps run out of the curve, so it learns a stronger pull to make up for that. The fit is perfect **with this solver and this step size**; with fine steps the same two numbers describe another spiral. Whoever wants the law must learn it with steps so fine that finer ones change nothing.
+# Euler finds a pull of 0.46, more than twice the true one, and its loss is 0 all the same. Its steps run out of the curve, so it learns a stronger pull to make up for that. The fit is perfect **with this solver and this step size**; with fine steps the same two numbers describe another spiral. Whoever wants the law must learn it with steps so fine that finer ones change little, and must say how little: below, ten times as many steps may change the loss by less than a fifth.
 #
 # The backward walk is the same for every field and every solver. For a network $M$ is the matrix of its slopes at the present point, and autograd walks for us.
 
 # %% [markdown] id="learn-why-zh" lang="zh" en="23745080"
-# 欧拉法找到的拉力是 0.46，是真值的两倍多，损失却照样是 0。它的步子总往曲线外面跑，于是学出更强的拉力来抵消。拟合是完美的，但只对**这个求解器、这个步长**完美；换成细小的步子，同样两个数描述的是另一条螺旋线。想要的是规律本身，就得用足够细的步子去学，细到再细也没有变化。
+# 欧拉法找到的拉力是 0.46，是真值的两倍多，损失却照样是 0。它的步子总往曲线外面跑，于是学出更强的拉力来抵消。拟合是完美的，但只对**这个求解器、这个步长**完美；换成细小的步子，同样两个数描述的是另一条螺旋线。想要的是规律本身，就得用足够小的步长去学，小到再小也几乎没有变化，并且要说明“几乎”是多少：下文用十倍的步数，损失的变化不到五分之一。
 #
 # 往回走的办法对任何向量场、任何求解器都一样。换成网络，$M$ 就是它在当前点上的斜率矩阵，这段路由自动求导替我们走。
 
@@ -610,22 +610,22 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # %% [markdown] id="ways-en" lang="en"
 # ## Two ways to the gradient
 #
-# For the walk back you needed $z_1$ and $z_0$: the slopes of the field *there*. So backpropagation keeps everything the solver computed on its way, and the memory grows with every step. The *adjoint method* keeps nothing but the end. It runs the law **backwards in time**, and together with the state it solves the equation of $\lambda$,
+# For the walk back you needed $z_1$ and $z_0$: the slopes of the field *there*. So backpropagation keeps everything the solver computed on its way, and the memory grows with every step. The *adjoint method* keeps the state at the start and at the end of a stretch, and nothing between. It runs the law **backwards in time**, and together with the state it solves the equation of $\lambda$,
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
-# which is the rule of your walk, $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$, with ever smaller steps. The shares of the parameters are added up on the way.
+# which is the rule of your walk, $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$, with ever smaller steps. The shares of the parameters $\theta$ are added up on the way: $\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$, from the start to the end.
 #
 # There is one weak point, and you can see it with the two steps from the beginning. Step back from the end, with the velocity at the end.
 
 # %% [markdown] id="ways-zh" lang="zh" en="d86c48f4"
 # ## 求梯度的两种办法
 #
-# 往回走的时候，你用到了 $z_1$ 和 $z_0$：场*在那里*的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。*伴随方法*（adjoint method）除了终点什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
+# 往回走的时候，你用到了 $z_1$ 和 $z_0$：场*在那里*的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。*伴随方法*（adjoint method）只保留一段的起点和终点，中间什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
-# 这正是你往回走的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步子越来越小。各个参数的份额沿途累加。
+# 这正是你往回走的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步子越来越小。各个参数 $\theta$ 的份额沿途累加：$\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
 #
 # 它有一个弱点，用开头的那两步就能看出来。从终点往回退，用终点处的速度。
 
@@ -1311,7 +1311,7 @@ lesson15.check_possible(possible)
 #
 # 1. A Neural ODE is a differential equation whose right-hand side is a network; its gradient walks back through the steps of the solver.
 # 2. What is learned with coarse steps belongs to those steps: a law is learned only when finer steps change nothing.
-# 3. Backpropagation keeps every step and is exact for what was computed; the adjoint method keeps the end only and needs a strict tolerance.
+# 3. Backpropagation keeps every step and is exact for what was computed; the adjoint method keeps start and end only and needs a strict tolerance.
 # 4. A field that reads the state alone is a flow: parts and whole agree, paths never cross. A field that reads the length of the gap is none.
 # 5. A tanh bounds the speed, spectral norms bound the Lipschitz constant $L$, and two states part at most like $e^{Lt}$.
 

@@ -9,14 +9,14 @@
 # %% [markdown] id="puzzle-en" lang="en"
 # On Friday at four the committee meets. A team wants to put DeepM3 into production, and its slides hold thirteen claims: so many per cent better, twice as fast, a third of the size, immune. Each has a number or a large word. None has an interval.
 #
-# Mara, who chairs, does not want a fourteenth slide. She wants **one table**: a row for each claim, and in it what was claimed, how it was tested, what came out, and one word. The word is *replicated*, *not replicated* or *not testable*. And she has one condition: nobody may **type** the word. It has to follow from the numbers, by a rule that was written down before anybody saw them.
+# Mara, who chairs, does not want a fourteenth slide. She wants **one table**: a row for each claim, and in it what was claimed, how it was tested, what came out, and one word. The word is *replicated*, *not replicated* or *not testable*. And she has one condition: nobody may **type** the word. It has to follow from the numbers, by a rule that is written down and the same for all claims.
 #
 # This lesson makes that table. It trains nothing; it collects what twenty-two lessons have measured, and recomputes it from the committed ranks. How would you vote on Friday?
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="3ccd210c"
 # 周五下午四点开评审会。一个团队想把 DeepM3 投入生产，幻灯片上有十三条结论：提高百分之几、快一倍、体积三分之一、免疫。每一条都带着一个数字或一个大词，没有一条带区间。
 #
-# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条结论一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是*复现成功*、*未能复现*或*无法检验*。她还有一个条件：谁也不许把这个词**敲**上去，它必须由数字得出，所依据的规则要在看到数字之前就写好。
+# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条结论一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是*复现成功*、*未能复现*或*无法检验*。她还有一个条件：谁也不许把这个词**敲**上去，它必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
 #
 # 这一课就来做这张表。这里什么也不训练，只收集前面二十二课测到的东西，并从提交的名次重新算一遍。周五你会怎么投票？
 
@@ -1214,7 +1214,7 @@ lesson23.check_follows(follows)
 # ## Summary
 #
 # 1. A claim becomes testable when somebody says which number, against which rival, on which data, would speak against it.
-# 2. The word follows from intervals and corrected $p$-values by a rule written down before; the rule must be able to say yes.
+# 2. The word follows from intervals and corrected $p$-values by one rule for all claims, with margins that are stated; the rule must be able to say yes.
 # 3. Not replicated is not refuted: ask whether the claimed size lies inside the interval. Negligible needs a margin.
 # 4. Of thirteen claims none was replicated as stated, and one could not be tested; some of their parts hold.
 # 5. One seed, sampled negatives and a group chosen afterwards make two per cent out of a stopped clock.
@@ -1223,7 +1223,7 @@ lesson23.check_follows(follows)
 # ## 小结
 #
 # 1. 有人说清楚哪个数、对哪个对手、在哪些数据上会反对它，一条结论才变得可以检验。
-# 2. 那个词由区间和校正后的 $p$ 值得出，规则事先写好；而且这条规则必须说得出“是”。
+# 2. 结论由区间和校正后的 $p$ 值得出，所有主张用同一条规则，界值写明；而且这条规则必须能够得出“是”。
 # 3. 未能复现不等于被推翻：要问所说的大小在不在区间里。说“可以忽略”需要一个容限。
 # 4. 十三条结论里，照原话没有一条复现成功，一条无法检验；其中有些部分成立。
 # 5. 一个种子、抽样的负样本、事后挑选的组，用一只停着的钟就能做出百分之二。

@@ -45,6 +45,7 @@ def test_only_the_course_is_there(room):
     assert value(room, "sorted(__import__('os').listdir('/course'))") == [
         "data",
         "studies",
+        "tutorial_files",
         "tutorial_lib",
     ]
     for path in (ROOT / "README.md", ROOT / "exercises" / "lesson05.py", "/etc/passwd"):
@@ -189,4 +190,4 @@ def test_a_container_is_closed_in_the_same_way(tmp_path):
         "--memory 4g",
     ):
         assert part in line
-    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 4
+    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 5

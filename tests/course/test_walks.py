@@ -47,7 +47,7 @@ class House:
 
     def __init__(self, root: Path):
         self.root = root
-        for room in (*ROOMS, "tutorial_lib"):
+        for room in (*ROOMS, "tutorial_files", "tutorial_lib"):
             shutil.copytree(ROOT / room, root / room, ignore=LEFT_OUT)
         for page in [*ROOT.glob("*.md"), *ROOT.glob("*.toml")]:
             shutil.copy(page, root)
@@ -191,7 +191,7 @@ def test_data_set(house: House) -> None:
     """Without test and row, the tests say what to add; then all is well."""
     tests, info = commands("data set")
     house.insert(
-        "tutorial_lib/data/sources.py",
+        "tutorial_files/sources.py",
         "SOURCES = {\n",
         '    "toy-log": Source(\n'
         '        "a log whose times stand first",\n'
@@ -199,7 +199,7 @@ def test_data_set(house: House) -> None:
         "    ),\n",
     )
     house.insert(
-        "tutorial_lib/data/sources.py",
+        "tutorial_files/sources.py",
         "\n\ndef read_amazon(",
         'read_toy_log = partial(\n    read_table, separator="|", fields=3,\n'
         '    columns={"timestamp": "1", "user": "2", "item": "3"},\n)\n',
@@ -315,7 +315,7 @@ def test_lesson(house: House) -> None:
     rows = table.read_text(encoding="utf-8").rstrip("\n")
     assert rows.splitlines()[-1].startswith("24,")
     house.write(
-        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,20,7,Experiments,实验\n"
+        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,3,3,7,Experiments,实验\n"
     )
     by_hand = house.touched()
     assert by_hand == listed("lesson") and len(by_hand) == 3

@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_lib.data import datasets, sources
+from tutorial_files import places, sources
+from tutorial_files.sources import SOURCES
+from tutorial_lib.data import datasets
 from tutorial_lib.data.__main__ import main
-from tutorial_lib.data.datasets import SOURCES, load_dataset
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
 
@@ -52,7 +54,7 @@ STEAM_LINE = (
 @pytest.fixture(autouse=True)
 def _no_local_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TUTORIAL_DATA_DIR", raising=False)
-    monkeypatch.setattr(datasets, "DOWNLOADS", tmp_path / "downloads")
+    monkeypatch.setattr(places, "DOWNLOADS", tmp_path / "downloads")
 
 
 def put(root: Path, path: str, text: str | bytes) -> Path:
@@ -225,7 +227,7 @@ def test_movie_tweetings_is_fetched_with_its_titles(
         text = FILMS if destination.name == "movies.dat" else FORMATS["movie-tweetings"][1]
         return put(destination.parent, destination.name, text)
 
-    monkeypatch.setattr(datasets, "fetch_file", fake)
+    monkeypatch.setattr(places, "download", fake)
     dataset = load_dataset("movie-tweetings@min_user_events=3", download=True)
     assert len(dataset.events) == 6 and len(datasets.load_items(dataset)) == 3
     base = "https://raw.githubusercontent.com/sidooms/MovieTweetings/master/snapshots/100K/"
@@ -407,7 +409,7 @@ def test_download_on_request_fetches_unpacks_and_tidies_up(
             archive.writestr("ml-100k/u.data", FORMATS["ml-100k"][1])
         return destination
 
-    monkeypatch.setattr(datasets, "fetch_file", fake)
+    monkeypatch.setattr(places, "download", fake)
     for _ in range(2):
         assert len(load_dataset("ml-100k", download=True).events) == 6
     # the second call finds it
@@ -421,8 +423,8 @@ def test_an_unverified_damaged_archive_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        datasets,
-        "fetch_file",
+        places,
+        "download",
         lambda url, destination, md5, progress: put(tmp_path, destination.name, "junk"),
     )
     with pytest.raises(TutorialError, match="damaged"):
@@ -484,7 +486,7 @@ def test_the_committed_worlds_load(name: str) -> None:
 
 
 def real(name: str) -> Dataset:
-    if not REAL or datasets.find(name, Path(REAL)) is None:
+    if not REAL or places.find(name, Path(REAL)) is None:
         pytest.skip(f"{name} is not under TUTORIAL_DATA_DIR")
     return load_dataset(name, data_dir=Path(REAL))
 

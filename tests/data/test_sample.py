@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tutorial_files.sources import SOURCES
 from tutorial_lib.data import simulate as module
-from tutorial_lib.data.datasets import SOURCES, load_dataset
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset, validate
 from tutorial_lib.data.simulate import (
-    SAMPLE_DIR,
+    SAMPLES,
     SITTING,
     WORLDS,
     World,
@@ -20,6 +21,7 @@ from tutorial_lib.data.simulate import (
     load_ceiling,
 )
 from tutorial_lib.data.splits import temporal_split
+from tutorial_lib.data.world import END
 from tutorial_lib.errors import TutorialError
 
 RANKS = ["rank_with_clock", "rank_without_clock"]
@@ -64,7 +66,7 @@ def popularity_ranks(split):
 
 def test_event_tables_are_valid_and_complete(splits):
     for name, split in splits.items():
-        events = pd.read_csv(SAMPLE_DIR / f"{name}.csv.gz")
+        events = pd.read_csv(SAMPLES / f"{name}.csv.gz")
         pd.testing.assert_frame_equal(validate(events), events)
         dataset = split.dataset
         assert (dataset.num_users, dataset.num_items) == (WORLDS[name].users, WORLDS[name].items)
@@ -86,7 +88,7 @@ def test_people_differ_in_irregularity_and_time_has_ties(splits):
     within = gap[(gap >= 0) & (gap < SITTING)]
     assert 0.02 < (within == 0).mean() < 0.05
     assert 0.55 < len(within) / (gap >= 0).sum() < 0.65
-    assert events["timestamp"].max() < module.END
+    assert events["timestamp"].max() < END
 
 
 def test_temporal_split_keeps_targets_and_long_histories(splits):
@@ -139,14 +141,14 @@ def test_ceilings_are_refused_where_they_do_not_apply(monkeypatch, tmp_path):
         ceiling_ranks(cut, np.array([1]))
     with pytest.raises(TutorialError, match="No ceiling is known for 'ml-1m'.*sample, control"):
         load_ceiling("ml-1m")
-    monkeypatch.setattr(module, "SAMPLE_DIR", tmp_path)
+    monkeypatch.setattr(module, "SAMPLES", tmp_path)
     with pytest.raises(TutorialError, match="sample_ceiling.csv.gz is missing.*--write"):
         load_ceiling("sample")
 
 
 def card_tables():
     """Rows of all tables of the data card, as lists of cells, English part and Chinese part."""
-    text = (SAMPLE_DIR.parent / "README.md").read_text(encoding="utf-8")
+    text = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
     parts = text.split("<!-- 中文 -->")
     assert len(parts) == 2
     return [
@@ -216,7 +218,7 @@ def test_data_card_states_the_measured_facts(splits):
 
 
 def test_data_card_names_every_data_set():
-    parts = (SAMPLE_DIR.parent / "README.md").read_text(encoding="utf-8").split("<!-- 中文 -->")
+    parts = (SAMPLES.parent / "README.md").read_text(encoding="utf-8").split("<!-- 中文 -->")
     for name in [*SOURCES, "csv:PATH", "txt:PATH"]:
         lacking = sum(f"`{name}`" not in part for part in parts)
         assert not lacking, (

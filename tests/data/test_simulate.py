@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data import simulate as module
+from tutorial_lib.data import world as parts
 from tutorial_lib.data.simulate import (
-    SAMPLE_DIR,
+    SAMPLES,
     SITTING,
     WORLDS,
     World,
@@ -45,12 +46,12 @@ def gaps_of(events):
 
 def test_committed_files_are_what_the_code_makes(drawn):
     for name, simulation in drawn.items():
-        pd.testing.assert_frame_equal(pd.read_csv(SAMPLE_DIR / f"{name}.csv.gz"), simulation.events)
+        pd.testing.assert_frame_equal(pd.read_csv(SAMPLES / f"{name}.csv.gz"), simulation.events)
         ceiling = load_ceiling(name)
         assert list(ceiling) == RANKS
         for column in RANKS:
             np.testing.assert_array_equal(ceiling[column], getattr(simulation, column))
-    assert sum(file.stat().st_size for file in SAMPLE_DIR.iterdir()) < 3e6
+    assert sum(file.stat().st_size for file in SAMPLES.iterdir()) < 3e6
 
 
 def test_same_seed_same_bits_other_seed_other_world():
@@ -177,7 +178,7 @@ def test_probabilities_are_proper_and_give_the_ranks(small):
 
 
 def space_of(world):
-    return module._space(
+    return parts.make_space(
         world, np.random.default_rng(np.random.SeedSequence(world.seed).spawn(4)[0])
     )
 
@@ -244,13 +245,13 @@ def test_observer_without_clock_is_close_to_the_exact_posterior(small):
     space = space_of(SMALL)
     centre_weights = space.leaps
     exact, told, blind = [], [], []
-    nodes, module.NODES = module.NODES, 12
+    nodes, parts.NODES = parts.NODES, 12
     try:
-        hours, weight, _ = module._calendar(
+        hours, weight, _ = parts.make_calendar(
             SMALL, np.random.default_rng(np.random.SeedSequence(SMALL.seed).spawn(4)[2])
         )[3]
     finally:
-        module.NODES = nodes
+        parts.NODES = nodes
     for user in range(20):
         rows = np.flatnonzero(small.events["user"] == user)[:4]
         taste, chosen = small.tastes[user], small.events["item"].to_numpy()[rows] - 1

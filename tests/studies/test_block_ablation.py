@@ -81,7 +81,9 @@ def test_unknown_norm_is_refused():
 
 
 def test_replay_asks_for_an_event_of_the_history():
-    items, answers = replay_batch(500, torch.Generator().manual_seed(0))
+    batch = replay_batch(500, torch.Generator().manual_seed(0))
+    items, answers = batch.items, batch.targets[:, -1]
+    assert not batch.targets[:, :-1].any()
     place = items[:, -1] - 31
     assert (
         place.min() == 0

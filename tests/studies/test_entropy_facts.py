@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from studies.entropy_facts import main, measure, read_entropy, verdict, write_row
-from tutorial_lib.data.datasets import find, load_dataset
+from tutorial_files.places import find
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.simulate import World, simulate
 from tutorial_lib.errors import TutorialError

@@ -10,7 +10,8 @@ import pytest
 
 from studies import gap_facts as module
 from studies.gap_facts import NAMES, gap_facts, later_share, read_facts, write_facts
-from tutorial_lib.data.datasets import find, load_dataset
+from tutorial_files.places import find
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.gaps import irregularity
 from tutorial_lib.data.splits import leave_last_out, temporal_split

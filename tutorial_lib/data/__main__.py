@@ -6,8 +6,10 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
-from tutorial_lib.data.datasets import SOURCES, fetch, find, load_dataset
-from tutorial_lib.data.options import Options
+from tutorial_files.options import Options
+from tutorial_files.places import DOWNLOADS, fetch, find
+from tutorial_files.sources import SOURCES
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 
 
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             " @, such as ml-1m@min_user_events=5",
         )
         subparser.add_argument(
-            "--data-dir", type=Path, help="folder of the data sets (default: data/downloads)"
+            "--data-dir", type=Path, help=f"folder of the data sets (default: {DOWNLOADS})"
         )
         for field in fields(Options) if command == "info" else ():
             flag = "--" + field.name.replace("_", "-")

@@ -8,11 +8,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tutorial_files.tables import KEYS
+from tutorial_files.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
 from tutorial_lib.data.info import Info, describe
-from tutorial_lib.data.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
 from tutorial_lib.errors import TutorialError
-
-KEYS = ["user", "item", "timestamp"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,78 +11,45 @@ strike all events alike: no gap carries any information. `python -m tutorial_lib
 --write` makes data/sample.
 """
 
-import argparse
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from tutorial_files.places import SAMPLES
 from tutorial_lib.data.events import Dataset
+from tutorial_lib.data.world import (
+    SITTING,
+    WORLDS,
+    World,
+    drift,
+    expected_mood,
+    forecast,
+    make_calendar,
+    make_space,
+    unit,
+)
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.files import replacing
+from tutorial_lib.files import replacing, write_command
 
-SAMPLE_DIR = Path(__file__).resolve().parents[2] / "data" / "sample"
-SITTING = 3600  # s: a pause this long starts a new sitting
-END = 1735689600  # 2025-01-01 00:00 UTC: every history ends before it
+__all__ = [  # a world and its parts have one address
+    "SITTING",
+    "WORLDS",
+    "Simulation",
+    "World",
+    "ceiling_ranks",
+    "drift",
+    "last_gap_task",
+    "load_ceiling",
+    "simulate",
+    "write_sample",
+]
 # users simulated at a time, so that their [50, 1000] arrays stay in the processor's cache
 BLOCK = 50
-# pauses of equal probability that stand for the pause which the clairvoyant without a clock cannot
-# see
-NODES = 4
-
-
-@dataclass(frozen=True)
-class World:
-    """The parameters of a simulated world. Pairs are (most regular user, most irregular user)."""
-
-    # "real": the mood follows the timestamps; "fixed": it advances `hours_per_event` at each event
-    clock: str = "real"
-    users: int = 3000
-    items: int = 1000
-    # of items // clusters items or one more: no history is longer, so none can exhaust a cluster
-    clusters: int = 16
-    dim: int = 8  # k, even: the rotation acts on pairs of axes
-    shortest: int = 20  # events in a history: uniform from `shortest` ...
-    longest: int = 60  # ... to `longest`
-    half_life: float = 24.0  # hours until the mood is half as far from the taste
-    period: float = 96.0  # hours of one turn of the slow rotation
-    hours_per_event: float = 6.0  # what the fixed clock counts
-    kappa: float = 0.9  # share of the way to the chosen item that the mood jumps
-    beta: float = 12.0  # sharpness of the choice
-    # distance of an item from its cluster's centre, before both are put on the sphere
-    spread: float = 0.8
-    taste_spread: float = 0.5  # distance of a taste from the centre of its home cluster, likewise
-    # standard deviation of the item bias b: exp(b) is log-normal, so popularity has a long tail
-    popularity: float = 0.4
-    # probability that the mood leaps to a random cluster at the first event of a sitting
-    leap: float = 0.4
-    within: tuple[float, float] = (0.25, 0.95)  # share of a user's gaps that lie within a sitting
-    # log-normal sigma of a user's pauses between sittings
-    pause_sigma: tuple[float, float] = (0.3, 1.6)
-    minutes: float = 3.0  # median gap within a sitting (log-normal, sigma 0.8)
-    ties: float = 0.03  # share of the gaps within a sitting that are exactly 0 s
-    active_days: float = 70.0  # mean time from a user's first event to the last
-    end_days: float = 20.0  # the last events are uniform over this many days before END
-    seed: int = 2024
-
-    def __post_init__(self) -> None:
-        # or a faithful user could run out of items
-        fits = 3 <= self.shortest <= self.longest <= self.items // self.clusters
-        if self.clock not in ("real", "fixed") or self.dim % 2 or not fits:
-            rule = (
-                "clock 'real' or 'fixed', an even dim, 3 <= shortest <= longest <= items //"
-                " clusters"
-            )
-            raise TutorialError(f"{self} cannot be simulated: use {rule}.")
-
-
-WORLDS = {"sample": World(), "control": World(clock="fixed")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,36 +71,6 @@ class Simulation:
     scores_without_clock: np.ndarray | None = None
 
 
-class _Space(NamedTuple):
-    clusters: np.ndarray  # [V]
-    centres: np.ndarray  # [C, k]
-    items: np.ndarray  # [V, k]
-    bias: np.ndarray  # [V]
-    leaps: np.ndarray  # [C, V]: weights exp(beta e.m + b) where the mood is a centre
-
-
-class _Forecast(NamedTuple):
-    """P(next item) and the Q + C cases it is mixed from: the mood drifted for one of Q times or
-    leapt to one of C centres.
-    """
-
-    probability: np.ndarray  # [B, V], 0 for seen items
-    moods: np.ndarray  # [B, Q, k]
-    weights: np.ndarray  # [B, Q, V]: exp(beta e.m + b), 0 for seen items
-    drift_scale: np.ndarray  # [B, Q]: P(case) / sum of the case's weights
-    leap_scale: np.ndarray  # [B, C]
-
-
-def drift(mood: np.ndarray, taste: np.ndarray, hours: np.ndarray, world: World) -> np.ndarray:
-    """Mood [..., k] after `hours` [...] without an event: the closed form of dm/dt = (-lambda +
-    rotation) (m - taste).
-    """
-    # Two axes make one complex number, so decay and rotation together are one complex exponential.
-    rate = -np.log(2) / world.half_life + 2j * np.pi / world.period
-    away = np.ascontiguousarray(mood - taste).view(np.complex128)  # [..., k / 2]
-    return taste + (away * np.exp(rate * hours)[..., None]).view(np.float64)
-
-
 def simulate(world: World, *, scores: bool = False) -> Simulation:
     """Draw a world, and for each event but a user's first the rank of its item under two
     clairvoyant predictors.
@@ -148,12 +85,12 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
     and the two are one. `scores=True` keeps the probabilities (small worlds only).
     """
     streams = [np.random.default_rng(seed) for seed in np.random.SeedSequence(world.seed).spawn(4)]
-    space = _space(world, streams[0])
+    space = make_space(world, streams[0])
     tastes = space.centres[streams[1].integers(world.clusters, size=world.users)]
-    tastes = _unit(
+    tastes = unit(
         tastes + world.taste_spread * streams[1].standard_normal(tastes.shape) / np.sqrt(world.dim)
     )
-    lengths, gaps, times, habits = _calendar(world, streams[2])
+    lengths, gaps, times, habits = make_calendar(world, streams[2])
     dice = streams[3].random((3, world.users, world.longest))  # leap? where to? which item?
     real = np.arange(world.longest) < lengths[:, None]
     if scores and real.sum() * world.items > 5e7:
@@ -180,7 +117,7 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
             block = block[lengths[block] > step]
             mood, belief, unseen = mood[: len(block)], belief[: len(block)], unseen[: len(block)]
             truth = (hours[block, step, None], 1.0, leap[block, step, None])
-            informed = _forecast(world, space, mood, tastes[block], truth, unseen)
+            informed = forecast(world, space, mood, tastes[block], truth, unseen)
             leaps = dice[0, block, step, None] < leap[block, step, None]
             target = (dice[1, block, step] * world.clusters).astype(np.int64)
             now = np.where(leaps, space.centres[target], informed.moods[:, 0])
@@ -192,8 +129,8 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
             if world.clock == "real":
                 # a first event is known to start a sitting
                 view = tuple(part[block] for part in habits) if step else truth
-                blind = _forecast(world, space, belief, tastes[block], view, unseen)
-                belief = (1 - world.kappa) * _expected_mood(
+                blind = forecast(world, space, belief, tastes[block], view, unseen)
+                belief = (1 - world.kappa) * expected_mood(
                     space, blind, chosen
                 ) + world.kappa * space.items[chosen]
             mood = (1 - world.kappa) * now + world.kappa * space.items[chosen]
@@ -219,85 +156,6 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
     )
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def _space(world: World, rng: np.random.Generator) -> _Space:
-    centres = _unit(rng.standard_normal((world.clusters, world.dim)))
-    clusters = rng.permutation(np.arange(world.items) % world.clusters)
-    noise = rng.standard_normal((world.items, world.dim)) / np.sqrt(world.dim)
-    items = _unit(centres[clusters] + world.spread * noise)
-    bias = world.popularity * rng.standard_normal(world.items)
-    return _Space(clusters, centres, items, bias, np.exp(world.beta * centres @ items.T + bias))
-
-
-def _calendar(
-    world: World, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple]:
-    """Lengths [U], gaps and times [U, longest] s, and the outlook that the users' habits allow who
-    sees no clock, [U, Q] each.
-    """
-    size = (world.users, world.longest)
-    lengths = rng.integers(world.shortest, world.longest + 1, world.users)
-    irregularity = rng.random((world.users, 1))
-    within, sigma = (
-        low + (high - low) * irregularity for low, high in (world.within, world.pause_sigma)
-    )
-    # The fewer pauses a user makes, the longer they are: all are active for about as many days.
-    median = (
-        world.active_days * 86400 / ((lengths[:, None] - 1) * (1 - within)) - SITTING
-    ) / np.exp(sigma**2 / 2)
-    short = np.clip(60 * world.minutes * np.exp(0.8 * rng.standard_normal(size)), 1, SITTING - 1)
-    short[rng.random(size) < world.ties] = 0
-    pauses = SITTING + median * np.exp(sigma * rng.standard_normal(size))
-    gaps = np.where(rng.random(size) < within, short, pauses).astype(np.int64)
-    gaps[:, 0] = SITTING  # a first event starts a sitting
-    elapsed = np.cumsum(gaps, 1) - SITTING
-    last = END - 1 - (86400 * world.end_days * rng.random(world.users)).astype(np.int64)
-    times = elapsed + (last - elapsed[np.arange(world.users), lengths - 1])[:, None]
-    quantiles = np.array([NormalDist().inv_cdf((node + 0.5) / NODES) for node in range(NODES)])
-    hours = np.hstack(
-        [
-            np.full_like(within, world.minutes / 60),
-            (SITTING + median * np.exp(sigma * quantiles)) / 3600,
-        ]
-    )
-    weight = np.hstack([within, np.repeat((1 - within) / NODES, NODES, axis=1)])
-    return lengths, gaps, times, (hours, weight, np.where(hours >= 1, world.leap, 0.0))
-
-
-def _forecast(
-    world: World,
-    space: _Space,
-    mood: np.ndarray,
-    taste: np.ndarray,
-    view: tuple,
-    unseen: np.ndarray,
-) -> _Forecast:
-    """`view`: hours, probability and chance of a leap of the Q drifts that the observer holds
-    possible, [B, Q] each.
-    """
-    hours, weight, leap = view
-    moods = drift(mood[:, None], taste[:, None], hours, world)  # [B, Q, k]
-    weights = np.exp(world.beta * moods @ space.items.T + space.bias) * unseen[:, None]  # [B, Q, V]
-    drift_scale = weight * (1 - leap) / weights.sum(2)  # [B, Q]
-    chance = (weight * leap).sum(1, keepdims=True) / len(space.centres)  # of each centre
-    leap_scale = chance / (unseen @ space.leaps.T)  # [B, C]
-    probability = (drift_scale[:, None] @ weights)[:, 0] + leap_scale @ space.leaps * unseen
-    return _Forecast(probability, moods, weights, drift_scale, leap_scale)
-
-
-def _expected_mood(space: _Space, forecast: _Forecast, chosen: np.ndarray) -> np.ndarray:
-    """Mean mood [B, k] just before the event, once the chosen item has told how likely each case
-    was (Bayes' rule).
-    """
-    drifted = forecast.drift_scale * forecast.weights[np.arange(len(chosen)), :, chosen]  # [B, Q]
-    leapt = forecast.leap_scale * space.leaps[:, chosen].T  # [B, C]
-    mean = (drifted[:, None] @ forecast.moods)[:, 0] + leapt @ space.centres
-    return mean / (drifted.sum(1) + leapt.sum(1))[:, None]
-
-
 def load_ceiling(name: str) -> pd.DataFrame:
     """rank_with_clock, rank_without_clock: one row per event of the full data set, NaN at first
     events. Taught in lesson 01.
@@ -307,7 +165,7 @@ def load_ceiling(name: str) -> pd.DataFrame:
             f"No ceiling is known for {name!r}: only the simulated worlds have one"
             f" ({', '.join(WORLDS)})."
         )
-    path = SAMPLE_DIR / f"{name}_ceiling.csv.gz"
+    path = SAMPLES / f"{name}_ceiling.csv.gz"
     if not path.exists():
         raise TutorialError(
             f"{path} is missing: make it with python -m tutorial_lib.data.simulate --write."
@@ -373,7 +231,7 @@ def last_gap_task(
     return tuple(torch.from_numpy(column) for column in columns)
 
 
-def write_sample(folder: Path = SAMPLE_DIR) -> None:
+def write_sample(folder: Path = SAMPLES) -> None:
     """Simulate WORLDS; write event tables and ceilings as gzipped CSV. The same worlds give the
     same bytes.
     """
@@ -396,17 +254,8 @@ def write_sample(folder: Path = SAMPLE_DIR) -> None:
 
 def main() -> None:
     """Command line: python -m tutorial_lib.data.simulate --write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.data.simulate", description="Simulate sample and control."
-    )
-    parser.add_argument(
-        "--write", action="store_true", required=True, help="write data/sample again (about 10 s)"
-    )
-    parser.parse_args()
-    try:
-        write_sample()
-    except TutorialError as error:
-        parser.exit(2, f"{error}\n")
+    about = "Simulate sample and control, and write data/sample, in about 10 s."
+    write_command("tutorial_lib.data.simulate", about, write_sample)
 
 
 if __name__ == "__main__":

@@ -19,20 +19,12 @@ from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
 from tutorial_lib.experiments.runs import Run, add_to_table, log
+from tutorial_lib.experiments.settings import Parser, add_arguments, as_toml, read_settings, shared
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
 from tutorial_lib.experiments.suite import SCALES, STAGES, run_suite
 from tutorial_lib.experiments.training import examine, execute
 from tutorial_lib.files import write_text
-from tutorial_lib.knobs import (
-    Parser,
-    add_arguments,
-    as_toml,
-    check,
-    knob,
-    knobs,
-    read_settings,
-    shared,
-)
+from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.train import TrainConfig
 
 

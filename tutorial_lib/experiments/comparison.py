@@ -16,10 +16,11 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
 from tutorial_lib.experiments.runs import Run, load_model, say
+from tutorial_lib.experiments.settings import shared
 from tutorial_lib.experiments.stages import work
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
 from tutorial_lib.experiments.training import finished
-from tutorial_lib.knobs import check, knob, knobs, shared
+from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.metrics import METRICS, parse_metric
 from tutorial_lib.models import SequenceModel, model_options
 from tutorial_lib.train import TrainConfig

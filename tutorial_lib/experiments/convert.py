@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run
-from tutorial_lib.knobs import kind_of, parse
+from tutorial_lib.experiments.settings import parse
+from tutorial_lib.knobs import kind_of
 from tutorial_lib.train import TrainConfig
 
 # its name -> our knob and whose it is

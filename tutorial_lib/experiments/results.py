@@ -17,17 +17,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import tutorial_lib
+from tutorial_files.shared import DATA
 from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 from tutorial_lib.experiments.protocol import BROKEN
 from tutorial_lib.files import replacing
 
-RESULTS = Path(tutorial_lib.__file__).parent.parent / "data" / "results"
-FACTS = (
-    RESULTS.parent / "facts"
-)  # small tables about data sets and trained models: what studies/ make
+RESULTS = DATA / "results"
+FACTS = DATA / "facts"  # small tables about data sets and trained models: what studies/ make
 
 
 def read_results(table: str, folder: Path = RESULTS) -> pd.DataFrame:

@@ -17,13 +17,15 @@ import torch
 from tqdm import tqdm
 
 import tutorial_lib
+from tutorial_files.shared import INSTALLED
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import SPLITS, Split, make_split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.experiments.settings import parse, read_settings
 from tutorial_lib.files import write_text
-from tutorial_lib.knobs import check, check_one, knob, knobs, parse, read_settings
+from tutorial_lib.knobs import check, check_one, knob, knobs
 from tutorial_lib.models import MODELS, SequenceModel, blind_twin, build_model, model_options
 from tutorial_lib.train import TrainConfig, train, with_windows
 
@@ -146,7 +148,10 @@ class Run:
 
 def code_version() -> str:
     """Commit of the working tree, '-changed' if the library differs from it; 'unknown' outside
-    git."""
+    git. Of an installed library its version: the folder around it may be of another project.
+    """
+    if INSTALLED:
+        return f"v{tutorial_lib.__version__}"
 
     def git(*words: str) -> str:
         folder = Path(tutorial_lib.__file__).parent
@@ -156,7 +161,7 @@ def code_version() -> str:
 
     try:
         return git("rev-parse", "--short=10", "HEAD") + (
-            "-changed" if git("status", "--porcelain", "--", ".") else ""
+            "-changed" if git("status", "--porcelain", "--", ".", "../tutorial_files") else ""
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -28,8 +28,8 @@ from tutorial_lib.experiments.runs import (
     read_run,
     say,
 )
+from tutorial_lib.experiments.settings import as_toml
 from tutorial_lib.files import replacing, sweep, write_text
-from tutorial_lib.knobs import as_toml
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.statistics import bootstrap_interval
 from tutorial_lib.train import History, pick_device, train

@@ -57,7 +57,12 @@ class UserModel(SequenceModel):
         return self.user_embedding(users)
 
     def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
-        """Over the pairs (user, target). Full softmax: all targets of a user share one."""
+        """Over the pairs (user, target). Full softmax: all targets of a user share one. Where the
+        batch has stars: the squared error.
+        """
+        if batch.ratings is not None:
+            predicted = self.predict(batch.users, batch.targets[:, 0])
+            return (predicted - batch.ratings[:, 0]).square().mean()
         states, targets = self.states(batch), batch.targets  # [B, d], [B, L]
         if config.loss == "ce":
             return -self.score(states).log_softmax(dim=1).gather(1, targets)[targets > 0].mean()

@@ -14,7 +14,7 @@ IN_SOURCE = [
     ("id twice", [('# %% id="setup"', '# %% id="library"')], "library", "uses the id"),
     ("id clashes with prose", [('# %% id="setup"', '# %% id="puzzle"')], "puzzle", "uses the id"),
     ("bad id", [('# %% id="setup"', '# %% id="set up"')], "set up", "needs an id of letters"),
-    ("reserved id", [('# %% id="setup"', '# %% id="header"')], "header", 'not "header"'),
+    ("reserved id", [('# %% id="setup"', '# %% id="header"')], "header", 'neither "header" nor'),
     ("code in one language", [('# %% id="setup"', '# %% id="setup" lang="en"')], "setup", "belongs to both languages"),
     ("prose in no language", [('id="puzzle-en" lang="en"', 'id="puzzle-en"')], "puzzle-en", 'give it lang="en"'),
     ("tags differ", [('lang="en" tags=["predict"]', 'lang="en"')], "predict-en", "has other tags than its Chinese twin"),

@@ -1,0 +1,85 @@
+"""What a training run is for: the batches of an epoch, and the score that chooses the weights.
+
+The loop itself is `train`. Taught in lesson 07.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import torch
+
+from tutorial_lib.config import TrainConfig
+from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
+from tutorial_lib.data.splits import Split
+from tutorial_lib.errors import TutorialError
+from tutorial_lib.evaluate import evaluate, ndcg, per_user
+from tutorial_lib.models import SequenceModel
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned from, and what decides which weights are kept. The usual one is `ranking`;
+    that of stars is `ratings.rating_task`.
+
+    `batches(epoch)`: those of an epoch, counted from 1; all that is random about them follows from
+    the epoch. `steps`: how many they are. `score(model)`: the larger, the better. `column`: of the
+    score, in the rows of the history. Where the usual ones do not fit: `seed(epoch)` of dropout
+    (None: its random numbers go on), `optimizer(model)`, and `rate(epochs done)`, the learning
+    rate.
+    """
+
+    batches: Callable[[int], Iterable[Batch]]
+    steps: int
+    score: Callable[[SequenceModel], float]
+    column: str = "score"
+    seed: Callable[[int], int | None] | None = None
+    optimizer: Callable[[SequenceModel], torch.optim.Optimizer] | None = None
+    rate: Callable[[float], float] | None = None
+
+
+def ranking(model: SequenceModel, split: Split, config: TrainConfig) -> Task:
+    """The next item: windows of the training part, and NDCG@10 on the validation part."""
+    sizes = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
+    return Task(
+        lambda epoch: training_batches(split, seed=config.seed, epoch=epoch, **sizes),
+        num_training_batches(split, **sizes),
+        lambda model: validate(model, split, config.hides_seen(split.dataset)),
+        "ndcg",
+    )
+
+
+def validate(model: SequenceModel, split: Split, filter_seen: bool | None = None) -> float:
+    """NDCG@10 on the validation part, full ranking, mean over users."""
+    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
+    return float(per_user(ranks, ndcg(ranks)).mean())
+
+
+def with_windows(model: SequenceModel, config: TrainConfig) -> TrainConfig:
+    """The configuration with the windows that the model needs; refused where others were chosen."""
+    if model.windows in (None, config.windows):
+        return config
+    if config.windows != TrainConfig.windows:
+        raise TutorialError(
+            f"{type(model).__name__} with these options learns from windows={model.windows!r} alone"
+            f" and got windows={config.windows!r}: give windows={model.windows!r}, or leave it out"
+        )
+    return replace(config, windows=model.windows)
+
+
+def check_fit(model: SequenceModel, split: Split) -> None:
+    """Refuses a model that was built for other data."""
+    kind, data = type(model).__name__, split.dataset
+    if model.uses_time and not data.has_times:
+        raise TutorialError(
+            f"{kind} needs timestamps and {data.name} has none; choose a model without a clock"
+        )
+    if model.num_items != data.num_items:
+        raise TutorialError(
+            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items};"
+            " give num_items=dataset.num_items"
+        )
+    if model.uses_users and model.num_users != data.num_users:
+        raise TutorialError(
+            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users};"
+            " give num_users=dataset.num_users"
+        )
