@@ -23,8 +23,9 @@ from tutorial_lib.experiments.counting import KINDS
 from tutorial_lib.experiments.mixture import ask, pick
 from tutorial_lib.experiments.protocol import MARGIN
 from tutorial_lib.experiments.runs import Run
+from tutorial_lib.experiments.settings import add_arguments, shared
 from tutorial_lib.files import replacing, write_text
-from tutorial_lib.knobs import add_arguments, check, knob, knobs, shared
+from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.statistics import paired_bootstrap
 
