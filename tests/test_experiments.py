@@ -501,7 +501,10 @@ class TestHelp:
         ("call", "words"),
         [
             ([], "the following arguments are required: COMMAND"),
-            (["evaluate"], "invalid choice: 'evaluate' (choose from 'train', 'suite', 'test')"),
+            (
+                ["evaluate"],
+                "invalid choice: 'evaluate' (choose from 'train', 'suite', 'clock', 'test')",
+            ),
             (["train"], "no model is named: give --model with one of popularity"),
             (["train", "--model", "sasrec", "--epochs"], "--epochs: expected one argument"),
             (["train", "--modle", "sasrec"], "unrecognized arguments: --modle sasrec"),

@@ -90,9 +90,9 @@ def evaluate(
     alone); `lists`: also keep the so many best candidates of each target, for coverage and novelty.
     The model is left as it was found: same mode, and same device unless `device` moves it.
 
-    Live evaluation: a model that says so (`live`) follows the log of all users' events, may read of
-    it what lies before each question, and is compared on the items that anybody had chosen before
-    it; a target that nobody had chosen is the miss.
+    Live evaluation: a model that says so (`live`) follows the log of all users' events and may read
+    of it what lies before each question. One that can rank new items (`opens`) is compared on those
+    that anybody had chosen before the question; a target that nobody had chosen is the miss.
     """
     max_len = model.max_len if max_len is None else max_len
     if filter_seen is None:
@@ -136,8 +136,8 @@ def evaluate(
     best = np.zeros((len(targets), lists), dtype=np.int64)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
-    if model.live:
-        model.follow(Log.of(split.dataset.events, model.num_items))
+    if model.follows:
+        model.follow(Log.of(split.dataset.events if model.live else split.train, model.num_items))
     try:
         for batch, index in evaluation_batches(split, part, max_len=max_len, batch_size=batch_size):
             # NumPy would read a one-element tensor as a plain number
@@ -215,11 +215,11 @@ def _answer(
 
 
 def candidates(model: SequenceModel, split: Split, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Bool [V+1]: the items that are ranked, of which a live model itself leaves out those that
-    nobody has chosen before a question; bool [B]: the targets in these rows that are none of them.
+    """Bool [V+1]: the items that are ranked, of which a model that `opens` itself leaves out those
+    that nobody has chosen before a question; bool [B]: the targets in these rows that are none.
     """
     item, time = (split.dataset.events[name].to_numpy()[rows] for name in ("item", "timestamp"))
-    if model.live:
+    if model.opens:
         return np.arange(model.num_items + 1) > 0, model.log.first[item] >= time
     return split.train_items, ~split.train_items[item]
 

@@ -155,7 +155,14 @@ class Suite:
         sizes |= {"schedule": "cosine", "learning_rate": rate, "epochs": epochs or self.epochs}
         config = TrainConfig(**sizes, seed=seed)
         data = self.dataset, self.split, self.users, self.max_len, self.dim
-        self.made[key] = Run(entry.model, *data, options | entry.options, config, clock=entry.clock)
+        self.made[key] = Run(
+            entry.model,
+            *data,
+            options | entry.options,
+            config,
+            clock=entry.clock,
+            item_clock=entry.item_clock,
+        )
         return self.made[key]
 
     def note(self, path: Path) -> Path:

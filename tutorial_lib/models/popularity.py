@@ -48,6 +48,7 @@ class Popularity(SequenceModel):
         self.num_items, self.max_len, self.dim = num_items, max_len, dim
         self.half_life, self.live = half_life, live
         self.uses_time = live or half_life > 0
+        self.follows = self.opens = live
         self.log: Log | None = None
         self.register_buffer("counts", torch.zeros(num_items + 1))
 

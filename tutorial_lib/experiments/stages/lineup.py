@@ -14,7 +14,7 @@ from tutorial_lib.models import MODELS, blind_twin, build_model, model_options
 class Entry:
     """One row of every table. `twin`: the label of the same model without a clock; who names one
     claims to use time. `clock`: under which it is trained and tested; other than "real", it is a
-    control, LABEL@CLOCK, of the entry LABEL.
+    control, LABEL@CLOCK, of the entry LABEL. `item_clock`: of `runs.Run`.
     """
 
     label: str
@@ -22,6 +22,7 @@ class Entry:
     options: dict[str, object] = field(default_factory=dict)
     twin: str | None = None
     clock: str = "real"
+    item_clock: str = "none"
 
     @property
     def control_of(self) -> str | None:
@@ -31,9 +32,12 @@ class Entry:
     @property
     def uses_time(self) -> bool:
         """Does the model read times at all? Then it cannot run on data that know only an order."""
-        return build_model(
-            self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options
-        ).uses_time
+        return (
+            self.item_clock != "none"
+            or build_model(
+                self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options
+            ).uses_time
+        )
 
     @property
     def trained(self) -> bool:
@@ -47,7 +51,11 @@ def with_twins(*entries: Entry) -> tuple[Entry, ...]:
         chosen = model_options(name) | options
         return name, tuple(sorted(chosen.items(), key=str))
 
-    labels = {key(entry.model, entry.options): entry.label for entry in entries}
+    labels = {
+        key(entry.model, entry.options): entry.label
+        for entry in entries
+        if entry.item_clock == "none"
+    }
     for_each = []
     for entry in entries:
         twin = blind_twin(entry.model, entry.options)
@@ -72,6 +80,8 @@ ENTRIES = with_twins(
     Entry("neumf", "neumf"),
     Entry("gru4rec", "gru4rec"),
     Entry("sasrec", "sasrec"),
+    Entry("sasrec+items", "sasrec", item_clock="frozen"),
+    Entry("sasrec+items-live", "sasrec", item_clock="live"),
     Entry("bert4rec", "bert4rec"),
     Entry("tisasrec", "tisasrec"),
     Entry("tisasrec+query", "tisasrec", QUERY),
