@@ -48,6 +48,7 @@ from course.lessons import (
     readme_texts,
     write_atomically,
 )
+from tutorial_lib.language import spoken
 from tutorial_lib.process import MEMORY
 
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
@@ -57,9 +58,9 @@ READER_ENVIRONMENT = ("TUTORIAL_DATASET", "TUTORIAL_USERS", "TUTORIAL_DATA_DIR",
 
 
 def execute(
-    course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeout: int
+    course: Course, row: Row, nodes: list[nbformat.NotebookNode], timeout: int, language: str
 ) -> list[nbformat.NotebookNode]:
-    """Run the cells once, in a fresh kernel of this very Python, in the folder of the notebook;
+    """Run the cells of one language, in a fresh kernel of this very Python, in the folder of the notebook;
     returns them with outputs.
 
     The environment variables by which a reader chooses other data are left out, and so is the
@@ -73,7 +74,7 @@ def execute(
         cells=deepcopy([n for n in nodes if n.id != SETUP]),
         metadata=deepcopy(NOTEBOOK_METADATA),
     )
-    folder = course.notebook(row, "en").parent
+    folder = course.notebook(row, language).parent
     folder.mkdir(parents=True, exist_ok=True)
     started: list[str] = []
     client = NotebookClient(
@@ -92,7 +93,7 @@ def execute(
     manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
     environment = {key: value for key, value in os.environ.items() if key not in READER_ENVIRONMENT}
     path = os.pathsep.join(filter(None, [str(course.root), environment.get("PYTHONPATH", "")]))
-    file = course.relative(course.source(row))
+    file = course.relative(course.source(row)) + ("" if language == "en" else " (in Chinese)")
     with tempfile.TemporaryDirectory() as profile:
         environment |= MEMORY_SETTINGS | {
             "OMP_NUM_THREADS": "1",
@@ -133,7 +134,7 @@ def execute(
         if "solution" in cell.metadata.get("tags", []) and cell.cell_type == "code"
         for output in cell.outputs
         for line in output.get("text", "").splitlines()
-        if line.startswith(("wrong, because", "not attempted yet"))
+        if line.startswith(refusals(language))
     ]
     if refused:
         raise LessonError(*refused)
@@ -147,11 +148,17 @@ def execute(
     return notebook.cells
 
 
+def refusals(language: str) -> tuple[str, str]:
+    """How the line of a checker begins that does not accept an answer."""
+    wrong = spoken(language, "{status}, because {reason}", status="wrong", reason="|")
+    return wrong.partition("|")[0], spoken(language, "not attempted yet")
+
+
 def with_outputs(
     nodes: list[nbformat.NotebookNode], executed: list[nbformat.NotebookNode]
 ) -> list[nbformat.NotebookNode]:
-    """The cells of one language with the outputs of the run, pictures with their alt text in that
-    language. The code is the same in the same order; ids may have been renamed since.
+    """The cells with the outputs of the run, pictures with their alt text. The code is the same in
+    the same order; ids may have been renamed since.
     """
     for node, done in zip(lesson_code(nodes), lesson_code(executed), strict=True):
         node.execution_count, node.outputs = done.execution_count, deepcopy(done.outputs)
@@ -179,13 +186,15 @@ def build_lesson(
     """
     cells = read_lesson(course, row)
     nodes = {language: render(course, row, cells, language) for language in LANGUAGES}
-    marks = {language: cells_digest(nodes[language]) for language in LANGUAGES} | {
-        "code": code_digest(nodes["en"])
-    }
+    digests = {language: cells_digest(nodes[language]) for language in LANGUAGES}
+    marks = {language: digests | {"code": code_digest(nodes[language])} for language in LANGUAGES}
     old = {language: read_notebook(course.notebook(row, language)) for language in LANGUAGES}
     for language, notebook in old.items():
         actual = notebook and cells_digest(notebook.cells)
-        known = (marks[language], notebook and notebook.metadata.get("tutorial", {}).get(language))
+        known = (
+            digests[language],
+            notebook and notebook.metadata.get("tutorial", {}).get(language),
+        )
         if notebook and actual not in known and not discard_edits:
             file = course.relative(course.notebook(row, language))
             remedy = (
@@ -205,7 +214,8 @@ def build_lesson(
         intact
         and not force
         and all(
-            cells_digest(old[lang].cells) == marks[lang] and kept[lang] | marks == kept[lang]
+            cells_digest(old[lang].cells) == digests[lang]
+            and kept[lang] | marks[lang] == kept[lang]
             for lang in LANGUAGES
         )
     ):
@@ -214,18 +224,25 @@ def build_lesson(
     if (
         intact
         and not force
-        and marks["code"] == kept["en"].get("code") == code_digest(old["en"].cells)
+        and all(
+            marks[lang]["code"] == kept[lang].get("code") == code_digest(old[lang].cells)
+            for lang in LANGUAGES
+        )
     ):
-        executed, done = old["en"].cells, "prose rebuilt, outputs kept"
+        executed = {language: old[language].cells for language in LANGUAGES}
+        done = "prose rebuilt, outputs kept"
     else:
-        executed = execute(course, row, nodes["en"], timeout)
+        executed = {
+            language: execute(course, row, nodes[language], timeout, language)
+            for language in LANGUAGES
+        }
         done = f"executed in {time.perf_counter() - began:.0f} s"
-    marks["outputs"] = outputs_digest(executed)
     texts = {}
     for language in LANGUAGES:
-        cells_out = with_outputs(nodes[language], executed)
+        cells_out = with_outputs(nodes[language], executed[language])
+        mark = marks[language] | {"outputs": outputs_digest(executed[language])}
         notebook = nbformat.v4.new_notebook(
-            cells=cells_out, metadata=deepcopy(NOTEBOOK_METADATA) | {"tutorial": marks}
+            cells=cells_out, metadata=deepcopy(NOTEBOOK_METADATA) | {"tutorial": mark}
         )
         texts[course.notebook(row, language)] = nbformat.writes(notebook).rstrip("\n") + "\n"
     write_atomically(texts)
@@ -344,7 +361,7 @@ def parser() -> argparse.ArgumentParser:
     build = command(
         "build",
         build_command,
-        "execute each changed lesson once and write its English and Chinese notebook",
+        "execute each changed lesson in both languages and write its English and Chinese notebook",
     )
     build.add_argument("--all", action="store_true", help="all lessons; the same as naming none")
     build.add_argument(

@@ -5,18 +5,24 @@ were built from it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import nbformat
 
 from course.assignments.extract import exercises_of
+from course.buttons import lesson_code
+from course.catalogue import catalogue_faults
 from course.edit import canonical
+from course.exchange import same_program
+from course.font import glyph_faults
 from course.format import (
     SHOW,
     Cell,
     cells_digest,
     code_digest,
     find_source,
+    lesson_entries,
     outputs_digest,
     read_cells,
     read_notebook,
@@ -34,6 +40,7 @@ from course.prose import (
     mistranslated,
     numbers_in_code,
     numbers_in_output,
+    numbers_printed,
     set_wrongly,
     take_apart,
     unchecked_numbers,
@@ -113,17 +120,15 @@ def check_lesson(course: Course, row: Row, terms: list[Term]) -> list[Problem]:
         for fault in notebook_faults(course, row, language, fresh[language], built[language])
     ]
     if all(built.values()):
-        en = course.relative(course.notebook(row, "en"))
-        if outputs_digest(built["en"].cells) != outputs_digest(built["zh"].cells):
-            found.append(
-                Problem(
-                    en,
-                    None,
-                    "has other outputs than its Chinese twin; run `python -m course.build build --force"
-                    f" {row.number:02d}`",
-                )
-            )
-        found += [Problem(en, cell, text) for cell, text in output_faults(built["en"].cells)]
+        names = {lang: course.relative(course.notebook(row, lang)) for lang in LANGUAGES}
+        entries = lesson_entries(course, row)
+        twins = twin_faults(built["en"].cells, built["zh"].cells, entries)
+        found += [Problem(names["zh"], cell, text) for cell, text in twins]
+        found += [
+            Problem(names[lang], cell, text)
+            for lang in LANGUAGES
+            for cell, text in output_faults(built[lang].cells)
+        ]
         found += [
             Problem(file, cell, text) for cell, text in number_faults(cells, built["en"].cells)
         ]
@@ -274,6 +279,14 @@ def prose_faults(
         name, text = f"{cell.id}-{language}", cell.text[language]
         yield from ((name, fault) for fault in set_wrongly(text))
         parts = take_apart(text)
+        if "exercise" in cell.tags and parts.images:
+            yield (
+                name,
+                (
+                    f"shows the picture {parts.images[0][1]}, which an assignment leaves behind;"
+                    " show it in a cell before the exercise"
+                ),
+            )
         for link in [*parts.links, *(src for _, src in parts.images)]:
             target = course.notebook(row, language).parent / link.partition("#")[0]
             if not re.match(r"[a-z]+:|#", link, re.I) and not target.exists():
@@ -324,6 +337,44 @@ def number_faults(
                         f"{cell.id}-{language}",
                         f"states {number}, which no cell checks; {remedy}",
                     )
+
+
+def twin_faults(
+    english: list[nbformat.NotebookNode],
+    chinese: list[nbformat.NotebookNode],
+    entries: dict[str, str],
+) -> Iterator[tuple[str, str]]:
+    """Whether both notebooks run the same program and compute the same numbers."""
+    code = [lesson_code(nodes) for nodes in (english, chinese)]
+    if [node.id for node in code[0]] != [node.id for node in code[1]]:
+        yield code[1][0].id, "has other code cells than its English twin; build the lesson again"
+        return
+    for one, two in zip(*code, strict=True):
+        if one.id == "language":
+            same = (
+                one.source.replace('"en"', '"zh"').partition("  #")[0]
+                == (two.source.partition("  #")[0])
+            )
+        else:
+            same = same_program(one.source, two.source, entries)
+        if not same:
+            yield one.id, "is another program than its English twin; build the lesson again"
+        if NOT_COMPARED & set(one.metadata.get("tags") or []):
+            continue
+        first, second = (
+            Counter(numbers_printed("\n".join(output_texts(node)))) for node in (one, two)
+        )
+        if first != second:
+            sides = [
+                f"only {side} {', '.join((a - b).elements())}"
+                for side, a, b in (("English", first, second), ("Chinese", second, first))
+                if a - b
+            ]
+            yield one.id, f"prints other numbers than its English twin: {'; '.join(sides)}"
+        if [sorted(o.get("data", {})) for o in one.outputs] != [
+            sorted(o.get("data", {})) for o in two.outputs
+        ]:
+            yield one.id, "has outputs of other kinds than its English twin"
 
 
 def output_texts(node: nbformat.NotebookNode) -> list[str]:
@@ -428,6 +479,8 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
     """Everything that is wrong with these lessons, and with what belongs to no lesson."""
     terms = load_glossary(course.root / "notebooks" / "glossary.csv")
     found = [problem for row in rows for problem in check_lesson(course, row, terms)]
+    found += catalogue_faults(course, rows)
+    found += glyph_faults(course)
     names = {course.source(row) for row in course.rows}
     for path in sorted((course.root / "notebooks" / "source").glob("*.py")):
         if path not in names:

@@ -14,9 +14,12 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_configuration_file
 
+from course.exchange import exchange
 from course.format import (
     KERNELSPEC,
+    SHOWN_FROM,
     cells_digest,
+    lesson_entries,
     read_lesson,
     read_notebook,
     render,
@@ -120,6 +123,22 @@ def code_for_source(shown: list[tuple[str, str]], edited: str) -> str | None:
     return result + edited[end:]
 
 
+def to_english(course: Course, row: Row, code: str) -> str:
+    """Code of the Chinese notebook with the texts of the catalogue in English again."""
+    entries = lesson_entries(course, row)
+    code = exchange(code, {chinese: english for english, chinese in entries.items()})
+    (where, of_class), (ours, our_class) = SHOWN_FROM["zh"], SHOWN_FROM["en"]
+    found = re.escape(where).replace(r"\{\}", r"(\S+\.py)") + (
+        "(?:" + re.escape(of_class).replace(r"\{\}", r"(\S+)") + ")?$"
+    )
+    return re.sub(
+        found,
+        lambda match: ours.format(match[1]) + (our_class.format(match[2]) if match[2] else ""),
+        code,
+        flags=re.M,
+    )
+
+
 def merge_back(course: Course, row: Row, language: str) -> tuple[list[str], list[Problem]]:
     """Bring code, tags and the prose of one language from a built notebook into the source.
 
@@ -195,8 +214,9 @@ def merge_back(course: Course, row: Row, language: str) -> tuple[list[str], list
                 f"{cell.id}-{language}",
             )
         else:
+            edited = node.source if language == "en" else to_english(course, row, node.source)
             source, name = (
-                code_for_source(show(course, row, cell.id, cell.text["en"]), node.source),
+                code_for_source(show(course, row, cell.id, cell.text["en"]), edited),
                 cell.id,
             )
         if source is None:

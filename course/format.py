@@ -14,6 +14,7 @@ import json
 import re
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -21,7 +22,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from course.buttons import SETUP, button_line, lesson_code, setup_cells
+from course.exchange import exchange
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, header
+from tutorial_files.language import read_catalogue
 
 FOLDED = {  # prose with one of these tags is shown folded, under this heading
     "alt": {"en": "The picture in words", "zh": "用文字描述这张图"},
@@ -30,6 +33,9 @@ FOLDED = {  # prose with one of these tags is shown folded, under this heading
 }
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 SHOW = re.compile(r"^# show: *(\S+) *$", re.M)
+SHOWN_FROM = {"en": ("# from {}", ", class {}"), "zh": ("# 摘自 {}", "，{} 类")}
+SPOKEN = {"en": "messages and hints are in English", "zh": "提示、报错和图中的文字用中文"}
+OWN_CELLS = ("header", SETUP, "language")  # ids of the cells that the build adds
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,11 @@ def read_cells(course: Course, row: Row) -> tuple[list[Cell], list[Problem]]:
         base = name.removesuffix(f"-{language}") if prose else name
         if cell.cell_type not in ("markdown", "code"):
             wrong(name, "is neither markdown nor code; use one of the two")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base in ("header", SETUP):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", base) or base in OWN_CELLS:
             wrong(
                 name,
-                'needs an id of letters, digits, "-" and "_" (at most 64, and neither "header" nor'
-                f' "{SETUP}")',
+                'needs an id of letters, digits, "-" and "_" (at most 64, and none of'
+                f" {', '.join(OWN_CELLS)})",
             )
         if base in seen:
             wrong(
@@ -212,22 +218,25 @@ def names_bound_by(statement: ast.stmt) -> set[str]:
     } - {None}
 
 
-def shown_block(root: Path, target: str) -> str:
+def shown_block(root: Path, target: str, language: str = "en") -> str:
     """What stands in the notebook for `# show: target`: where the code lives, then the code."""
     path, source = find_source(root, target)
     module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     owner = target.removeprefix(module).strip(".").rpartition(".")[0]
-    return f"# from {path}" + (f", class {owner}" if owner else "") + f"\n{source}"
+    where, of_class = SHOWN_FROM[language]
+    return where.format(path) + (of_class.format(owner) if owner else "") + f"\n{source}"
 
 
-def show(course: Course, row: Row, cell_id: str, code: str) -> list[tuple[str, str]]:
+def show(
+    course: Course, row: Row, cell_id: str, code: str, language: str = "en"
+) -> list[tuple[str, str]]:
     """The pieces of a code cell, as (in the source, in the notebook): the two differ where a `#
     show:` line stands.
     """
     pieces, end = [], 0
     for match in SHOW.finditer(code):
         try:
-            block = shown_block(course.root, match[1])
+            block = shown_block(course.root, match[1], language)
         except LessonError as error:
             raise LessonError(
                 Problem(course.relative(course.source(row)), cell_id, f"# show: {error}")
@@ -249,12 +258,47 @@ def unfold(text: str) -> str:
     )
 
 
+def lesson_catalogue(course: Course, row: Row) -> Path:
+    """The file that holds the Chinese of what stands in the code of a lesson."""
+    return course.root / "locale" / "zh" / "lessons" / f"{row.number:02d}.po"
+
+
+def lesson_entries(course: Course, row: Row) -> dict[str, str]:
+    """English -> Chinese of the texts in the code of a lesson, as far as they are translated."""
+    path = lesson_catalogue(course, row)
+    return _read_once(path, path.stat().st_mtime_ns) if path.exists() else {}
+
+
+@cache
+def _read_once(path: Path, changed: int) -> dict[str, str]:
+    return read_catalogue(path)
+
+
+def code_of(course: Course, row: Row, cell: Cell, language: str) -> str:
+    """What stands in the notebook of a language for a code cell; a text that has no Chinese yet
+    stays English.
+    """
+    shown = show(course, row, cell.id, cell.text["en"], language)
+    code = "".join(built for _, built in shown)
+    return exchange(code, lesson_entries(course, row)) if language == "zh" else code
+
+
+def language_cell(language: str) -> nbformat.NotebookNode:
+    """The first code of a notebook: in which language the library speaks."""
+    code = f'use_language("{language}")  # {SPOKEN[language]}'
+    return new_code_cell(f"from tutorial_lib.language import use_language\n\n{code}", id="language")
+
+
 def render(
     course: Course, row: Row, cells: list[Cell], language: str
 ) -> list[nbformat.NotebookNode]:
     """The cells of the notebook in one language, without outputs."""
     title = header(course, row, language) + button_line(course, row, language)
-    nodes = [new_markdown_cell(title, id="header"), *setup_cells(course)]
+    nodes = [
+        new_markdown_cell(title, id="header"),
+        *setup_cells(course),
+        language_cell(language),
+    ]
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
         meta: dict = {"tags": list(cell.tags)} if cell.tags else {}
         if cell.nbgrader:
@@ -268,7 +312,7 @@ def render(
             continue
         if "solution" in cell.tags:
             meta["jupyter"] = {"source_hidden": True}
-        code = "".join(built for _, built in show(course, row, cell.id, cell.text["en"]))
+        code = code_of(course, row, cell, language)
         if after and after.kind == "prose" and "alt" in after.tags:
             meta["alt"] = " ".join(after.text[language].split())
         nodes.append(new_code_cell(code, id=cell.id, metadata=meta))

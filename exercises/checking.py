@@ -21,22 +21,29 @@ import numpy as np
 import pandas as pd
 import torch
 
-NOT_ATTEMPTED, WRONG, RIGHT = "not attempted yet", "wrong", "right"
+from tutorial_lib.language import mark, say
+
+NOT_ATTEMPTED, WRONG, RIGHT = mark("not attempted yet"), mark("wrong"), mark("right")
 SOURCES = Path(__file__).resolve().parents[1] / "notebooks" / "source"
 CELL = re.compile(r"ipykernel_\d+|<ipython-input")  # the file name that IPython gives to a cell
 # How far an answer may be off, as a share of its size, by the precision it was calculated in.
 TOLERANCE = {"float16": 1e-2, "bfloat16": 1e-2, "float32": 1e-5, "complex64": 1e-5}
 EXACT = 1e-7  # so far off is a double calculation with one constant in single precision
 KINDS = {
-    "b": "truth values (True, False)",
-    "i": "whole numbers",
-    "f": "numbers",
-    "c": "complex numbers",
+    "b": mark("truth values (True, False)"),
+    "i": mark("whole numbers"),
+    "f": mark("numbers"),
+    "c": mark("complex numbers"),
 }
 
 
 class Wrong(Exception):
-    """Raised by a checker: the answer is wrong, because of this message."""
+    """Raised by a checker: the answer is wrong, because of this message, whose {placeholders} the
+    values fill.
+    """
+
+    def __init__(self, message: str, /, **values: Any):
+        super().__init__(say(message, **values))
 
 
 class NotAttempted(Exception):
@@ -51,7 +58,11 @@ class Verdict:
     reason: str = ""
 
     def __str__(self) -> str:
-        return f"{self.status}, because {self.reason}" if self.reason else self.status
+        return (
+            say("{status}, because {reason}", status=self.status, reason=self.reason)
+            if self.reason
+            else say(self.status)
+        )
 
     def _ipython_display_(self) -> None:
         """The checker has printed the verdict; a notebook must not show it twice."""
@@ -123,16 +134,17 @@ def _raised(error: Exception, lesson: str, *answers: Any) -> str:
     """
     kind = getattr(error, "type_name", type(error).__name__)
     if kind == "NameError" and getattr(error, "name", None) in _names_of(lesson):
-        return (
-            f"`{error.name}` is not defined: run the cells above first, one of them defines it,"
-            " then this one again"
+        return say(
+            "`{name}` is not defined: run the cells above first, one of them defines it,"
+            " then this one again",
+            name=error.name,
         )
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     line = getattr(error, "learner_line", "") or _own_line(error, {*map(_file, answers)})
     return (
-        f"it raised {kind}"
+        say("it raised {kind}", kind=kind)
         + (f": {first[:200]}" if first else "")
-        + (f" (your line: `{line}`)" if line else "")
+        + (say(" (your line: `{line}`)", line=line) if line else "")
     )
 
 
@@ -285,12 +297,12 @@ def _want_unchanged(answer: Any, args: tuple, kwargs: dict, given: tuple, named:
                 name = [one.name for one in names if one.kind != one.VAR_POSITIONAL][place]
             except (TypeError, ValueError, IndexError):
                 name = ""
-            raise Wrong(
-                f"it changes its argument{f' `{name}`' * bool(name)} in place: work on a copy"
-            )
+            if name:
+                raise Wrong("it changes its argument `{name}` in place: work on a copy", name=name)
+            raise Wrong("it changes its argument in place: work on a copy")
     for name in kwargs:
         if not _alike(kwargs[name], named[name]):
-            raise Wrong(f"it changes its argument `{name}` in place: work on a copy")
+            raise Wrong("it changes its argument `{name}` in place: work on a copy", name=name)
 
 
 # One form for every answer.
@@ -312,13 +324,17 @@ def told_apart(got: Any, want: Any) -> tuple[str, str]:
         return texts
     names = type(got).__name__, type(want).__name__
     if names[0] == names[1]:
-        return f"another {names[0]}", texts[1]
-    return f"{texts[0]} (type {names[0]})", f"{texts[1]} (type {names[1]})"
+        return say("another {kind}", kind=names[0]), texts[1]
+    yours, wanted = (
+        say("{value} (type {kind})", value=text, kind=name)
+        for text, name in zip(texts, names, strict=True)
+    )
+    return yours, wanted
 
 
 def _a(got: Any) -> str:
     name = type(got).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return say("an {kind}", kind=name) if name[0] in "aeiou" else say("a {kind}", kind=name)
 
 
 def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
@@ -335,14 +351,14 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
         array = (got.float() if short else got).resolve_conj().resolve_neg().numpy()
     elif isinstance(got, list | tuple):
         if any(one is None for one in got):
-            raise Wrong(f"{name} holds None, wanted numbers")
+            raise Wrong("{name} holds None, wanted numbers", name=name)
         parts = [_natural(one, name) for one in got]
         if len({part.shape for part, _ in parts}) > 1:
-            raise Wrong(f"{name} has rows of different lengths")
+            raise Wrong("{name} has rows of different lengths", name=name)
         array = np.stack([part for part, _ in parts]) if parts else np.zeros(0)
         tolerance = max((one for _, one in parts), default=EXACT)
     elif isinstance(got, str | bytes | dict | set | frozenset) or callable(got):
-        raise Wrong(f"{name} is {_a(got)}, wanted numbers")
+        raise Wrong("{name} is {got}, wanted numbers", name=name, got=_a(got))
     else:
         array = np.asarray(got)
         tolerance = TOLERANCE.get(array.dtype.name, EXACT)
@@ -352,7 +368,7 @@ def _natural(got: Any, name: str) -> tuple[np.ndarray, float]:
             array = array.astype(bool if truths and array.size else float)
         form = {"b": bool, "i": np.int64, "u": np.int64, "f": float, "c": complex}[array.dtype.kind]
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise Wrong(f"{name} is {_a(got)}, wanted numbers") from None
+        raise Wrong("{name} is {got}, wanted numbers", name=name, got=_a(got)) from None
     array = array.astype(form)
     return array, tolerance
 
@@ -380,7 +396,12 @@ def want_array(
     """
     array, _ = _natural(got, name)
     if shape is not None and array.shape != tuple(shape):
-        raise Wrong(f"{name} has shape {array.shape}, wanted {tuple(shape)}")
+        raise Wrong(
+            "{name} has shape {shape}, wanted {wanted}",
+            name=name,
+            shape=array.shape,
+            wanted=tuple(shape),
+        )
     return array if kind is None else _of_kind(array, kind[0], name)
 
 
@@ -389,17 +410,21 @@ def _of_kind(array: np.ndarray, kind: str, name: str) -> np.ndarray:
     if array.size == 0 or kind == has:
         return array
     if "b" in (has, kind):
-        raise Wrong(f"{name} holds {KINDS[has]}, wanted {KINDS[kind]}")
+        raise Wrong(
+            "{name} holds {kinds}, wanted {wanted}", name=name, kinds=KINDS[has], wanted=KINDS[kind]
+        )
     if has == "c" and kind != "c":
         if (array.imag != 0).any():
             raise Wrong(
-                f"{name} holds complex numbers, wanted {KINDS[kind]} without imaginary part"
+                "{name} holds complex numbers, wanted {kinds} without imaginary part",
+                name=name,
+                kinds=KINDS[kind],
             )
         array = array.real
     if kind == "i":
         if not (array == np.round(array)).all():
             bad = array[array != np.round(array)][0]
-            raise Wrong(f"{name} holds {bad:.6g}, wanted whole numbers")
+            raise Wrong("{name} holds {bad:.6g}, wanted whole numbers", name=name, bad=bad)
         return array.astype(np.int64)
     return array.astype({"f": float, "c": complex}[kind])
 
@@ -408,9 +433,13 @@ def _one(got: Any, name: str, what: str) -> np.ndarray:
     try:
         array, _ = _natural(got, name)
     except Wrong:
-        raise Wrong(f"{name} is {str(got)[:80]!r}; {what} is wanted") from None
+        raise Wrong(
+            "{name} is {got!r}; {what} is wanted", name=name, got=str(got)[:80], what=what
+        ) from None
     if array.size != 1:
-        raise Wrong(f"{name} has shape {array.shape}; {what} is wanted")
+        raise Wrong(
+            "{name} has shape {shape}; {what} is wanted", name=name, shape=array.shape, what=what
+        )
     return array.reshape(())
 
 
@@ -420,7 +449,7 @@ def want_number(got: Any, name: str = "your result") -> float:
     """
     array = _one(got, name, "one number")
     if array.dtype.kind == "b":
-        raise Wrong(f"{name} is {bool(array)}; one number is wanted")
+        raise Wrong("{name} is {array}; one number is wanted", name=name, array=bool(array))
     return float(_of_kind(array, "f", name))
 
 
@@ -429,7 +458,7 @@ def want_whole(got: Any, name: str = "your result") -> int:
     array = _one(got, name, "one whole number")
     number = want_number(array, name)
     if number != np.round(number) or not np.isfinite(number):
-        raise Wrong(f"{name} is {number:g}; a whole number is wanted")
+        raise Wrong("{name} is {number:g}; a whole number is wanted", name=name, number=number)
     return int(array) if array.dtype.kind == "i" else int(number)
 
 
@@ -437,7 +466,7 @@ def want_truth(got: Any, name: str = "your result") -> bool:
     """`got` (bool of Python, numpy or torch) as bool; NotAttempted or Wrong if it is none."""
     array = _one(got, name, "True or False")
     if array.dtype.kind != "b":
-        raise Wrong(f"{name} is {array.item():g}; True or False is wanted")
+        raise Wrong("{name} is {array:g}; True or False is wanted", name=name, array=array.item())
     return bool(array)
 
 
@@ -454,7 +483,12 @@ def want_tensor(
     array, _ = _natural(got, name)
     tensor = got if isinstance(got, torch.Tensor) else torch.from_numpy(array)
     if shape is not None and tuple(tensor.shape) != tuple(shape):
-        raise Wrong(f"{name} has shape {tuple(tensor.shape)}, wanted {tuple(shape)}")
+        raise Wrong(
+            "{name} has shape {shape}, wanted {wanted}",
+            name=name,
+            shape=tuple(tensor.shape),
+            wanted=tuple(shape),
+        )
     if dtype is not None:
         kind = torch.empty(0, dtype=dtype).numpy().dtype.kind if dtype != torch.bfloat16 else "f"
         form = _of_kind(array, kind.replace("u", "i"), name)
@@ -495,7 +529,11 @@ def want_equal(
         for reason, value in (known or {}).items():
             if same(got, value, tol):
                 raise Wrong(reason) from None
-        raise Wrong(f"{difference}: {otherwise}" if otherwise else str(difference)) from None
+        if otherwise:
+            raise Wrong(
+                "{difference}: {otherwise}", difference=str(difference), otherwise=otherwise
+            ) from None
+        raise
 
 
 def _compare(got: Any, want: Any, tol: float | None, name: str) -> None:
@@ -506,7 +544,12 @@ def _compare(got: Any, want: Any, tol: float | None, name: str) -> None:
     if wanted.ndim == 0 and array.size == 1:
         array = array.reshape(())
     if array.shape != wanted.shape:
-        raise Wrong(f"{name} has shape {array.shape}, wanted {wanted.shape}")
+        raise Wrong(
+            "{name} has shape {shape}, wanted {wanted}",
+            name=name,
+            shape=array.shape,
+            wanted=wanted.shape,
+        )
     kind = wanted.dtype.kind
     array = _of_kind(array, "f" if kind == "i" and array.dtype.kind != "i" else kind, name)
     if kind == "b":
@@ -523,9 +566,9 @@ def _compare(got: Any, want: Any, tol: float | None, name: str) -> None:
         off = ~(close | (np.isnan(array) & np.isnan(wanted)))
     if off.any():
         place = tuple(int(i) for i in np.argwhere(off)[0])
-        where = f"{name}[{', '.join(map(str, place))}]" if place else name
+        where = f"{say(name)}[{', '.join(map(str, place))}]" if place else name
         yours, right = told_apart(array[place].item(), wanted[place].item())
-        raise Wrong(f"{where} is {yours}, wanted {right}")
+        raise Wrong("{where} is {yours}, wanted {right}", where=where, yours=yours, right=right)
 
 
 def compare_letters(answer: Any, want: set[str], hints: dict[str, str]) -> None:
@@ -541,9 +584,10 @@ def compare_letters(answer: Any, want: set[str], hints: dict[str, str]) -> None:
             letters = set(re.sub(r"[\s,;，、；]|\band\b", "", " ".join(parts)).upper())
     if letters is None or not letters <= set(hints):
         raise Wrong(
-            f'the answer is a set of letters from {min(hints)} to {max(hints)}, such as {{"A",'
-            ' "B"}'
+            'the answer is a set of letters from {first} to {last}, such as {{"A", "B"}}',
+            first=min(hints),
+            last=max(hints),
         )
     for letter, hint in hints.items():
         if (letter in letters) != (letter in want):
-            raise Wrong(f"look at {letter} again: {hint}")
+            raise Wrong("look at {letter} again: {hint}", letter=letter, hint=hint)

@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, want_whole
+from tutorial_lib.language import say
 
 
 def _listed(got, what: str) -> list:
@@ -12,7 +13,7 @@ def _listed(got, what: str) -> list:
     if isinstance(got, np.ndarray | torch.Tensor | pd.Series | pd.Index) and got.ndim == 1:
         return got.tolist()
     if not isinstance(got, list | tuple):
-        raise Wrong(f"{what} is wanted, not a {type(got).__name__}")
+        raise Wrong("{what} is wanted, not a {name}", what=what, name=type(got).__name__)
     return list(got)
 
 
@@ -33,21 +34,30 @@ def check_top_list(answer) -> None:
         want = [item for item in best if item not in seen][:k]
         if got == want:
             continue
-        about = f"with {sorted(seen) or 'nothing'} seen and k = {k}"
+        about = say("with {seen} seen and k = {k}", seen=sorted(seen) or "nothing", k=k)
         if set(got) & seen:
-            raise Wrong(f"{about} it lists a seen item: {sorted(set(got) & seen)[0]}")
+            raise Wrong(
+                "{about} it lists a seen item: {got}", about=about, got=sorted(set(got) & seen)[0]
+            )
         if not set(got) <= set(scores):
-            raise Wrong(f"{about} it returns {got[0]!r}; items are wanted, not their scores")
+            raise Wrong(
+                "{about} it returns {got!r}; items are wanted, not their scores",
+                about=about,
+                got=got[0],
+            )
         if len(got) != k:
             raise Wrong(
-                f"{about} the list has {len(got)} items, wanted {k}: leave out the seen ones before"
-                " you cut"
+                "{about} the list has {count} items, wanted {k}: leave out the seen ones"
+                " before you cut",
+                about=about,
+                count=len(got),
+                k=k,
             )
         if got == [item for item in reversed(best) if item not in seen][:k]:
             raise Wrong("these are the worst items: sort by score, the highest first")
         if sorted(got) == sorted(want):
             raise Wrong("the right items in the wrong order: the best must come first")
-        raise Wrong(f"{about} the list is {want}, yours is {got}")
+        raise Wrong("{about} the list is {want}, yours is {got}", about=about, want=want, got=got)
 
 
 @exercise(points=2, minutes=8)
@@ -72,16 +82,22 @@ def check_shortest_list(answer) -> None:
         want = next(k for k, reached in enumerate(hit) if reached >= share)
         if got == want:
             continue
-        about = f"for the places {places} and the share {share}"
+        about = say("for the places {places} and the share {share}", places=places, share=share)
         if got == want - 1 and got >= 0:
             raise Wrong(
-                f"{about} it is too short by 1: a place equal to the length is still in the list"
+                "{about} it is too short by 1: a place equal to the length is still in the list",
+                about=about,
             )
         if got == next((k for k, reached in enumerate(hit) if reached > share), None):
-            raise Wrong(f"{about} exactly the share is enough: use >=, not >")
+            raise Wrong("{about} exactly the share is enough: use >=, not >", about=about)
         if 0 <= got <= max(places) and hit[got] >= share:
-            raise Wrong(f"{about} a list of {got} is long enough, but {want} would be too")
-        raise Wrong(f"{about} the answer is {want}, yours is {got}")
+            raise Wrong(
+                "{about} a list of {got} is long enough, but {want} would be too",
+                about=about,
+                got=got,
+                want=want,
+            )
+        raise Wrong("{about} the answer is {want}, yours is {got}", about=about, want=want, got=got)
 
 
 @exercise(points=3, minutes=12)
@@ -104,25 +120,35 @@ def check_needed_before(answer) -> None:
         got = _listed(got, "a sorted list")
         if got == want:
             continue
-        about = f"lesson {lesson} of a small map"
+        about = say("lesson {lesson} of a small map", lesson=lesson)
         if lesson in got:
-            raise Wrong(f"{about}: the lesson itself does not belong to what is needed before it")
+            raise Wrong(
+                "{about}: the lesson itself does not belong to what is needed before it",
+                about=about,
+            )
         if len(got) != len(set(got)):
-            raise Wrong(f"{about}: some lesson stands in the list twice; two ways may lead to it")
+            raise Wrong(
+                "{about}: some lesson stands in the list twice; two ways may lead to it",
+                about=about,
+            )
         if set(got) == set(want):
-            raise Wrong(f"{about}: the right lessons; return them as a list in ascending order")
+            raise Wrong(
+                "{about}: the right lessons; return them as a list in ascending order", about=about
+            )
         if want and set(got) == set(before[lesson]):
             raise Wrong(
-                f"{about}: these are only the direct ones; a needed lesson needs lessons too"
+                "{about}: these are only the direct ones; a needed lesson needs lessons too",
+                about=about,
             )
         if set(got) < set(want):
             raise Wrong(
-                f"{about}: {min(set(want) - set(got))} is missing; go back until nothing new is"
-                " found"
+                "{about}: {want} is missing; go back until nothing new is found",
+                about=about,
+                want=min(set(want) - set(got)),
             )
         if set(got) == set(range(lesson)):
-            raise Wrong(f"{about}: not every earlier lesson is needed, follow the map")
-        raise Wrong(f"{about} needs {want}, yours is {list(got)}")
+            raise Wrong("{about}: not every earlier lesson is needed, follow the map", about=about)
+        raise Wrong("{about} needs {want}, yours is {got}", about=about, want=want, got=list(got))
 
 
 @exercise(points=2, minutes=8)

@@ -16,6 +16,7 @@ from exercises.checking import (
     want_number,
 )
 from tutorial_lib.data.gaps import gaps, irregularity
+from tutorial_lib.language import say
 
 
 def _table(*histories: list[int]) -> pd.DataFrame:
@@ -56,7 +57,11 @@ def check_sittings(answer) -> None:
         users, times = table["user"].to_numpy(), table["timestamp"].to_numpy()
         got = want_array(answer(users, times, pause), "it", kind="int")
         if got.shape != users.shape:
-            raise Wrong(f"it has shape {got.shape}; one number for each event gives {users.shape}")
+            raise Wrong(
+                "it has shape {shape}; one number for each event gives {wanted}",
+                shape=got.shape,
+                wanted=users.shape,
+            )
         want = _sittings(users, times, pause, lambda gap, pause: gap >= pause)
         if got.tolist() == want:
             continue
@@ -74,8 +79,13 @@ def check_sittings(answer) -> None:
             raise Wrong("within a user the number must never fall")
         row = int(np.argmax(got != np.array(want)))
         raise Wrong(
-            f"with pause {pause}, user {users[row]} at time {times[row]} is in sitting {want[row]},"
-            f" yours says {got[row]}"
+            "with pause {pause}, user {users} at time {times} is in sitting {want}, yours"
+            " says {got}",
+            pause=pause,
+            users=users[row],
+            times=times[row],
+            want=want[row],
+            got=got[row],
         )
 
 
@@ -100,7 +110,11 @@ def check_pauses(answer) -> None:
                 if len(own) > 1:
                     values[person] = own.std() / own.mean()
         if got.shape != want.shape:
-            raise Wrong(f"it has shape {got.shape}; one number for each user gives {want.shape}")
+            raise Wrong(
+                "it has shape {shape}; one number for each user gives {wanted}",
+                shape=got.shape,
+                wanted=want.shape,
+            )
         if same(got, want, CLOSE):
             continue
         if same(got, irregularity(table), CLOSE):
@@ -138,7 +152,7 @@ def check_pauses(answer) -> None:
             raise Wrong("short gaps were set to 0 but still counted: leave them out")
         if np.isclose(got[0] * want[0], 1):
             raise Wrong("this is mean over standard deviation; the CV is the other way round")
-        want_equal(got, want, CLOSE, f"with pause {pause} the CV of user")
+        want_equal(got, want, CLOSE, say("with pause {pause} the CV of user", pause=pause))
 
 
 @exercise(points=3, minutes=15)
@@ -202,7 +216,7 @@ def check_zero_share(answer) -> None:
         if same(got, value) and not same(got, want):
             raise Wrong(reason)
     for (_, grid), mine, right in zip(cases, got, want, strict=True):
-        want_equal(mine, right, name=f"on a test table with grid {grid} the share")
+        want_equal(mine, right, name=say("on a test table with grid {grid} the share", grid=grid))
 
 
 @exercise(points=2, minutes=8)

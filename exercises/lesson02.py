@@ -16,6 +16,7 @@ from exercises.checking import (
     want_number,
 )
 from tutorial_lib.evaluate import Ranks, hit_rate, sampled_hit_probability
+from tutorial_lib.language import say
 
 
 @exercise(points=3, minutes=15)
@@ -29,30 +30,45 @@ def check_rank(answer) -> None:
         want, got = 1 + greater + equal / 2, want_number(answer(array, target), "the rank")
         if got == want:
             continue
-        about = f"for the scores {scores} and the item in column {target}"
+        about = say(
+            "for the scores {scores} and the item in column {target}", scores=scores, target=target
+        )
         reasons = {
             1 + np.argsort(-array, kind="stable").tolist().index(target): (
-                f"{about} it gives the place after sorting, where equal scores stand in the order"
-                " of their columns"
+                say(
+                    "{about} it gives the place after sorting, where equal scores stand in the"
+                    " order of their columns",
+                    about=about,
+                )
             ),
-            want - 1: f"{about} it gives {got:g}: the best rank is 1, not 0",
+            want - 1: say(
+                "{about} it gives {got:g}: the best rank is 1, not 0", about=about, got=got
+            ),
             1 + (array < array[target]).sum() + equal / 2: (
-                f"{about} it counts the lower scores; those ahead are the higher ones"
+                say(
+                    "{about} it counts the lower scores; those ahead are the higher ones",
+                    about=about,
+                )
             ),
             1.0 + greater: (
-                f"{about} the equal ones are left out, so that a constant model gets rank 1"
+                say(
+                    "{about} the equal ones are left out, so that a constant model gets rank 1",
+                    about=about,
+                )
             ),
             1.0 + greater + equal: (
-                f"{about} all equal ones are put ahead; on average half of them are"
+                say(
+                    "{about} all equal ones are put ahead; on average half of them are", about=about
+                )
             ),
-            1
-            + greater
-            + (equal + 1)
-            / 2: f"{about} the item counts as a tie with itself; only the OTHER equal ones do",
+            1 + greater + (equal + 1) / 2: say(
+                "{about} the item counts as a tie with itself; only the OTHER equal ones do",
+                about=about,
+            ),
         }
         if got in reasons:
             raise Wrong(reasons[got])
-        want_equal(got, want, tol=0.0, name=f"{about} the rank")
+        want_equal(got, want, tol=0.0, name=say("{about} the rank", about=about))
 
 
 @exercise(points=3, minutes=12)
@@ -73,25 +89,34 @@ def check_tied_hit(answer) -> None:
         got = want_number(answer(greater, equal, k), "the probability")
         if same(got, want):
             continue
-        about = f"with {greater} ahead, {equal} others equal and K = {k}"
+        about = say(
+            "with {greater} ahead, {equal} others equal and K = {k}",
+            greater=greater,
+            equal=equal,
+            k=k,
+        )
         if not 0 <= got <= 1:
             raise Wrong(
-                f"{about} it gives {got:g}: a probability lies between 0 and 1, so cut off what is"
-                " below 0 or above 1"
+                "{about} it gives {got:g}: a probability lies between 0 and 1, so cut off"
+                " what is below 0 or above 1",
+                about=about,
+                got=got,
             )
         if equal and got == float(1 + greater + equal / 2 <= k):
             raise Wrong(
-                f"{about} it asks whether the average rank is at most K; the item may stand before"
-                " or after it"
+                "{about} it asks whether the average rank is at most K; the item may stand"
+                " before or after it",
+                about=about,
             )
         if same(got, min(1.0, max(0, k - greater) / max(1, equal))):
             raise Wrong(
-                f"{about} it divides by the other equal ones; the item itself shares the places too"
+                "{about} it divides by the other equal ones; the item itself shares the places too",
+                about=about,
             )
         want_equal(
             got,
             want,
-            name=f"{about} the probability",
+            name=say("{about} the probability", about=about),
             otherwise="which places can it take, and how many are good?",
         )
 
@@ -111,21 +136,27 @@ def check_even_rank(answer) -> None:
             continue
         if got == want + 1:
             raise Wrong(
-                f"among {negatives}: rank {got:g} is the first that misses more often than not; the"
-                " last that does not is wanted"
+                "among {negatives}: rank {got:g} is the first that misses more often than"
+                " not; the last that does not is wanted",
+                negatives=negatives,
+                got=got,
             )
         if got == want - 1:
             raise Wrong(
-                f"among {negatives}: {got:g} is one too small; the entry at index 0 of an array"
-                " belongs to rank 1"
+                "among {negatives}: {got:g} is one too small; the entry at index 0 of an"
+                " array belongs to rank 1",
+                negatives=negatives,
+                got=got,
             )
         if negatives == 1000 and got == int(
             ranks[sampled_hit_probability(ranks, 3416, 100) >= 0.5].max()
         ):
             raise Wrong("among 1000: this is the rank for 100 negatives; pass negatives=1000")
         raise Wrong(
-            f"among {negatives}: at rank {got:g} the chance is not close to a half; is num_items"
-            " 3,416 and k 10?"
+            "among {negatives}: at rank {got:g} the chance is not close to a half; is"
+            " num_items 3,416 and k 10?",
+            negatives=negatives,
+            got=got,
         )
 
 
@@ -140,7 +171,11 @@ def check_users_needed(answer) -> None:
         )
         if abs(got - want) <= 1.5 + 0.0012 * want:  # 0.8416 may stand in place of 0.84
             continue
-        about = f"for a gain of {gain} and {disagree} of the people in disagreement"
+        about = say(
+            "for a gain of {gain} and {disagree} of the people in disagreement",
+            gain=gain,
+            disagree=disagree,
+        )
         reasons = {
             (1.96 / gain) ** 2 * variance: (
                 "with so few the power is only one half: the difference must exceed 1.96 + 0.84"
@@ -160,8 +195,10 @@ def check_users_needed(answer) -> None:
         }
         for value, reason in reasons.items():
             if abs(got - value) <= 1.5 + 0.0012 * value:
-                raise Wrong(f"{about}: {reason}")
-        want_equal(got, math.ceil(want), tol=1.5, name=f"{about} the number of people")
+                raise Wrong("{about}: {reason}", about=about, reason=reason)
+        want_equal(
+            got, math.ceil(want), tol=1.5, name=say("{about} the number of people", about=about)
+        )
 
 
 @exercise(points=2, minutes=10)

@@ -20,6 +20,7 @@ from exercises.checking import (
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import fit_gap_statistics
 from tutorial_lib.data.splits import Split, temporal_split
+from tutorial_lib.language import say
 
 
 def _table(rows: list[tuple[int, int, int]]) -> pd.DataFrame:
@@ -109,8 +110,9 @@ def check_frequent_items(answer) -> None:
         got = want_array(answer(split, least), "the filter", kind="bool")
         if got.shape != (size,):
             raise Wrong(
-                f"the filter has shape {got.shape}, wanted ({size},), one place for each item and"
-                " for 0"
+                "the filter has shape {shape}, wanted ({size},), one place for each item and for 0",
+                shape=got.shape,
+                size=size,
             )
         if np.array_equal(got, train >= least):
             continue
@@ -130,8 +132,9 @@ def check_frequent_items(answer) -> None:
         if got[0]:
             raise Wrong("place 0 is the padding, which is no item: it must be False")
         raise Wrong(
-            f"with least = {least}, {int((got != (train >= least)).sum())} items are wrongly in"
-            " or out"
+            "with least = {least}, {value} items are wrongly in or out",
+            least=least,
+            value=int((got != (train >= least)).sum()),
         )
     if answer(split, 0)[0]:
         raise Wrong("with least = 0 the padding at place 0 is kept, and it is no item")
@@ -206,7 +209,8 @@ def check_users_needed(answer) -> None:
             raise Wrong("round up, not down: with one user less the gain is above the limit")
         if math.isclose(got, want, rel_tol=1e-3):
             raise Wrong(
-                f"{got:.2f} users is close; round up to a whole number, and do not round before"
+                "{got:.2f} users is close; round up to a whole number, and do not round before",
+                got=got,
             )
         if math.isclose(got, math.sqrt(want), rel_tol=0.05):
             raise Wrong(
@@ -224,7 +228,12 @@ def check_users_needed(answer) -> None:
                 "sqrt(2 ln m) is only a rough bound of the expected maximum: use"
                 " expected_maximum(settings)"
             )
-        about = f"for {settings} settings, sigma {sigma} and limit {limit} the number of users"
+        about = say(
+            "for {settings} settings, sigma {sigma} and limit {limit} the number of users",
+            settings=settings,
+            sigma=sigma,
+            limit=limit,
+        )
         want_equal(got, math.ceil(want), name=about)
 
 

@@ -24,8 +24,10 @@ def check_weights(answer) -> None:
         )
         if got.shape != want.shape:
             raise Wrong(
-                f"the weights have shape {tuple(got.shape)}; one row for each query and one column"
-                f" for each key gives {tuple(want.shape)}"
+                "the weights have shape {shape}; one row for each query and one column for"
+                " each key gives {wanted}",
+                shape=tuple(got.shape),
+                wanted=tuple(want.shape),
             )
         product = query @ key.T
         known = {
@@ -95,7 +97,8 @@ def check_temperature(answer) -> None:
             got = answer(query, key, value, temperature)
             if not same(got, attention(query / temperature, key, value)):
                 raise Wrong(
-                    f"temperature {temperature:g} must divide the scores by {temperature:g}"
+                    "temperature {temperature:g} must divide the scores by {temperature:g}",
+                    temperature=temperature,
                 )
 
 
@@ -111,9 +114,11 @@ def check_effective_number(answer) -> None:
         got = want_tensor(answer(weights), name="the result")
         if got.shape != shape:
             raise Wrong(
-                f"for weights of shape {tuple(weights.shape)} the answer has shape"
-                f" {tuple(got.shape)}; one number for each row gives {shape}: sum over the last"
-                " dimension only"
+                "for weights of shape {shape} the answer has shape {shape2}; one number"
+                " for each row gives {wanted}: sum over the last dimension only",
+                shape=tuple(weights.shape),
+                shape2=tuple(got.shape),
+                wanted=shape,
             )
         if got.isnan().any():
             raise Wrong("a weight of 0 gives nan: 0 ln 0 counts as 0")

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from tutorial_lib.language import say
 from tutorial_lib.models.attention import attention, causal_mask
 
 
@@ -13,8 +14,13 @@ from tutorial_lib.models.attention import attention, causal_mask
 def check_window_mask(answer) -> None:
     """5.1: look back at most width events, oneself included."""
     for length, width in ((6, 3), (6, 2), (5, 1), (4, 9), (3, 3), (9, 5)):
-        about = f"with length {length} and width {width}"
-        got = want_tensor(answer(length, width), (length, length), torch.bool, f"{about} the mask")
+        about = say("with length {length} and width {width}", length=length, width=width)
+        got = want_tensor(
+            answer(length, width),
+            (length, length),
+            torch.bool,
+            say("{about} the mask", about=about),
+        )
         distance = torch.arange(length)[:, None] - torch.arange(length)  # query minus key
         want = (distance >= 0) & (distance < width)
         if torch.equal(got, want):
@@ -32,15 +38,20 @@ def check_window_mask(answer) -> None:
         }
         for reason, value in known.items():
             if torch.equal(got, value):
-                raise Wrong(f"{about}: {reason}")
+                raise Wrong("{about}: {reason}", about=about, reason=reason)
         if got.triu(1).any():
             raise Wrong(
-                f"{about}: some query may look at a later event: the upper triangle must be False"
+                "{about}: some query may look at a later event: the upper triangle must be False",
+                about=about,
             )
         row = int((got != want).any(1).nonzero()[-1])
         allowed, wanted = ((mask[row].nonzero()[:, 0] + 1).tolist() for mask in (got, want))
         raise Wrong(
-            f"{about}: position {row + 1} may look at positions {wanted}; yours allows {allowed}"
+            "{about}: position {row} may look at positions {wanted}; yours allows {allowed}",
+            about=about,
+            row=row + 1,
+            wanted=wanted,
+            allowed=allowed,
         )
 
 

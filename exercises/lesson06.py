@@ -145,7 +145,8 @@ def check_kinds(answer) -> None:
         or not set(answer.values()) <= set(KINDS.values())
     ):
         raise Wrong(
-            f"the answer is a dictionary from A, B, C and D to {', '.join(sorted(KINDS.values()))}"
+            "the answer is a dictionary from A, B, C and D to {kinds}",
+            kinds=", ".join(sorted(KINDS.values())),
         )
     hints = {
         "A": "what are the mean and the variance of each row of its output?",
@@ -158,7 +159,9 @@ def check_kinds(answer) -> None:
     }
     for letter, hint in hints.items():
         if answer[letter] != KINDS[letter]:
-            raise Wrong(f"{letter} is not {answer[letter]}: {hint}")
+            raise Wrong(
+                "{letter} is not {answer}: {hint}", letter=letter, answer=answer[letter], hint=hint
+            )
 
 
 @exercise(points=2, minutes=8)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from exercises.checking import Wrong, exercise, want_array, want_equal, want_number, want_whole
+from tutorial_lib.language import say
 from tutorial_lib.models import build_model
 
 
@@ -34,12 +35,19 @@ def check_recommend(answer) -> None:
             if len(history) <= model.max_len:
                 raise
             raise Wrong(
-                f"with a history of {len(history)} events, of which the model reads the last"
-                f" {model.max_len}, {error}"
+                "with a history of {count} events, of which the model reads the last"
+                " {max_len}, {error}",
+                count=len(history),
+                max_len=model.max_len,
+                error=error,
             ) from error
         got = want_array(got, "the list", kind="int")
         if got.shape != (k,):
-            raise Wrong(f"for k = {k} a list of {k} ids is wanted, got one of shape {got.shape}")
+            raise Wrong(
+                "for k = {k} a list of {k} ids is wanted, got one of shape {shape}",
+                k=k,
+                shape=got.shape,
+            )
         got = got.tolist()
         if got == want:
             continue
@@ -100,10 +108,10 @@ def check_bce(answer) -> None:
         positive = torch.tensor([true, 0.5], requires_grad=True)
         negative = torch.tensor([[false, 0.2], [-0.3, 0.1]], requires_grad=True)
         want = (F.softplus(-positive) + F.softplus(negative).sum(1)).mean()
-        about = f"scores of {true:g} and {false:g}"
+        about = say("scores of {true:g} and {false:g}", true=true, false=false)
         got = answer(positive, negative)
         safe = "ln(sigmoid) is lost there, and clamps give other numbers; use softplus"
-        want_equal(got, want, None, f"the loss of {about}", otherwise=safe)
+        want_equal(got, want, None, say("the loss of {about}", about=about), otherwise=safe)
         if not (isinstance(got, torch.Tensor) and got.requires_grad):
             raise Wrong("no gradient flows back to the scores, so that nothing could be trained")
         slopes = torch.autograd.grad(got.sum(), (positive, negative), allow_unused=True)
@@ -114,8 +122,14 @@ def check_bce(answer) -> None:
             strict=True,
         ):
             if slope is None:
-                raise Wrong(f"no gradient flows back to the {name} scores")
-            want_equal(slope, right, None, f"for {about} the gradient of {name}", otherwise=safe)
+                raise Wrong("no gradient flows back to the {name} scores", name=name)
+            want_equal(
+                slope,
+                right,
+                None,
+                say("for {about} the gradient of {name}", about=about, name=name),
+                otherwise=safe,
+            )
 
 
 @exercise(points=3, minutes=15)
@@ -145,12 +159,18 @@ def check_reach(answer) -> None:
             )
         if want < got < max(curve) and want == 2:
             raise Wrong(
-                f"for {curve} the answer is {want}, yours is {got}: a curve may fall and rise again;"
-                " the smallest length that is good enough is wanted"
+                "for {curve} the answer is {want}, yours is {got}: a curve may fall and"
+                " rise again; the smallest length that is good enough is wanted",
+                curve=curve,
+                want=want,
+                got=got,
             )
         raise Wrong(
-            f"for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the value"
-            " of the longest history"
+            "for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the"
+            " value of the longest history",
+            curve=curve,
+            want=want,
+            got=got,
         )
 
 
@@ -180,10 +200,18 @@ def check_count(answer) -> None:
             blocks * dim * dim: "one of the four d x d matrices of the attention",
         }
         reason = missing.get(want - got)
-        about = f"; the difference is that of {reason}" if reason else ""
+        about = say("; the difference is that of {reason}", reason=reason) if reason else ""
         raise Wrong(
-            f"for V={items}, L={length}, d={dim}, h={hidden}, {blocks} blocks it is {want}, yours"
-            f" is {got}{about}"
+            "for V={items}, L={length}, d={dim}, h={hidden}, {blocks} blocks it is {want},"
+            " yours is {got}{about}",
+            items=items,
+            length=length,
+            dim=dim,
+            hidden=hidden,
+            blocks=blocks,
+            want=want,
+            got=got,
+            about=about,
         )
 
 

@@ -14,6 +14,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from tutorial_lib.language import say
 
 DAY = 86_400
 
@@ -41,14 +42,21 @@ def check_bucket_centre(answer) -> None:
             raise Wrong(reason)
     for limit, parts in ((horizon, last), (3600, last), (horizon, 10)):  # neither is written in
         for bucket in range(parts + 1):
-            got = want_number(answer(bucket, limit, parts), f"the gap of bucket {bucket}")
+            got = want_number(
+                answer(bucket, limit, parts), say("the gap of bucket {bucket}", bucket=bucket)
+            )
             width = math.log1p(limit / 60) / parts
             if math.isclose(got, 60 * math.expm1(bucket * width), rel_tol=1e-5, abs_tol=1e-6):
                 continue
             found = f"{math.log1p(got / 60) / width:.9g}" if got > -60 else "no number"
             raise Wrong(
-                f"bucket {bucket} of {parts} at a horizon of {limit} s: yours is {got:.9g} s, of"
-                f" which the formula makes {found} before it rounds"
+                "bucket {bucket} of {parts} at a horizon of {limit} s: yours is {got:.9g}"
+                " s, of which the formula makes {found} before it rounds",
+                bucket=bucket,
+                parts=parts,
+                limit=limit,
+                got=got,
+                found=found,
             )
 
 
@@ -69,8 +77,9 @@ def _check_dial(answer, gaps: Tensor) -> None:
     found = torch.as_tensor(want_array(answer(gaps), "the buckets", tuple(gaps.shape)))
     if found.is_floating_point():
         raise Wrong(
-            f"the buckets have dtype {found.dtype}; they pick rows of a table, so they must be"
-            " whole numbers: use % and //"
+            "the buckets have dtype {dtype}; they pick rows of a table, so they must be"
+            " whole numbers: use % and //",
+            dtype=found.dtype,
         )
     whole = gaps // 3600 % 24
     known = {
@@ -95,8 +104,11 @@ def _check_dial(answer, gaps: Tensor) -> None:
     if (found != want).any():
         place = tuple((found != want).nonzero()[0].tolist())
         raise Wrong(
-            f"a gap of {gaps[place].item():,} s ({gaps[place].item() / 3600:.9g} hours) belongs to"
-            f" bucket {want[place]}, yours is {found[place]}"
+            "a gap of {gaps:,} s ({gaps2:.9g} hours) belongs to bucket {want}, yours is {found}",
+            gaps=gaps[place].item(),
+            gaps2=gaps[place].item() / 3600,
+            want=want[place],
+            found=found[place],
         )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, want_equal
+from tutorial_lib.language import say
 
 
 def _columns(matrix: Tensor) -> Tensor:
@@ -67,10 +68,16 @@ def check_stream_update(answer) -> None:
 
         got = answer(streams, pre, post, res, function)
         if asked not in ([(d,)], [(1, d)]):
-            how = f"{len(asked)} times" if len(asked) != 1 else f"with the shape {list(asked[0])}"
+            how = (
+                say("{count} times", count=len(asked))
+                if len(asked) != 1
+                else say("with the shape {asked}", asked=list(asked[0]))
+            )
             raise Wrong(
-                f"the sub-layer must be called once, with one event [{d}], the mixture that H_pre"
-                f" makes; yours called it {how}"
+                "the sub-layer must be called once, with one event [{d}], the mixture that"
+                " H_pre makes; yours called it {how}",
+                d=d,
+                how=how,
             )
         said = function(pre @ streams)
         known = {

@@ -13,6 +13,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from tutorial_lib.language import say
 from tutorial_lib.models.ssm import discretise_diagonal, scan
 
 
@@ -168,33 +169,40 @@ def check_largest_step(answer) -> None:
     for eigenvalue in (-2 + 0j, -0.25 + 1.5j, -0.5 - 0.25j, 0.1 + 2j):
         want = max(0.0, -2 * eigenvalue.real / abs(eigenvalue) ** 2)
         got = want_number(answer(eigenvalue), "a number of seconds is wanted; yours")
-        where = f"for the eigenvalue {eigenvalue}"
+        where = say("for the eigenvalue {eigenvalue}", eigenvalue=eigenvalue)
         if want == 0 and abs(got) > 5e-4:
             raise Wrong(
-                f"{where} the state grows at any step, because the real part is positive; answer 0"
+                "{where} the state grows at any step, because the real part is positive; answer 0",
+                where=where,
             )
         if want == 0 or abs(got - want) <= 0.002 * want:  # three digits
             continue
         if abs(got - want / 2) <= 0.001 * want:
             raise Wrong(
-                f"{where} your step is half the limit: |1 + eigenvalue * step| may come up to 1"
+                "{where} your step is half the limit: |1 + eigenvalue * step| may come up to 1",
+                where=where,
             )
         if abs(got + want) <= 0.001 * want:
-            raise Wrong(f"{where} your step is negative: the sign is flipped")
+            raise Wrong("{where} your step is negative: the sign is flipped", where=where)
         if abs(got - 2 / abs(eigenvalue.real)) <= 0.001 * got:
             raise Wrong(
-                f"{where} yours is right only without turning: the imaginary part makes the limit"
-                " smaller"
+                "{where} yours is right only without turning: the imaginary part makes the"
+                " limit smaller",
+                where=where,
             )
         if abs(got - 2 / abs(eigenvalue)) <= 0.001 * got:
             raise Wrong(
-                f"{where} yours takes the size of the eigenvalue as if it were real: look at |1 +"
-                " eigenvalue * step|"
+                "{where} yours takes the size of the eigenvalue as if it were real: look"
+                " at |1 + eigenvalue * step|",
+                where=where,
             )
         factor = abs(1 + eigenvalue * got)
         raise Wrong(
-            f"{where} you say {got:.6g} s, where one step multiplies by {factor:.6g}; it should be"
-            " 1 at the limit"
+            "{where} you say {got:.6g} s, where one step multiplies by {factor:.6g}; it"
+            " should be 1 at the limit",
+            where=where,
+            got=got,
+            factor=factor,
         )
 
 

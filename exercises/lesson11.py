@@ -175,8 +175,12 @@ def _check_lengths(answer, bias: Tensor, A_log: Tensor) -> None:
                 raise Wrong(reason)
         k = int((got != want).nonzero()[0][0])
         raise Wrong(
-            f"for the step {step[k]:.3g} and the rates {', '.join(f'{r:g}' for r in rates[k])} the"
-            f" answer is {want[k]:g}, yours is {got[k]:.9g}"
+            "for the step {step:.3g} and the rates {rates} the answer is {want:g}, yours"
+            " is {got:.9g}",
+            step=step[k],
+            rates=", ".join(f"{r:g}" for r in rates[k]),
+            want=want[k],
+            got=got[k],
         )
 
 

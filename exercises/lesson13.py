@@ -23,7 +23,7 @@ def check_eigenvalue_for(answer) -> None:
     for half_life, period in ((8.0, 24.0), (0.5, 3.0), (2.5, math.inf)):
         got = want_array(answer(half_life, period), "the eigenvalue", kind="complex")
         if got.size != 1:
-            raise Wrong(f"a complex number is wanted, got {got.size} numbers")
+            raise Wrong("a complex number is wanted, got {size} numbers", size=got.size)
         got = complex(got.item())
         fade, turn = math.log(2) / half_life, 2 * math.pi / period
         fading = {
@@ -54,8 +54,13 @@ def check_eigenvalue_for(answer) -> None:
             left = abs(cmath.exp(got.real * half_life))
             turns = got.imag * period / math.tau
             raise Wrong(
-                f"half-life {half_life:g} h, period {period:g} h: after one half-life {left:.3g} is"
-                f" left and after one period it has turned {turns:.3g} times; wanted 0.5 and 1"
+                "half-life {half_life:g} h, period {period:g} h: after one half-life"
+                " {left:.3g} is left and after one period it has turned {turns:.3g} times;"
+                " wanted 0.5 and 1",
+                half_life=half_life,
+                period=period,
+                left=left,
+                turns=turns,
             )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from exercises.checking import Wrong, exercise, want_equal, want_number, want_whole
+from tutorial_lib.language import say
 from tutorial_lib.models.ode import Field, euler_step, integrate, midpoint_step, rk4_step
 
 # largest rate * step that does not grow
@@ -69,8 +70,9 @@ def _check_heun(answer, shape: tuple[int, int], bend: float, seed: int) -> None:
     want_equal(got, want, tol=1e-5, name="the state after the step", known=known)
     if calls != 2:
         raise Wrong(
-            f"the state is right, but the field was asked {calls} times; keep the first slope, and"
-            " two are enough"
+            "the state is right, but the field was asked {calls} times; keep the first"
+            " slope, and two are enough",
+            calls=calls,
         )
 
 
@@ -155,8 +157,11 @@ def check_orders(answer) -> None:
         ),
     }
     for letter, order in want.items():
-        if not abs(want_number(found[letter], f"the order of {letter}") - order) <= 0.3:
-            raise Wrong(f"look at {letter} again: {hints[letter]}")
+        if (
+            not abs(want_number(found[letter], say("the order of {letter}", letter=letter)) - order)
+            <= 0.3
+        ):
+            raise Wrong("look at {letter} again: {hints}", letter=letter, hints=hints[letter])
 
 
 @exercise(points=3, minutes=15)
@@ -171,8 +176,15 @@ def check_fewest_steps(answer) -> None:
         ([40.0], 0, "rk4"),
     ]
     for rates, gap, method in cases:
-        where = f"for rates {rates} per hour, a gap of {gap} s and {method}"
-        got = want_whole(answer(rates, gap, method), f"{where} your number of steps")
+        where = say(
+            "for rates {rates} per hour, a gap of {gap} s and {method}",
+            rates=rates,
+            gap=gap,
+            method=method,
+        )
+        got = want_whole(
+            answer(rates, gap, method), say("{where} your number of steps", where=where)
+        )
         reach = max(rates) * gap / 3600 / STABLE_UP_TO[method]
         want = max(1, math.ceil(reach))
         if got == want:
@@ -199,15 +211,22 @@ def check_fewest_steps(answer) -> None:
         }
         for reason, value in known.items():
             if got == max(1, math.ceil(value)):
-                raise Wrong(f"{where}: {reason}")
+                raise Wrong("{where}: {reason}", where=where, reason=reason)
         if got < 1:
-            raise Wrong(f"{where} at least one step is needed, got {got}")
+            raise Wrong("{where} at least one step is needed, got {got}", where=where, got=got)
         if got == math.floor(reach):
             raise Wrong(
-                f"{where} you rounded down: {got} steps are a little too long, and a state still"
-                " grows"
+                "{where} you rounded down: {got} steps are a little too long, and a state"
+                " still grows",
+                where=where,
+                got=got,
             )
-        raise Wrong(f"{where} {want} steps are the fewest in which nothing grows, got {got}")
+        raise Wrong(
+            "{where} {want} steps are the fewest in which nothing grows, got {got}",
+            where=where,
+            want=want,
+            got=got,
+        )
 
 
 def _check_states(answer, times: Tensor, steps: int, bend: float, seed: int) -> None:
@@ -268,8 +287,10 @@ def _check_states(answer, times: Tensor, steps: int, bend: float, seed: int) -> 
     want_equal(got, want, tol=1e-5, name="the result", known=known)
     if calls > 4 * steps * queries:
         raise Wrong(
-            f"the states are right, but the field was asked {calls} times; with one call for all"
-            f" rows {4 * steps * queries} are enough"
+            "the states are right, but the field was asked {calls} times; with one call"
+            " for all rows {steps} are enough",
+            calls=calls,
+            steps=4 * steps * queries,
         )
 
 

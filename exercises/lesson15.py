@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from exercises.checking import compare_letters, exercise, same, want_equal, want_number
+from tutorial_lib.language import say
 from tutorial_lib.models.ode import integrate, rk4_step
 
 
@@ -85,7 +86,9 @@ def _check_walk(
             back, only=True
         ),
     }
-    name = f"the gradient through {steps} Euler steps, which autograd has found as well,"
+    name = say(
+        "the gradient through {steps} Euler steps, which autograd has found as well,", steps=steps
+    )
     want_equal(answer(path, slopes, h, error), want, tol=1e-5, name=name, known=known)
 
 

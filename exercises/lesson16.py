@@ -171,9 +171,11 @@ def check_read_at(answer) -> None:
                     raise Wrong(STORES) from None
                 if calls and len(calls[-1][0].fast) != rows > 1:
                     raise Wrong(
-                        f"model.read gets a state of {len(calls[-1][0].fast)} row(s) and {rows}"
-                        " moments, which this flow cannot bring together: make a row of the state"
-                        " for each moment"
+                        "model.read gets a state of {count} row(s) and {rows} moments,"
+                        " which this flow cannot bring together: make a row of the state"
+                        " for each moment",
+                        count=len(calls[-1][0].fast),
+                        rows=rows,
                     ) from None
                 raise
             want = torch.cat([read(state, moment[None]) for moment in moments])
@@ -186,8 +188,10 @@ def check_read_at(answer) -> None:
             _name_the_reading(want_array(got), want, (still, later))
         if len(calls) != 1:
             raise Wrong(
-                f"right, but with {len(calls)} calls of model.read; make {rows} rows of the"
-                " state and call it once"
+                "right, but with {count} calls of model.read; make {rows} rows of the"
+                " state and call it once",
+                count=len(calls),
+                rows=rows,
             )
 
 

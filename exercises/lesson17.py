@@ -17,6 +17,7 @@ from exercises.checking import (
     want_truth,
     want_whole,
 )
+from tutorial_lib.language import say
 
 HOUR = 3600
 
@@ -87,8 +88,12 @@ def _compare_relaxed(
     row, column = np.unravel_index(off.argmax(), off.shape)
     yours, right = told_apart(float(got[row, column]), float(want[row, column]))
     raise Wrong(
-        f"after {seconds[row]:.0f} s and with a half-life of {half_life[column]:g} h the state"
-        f" must be {right}, yours is {yours}"
+        "after {seconds:.0f} s and with a half-life of {half_life:g} h the state must be"
+        " {right}, yours is {yours}",
+        seconds=seconds[row],
+        half_life=half_life[column],
+        right=right,
+        yours=yours,
     )
 
 
@@ -158,14 +163,20 @@ def check_live_parameters(answer) -> None:
     (module() + module.idle(torch.ones(4)).sum()).backward()
     got = want_whole(answer(module, methodcaller("forward")), "the number of parameters")
     if got != LIVE:
-        raise Wrong(MISCOUNTS.get(got, f"for the test module it is {LIVE}, yours is {got}"))
+        raise Wrong(
+            MISCOUNTS.get(
+                got, say("for the test module it is {live}, yours is {got}", live=LIVE, got=got)
+            )
+        )
     other = _Patchwork()
     other.used.bias.requires_grad_(False)
     got = want_whole(answer(other, methodcaller("second")), "the number")
     if got != USED - 4:
         raise Wrong(
-            f"for a loss that uses only one matrix of {USED - 4} numbers, yours is {got}: call"
-            " loss(module), and let nothing stay of the call before"
+            "for a loss that uses only one matrix of {used} numbers, yours is {got}: call"
+            " loss(module), and let nothing stay of the call before",
+            used=USED - 4,
+            got=got,
         )
 
 
@@ -287,7 +298,7 @@ def check_is_flow(answer) -> None:
     for name, (evolve, want, hint) in CANDIDATES.items():
         got = want_truth(answer(evolve), "the answer")
         if got != want:
-            raise Wrong(f"you say {got} to {name}; {hint}")
+            raise Wrong("you say {got} to {name}; {hint}", got=got, name=name, hint=hint)
 
 
 @exercise(points=2, minutes=8)

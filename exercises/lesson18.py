@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, want_number
+from tutorial_lib.language import say
 
 # model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right
 # one
@@ -109,10 +110,13 @@ def _rates(got, want: dict[str, float]) -> dict[str, float]:
         got = got.to_dict()
     if not isinstance(got, dict) or set(got) != set(want):
         raise Wrong(
-            f"it must return a dictionary with the models {', '.join(want)} as keys, got"
-            f" {str(got)[:80]}"
+            "it must return a dictionary with the models {want} as keys, got {got}",
+            want=", ".join(want),
+            got=str(got)[:80],
         )
-    return {model: want_number(got[model], f"the rate of {model}") for model in want}
+    return {
+        model: want_number(got[model], say("the rate of {model}", model=model)) for model in want
+    }
 
 
 @exercise(points=3, minutes=15)
@@ -161,17 +165,24 @@ def check_choose(answer) -> None:
         try:
             refused = _refuses(answer, unfair.copy())
         except Wrong as wrong:
-            raise Wrong(f"{what}: it must raise a ValueError, and {wrong}") from wrong
+            raise Wrong(
+                "{what}: it must raise a ValueError, and {wrong}", what=what, wrong=wrong
+            ) from wrong
         if not refused:
-            raise Wrong(f"{what}, and it chooses all the same; it must raise a ValueError")
+            raise Wrong(
+                "{what}, and it chooses all the same; it must raise a ValueError", what=what
+            )
 
 
 def _compare_rates(got: dict[str, float], want: dict[str, float]) -> None:
     for model, rate in want.items():
         if not math.isclose(got[model], rate, rel_tol=1e-5):  # a rate in single precision
             raise Wrong(
-                f"for {model} the best mean validation score is at {rate:g}, yours chooses"
-                f" {got[model]:.6g}"
+                "for {model} the best mean validation score is at {rate:g}, yours chooses"
+                " {got:.6g}",
+                model=model,
+                rate=rate,
+                got=got[model],
             )
 
 
@@ -222,8 +233,14 @@ def check_optimism(answer) -> None:
             if math.isclose(got, value, rel_tol=0.02):
                 raise Wrong(reason)
         raise Wrong(
-            f"for {k} settings with spread {spread}, noise {noise} and {seeds} seeds each it is"
-            f" {want:.6f}, yours is {got:.6f}"
+            "for {k} settings with spread {spread}, noise {noise} and {seeds} seeds each"
+            " it is {want:.6f}, yours is {got:.6f}",
+            k=k,
+            spread=spread,
+            noise=noise,
+            seeds=seeds,
+            want=want,
+            got=got,
         )
 
 

@@ -14,11 +14,14 @@ def _clock(got, length: int) -> np.ndarray:
     got = want_array(got, "the times")
     if got.shape != (length,):
         raise Wrong(
-            f"the times have shape {got.shape}, wanted ({length},): the first time stays, too"
+            "the times have shape {shape}, wanted ({length},): the first time stays, too",
+            shape=got.shape,
+            length=length,
         )
     if got.dtype.kind != "i":
         raise Wrong(
-            f"the times have dtype {got.dtype}, wanted int64: unix seconds are whole numbers"
+            "the times have dtype {dtype}, wanted int64: unix seconds are whole numbers",
+            dtype=got.dtype,
         )
     return got
 
@@ -69,7 +72,11 @@ def check_jitter_times(answer) -> None:
         if not np.array_equal(got, want):
             place = int((got != want).argmax())
             raise Wrong(
-                f"time {place} is {got[place]} where the first is {times[0]}; wanted {want[place]}"
+                "time {place} is {got} where the first is {times}; wanted {want}",
+                place=place,
+                got=got[place],
+                times=times[0],
+                want=want[place],
             )
 
 
@@ -101,8 +108,10 @@ def check_lose_events(answer) -> None:
         kept_items, kept_times = want_array(kept_items, "items"), want_array(kept_times, "times")
         if kept_items.ndim != 1 or kept_items.shape != kept_times.shape:
             raise Wrong(
-                f"{kept_items.shape} items and {kept_times.shape} times: a lost event takes both"
-                " its item and its time along"
+                "{shape} items and {shape2} times: a lost event takes both its item and"
+                " its time along",
+                shape=kept_items.shape,
+                shape2=kept_times.shape,
             )
         if (kept_times == 0).any():
             raise Wrong(
@@ -138,9 +147,14 @@ def check_lose_events(answer) -> None:
                 " sum of their gaps"
             )
         raise Wrong(
-            f"of {length} events with share {share} and seed {seed} there stay {stays.sum()}, yours"
-            f" are {len(kept_items)}; compare one number for each event, drawn with the seed, with"
-            " the share"
+            "of {length} events with share {share} and seed {seed} there stay {stays},"
+            " yours are {count}; compare one number for each event, drawn with the seed,"
+            " with the share",
+            length=length,
+            share=share,
+            seed=seed,
+            stays=stays.sum(),
+            count=len(kept_items),
         )
 
 
@@ -177,7 +191,8 @@ def check_bound_after(answer) -> None:
         got = answer(s, changed, *values)
         if want_array(got, "the bound").size != 1:
             raise Wrong(
-                f"return one number, what e_n cannot exceed; got an array of shape {np.shape(got)}"
+                "return one number, what e_n cannot exceed; got an array of shape {shape}",
+                shape=np.shape(got),
             )
         got = want_number(got, "the bound")
         want, gaps = _bound(s, changed, **setting), np.abs(s - changed)
@@ -219,7 +234,12 @@ def check_bound_after(answer) -> None:
                 raise Wrong(reason)
         if not math.isclose(got, want, rel_tol=CLOSE):  # NaN is wrong, too
             yours, right = told_apart(got, want)
-            raise Wrong(f"after {n} events of the test the bound is {right}, yours is {yours}")
+            raise Wrong(
+                "after {n} events of the test the bound is {right}, yours is {yours}",
+                n=n,
+                right=right,
+                yours=yours,
+            )
 
 
 def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
@@ -265,13 +285,17 @@ def check_verdicts(answer) -> None:
     if all(value is None or value is ... for value in answer.values()):
         raise NotAttempted
     if unknown := [value for value in answer.values() if value not in WORDS]:
-        raise Wrong(f"{unknown[0]!r} is no verdict; choose one of {', '.join(WORDS)}")
+        raise Wrong(
+            "{unknown!r} is no verdict; choose one of {words}",
+            unknown=unknown[0],
+            words=", ".join(WORDS),
+        )
     want = dict(
         zip("ABCDE", ("robust", "no battery", "no battery", "in vain", "fragile"), strict=True)
     )
     for letter, hint in HINTS.items():
         if answer[letter] != want[letter]:
-            raise Wrong(f"look at {letter} again: {hint}")
+            raise Wrong("look at {letter} again: {hint}", letter=letter, hint=hint)
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.

@@ -19,6 +19,7 @@ from exercises.checking import (
     want_number,
 )
 from tutorial_lib.experiments.stages.shared import label_permutations, thirds
+from tutorial_lib.language import say
 from tutorial_lib.statistics import holm, sign_flip_test
 
 SIX = np.array([0.2, 0.086, -0.131, 0.315, 0.023, 0.075])
@@ -35,7 +36,9 @@ FLIPS = {
 }
 # tenths, whose sums are often equal up to rounding
 TENTHS = np.random.default_rng(20)
-FLIPS |= {f"table {i} of tenths": TENTHS.integers(-9, 10, 5 + i % 3) / 10 for i in range(12)}
+FLIPS |= {
+    say("table {i} of tenths", i=i): TENTHS.integers(-9, 10, 5 + i % 3) / 10 for i in range(12)
+}
 
 
 @exercise(points=3, minutes=15)
@@ -67,28 +70,43 @@ def check_exact_p(answer) -> None:
         }
         for reason, value in known.items():
             if same(got, value):
-                raise Wrong(f"{about}: {reason}")
+                raise Wrong("{about}: {reason}", about=about, reason=reason)
         if not 0 <= got <= 1:
-            raise Wrong(f"{about}: {got:g} is no probability")
+            raise Wrong("{about}: {got:g} is no probability", about=about, got=got)
         if about.startswith("ten ") and got > want:
             raise Wrong(
-                f"{about}: p = {want:.4f}, yours is {got:.4f}; if you allow some slack, let it be"
-                " as small as rounding, say 1e-9"
+                "{about}: p = {want:.4f}, yours is {got:.4f}; if you allow some slack, let"
+                " it be as small as rounding, say 1e-9",
+                about=about,
+                want=want,
+                got=got,
             )
         if ("tenths" in about or about == "rounded sums") and got < want:
             raise Wrong(
-                f"{about}: p = {want:.4f}, yours is {got:.4f}; equal sums differ by rounding: allow"
-                " a little slack, or the observed pattern itself may be missed"
+                "{about}: p = {want:.4f}, yours is {got:.4f}; equal sums differ by"
+                " rounding: allow a little slack, or the observed pattern itself may be"
+                " missed",
+                about=about,
+                want=want,
+                got=got,
             )
         if abs(got - want) < 0.03 and got != 0:
             yours, right = told_apart(got, float(want))
             raise Wrong(
-                f"{about}: {yours} is near {right}, yet not it: with so few users no pattern"
-                " has to be drawn at random, and equal sums count as equal"
+                "{about}: {yours} is near {right}, yet not it: with so few users no"
+                " pattern has to be drawn at random, and equal sums count as equal",
+                about=about,
+                yours=yours,
+                right=right,
             )
         raise Wrong(
-            f"{about}: {far.sum()} of {2**n} patterns are as far from 0, so p = {want:.4f}; yours"
-            f" is {got:.4f}"
+            "{about}: {far} of {n} patterns are as far from 0, so p = {want:.4f}; yours is"
+            " {got:.4f}",
+            about=about,
+            far=far.sum(),
+            n=2**n,
+            want=want,
+            got=got,
         )
 
 
@@ -112,7 +130,10 @@ def check_holm_adjust(answer) -> None:
         got = want_array(given, "the answer", kind="float")
         if got.shape != p.shape:
             raise Wrong(
-                f"{about}: {m} values are wanted, one for each test; yours have shape {got.shape}"
+                "{about}: {m} values are wanted, one for each test; yours have shape {shape}",
+                about=about,
+                m=m,
+                shape=got.shape,
             )
         if same(given, want):
             continue
@@ -144,10 +165,16 @@ def check_holm_adjust(answer) -> None:
         }
         for reason, value in known.items():
             if same(given, value):
-                raise Wrong(f"{about}: {reason}")
+                raise Wrong("{about}: {reason}", about=about, reason=reason)
         worst = int(np.nan_to_num(np.abs(got - want), nan=np.inf).argmax())
         yours, right = told_apart(float(got[worst]), float(want[worst]))
-        raise Wrong(f"{about}: p = {p[worst]:g} becomes {right}, yours is {yours}")
+        raise Wrong(
+            "{about}: p = {p:g} becomes {right}, yours is {yours}",
+            about=about,
+            p=p[worst],
+            right=right,
+            yours=yours,
+        )
 
 
 def _users(
@@ -231,16 +258,24 @@ def check_irregular_minus_regular(answer) -> None:
         if not same(one, want):
             for reason, value in known.items():
                 if same(one, value):
-                    raise Wrong(f"{about}: {reason}")
+                    raise Wrong("{about}: {reason}", about=about, reason=reason)
             yours, right = told_apart(difference, float(want))
-            raise Wrong(f"{about}: the difference is {right}, yours is {yours}")
+            raise Wrong(
+                "{about}: the difference is {right}, yours is {yours}",
+                about=about,
+                right=right,
+                yours=yours,
+            )
         fair = _fair_p(*case, trained, twins)
         if abs(p - fair) < 0.02 + 0.1 * fair:
             continue
         raise Wrong(
-            f"{about}: p should be about {fair:.3f}, yours is {p:.3f}; deal out the labels of the"
-            " two groups anew, among the users of these two groups only, and test the gains (signs"
-            " are flipped to test one group, not the difference of two)"
+            "{about}: p should be about {fair:.3f}, yours is {p:.3f}; deal out the labels"
+            " of the two groups anew, among the users of these two groups only, and test"
+            " the gains (signs are flipped to test one group, not the difference of two)",
+            about=about,
+            fair=fair,
+            p=p,
         )
 
 

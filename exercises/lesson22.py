@@ -26,7 +26,7 @@ def _name(got: float, want: float, known: dict[str, float]) -> None:
         if math.isclose(got, value, rel_tol=CLOSE, abs_tol=CLOSE / 10):
             raise Wrong(reason)
     yours, right = told_apart(got, float(want))
-    raise Wrong(f"for the test it is {right}, yours is {yours}")
+    raise Wrong("for the test it is {right}, yours is {yours}", right=right, yours=yours)
 
 
 CHAINS = (
@@ -94,7 +94,9 @@ def _compare_blocks(answer, values: np.ndarray, user: np.ndarray, calls: int) ->
         got = want_array(answer(values, user, rng), "the answer")
         if got.shape != values.shape:
             raise Wrong(
-                f"it returns shape {got.shape}, wanted {values.shape}: as many values as before"
+                "it returns shape {shape}, wanted {wanted}: as many values as before",
+                shape=got.shape,
+                wanted=values.shape,
             )
         if not np.array_equal(np.sort(got), np.sort(values)):
             raise Wrong(
@@ -118,7 +120,9 @@ def _compare_blocks(answer, values: np.ndarray, user: np.ndarray, calls: int) ->
             raise Wrong(reason)
     if np.ptp(seen, axis=0).max() == 0:
         raise Wrong(
-            f"nothing is shuffled: {calls} calls gave the same order, although the generator went on"
+            "nothing is shuffled: {calls} calls gave the same order, although the"
+            " generator went on",
+            calls=calls,
         )
     orders = []
     for first, end in zip(borders, borders[1:], strict=False):
@@ -129,8 +133,11 @@ def _compare_blocks(answer, values: np.ndarray, user: np.ndarray, calls: int) ->
         orders.append(len(found))
         if len(found) < math.factorial(pairs):
             raise Wrong(
-                f"some orders of {pairs} pairs never occur in {calls} calls; all"
-                f" {math.factorial(pairs)} must be possible"
+                "some orders of {pairs} pairs never occur in {calls} calls; all"
+                " {factorial} must be possible",
+                pairs=pairs,
+                calls=calls,
+                factorial=math.factorial(pairs),
             )
         if often.min(initial=calls) < calls / len(found) / 4 or often.max() > 3 * calls / len(
             found

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from exercises.checking import NotAttempted, Wrong, compare_letters, exercise
+from tutorial_lib.language import say
 from tutorial_lib.statistics import holm
 
 WORDS = ("replicated", "not replicated", "not testable")
@@ -17,7 +18,13 @@ def _word(got, words: tuple[str, ...]) -> str:
         raise NotAttempted
     word = " ".join(got.lower().split()) if isinstance(got, str) else got
     if not isinstance(word, str) or word not in words:
-        raise Wrong(f"it must return one of {', '.join(map(repr, words))}, got {got!r}"[:200])
+        raise Wrong(
+            say(
+                "it must return one of {words}, got {got!r}",
+                words=", ".join(map(repr, words)),
+                got=got,
+            )[:200]
+        )
     return word
 
 
@@ -53,7 +60,7 @@ def check_verdict(answer) -> None:
     for rows, hint in CASES:
         got, want = _word(answer(list(rows)), WORDS), _right_word(rows)
         if got != want:
-            raise Wrong(f"you say {got!r}, wanted {want!r}: {hint}")
+            raise Wrong("you say {got!r}, wanted {want!r}: {hint}", got=got, want=want, hint=hint)
 
 
 LOSSES = [  # low, high of new minus old, margin, the word, what to say to who errs
@@ -122,8 +129,14 @@ def check_negligible(answer) -> None:
         got = _word(answer(low, high, margin), ("negligible", "not negligible", "undecided"))
         if got != want:
             raise Wrong(
-                f"interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r}, wanted"
-                f" {want!r}; {hint}"
+                "interval {low:+.4f} to {high:+.4f}, margin {margin}: you say {got!r},"
+                " wanted {want!r}; {hint}",
+                low=low,
+                high=high,
+                margin=margin,
+                got=got,
+                want=want,
+                hint=hint,
             )
 
 

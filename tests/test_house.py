@@ -19,7 +19,7 @@ ROOMS = (
     {"course", "benchmarks"},
 )
 FLOORS = (  # of tutorial_lib
-    {"errors", "files", "process"},
+    {"errors", "files", "language", "process"},
     {"data", "statistics", "checks", "metrics", "knobs"},
     {"kernels"},
     {"losses"},

@@ -11,9 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import FONT, language
 from tutorial_lib.statistics import Interval
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
@@ -25,7 +27,9 @@ UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
 
 def use_style() -> None:
-    """Set the look of all later figures: 90 dpi, the palette, thin grid, no box."""
+    """Set the look of all later figures: 90 dpi, the palette, thin grid, no box; in Chinese with a
+    font that has its characters.
+    """
     plt.rcParams.update(
         {
             "figure.dpi": 90,
@@ -45,6 +49,10 @@ def use_style() -> None:
             "legend.frameon": False,
         }
     )
+    if language() == "zh" and FONT.exists():
+        font_manager.fontManager.addfont(FONT)
+        family = font_manager.FontProperties(fname=FONT).get_name()
+        plt.rcParams["font.family"] = ["DejaVu Sans", family]
 
 
 def heatmap(

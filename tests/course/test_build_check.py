@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "build_fixtures"))
 
 from faults import IN_OUTPUTS, IN_SOURCE, NO_FAULT  # noqa: E402
-from helpers import LIBRARY, SOURCE, TWINS, build, clean_course, edit, edit_cell, run  # noqa: E402
+from helpers import CATALOGUE, LIBRARY, SOURCE, TWINS, build, clean_course, edit, edit_cell, run  # noqa: E402
 
 from course.check import PARTS  # noqa: E402
 
@@ -133,8 +133,53 @@ AROUND_THE_SOURCE = {
     ),
     "other outputs": (
         lambda root: edit_cell(root, TWINS[1], "setup", outputs=[STREAM]),
-        TWINS[0],
-        "has other outputs than its Chinese twin",
+        TWINS[1],
+        "cell setup: prints other numbers than its English twin: only English 1",
+    ),
+    "outputs of another run": (
+        lambda root: edit_cell(root, TWINS[1], "broken", outputs=[STREAM]),
+        TWINS[1],
+        "has other outputs than its build gave",
+    ),
+    "another program in Chinese": (
+        lambda root: edit_cell(root, TWINS[1], "check-mean", source="mean = 0.75\nprint(mean)"),
+        TWINS[1],
+        "cell check-mean: is another program than its English twin",
+    ),
+    "another language": (
+        lambda root: edit_cell(
+            root,
+            TWINS[1],
+            "language",
+            source='from tutorial_lib.language import use_language\n\nuse_language("en")',
+        ),
+        TWINS[1],
+        "cell language: is another program",
+    ),
+    "not translated": (
+        lambda root: edit(root, CATALOGUE, "x 的一半。", ""),
+        CATALOGUE,
+        "'Half of x.': has no Chinese; run `python -m course.catalogue todo 02`",
+    ),
+    "fuzzy": (
+        lambda root: edit(root, CATALOGUE, "#: library\n", "#: library\n#, fuzzy\n"),
+        CATALOGUE,
+        "'Half of x.': is fuzzy",
+    ),
+    "stale": (
+        lambda root: edit(root, LIBRARY, "Half of x.", "A half of x."),
+        CATALOGUE,
+        "'Half of x.': is stale; run `python -m course.catalogue extract 02`",
+    ),
+    "no glyph": (
+        lambda root: edit(root, CATALOGUE, "其他数据", "其他数据龘"),
+        CATALOGUE,
+        "has characters without a glyph: 龘",
+    ),
+    "complete, but not there": (
+        lambda root: (root / "locale/zh/translated.txt").write_text("03\n"),
+        "locale/zh/translated.txt",
+        "names no catalogue: '03'",
     ),
     "large": (
         lambda root: edit_cell(root, TWINS[1], "setup", outputs=[BIG]),

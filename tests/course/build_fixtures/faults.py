@@ -14,7 +14,7 @@ IN_SOURCE = [
     ("id twice", [('# %% id="setup"', '# %% id="library"')], "library", "uses the id"),
     ("id clashes with prose", [('# %% id="setup"', '# %% id="puzzle"')], "puzzle", "uses the id"),
     ("bad id", [('# %% id="setup"', '# %% id="set up"')], "set up", "needs an id of letters"),
-    ("reserved id", [('# %% id="setup"', '# %% id="header"')], "header", 'neither "header" nor'),
+    ("reserved id", [('# %% id="setup"', '# %% id="header"')], "header", 'none of header'),
     ("code in one language", [('# %% id="setup"', '# %% id="setup" lang="en"')], "setup", "belongs to both languages"),
     ("prose in no language", [('id="puzzle-en" lang="en"', 'id="puzzle-en"')], "puzzle-en", 'give it lang="en"'),
     ("tags differ", [('lang="en" tags=["predict"]', 'lang="en"')], "predict-en", "has other tags than its Chinese twin"),
@@ -39,6 +39,9 @@ IN_SOURCE = [
     ("renamed object", [("# A paper,", "# `tutorial_lib.tiny.halve`,")], "references", "names `tutorial_lib.tiny.halve`"),
     ("picture in prose", [("# A line that", "# ![](../../README.md) A line that")], "drawing-alt-en", "picture without alt text"),
     ("picture in HTML", [("# A line that", '# <img src="../../README.md"> A line that')], "drawing-alt-en", "picture without alt text"),
+    ("picture in an exercise", [("# **2.1 Compute.** Halve four.", "# **2.1 Compute.** Halve four. ![x](../../README.md)"), ("# **2.1 计算。** 求四的一半。", "# **2.1 计算。** 求四的一半。![图](../../README.md)")],
+     "exercise1-en", "shows the picture ../../README.md, which an assignment leaves behind"),
+    ("drawing of another name", [("# A line that", "# ![x](../figures/en/a.svg) A line that"), ("# 一条从左", "# ![图](../figures/zh/b.svg) 一条从左")], "drawing-alt", "picture addresses differ"),
     ("alt text of nothing", [('"puzzle-en" lang="en"', '"puzzle-en" lang="en" tags=["alt"]'), ('"puzzle-zh" lang="zh"', '"puzzle-zh" lang="zh" tags=["alt"]')],
      "puzzle", "follows no code cell"),
     # how it is set

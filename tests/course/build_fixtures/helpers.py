@@ -17,6 +17,7 @@ FIXTURES = Path(__file__).resolve().parent
 ROOT = Path(__file__).resolve().parents[3]
 
 SOURCE, LIBRARY = "notebooks/source/02_second.py", "tutorial_lib/tiny.py"
+CATALOGUE = "locale/zh/lessons/02.po"
 TWINS = ("notebooks/en/02_second.ipynb", "notebooks/zh/02_second.ipynb")
 
 
@@ -26,8 +27,10 @@ def clean_course() -> Path:
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     root = Path(folder.name) / "course"
-    for name in ("notebooks/source", "tutorial_lib"):
+    for name in ("notebooks/source", "tutorial_lib", "locale/zh/lessons"):
         (root / name).mkdir(parents=True)
+    shutil.copy(FIXTURES / "lesson.po", root / CATALOGUE)
+    (root / "locale/zh/translated.txt").write_text("# complete\n02\n")
     shutil.copy(FIXTURES / "lesson.txt", root / SOURCE)
     shutil.copy(FIXTURES / "tiny.py", root / LIBRARY)
     shutil.copy(FIXTURES / "lessons.csv", root / "notebooks")
