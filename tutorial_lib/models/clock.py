@@ -5,7 +5,7 @@ of the training part.
 
     letter   meaning                                     shape     in the paper
     times    unix seconds of the events                  [B, L]    t_i
-    since    feature of t_i - t_{i-1}, 0 s at the first  [B, L]    d_i of TiM4Rec
+    since    feature of t_i - t_{i-1}, 0 s at the first  [B, L]    delta_i of TiM4Rec
     until    feature of query time - t_i                 [B, L]    -
     m, s     mean and deviation of log gaps in training  numbers   -
 

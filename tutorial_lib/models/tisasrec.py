@@ -116,7 +116,8 @@ def interval_attention(
     interval_value: Tensor,
     buckets: Tensor,
 ) -> Tensor:
-    """Causal attention with a vector for each interval, as published: section 3.4. Lesson 08.
+    """Causal attention with a vector for each interval, as published: section 3.4. Taught in
+    lesson 08.
 
     query, key, value [B, H, L, d_head], interval_key, interval_value [H, K + 1, d_head], buckets
     int64 [B, L, L] -> [B, H, L, d_head].
