@@ -105,7 +105,7 @@ for label, table in (("user, time", by_time), ("user, time, item", by_id)):
 # %% [markdown] id="sort-why-en" lang="en"
 # The stable sort keeps *Mars* before *Moon*, as the rows came. The second sort turns them round, because 3 is less than 5, and it would do so for **every** user with this tie. That is the danger: item numbers carry meaning (they often follow age or popularity), so sorting ties by number plants one and the same pattern into thousands of histories. A sequence model finds it at once and is praised for it. Row order may say nothing either. In a log that is written as things happen it repeats no pattern from person to person; in a file that somebody sorted by item it repeats exactly this one (lesson 03). So ask how the file came about.
 
-# %% [markdown] id="sort-why-zh" lang="zh" en="20a8f1fa"
+# %% [markdown] id="sort-why-zh" lang="zh" en="b792027b"
 # 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
 
 # %% [markdown] id="gap-en" lang="en"

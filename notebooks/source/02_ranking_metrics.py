@@ -902,15 +902,15 @@ print("NeuMF minus MF of width 8, NDCG@10 of the models trained on choices:", ki
 expect("NDCG@10, MF minus NeuMF", lists.mean, 0.025, tol=0.01)
 expect("the same as a share of NeuMF", lists.mean / quality["neumf on choices"].mean(), 0.11, tol=0.045)
 expect_true("the interval over people lies above 0", lists.low > 0)
-expect("NDCG@10, NeuMF minus MF of width 8", kin.mean, -0.016, tol=0.01)
+expect("NDCG@10, NeuMF minus MF of width 8", kin.mean, -0.02, tol=0.012)
 expect_true("its interval over people lies below 0", kin.high < 0)
 expect_true("squared error on stars: the interval of the difference contains 0", stars.low < 0 < stars.high)
 
 # %% [markdown] id="dot-lesson-en" lang="en"
-# On lists the dot product wins by about a tenth; on stars the interval of the difference contains 0. Read this with care. In these worlds liking *is* a dot product, so MF plays at home, and NeuMF has only 600 people to learn from. Nor is NeuMF a network alone: half of its numbers meet in a dot product. So ask what the network adds to that half. Here it adds nothing: an MF that has only those 8 numbers, tuned by the same grid, makes better lists than NeuMF with 16, by 0.016. All this holds for width 16, six settings and one practice world; a wider NeuMF has not been tried here, and would be the next thing to try. Whether real films behave like that is for real data to say, with both models tuned; the last part of the course returns to it.
+# On lists the dot product wins by about a tenth; on stars the interval of the difference contains 0. Read this with care. In these worlds liking *is* a dot product, so MF plays at home, and NeuMF has only 600 people to learn from. Nor is NeuMF a network alone: half of its numbers meet in a dot product. So ask what the network adds to that half. Here it adds nothing: an MF that has only those 8 numbers, tuned by the same grid, makes better lists than NeuMF with 16, by about 0.02. All this holds for width 16, six settings and one practice world; a wider NeuMF has not been tried here, and would be the next thing to try. Whether real films behave like that is for real data to say, with both models tuned; the last part of the course returns to it.
 
-# %% [markdown] id="dot-lesson-zh" lang="zh" en="c1c5a8d9"
-# 在列表上，点积领先约一成；在星级上，差值的区间包含 0。读这个结果要小心：在这些世界里，喜好*本来就是*点积，MF 是主场作战，而 NeuMF 只有 600 个人可学。而且 NeuMF 也不只是一个网络：它有一半的数仍以点积相遇。所以要问：网络在这一半之外又添了什么？在这里什么也没添：只用那 8 个数的 MF，按同一个网格调参，列表比用 16 个数的 NeuMF 还好，高出 0.016。这些结论只对宽度 16、六种设置和一个练习世界成立；更宽的 NeuMF 这里没有试过，那应当是下一步要试的。真实的电影是否也这样，要由真实数据在两边都调好参之后来回答；课程的最后部分会回到这个问题。
+# %% [markdown] id="dot-lesson-zh" lang="zh" en="29ad3bfa"
+# 在列表上，点积领先约一成；在星级上，差值的区间包含 0。读这个结果要小心：在这些世界里，喜好*本来就是*点积，MF 是主场作战，而 NeuMF 只有 600 个人可学。而且 NeuMF 也不只是一个网络：它有一半的数仍以点积相遇。所以要问：网络在这一半之外又添了什么？在这里什么也没添：只用那 8 个数的 MF，按同一个网格调参，列表比用 16 个数的 NeuMF 还好，高出约 0.02。这些结论只对宽度 16、六种设置和一个练习世界成立；更宽的 NeuMF 这里没有试过，那应当是下一步要试的。真实的电影是否也这样，要由真实数据在两边都调好参之后来回答；课程的最后部分会回到这个问题。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises

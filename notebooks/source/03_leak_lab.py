@@ -127,7 +127,7 @@ expect_true(
 #
 # Two questions decide. Does the interval of *reported minus truth* lie above 0? And does the interval of *mended minus truth* contain 0, with both ends small against the leak? The unit is the world. We shall ask such questions about fifteen times, and the usual interval misses the truth once in twenty. So ours miss it once in a thousand.
 
-# %% [markdown] id="worlds-zh" lang="zh" en="d44c9909"
+# %% [markdown] id="worlds-zh" lang="zh" en="8752f1ef"
 # ## 怎样测量一处泄漏
 #
 # 只跑一次说明不了什么，而在真实数据上你又不知道真相。所以每种泄漏都有一个属于它的小**世界**，真相在那里是已知的；我们用不同的种子把这个世界造 100 遍，每一遍记下三个数：
@@ -285,7 +285,7 @@ judge("file order", "rows of the file shuffled")
 #
 # **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. That is suspicious, not yet proof: in a file without times the order of the rows *is* the order of the events, and shuffling it also destroys what a sequence model may rightly use. So ask where the order comes from. If rows of equal time were sorted by item, or the file was exported sorted, the score belongs to the export. If the rows were written as the events happened, it belongs to the model. The MovieLens 1M file of lesson 07 has no times either, and we know its order only from the description of how it was made: a score on it is as good as that description.
 
-# %% [markdown] id="leak1-why-zh" lang="zh" en="b460705f"
+# %% [markdown] id="leak1-why-zh" lang="zh" en="59786251"
 # 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
 #
 # **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。这只是可疑，还不算证据：在没有时间的文件里，行序*就是*事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就属于那次导出；如果各行是随着事件发生写下的，分数才属于模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
@@ -594,7 +594,7 @@ judge("choice on test")
 #
 # Here $\varphi$ is the density of the standard normal distribution, $\Phi$ its distribution function, and $m \varphi \Phi^{m-1}$ is the density of the largest of $m$. For two settings the integral is $1/\sqrt{\pi}$.
 
-# %% [markdown] id="curse-zh" lang="zh" en="bb793193"
+# %% [markdown] id="curse-zh" lang="zh" en="70cf0eeb"
 # 约 0.035，光是“多试几次”，就比碰运气的水平高出一半。这叫**赢家诅咒**（winner's curse）；如果各种设置相互独立，它有闭式解。$n$ 位用户的 NDCG@10 取平均，近似服从以真值为中心的正态分布，标准误为 $\sigma / \sqrt{n}$，其中 $\sigma$ 是用户之间的标准差。$m$ 个这样的平均值里最大的那个，平均比真值高出
 #
 # $$\frac{\sigma}{\sqrt n}\, c_m, \qquad c_m = \int_{-\infty}^{\infty} z \; m\, \varphi(z)\, \Phi(z)^{m-1} \, dz .$$

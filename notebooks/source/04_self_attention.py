@@ -114,7 +114,7 @@ expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones
 #
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
-# %% [markdown] id="mix-zh" lang="zh" en="c0d9728a"
+# %% [markdown] id="mix-zh" lang="zh" en="6deddccc"
 # *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49 %，《月球》49 %；按分给最后一名的份额看，是《月球》：7 % 对 3 %。“均匀”要有一个度量，下文会讲到一个：熵。《月球》从自己那里取 62 %，从《异形》取 31 %，从 *Cake* 只取 7 %。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
@@ -264,7 +264,7 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 #
 # $W_Q$ turns an event into a question, $W_K$ into a label, $W_V$ into a message. Here is a task on which one can watch them at work. Each history holds six events, each with a **genre** (six of them, in random order) and a **mark** from 1 to 4. Then comes a genre alone, and the question: *which mark did this genre get?* This is what a recommender does all day: find the one earlier event that bears on this moment, and bring back what was known about it.
 
-# %% [markdown] id="projections-zh" lang="zh" en="5837f621"
+# %% [markdown] id="projections-zh" lang="zh" en="9bb49fc9"
 # ## 三个矩阵带来了什么
 #
 # 当 $q = k = x$ 时，得分表是对称的：《月球》问 *Cake* 的，正是 *Cake* 问《月球》的。而且一个事件只能寻找与自己相像的东西。三个学出来的矩阵把这两道限制都去掉：

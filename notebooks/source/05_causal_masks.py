@@ -13,7 +13,7 @@
 #
 # In this lesson you will build both models, see the leak as a picture, and take home a test of ten lines that finds such a look ahead in any model that turns a list of items into one state for each position.
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="7bfd593e"
+# %% [markdown] id="puzzle-zh" lang="zh" en="58965c37"
 # 两位同事用同样的历史训练同一个小小的注意力模型。把数据过了四遍之后，在训练集的每 100 个事件里，小安的模型有 98 次把正确的下一个物品排进前十；小本的模型只有 20 次。你会让谁的模型上线？
 #
 # 让小本的上线。到了线上，小安的模型比一张热门榜好不了多少。她的代码里少了一行，于是模型学会的是**偷看答案**，而不是猜答案。没有任何报错，形状全都对得上，损失曲线漂亮得前所未见。
@@ -29,7 +29,7 @@
 # - handle padding: why pads on the right need no mask of their own, and pads on the left do;
 # - read a training result that is too good to be true.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="0cc45235" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="2970d1c1" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 说明为什么要同时训练一个序列的所有位置，以及为什么这样做离不开因果掩码；
@@ -276,7 +276,7 @@ for name, table in reach.items():
 # - **Chance.** In training mode dropout throws dice, and two calls differ although nothing leaks. Call `.eval()` first, or the test accuses an innocent model.
 # - **The clock.** Only items are changed here. A model that reads the times of later events passes; lesson 12 moves the times instead.
 
-# %% [markdown] id="limits-zh" lang="zh"
+# %% [markdown] id="limits-zh" lang="zh" en="c6c3df43"
 # 有三件事，这个检查不会告诉你。
 #
 # - **泄漏有多严重。** “差一位”在对角线以上的配对最少，却最严重：每一对都直接通向答案。
@@ -408,7 +408,7 @@ expect_true("training loss of the causal model ends between 5 and 6", 5 < curves
 #
 # To mend Ana's model, change the one argument that differs: `causal` in place of `off_by_one`. Then it is Ben's.
 
-# %% [markdown] id="train-lesson-zh" lang="zh" en="9924cc30"
+# %% [markdown] id="train-lesson-zh" lang="zh" en="ab27c32f"
 # 这就是小安和小本的故事。训练时，她的模型对 100 个事件里的 98 个都把答案排进了前十，他的大约 20 个；上线时，他的 NDCG@10 约为 0.125，她的约为 0.02，比热门基线的 0.015 高不了多少。（各一个种子；差值对用户求出的 95 % 区间始终高于 0.08。）她的模型只学会了一件事：*照抄下一个输入*。没有下一个输入时，它就无话可说。
 #
 # 其实不用碰测试集，就有两个征兆可以提醒她：
@@ -592,7 +592,7 @@ lesson05.check_parts(lets_future_in)
 # 4. A model that can copy its answer shines in training and fails when serving; a smaller leak may cost next to nothing and is a fault all the same. A score above the clairvoyant's is an alarm.
 # 5. With pads on the right the causal mask is enough; with pads on the left they must be hidden as keys.
 
-# %% [markdown] id="summary-zh" lang="zh" en="ebb7287b" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="b6298c41" tags=["summary"]
 # ## 小结
 #
 # 1. 带掩码跑一遍，就同时回答了一段历史的所有问题；结果等于在每个前缀上各跑一遍。

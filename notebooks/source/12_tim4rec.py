@@ -875,12 +875,12 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # %% [markdown] id="real-read-en" lang="en"
 # Neither better nor worse. On MovieLens 100K the differences to the two twins and to Mamba4Rec lie within 0.001 of 0, on Amazon Grocery within 0.0005, and every one of these intervals contains 0. The gate was free to stay at 1, and as far as these users can tell, it might have done so.
 #
-# Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has 1.45 times as many parameters (lesson 13). That is why every time-aware model of this course is held against its own twin.
+# Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has more parameters (lesson 13 counts them). That is why every time-aware model of this course is held against its own twin.
 
-# %% [markdown] id="real-read-zh" lang="zh" en="4aaff2c1"
+# %% [markdown] id="real-read-zh" lang="zh" en="14fc4d6e"
 # 不更好，也不更差。在 MovieLens 100K 上，与两个孪生模型、与 Mamba4Rec 的差都在 0 的上下 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间个个都含 0。门尽可以停在 1；就这些用户所能看出的，它停没停都一样。
 #
-# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也多到 1.45 倍（第 13 课）。所以在本课程里，每个使用时间信息的模型都要跟它自己的孪生模型比。
+# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也更多（第 13 课会数一数）。所以在本课程里，每个使用时间信息的模型都要跟它自己的孪生模型比。
 
 # %% [markdown] id="verdict-en" lang="en"
 # So what is left of the claim *"TiM4Rec adds time to SSD at linear cost"*, as far as this lesson can tell?

@@ -399,7 +399,7 @@ expect("the average setting", twelve.mean(), 0.058, tol=0.0005)
 #
 # Here are the ten runs of SASRec on MovieLens 100K once more, validation NDCG@10, a row a seed. **Predict.** How many of the five seeds, asked alone, choose another rate than the mean of the five?
 
-# %% [markdown] id="seed-zh" lang="zh" en="c103f5e9" tags=["predict"]
+# %% [markdown] id="seed-zh" lang="zh" en="3deb1a3e" tags=["predict"]
 # ## 种子决定什么
 #
 # 种子决定初始权重、窗口的次序、dropout 和负样本；它不决定用户、切分和测试集。两个不同的模型都用种子 3，看到的窗口及其次序相同，初始权重却毫无共同之处：按种子配对只能消去很少的噪声。像第 06 课那样的同一网络的变体，共有的要多一些。而用户对每个模型都是同一批人，所以总是可以按用户配对。

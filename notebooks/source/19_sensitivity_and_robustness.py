@@ -624,7 +624,7 @@ expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
 # %% [markdown] id="immune-why-en" lang="en"
 # With a Lipschitz constant of 0.01 the model solves the task, every seed in more than 95 % of the cases, and under scrambled gaps it falls to 62 %, as far as everybody falls who believes the clock (lesson 17). Its field is nearly constant: all states drift alike, and how far they have drifted tells how long the gap was. So the clock is read through the speed, and the Lipschitz constant has nothing to do with it. Immune would be a field that moves nothing over the gaps it meets: $V = 0$, or an attractor of which several half-lives have passed in every gap, so that each state has long arrived. Neither of them can read the clock.
 
-# %% [markdown] id="immune-why-zh" lang="zh" en="51455947"
+# %% [markdown] id="immune-why-zh" lang="zh" en="9dc20fe4"
 # 利普希茨常数只有 0.01 的模型解出了任务，每个种子答对的都超过 95 %；间隔一打乱，就跌到 62 %，凡是相信时钟的都要跌这么多（第 17 课）。它的场几乎是恒定的：所有状态一起漂移，漂了多远就说明间隔有多长。可见时钟是通过速度读出来的，与利普希茨常数无关。要做到免疫，场就不能在所遇到的间隔里移动状态：要么 $V = 0$，要么是一个吸引子，每段间隔都已过去好几个半衰期，状态早已到达终点。这两种都读不出时间。
 
 # %% [markdown] id="tables-en" lang="en"

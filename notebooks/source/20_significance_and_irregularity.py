@@ -596,14 +596,14 @@ expect_true("a test event after a minute or 300 days: the same CV, to the bit", 
 #
 # CV is not the only thing in which the thirds differ. A few gaps cannot show a large CV: a visitor who comes by pure chance has a true CV of 1, and after three gaps shows 0.65 on average. So people with long histories get the higher CVs, and "the irregular third" may in truth be "the third about whom we know most".
 #
-# **Predict.** The rank correlation between CV and the length of the history: in `sample`, where everybody has 40 events, and on MovieLens 100K, where histories run from 20 to over 700.
+# **Predict.** The correlation between CV and the length of the history: in `sample`, where everybody has 40 events, and on MovieLens 100K, where histories run from 20 to over 700.
 
-# %% [markdown] id="confounded-zh" lang="zh" tags=["predict"]
+# %% [markdown] id="confounded-zh" lang="zh" en="f2077893" tags=["predict"]
 # ## 是不规则，还是只是历史长？
 #
 # 三份用户的差别不只在 CV。间隔太少，CV 就大不起来：完全随机到来的访客，真实的 CV 是 1，可是只有三个间隔时，平均只显示出 0.65。因此历史长的人 CV 偏高，所谓“最不规则的三分之一”，也许其实是“我们了解最多的三分之一”。
 #
-# **猜一猜。** CV 与历史长度的秩相关系数是多少？一个是 `sample`，那里每人都有 40 个事件；一个是 MovieLens 100K，那里的历史从 20 个到 700 多个不等。
+# **猜一猜。** CV 与历史长度的相关系数是多少？一个是 `sample`，那里每人都有 40 个事件；一个是 MovieLens 100K，那里的历史从 20 个到 700 多个不等。
 
 # %% id="confounded-code"
 chance = np.random.default_rng(0)
@@ -619,7 +619,7 @@ expect_true("MovieLens 100K: above 0.5", correlation["ml-100k"] > 0.5)
 # %% [markdown] id="confounded-why-en" lang="en"
 # In `sample` the two have nothing to do with each other. On MovieLens 100K they go together, and on Grocery as well: there a gain "of the irregular users" can be a gain of the long histories. The remedy is to compare like with like. Cut the users into thirds by **length** first, then each of these by CV, take irregular minus regular within each, and average the three. A claim about irregular users on such data has to show this number too. Where the truth is known, we do so next.
 
-# %% [markdown] id="confounded-why-zh" lang="zh"
+# %% [markdown] id="confounded-why-zh" lang="zh" en="2f18ef20"
 # 在 `sample` 里，两者几乎无关。在 MovieLens 100K 上，两者明显相关，Grocery 也是如此：在那里，“不规则用户的提升”可能只是历史较长带来的提升。办法是同类相比：先按**长度**把用户分成三份，每一份里再按 CV 分，分别求不规则减规则的差，再对三份取平均。在这样的数据上，凡是关于不规则用户的主张，都应当给出这个数。下面在知道真相的世界里就这样做。
 
 # %% [markdown] id="truth-en" lang="en" tags=["predict"]
@@ -659,7 +659,7 @@ for third in range(3):
     inside = (thirds(length) == third) & (group >= 0)
     part, worth_there = thirds(cv[inside]), worth[inside]
     within.append(worth_there[part == 2].mean() - worth_there[part == 0].mean())
-expect("the same within thirds by length, mean", np.mean(within), -0.021, tol=0.001)
+expect("the same within thirds by length, mean", np.mean(within), -0.021, tol=0.0015)
 expect_true("its interval lies below 0", ceiling["difference_high"] < 0)
 expect("its p", ceiling_p, 0.008, tol=0.002)
 expect("share of questions after a pause of an hour, regular", by_group[1, 0], 0.57, tol=0.01)
@@ -672,7 +672,7 @@ expect("irregular", by_group[1, 2], 0.23, tol=0.01)
 #
 # What do trained models make of it? The table of lesson 17 has five seeds of DeepM3's variants on this world.
 
-# %% [markdown] id="truth-why-zh" lang="zh" en="2d7417f8"
+# %% [markdown] id="truth-why-zh" lang="zh" en="0cdaf523"
 # 恰恰相反！对规则的用户，时钟值 0.052；对不规则的用户，值 0.028。两者之差 $-0.024$，$p = 0.008$；只在历史长度相近的用户之间比较，差不多还是这个数，$-0.021$。为什么？在这个世界里，CV 高意味着大量事件挤在会话之内，长的停顿很少。而时钟值钱的地方，是**停顿之后的提问**：规则的用户有 57 % 是这样，不规则的用户只有 23 %。CV 说的是间隔有多不均匀，不是下一个间隔能透露多少。
 #
 # 这个世界是我们写的，所以它证明不了电影的事。但它证明了“不规则”和“能从时间里得到很多”是两回事。
@@ -780,7 +780,7 @@ expect_true(
 #
 # There is a quieter form: groups from the training part, but **the cut chosen afterwards**. Thirds? Quarters? The top tenth? Let a gain have nothing to do with CV, cut 2,000 users at one of 17 places and show the best cut.
 
-# %% [markdown] id="mean-why-zh" lang="zh" en="a1320a0d"
+# %% [markdown] id="mean-why-zh" lang="zh" en="1795fb64"
 # 原先没命中的人提升 0.020，原先命中的人下降 0.078，$p < 0.001$，全是**无中生有**。用户落进“没命中”这一组，部分是因为这个种子运气不好，而运气不会再来一次。这叫**向均值回归**（regression to the mean）。换一个与差值无关的裁判，它就消失了：用第三个种子，$p > 0.05$；取遍所有选法，恰好是 0。
 #
 # 规矩是：分组必须由测试**之前**就知道的东西来定。历史的长度、训练集间隔的 CV，都可以（就这条规矩而言；两者彼此相关，是另一回事，见上文）；凡是被检验的结果插过手的，都不可以。
@@ -962,16 +962,16 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 # %% [markdown] id="outcome-en" lang="en"
 # Read it in three steps.
 #
-# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. Trained to the end SASRec has 0.179, lesson 07: a table of short runs ranks speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
+# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. Trained to the end SASRec is ahead of all three, lesson 07: a table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
 #
 # **On real data nobody gains.** Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
 # **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="30c84f51"
+# %% [markdown] id="outcome-zh" lang="zh" en="b8bd6d27"
 # 分三步来读。
 #
-# **这些检验看得见东西，也不会看见鬼。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练到底的 SASRec 是 0.179，见第 07 课：训练不足的结果表，排的既是质量，也是学习速度。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过孪生模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如孪生模型，就是用 RK4 和用欧拉法的 autonomous 场：帮不上忙的部件，照样可能添乱。
+# **这些检验看得见东西，也不会看见鬼。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练到底的 SASRec 胜过这三者，见第 07 课：训练不足的结果表，量的既是质量，也是学习速度。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过孪生模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如孪生模型，就是用 RK4 和用欧拉法的 autonomous 场：帮不上忙的部件，照样可能添乱。
 #
 # **在真实数据上，谁也没有提升。** 要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。所以它还是它本来的样子：一个值得用新数据再看的线索，不是结论。
 #

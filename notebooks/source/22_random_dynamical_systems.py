@@ -515,7 +515,7 @@ expect_true("own: at least 99 % of the 800 write words of their own", lived["own
 #
 # So in the one world where we can look, the claim about *high* random topological entropy is false. And that says nothing against time: here time is worth a lot, as you have measured since lesson 01.
 
-# %% [markdown] id="mood-why-zh" lang="zh" en="7e9cf6d5"
+# %% [markdown] id="mood-why-zh" lang="zh" en="5e297708"
 # 几个事件之后就不再有新词出现，最后 800 个全都处在**同一种**心情里：一次共同的跳跃把它们放到了同一个地方，此后再没有什么能把它们分开。纤维熵是 0，而这个世界里的用户看上去极不规则，从不重复自己。原因在于：事件之间心情是压缩映射（离口味的距离每 24 小时减半），一次事件又只保留差别的十分之一。这是原因，还不是证明：两个得分交叉之处，所选的物品会发生跳变，靠近交叉点的两位用户可能暂时分开；上面的计数表明，在这里他们最终又走到了一起。这门课里凡是状态会遗忘的模型，都属于这一类。
 #
 # 所以，在这个我们看得见内部的世界里，“随机拓扑熵*很高*”的说法是错的。但这并不说明时间没有用：从第 01 课起你就量过，时间在这里很值钱。

@@ -13,7 +13,7 @@
 #
 # This lesson makes that table. It trains nothing; it collects what twenty-two lessons have measured, and recomputes it from the committed ranks. How would you vote on Friday?
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="3ccd210c"
+# %% [markdown] id="puzzle-zh" lang="zh" en="a1cdfe4a"
 # 周五下午四点开评审会。一个团队想把 DeepM3 投入生产，幻灯片上有十三条结论：提高百分之几、快一倍、体积三分之一、免疫。每一条都带着一个数字或一个大词，没有一条带区间。
 #
 # 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条结论一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是*复现成功*、*未能复现*或*无法检验*。她还有一个条件：谁也不许把这个词**敲**上去，它必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
@@ -1227,7 +1227,7 @@ lesson23.check_follows(follows)
 # 4. Of thirteen claims none was replicated as stated, and one could not be tested; some of their parts hold.
 # 5. One seed, sampled negatives and a group chosen afterwards make two per cent out of a stopped clock.
 
-# %% [markdown] id="summary-zh" lang="zh" en="27d1143d" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="9a84c3d5" tags=["summary"]
 # ## 小结
 #
 # 1. 有人说清楚哪个数、对哪个对手、在哪些数据上会反对它，一条结论才变得可以检验。
