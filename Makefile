@@ -92,7 +92,7 @@ book: $(SITE) ## write PDF and EPUB of both languages into build/book
 	@$(RUN) -m course.site.book
 
 site-check: $(SITE) ## open the pages and the lab in a browser, in about six minutes; needs chromium
-	@$(TEST) -m pytest --tb=short -m "" tests/site
+	@$(PYTEST) -m "" tests/site/test_book_print.py tests/site/test_browser.py tests/site/test_lab.py
 
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
