@@ -52,7 +52,8 @@ def longest_histories(split: Split, max_len: int, size: int) -> Batch:
     fewer."""
     batch, _ = next(evaluation_batches(split, "test", max_len=max_len, batch_size=size))
     rows = torch.arange(size) % len(batch.items)
-    return Batch(*(part[rows] for part in vars(batch).values()))
+    parts = vars(batch).values()
+    return Batch(*(None if part is None else part[rows] for part in parts))
 
 
 def answer(model: SequenceModel, batch: Batch) -> torch.Tensor:
