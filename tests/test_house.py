@@ -181,3 +181,16 @@ def test_no_file_is_long(room):
         name: path.read_text(encoding="utf-8").count("\n") for name, path in sources(room).items()
     }
     assert [f"{name}: {count}" for name, count in lines.items() if count > FILE_LINES] == []
+
+
+def test_one_loop_trains_them_all():
+    """An optimizer takes its step in `tutorial_lib.train` and nowhere else below the lessons."""
+    files = {
+        name: path for room in ("tutorial_lib", "studies") for name, path in sources(room).items()
+    }
+    stepping = [
+        name
+        for name, path in files.items()
+        if "optimizer.step()" in path.read_text(encoding="utf-8")
+    ]
+    assert stepping == ["tutorial_lib.train"]
