@@ -1029,6 +1029,7 @@ lesson21.check_latencies(latencies)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
 def latencies(due, took, workers):
     free, found = [-np.inf] * workers, []
     for moment, work in zip(due, took, strict=True):
@@ -1057,6 +1058,7 @@ lesson21.check_largest_batch(largest_batch)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
 def largest_batch(fixed, each, rate, limit):
     n = np.arange(1, 100_001)
     work, gap = fixed + each * n, 1000 / rate
@@ -1083,6 +1085,7 @@ lesson21.check_ignored(ignored)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
 def ignored(answer, items, times, query_time):
     before = answer(items, times, query_time)
     together = np.full_like(times, times[-1])  # all gaps become 0
@@ -1133,6 +1136,7 @@ supported = ...
 lesson21.check_supported(supported)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
 supported = {"B", "C", "E"}
 
 lesson21.check_supported(supported)
