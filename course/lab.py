@@ -66,7 +66,9 @@ def arguments(given: list[str], lesson: str | None, lang: str = "en") -> list[st
         "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),
         # Nothing asks the network: no news, no question whether news are wanted, no search for
         # updates or extensions.
-        "--LabApp.app_settings_dir": str(HERE / ("lab_settings_zh" if lang == "zh" else "lab_settings")),
+        "--LabApp.app_settings_dir": str(
+            HERE / ("lab_settings_zh" if lang == "zh" else "lab_settings")
+        ),
         "--LabApp.extension_manager": "readonly",
         # The terminal keeps to the address: errors alone are worth a line more, and a kernel
         # complains unless it may encrypt.
@@ -99,9 +101,7 @@ def main() -> None:
     prepare()  # the kernels inherit it: in the lessons torch comes first
     lang = language(dict(os.environ))
     os.environ.setdefault(VARIABLE, lang)  # new notebooks and terminals speak it too
-    server = LabApp.initialize_server(
-        argv=arguments(sys.argv[1:], first_lesson(ROOT, lang), lang)
-    )
+    server = LabApp.initialize_server(argv=arguments(sys.argv[1:], first_lesson(ROOT, lang), lang))
     addresses = (
         [server.local_url]
         if server.ip in ("localhost", "127.0.0.1")
