@@ -40,7 +40,10 @@ if "google.colab" in sys.modules or HOSTED & set(os.environ):
         )
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-e", folder], check=True)
     sys.path.insert(0, folder)
-    os.chdir(os.path.join(folder, "notebooks", "en"))"""
+    os.chdir(os.path.join(folder, "notebooks", "en"))
+    from tutorial_lib.process import prepare
+
+    prepare()"""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from course.format import (
     text_hash,
 )
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, readme_texts
+from course.minutes import time_faults
 from course.prose import (
     HAN,
     Term,
@@ -93,6 +94,10 @@ def check_lesson(course: Course, row: Row, terms: list[Term]) -> list[Problem]:
         return found
     try:
         exercises_of(course, row)
+        found += [
+            Problem("notebooks/lessons.csv", None, f"{row.name}: {fault}")
+            for fault in time_faults(course, row, cells)
+        ]
     except LessonError as error:
         found += error.problems
     source = course.source(row).read_text(encoding="utf-8")

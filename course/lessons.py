@@ -12,6 +12,10 @@ from pathlib import Path
 from tutorial_lib.errors import TutorialError
 
 LANGUAGES = ("en", "zh")
+TIMES = {
+    "en": "reading {reading} min · exercises {exercises} min",
+    "zh": "阅读 {reading} 分钟 · 练习 {exercises} 分钟",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Row:
     number: int
     slug: str
     title: dict[str, str]
-    minutes: int
+    minutes: int  # of reading
+    exercises: int  # minutes of exercises
     prerequisites: tuple[int, ...]
     part: dict[str, str]
 
@@ -71,8 +76,8 @@ class Course:
 
 
 def load_course(root: Path) -> Course:
-    """Read notebooks/lessons.csv: number, slug, title_en, title_zh, minutes, prerequisites ("4 5"),
-    part_en, part_zh.
+    """Read notebooks/lessons.csv: number, slug, title_en, title_zh, minutes (of reading), exercises
+    (minutes of them; course/minutes.py has the rule), prerequisites ("4 5"), part_en, part_zh.
     """
     path = Path(root) / "notebooks" / "lessons.csv"
     if not path.exists():
@@ -94,6 +99,7 @@ def load_course(root: Path) -> Course:
                         row["slug"].strip(),
                         titles,
                         int(row["minutes"]),
+                        int(row["exercises"]),
                         needs,
                         parts,
                     )
@@ -128,14 +134,14 @@ def lesson_link(course: Course, row: Row, language: str) -> str:
 
 
 def header(course: Course, row: Row, language: str) -> str:
-    """The first cell of a notebook: title, twin, minutes, prerequisites, the lessons before and
-    after.
+    """The first cell of a notebook: title, twin, minutes of reading and of exercises, prerequisites,
+    the lessons before and after.
     """
     words = {
-        "en": ("中文版", "minutes", "Before this lesson: ", "nothing", ", "),
-        "zh": ("English", "分钟", "先修：", "无", "、"),
+        "en": ("中文版", TIMES["en"], "Before this lesson: ", "nothing", ", "),
+        "zh": ("English", TIMES["zh"], "先修：", "无", "、"),
     }
-    twin, minutes, before, none, comma = words[language]
+    twin, times, before, none, comma = words[language]
     other = "zh" if language == "en" else "en"
     needs = (
         comma.join(
@@ -150,7 +156,8 @@ def header(course: Course, row: Row, language: str) -> str:
         if place + 1 < len(course.rows)
         else []
     )
-    facts = f"[{twin}](../{other}/{row.name}.ipynb) · {row.minutes} {minutes} · {before}{needs}"
+    times = times.format(reading=row.minutes, exercises=row.exercises)
+    facts = f"[{twin}](../{other}/{row.name}.ipynb) · {times} · {before}{needs}"
     return f"# {row.number:02d} · {row.title[language]}\n\n{facts}\n\n{' | '.join(steps)}".rstrip()
 
 
@@ -183,17 +190,17 @@ def lesson_table(course: Course, language: str) -> str:
     no links.
     """
     rows = {
-        "en": ["| # | Lesson | 中文 | Minutes | Before it |", "planned"],
-        "zh": ["| # | 课程 | English | 分钟 | 先修 |", "计划中"],
+        "en": ["| # | Lesson | 中文 | Reading | Exercises | Before it |", "planned"],
+        "zh": ["| # | 课程 | English | 阅读 | 练习 | 先修 |", "计划中"],
     }[language]
     planned = rows.pop()
-    rows.append("|--:|:--|:--|--:|:--|")
+    rows.append("|--:|:--|:--|--:|--:|:--|")
     other = "zh" if language == "en" else "en"
     part = None
     for row in course.rows:
         if row.part != part:
             part = row.part
-            rows.append(f"| | **{part[language]}** | | | |")
+            rows.append(f"| | **{part[language]}** | | | | |")
         links = [
             f"[{row.title[lang]}](notebooks/{lang}/{row.name}.ipynb)" for lang in (language, other)
         ]
@@ -207,7 +214,9 @@ def lesson_table(course: Course, language: str) -> str:
                 row.title[other],
             ]
         needs = ", ".join(f"{number:02d}" for number in row.prerequisites) or "–"
-        rows.append(f"| {row.number:02d} | {' | '.join(links)} | {row.minutes} | {needs} |")
+        rows.append(
+            f"| {row.number:02d} | {' | '.join(links)} | {row.minutes} | {row.exercises or '–'} | {needs} |"
+        )
     return "\n".join(rows)
 
 

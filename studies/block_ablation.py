@@ -10,6 +10,11 @@ of the 3,000 users), initial weights, order of batches and dropout; within a rep
 share them, so that differences are paired. What is best for the whole need not be best for a part
 of it: every variant is trained with each of three learning rates, and `at_best_rate` takes the one
 with the highest mean on validation. Columns: task, variant, learning_rate, seed, valid, test.
+
+    python -m studies.block_ablation --tasks replay --variants "no residual" --rates 0.001 0.003 \
+        --steps 1600 --table data/facts/replay_longer.csv
+
+asks whether the network without residuals cannot or only learns more slowly.
 """
 
 import argparse
@@ -21,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tutorial_lib.data.datasets import load_dataset
@@ -37,6 +43,7 @@ from tutorial_lib.tasks import Task
 from tutorial_lib.train import TrainConfig, train
 
 TABLE = FACTS / "block_ablation.csv"
+LONGER = FACTS / "replay_longer.csv"  # four times as many steps
 USERS, MAX_LEN, DIM, EPOCHS = 1000, 60, 32, 6
 SEEDS, RATES = range(5), (3e-3, 1e-2, 3e-2)
 REPLAY_ITEMS, REPLAY_EVENTS, REPLAY_STEPS = 30, 6, 400
@@ -123,11 +130,21 @@ class SwitchSASRec(SequenceModel):
         return self.norm(x)
 
 
-def build(switches: Switches, num_items: int, max_len: int, seed: int) -> SwitchSASRec:
+class ReplaySASRec(SwitchSASRec):
+    """The same, asked at the last position alone."""
+
+    def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
+        scores = self.score(self.states(batch)[:, -1])  # [B, V + 1]
+        return F.cross_entropy(scores[:, 1:], batch.targets[:, -1] - 1)
+
+
+def build(
+    switches: Switches, num_items: int, max_len: int, seed: int, kind: type = SwitchSASRec
+) -> SwitchSASRec:
     """A model with reproducible initial weights; the global seed is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SwitchSASRec(num_items, max_len, DIM, switches)
+        return kind(num_items, max_len, DIM, switches)
 
 
 @lru_cache(maxsize=1)
@@ -171,17 +188,31 @@ def replay_batch(size: int, generator: torch.Generator) -> Batch:
     return Batch(items, clock, clock, targets, torch.arange(size), lengths)
 
 
-def train_replay(switches: Switches, learning_rate: float, seed: int) -> SwitchSASRec:
-    """One run on requests, every batch fresh."""
-    model = build(switches, REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1, seed)
-    config = TrainConfig(epochs=1, learning_rate=learning_rate, schedule="cosine", seed=seed)
+def train_replay(
+    switches: Switches, learning_rate: float, seed: int, steps: int = REPLAY_STEPS
+) -> SwitchSASRec:
+    """One run on requests, every batch fresh; the learning rate falls linearly to 0, and torch's
+    weight decay of 0.01 acts on all weights.
+    """
+    sizes = REPLAY_ITEMS + REPLAY_EVENTS, REPLAY_EVENTS + 1
+    model = build(switches, *sizes, seed, ReplaySASRec)
 
     def batches(epoch: int) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(seed)
-        return (replay_batch(128, generator) for _ in range(REPLAY_STEPS))
+        return (replay_batch(128, generator) for _ in range(steps))
 
-    task = Task(batches, REPLAY_STEPS, lambda model: score_replay(model, seed, "valid"))
-    train(model, task, config, device="cpu", progress=False)
+    def rate(done: float) -> float:  # `done` after the step, which has the rate from before it
+        return learning_rate * (1 - (round(done * steps) - 1) / steps)
+
+    task = Task(
+        batches,
+        steps,
+        lambda model: score_replay(model, seed, "valid"),
+        seed=lambda epoch: seed,
+        optimizer=lambda model: torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98)),
+        rate=rate,
+    )
+    train(model, task, TrainConfig(epochs=1), device="cpu", progress=False)
     return model
 
 
@@ -194,10 +225,12 @@ def score_replay(model: SwitchSASRec, seed: int, part: str) -> float:
     return (best == batch.targets[:, -1]).double().mean().item()
 
 
-def run(task: str, name: str, learning_rate: float, seed: int) -> dict[str, object]:
+def run(
+    task: str, name: str, learning_rate: float, seed: int, steps: int = REPLAY_STEPS
+) -> dict[str, object]:
     """One run as a row of the table."""
     if task == "replay":
-        model = train_replay(VARIANTS[name], learning_rate, seed)
+        model = train_replay(VARIANTS[name], learning_rate, seed, steps)
         scores = {part: score_replay(model, seed, part) for part in ("valid", "test")}
     else:
         split = load_split(seed)
@@ -227,9 +260,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=REPLAY_STEPS,
+        help="of a training on replay (default: %(default)s)",
+    )
     chosen, rows = parser.parse_args(arguments), []
-    for task, seed, name, rate in product(chosen.tasks, chosen.seeds, chosen.variants, RATES):
-        rows.append(run(task, name, rate, seed))
+    for task, seed, name, rate in product(
+        chosen.tasks, chosen.seeds, chosen.variants, chosen.rates
+    ):
+        rows.append(run(task, name, rate, seed, chosen.steps))
         print(*rows[-1].values(), flush=True)
     with replacing(chosen.table) as path:
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")

@@ -177,6 +177,7 @@ def train_head(data: Stars, rate: float, dropout: float, seed: int) -> Trained:
         return -error
 
     task = replace(ranking(model, rows, config), score=score, column="score")
+    task = replace(task, seed=lambda epoch: seed if epoch == 1 else None)
     history = train(model, task, config, device="cpu", progress=False)
     best = -max(row["score"] for row in history.rows)
     return best, partial(predict_rows, model, rows, "test")

@@ -1,7 +1,9 @@
 """Every fast form against the formula it stands for, and every gradient written by hand."""
 
 import importlib
+import inspect
 import pkgutil
+import types
 from collections.abc import Callable
 
 import pytest
@@ -61,12 +63,17 @@ def tanh_of(x: Tensor) -> Tensor:
     return (x @ torch.tensor([[0.5, -1.0], [2.0, 0.3]], dtype=x.dtype)).tanh()
 
 
-def pairs(states: tuple[int, ...], vectors: tuple[int, ...]) -> tuple:
+def pairs(states: tuple[int, ...], vectors: tuple[int, ...], unknown: bool = False) -> tuple:
+    """`unknown`: the first user was never trained, and has a row of zeros."""
     torch.manual_seed(0)
     model = NeuMF(5, 3, 8, num_users=2).double()
     for layer in model.layers:
         nn.init.constant_(layer.bias, 0.5)  # at 0 a ReLU behind dead ones stands on its kink
-    return model, normal(*states), normal(*vectors, seed=1)
+    users = normal(*states)
+    if unknown:  # there the value jumps, and has no gradient
+        users = users.detach()
+        users[0] = 0
+    return model, users, normal(*vectors, seed=1)
 
 
 # the name of a fast form -> makers of arguments; it is compared in all that asks for a gradient
@@ -90,7 +97,11 @@ CASES: dict[str, list[Callable[[], tuple]]] = {
         lambda: (normal(1, 2), normal(1, 2), normal(2)),
     ],
     "scan.selective_scan": [lambda: selective(3), lambda: selective(19)],  # one chunk, and three
-    "pairs.interact": [lambda: pairs((3, 8), (6, 8)), lambda: pairs((2, 8), (2, 4, 8))],
+    "pairs.interact": [
+        lambda: pairs((3, 8), (6, 8)),
+        lambda: pairs((2, 8), (2, 4, 8)),
+        lambda: pairs((3, 8), (6, 8), unknown=True),
+    ],
     "streams.sinkhorn": [lambda n=n: (normal(3, n, n), ROUNDS) for n in (2, 4)],
     "streams.connect": [
         lambda options=options, mean=mean, given=given: (
@@ -139,10 +150,10 @@ def single(argument):
     """The same argument in single precision."""
     if isinstance(argument, nn.Module):
         return argument.float()
-    if not isinstance(argument, Tensor) or not argument.requires_grad:
+    if not isinstance(argument, Tensor) or not torch.is_floating_point(argument.abs()):
         return argument
     dtype = torch.complex64 if argument.is_complex() else torch.float32
-    return argument.detach().to(dtype).requires_grad_()
+    return argument.detach().to(dtype).requires_grad_(argument.requires_grad)
 
 
 def few_rounds(argument):
@@ -156,20 +167,22 @@ def test_every_fast_form_is_held_to_its_formula():
     assert set(FORMULAS) == set(CASES) | BY_OTHER_NUMBERS
 
 
+def hold(kernel: Callable, formula: Callable, make: Callable[[], tuple]) -> None:
+    """Value and all gradients of a fast form are those of its formula, in two precisions."""
+    for convert, tolerance in ((lambda x: x, 1e-9), (single, 2e-5)):
+        arguments = tuple(map(convert, make()))
+        fast, plain = (value_and_gradients(form, arguments) for form in (kernel, formula))
+        assert any(part.abs().max() > 0 for part in plain[1:])
+        for ours, theirs in zip(fast, plain, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=10 * tolerance)
+
+
 @pytest.mark.parametrize(("name", "make"), ARGUMENTS)
 class TestFastForms:
     def test_value_and_gradients(self, name, make):
         formula = FORMULAS[name]
         assert formula.kernel is not formula.__wrapped__
-        for convert, tolerance in ((lambda x: x, 1e-9), (single, 2e-5)):
-            arguments = tuple(map(convert, make()))
-            fast, plain = (
-                value_and_gradients(form, arguments)
-                for form in (formula.kernel, formula.__wrapped__)
-            )
-            assert any(part.abs().max() > 0 for part in plain[1:])
-            for ours, theirs in zip(fast, plain, strict=True):
-                torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=10 * tolerance)
+        hold(formula.kernel, formula.__wrapped__, make)
 
     def test_gradient_against_finite_differences(self, name, make):
         arguments = make()
@@ -274,18 +287,103 @@ class TestGradientsByHand:
             torch.autograd.grad(values, learned(arguments), handed, create_graph=True)
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_dropout_both_ways(on):
+def hold_dropout(form: Callable) -> None:
     """Other random numbers, one law: a share p at 0, the others times 1 / (1 - p)."""
     x, p = normal(400, 251), 0.3
     torch.manual_seed(0)
-    with kernels.use(on):
-        out = dropout(x, p)
+    out = form(x, p)
     kept = (out != 0).double()
     assert abs(1 - kept.mean() - p) < 4 * (p * (1 - p) / x.numel()) ** 0.5 + 1 / 65536
     torch.testing.assert_close(out, x * kept / (1 - p), rtol=2e-4, atol=0)
     (gradient,) = torch.autograd.grad(out.sum(), x, create_graph=True)
     torch.testing.assert_close(gradient, kept / (1 - p), rtol=2e-4, atol=0)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_dropout_both_ways(on):
+    with kernels.use(on):
+        hold_dropout(dropout)
+
+
+# a kernel -> faults, each as what stands there and what stands there by mistake
+FAULTS: dict[str, list[tuple[str, str]]] = {
+    "softmax.full_softmax": [
+        ("odds[:, 0] = -torch.inf", "pass"),  # no mask: PAD is an answer
+        ("alpha=-1", "alpha=1"),  # a sign
+        ("scaled = x / norm", "scaled = x"),  # a missing factor
+    ],
+    "attention.causal_attention": [("is_causal=True", "is_causal=False")],
+    "attention.interval_attention": [
+        (" / math.sqrt(width)", ""),
+        ("weights @ value", "weights.transpose(2, 3) @ value"),
+        ("dtype=torch.bool, device=query.device).tril()", "dtype=torch.bool)"),
+    ],
+    "scan.expm1": [
+        ("torch.cos(angle) - 2", "torch.cos(angle) + 2"),
+        ("grad * (result + 1).conj()", "grad * (result + 1)"),
+    ],
+    "scan.scan": [
+        ("left[:, :, i].mul_(left[:, :, i - 1])", "pass"),  # a stale buffer
+        (".flip(1)[:, :-1].conj()", ".flip(1)[:, :-1]"),
+        ("states[:, :-1].conj()", "states[:, 1:].conj()"),  # one place off
+    ],
+    "scan.linear_scan": [
+        ("carried = a[t] * arrived", "carried = arrived"),
+        ("states[t - 1] if t else start, out", "states[t], out"),
+    ],
+    "scan.selective_scan": [
+        ("[..., 0], states[-1]", "[..., 0], states[0]"),  # a stale state between chunks
+        ("(delta * x)[..., None] * B", "x[..., None] * B"),
+    ],
+    "pairs.interact": [
+        ("product + known * (hidden", "product + (hidden"),  # unknown users have a network part
+        ("first.weight[:, half:].T", "first.weight[:, :half].T"),
+    ],
+    "streams.sinkhorn": [
+        (".sub_(b).mul_(matrix)", ".add_(b).mul_(matrix)"),
+        ("(kernel * u[:, None]).mul_(v)", "(kernel * u).mul_(v)"),
+    ],
+    "streams.connect": [
+        ("2 * post.sigmoid()", "post.sigmoid()"),
+        ("torch.bmm(res.mT, grad)", "torch.bmm(res, grad)"),
+        ("return to_x, (scaled @ x).T", "return to_x, (grad @ x).T"),
+    ],
+    "dropout.dropout": [
+        ("keep.mul_(65536 / (65536 - dropped))", "keep"),
+        ("dropped - 32768", "dropped - 16384"),
+    ],
+}
+
+
+def rewritten(name: str, old: str, new: str) -> Callable:
+    """A kernel from a copy of its file, in which a text that stands there once is another."""
+    file, function = name.split(".")
+    module = importlib.import_module(f"{kernels.__name__}.{file}")
+    source, copy = inspect.getsource(module), types.ModuleType(module.__name__)
+    assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {file}.py"
+    exec(compile(source.replace(old, new), module.__file__, "exec"), vars(copy))
+    return getattr(copy, function)
+
+
+def hold_everywhere(name: str, kernel: Callable) -> None:
+    if name in BY_OTHER_NUMBERS:
+        hold_dropout(kernel)
+    for maker in CASES.get(name, []):
+        hold(kernel, FORMULAS[name].__wrapped__, maker)
+
+
+def test_every_kernel_has_a_planted_fault():
+    assert set(FAULTS) == set(FORMULAS)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [(name, *fault) for name, faults in FAULTS.items() for fault in faults]
+)
+def test_the_comparison_finds_a_planted_fault(name, old, new):
+    """A sign, a missing factor or mask, a transposed matrix, a stale buffer: each is seen."""
+    hold_everywhere(name, rewritten(name, old, old))
+    with pytest.raises(AssertionError, match="not close|not equal|assert"):
+        hold_everywhere(name, rewritten(name, old, new))
 
 
 def test_the_switch_goes_back_even_after_an_error():

@@ -71,6 +71,34 @@ def test_a_task_decides_what_is_learned_and_what_is_kept():
         train(toy_model(), task, config, checkpoint="c.pt", progress=False)
 
 
+def test_a_task_may_have_its_own_seed_optimizer_and_rate():
+    """A rate of 0 leaves the weights alone; the same random numbers in every epoch give the same
+    loss, and a stream that goes on does not.
+    """
+    split, asked, losses = toy_split(), [], {}
+    usual = replace(
+        tasks.ranking(toy_model(), split, TrainConfig(batch_size=8)), score=lambda m: 0.0
+    )
+    same_order = replace(usual, batches=lambda epoch: usual.batches(1))
+    for name, seed in (
+        ("again", lambda epoch: 7),
+        ("goes on", lambda epoch: 7 if epoch == 1 else None),
+    ):
+        model = toy_model()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        task = replace(
+            same_order,
+            seed=seed,
+            optimizer=lambda m: torch.optim.SGD(m.parameters(), lr=1.0),
+            rate=lambda done: asked.append(done) or 0.0,
+        )
+        history = train(model, task, TrainConfig(epochs=2), progress=False)
+        losses[name] = [row["loss"] for row in history.rows]
+        assert same(model.state_dict(), before)
+    assert losses["again"][0] == losses["again"][1] == losses["goes on"][0] != losses["goes on"][1]
+    assert asked[: task.steps] == [step / task.steps for step in range(1, task.steps + 1)]
+
+
 def test_filter_seen_is_a_setting_of_validation(monkeypatch):
     asked, original = [], tasks.evaluate
 

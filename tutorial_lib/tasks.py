@@ -6,6 +6,8 @@ The loop itself is `train`. Taught in lesson 07.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import torch
+
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
@@ -21,13 +23,18 @@ class Task:
 
     `batches(epoch)`: those of an epoch, counted from 1; all that is random about them follows from
     the epoch. `steps`: how many they are. `score(model)`: the larger, the better. `column`: of the
-    score, in the rows of the history.
+    score, in the rows of the history. Where the usual ones do not fit: `seed(epoch)` of dropout
+    (None: its random numbers go on), `optimizer(model)`, and `rate(epochs done)`, the learning
+    rate.
     """
 
     batches: Callable[[int], Iterable[Batch]]
     steps: int
     score: Callable[[SequenceModel], float]
     column: str = "score"
+    seed: Callable[[int], int | None] | None = None
+    optimizer: Callable[[SequenceModel], torch.optim.Optimizer] | None = None
+    rate: Callable[[float], float] | None = None
 
 
 def ranking(model: SequenceModel, split: Split, config: TrainConfig) -> Task:

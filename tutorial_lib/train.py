@@ -105,12 +105,16 @@ def train_epoch(
     for_dropout, for_negatives = (
         np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
     )
-    torch.manual_seed(for_dropout)
+    if task.seed is not None:
+        for_dropout = task.seed(epoch)
+    if for_dropout is not None:
+        torch.manual_seed(for_dropout)
     generator = torch.Generator().manual_seed(for_negatives)
     total = events = 0.0
     for step, batch in enumerate(task.batches(epoch), start=1):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(config, epoch - 1 + step / task.steps)
+            done = epoch - 1 + step / task.steps
+            group["lr"] = task.rate(done) if task.rate else learning_rate_at(config, done)
         loss = model.loss(batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
@@ -182,7 +186,7 @@ def train(
     history = History()
     where = pick_device(device)
     model.to(where)
-    optimizer = make_optimizer(model, config)
+    optimizer = task.optimizer(model) if task.optimizer else make_optimizer(model, config)
     average = copy_weights(model.state_dict()) if config.averaging else None
     best = copy_weights(model.state_dict())
     done, seconds, stale = 0, 0.0, 0

@@ -249,7 +249,7 @@ AROUND_THE_SOURCE = {
         "yes or no",
     ),
     "table": (
-        lambda root: edit(root, "notebooks/lessons.csv", "40,1 2", "forty,1 2"),
+        lambda root: edit(root, "notebooks/lessons.csv", "40,0,1 2", "forty,0,1 2"),
         "notebooks/lessons.csv",
         "line 4 cannot be read",
     ),
@@ -258,8 +258,23 @@ AROUND_THE_SOURCE = {
         "jupytext.toml",
         "is missing",
     ),
+    "minutes": (
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",30,0,1"),
+        "notebooks/lessons.csv",
+        "minutes states 30, the rule of course/minutes.py gives 3; write that",
+    ),
+    "minutes of exercises": (
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",3,9,1"),
+        "notebooks/lessons.csv",
+        "exercises states 9, the rule of course/minutes.py gives 0; write that",
+    ),
+    "too long": (
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",80,0,1"),
+        "notebooks/lessons.csv",
+        "no lesson may take more than 75; split it",
+    ),
     "later lesson first": (
-        lambda root: edit(root, "notebooks/lessons.csv", "30,1", "30,3"),
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",3,0,3"),
         "notebooks/lessons.csv",
         "is no earlier lesson",
     ),

@@ -312,16 +312,16 @@ def test_readme_table(course: Path) -> None:
     table = load_course(course)
     english, chinese = (lesson_table(table, language).splitlines() for language in ("en", "zh"))
     assert english[2:5] == [
-        "| | **Part** | | | |",
-        "| 01 | The first (planned) | 第一课 | 20 | – |",
+        "| | **Part** | | | | |",
+        "| 01 | The first (planned) | 第一课 | 20 | – | – |",
         (
             "| 02 | [The second](notebooks/en/02_second.ipynb) |"
-            " [第二课](notebooks/zh/02_second.ipynb) | 30 | 01 |"
+            " [第二课](notebooks/zh/02_second.ipynb) | 3 | – | 01 |"
         ),
     ]
     assert (
         chinese[4] == "| 02 | [第二课](notebooks/zh/02_second.ipynb) | [The"
-        " second](notebooks/en/02_second.ipynb) | 30 | 01 |"
+        " second](notebooks/en/02_second.ipynb) | 3 | – | 01 |"
     )
     assert all(now == wanted for now, wanted in readme_texts(table).values())
     (course / "README.md").unlink()

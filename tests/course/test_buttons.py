@@ -174,6 +174,8 @@ class TestSetupCell:
         source = folder / "upstream"
         (source / "notebooks" / "en").mkdir(parents=True)
         (source / "notebooks" / "en" / "00.ipynb").write_text("{}")
+        (source / "tutorial_lib").mkdir()
+        (source / "tutorial_lib" / "process.py").write_text("def prepare(): print('prepared')\n")
         (source / "pyproject.toml").write_text(
             '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
             '[project]\nname = "empty"\nversion = "1"\n'
@@ -202,6 +204,7 @@ class TestSetupCell:
             assert run.returncode == 0, run.stderr
             assert run.stdout.splitlines() == [
                 f"pip install -q -e {folder}",
+                "prepared",
                 f"{folder}/notebooks/en",
                 folder,
             ]

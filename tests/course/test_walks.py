@@ -315,7 +315,7 @@ def test_lesson(house: House) -> None:
     rows = table.read_text(encoding="utf-8").rstrip("\n")
     assert rows.splitlines()[-1].startswith("24,")
     house.write(
-        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,20,7,Experiments,实验\n"
+        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,3,3,7,Experiments,实验\n"
     )
     by_hand = house.touched()
     assert by_hand == listed("lesson") and len(by_hand) == 3

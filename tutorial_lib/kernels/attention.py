@@ -1,4 +1,4 @@
-"""The fast forms of attention, in `models.attention` and `models.tisasrec`."""
+"""The fast forms of attention, in `models.attention` and `models.tisasrec`. Shown in lesson 08."""
 
 import math
 
@@ -21,8 +21,8 @@ def interval_attention(
     buckets: Tensor,
 ) -> Tensor:
     """No tensor [B, H, L, L, d_head]: the query meets the K + 1 rows of the key table first and the
-    products are picked; the weights are summed by bucket before they meet the value table. Shown in
-    lesson 08.
+    products are picked; the weights are summed by bucket before they meet the value table. Of Li,
+    Wang and McAuley 2020, section 3.4. Shown in lesson 08.
     """
     batch, heads, length, width = query.shape
     buckets = buckets[:, None].expand(batch, heads, length, length)

@@ -1,4 +1,4 @@
-"""The fast form of `models.base.dropout`."""
+"""The fast form of `models.base.dropout`. Used from lesson 06 on."""
 
 import torch
 import torch.nn.functional as F

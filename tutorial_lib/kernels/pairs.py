@@ -1,4 +1,4 @@
-"""The fast form of `models.mf.NeuMF.interact`."""
+"""The fast form of `models.mf.NeuMF.interact`. Used in lesson 02."""
 
 import math
 
@@ -10,6 +10,7 @@ PAIRS_AT_ONCE = 32_768
 
 
 def interact(model, states: Tensor, vectors: Tensor) -> Tensor:
+    """Some items at a time. states [..., d], vectors [..., n, d] or [n, d] -> [..., n]."""
     at_once = max(1, PAIRS_AT_ONCE // max(1, math.prod(states.shape[:-1])))
     parts = vectors.split(at_once, dim=-2)
     return torch.cat([interact_at_once(model, states, part) for part in parts], dim=-1)

@@ -1,5 +1,5 @@
 """The fast forms of linear recurrences, x_i = decay_i x_{i-1} + inputs_i: those of `models.ssm`
-(complex, events second) and of `models.mamba` (real, events first).
+(complex, events second) and of `models.mamba` (real, events first). Shown in lessons 10 and 11.
 """
 
 import math
@@ -35,6 +35,7 @@ class ComplexExpm1(torch.autograd.Function):
 
 
 def expm1(z: Tensor) -> Tensor:
+    """Of a real z torch's own."""
     return ComplexExpm1.apply(z) if z.is_complex() else torch.expm1(z)
 
 
@@ -91,6 +92,7 @@ class Scan(torch.autograd.Function):
 
 
 def scan(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
+    """`Scan`, in the wider of the two types; the `state` before the first event joins its input."""
     dtype = torch.promote_types(decay.dtype, inputs.dtype)
     decay, inputs = decay.to(dtype).expand_as(inputs), inputs.to(dtype)
     if state is not None:
@@ -143,6 +145,7 @@ class LinearScan(torch.autograd.Function):
 
 
 def linear_scan(a: Tensor, b: Tensor, start: Tensor | None = None) -> Tensor:
+    """`LinearScan`, from 0 where no start is given."""
     return LinearScan.apply(a, b, torch.zeros_like(b[0]) if start is None else start)
 
 

@@ -1,4 +1,4 @@
-"""The fast form of `losses.full_softmax`."""
+"""The fast form of `losses.full_softmax`. Shown in lesson 07."""
 
 import torch
 from torch import Tensor
@@ -44,5 +44,6 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def full_softmax(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """`ChunkedCrossEntropy`, as many rows at a time as a CPU's cache can hold."""
     rows = max(32, LOGITS_AT_ONCE // len(weight))  # fewer than 32 rows make slow matrix products
     return ChunkedCrossEntropy.apply(states, weight, targets, rows)

@@ -1,6 +1,7 @@
 """The fast forms of `models.mhc`: Sinkhorn-Knopp, and a whole hyper-connection around a sub-layer.
 
-N tokens (batch times events) stand last, so that every step works on whole vectors.
+N tokens (batch times events) stand last, so that every step works on whole vectors. Shown in lesson
+09.
 """
 
 from collections.abc import Callable, Sequence
@@ -72,6 +73,7 @@ class Sinkhorn(torch.autograd.Function):
 
 
 def sinkhorn(logits: Tensor, iterations: int = 20) -> Tensor:
+    """`Sinkhorn` of matrices that stand last. [..., n, n] -> [..., n, n]."""
     n = logits.shape[-1]
     flat = logits.reshape(-1, n * n).T.reshape(n, n, -1)
     return Sinkhorn.apply(flat, iterations).reshape(n * n, -1).T.contiguous().view(logits.shape)

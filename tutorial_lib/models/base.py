@@ -6,7 +6,16 @@
 `items` int64 [B, L]: 0 = PAD, real ids 1..num_items, pads to the right. `times` and `query_times`
 int64 [B, L], unix seconds. What is given is checked once, at the door: see
 `SequenceModel.check_events`. What a model needs stands in one place, at the top of its class; what
-is made small in training is its `loss`. Taught in lessons 04 to 07.
+is made small in training is its `loss`.
+
+    letter   meaning                                         shape           in SASRec's paper
+    B, L, d  batch, events of a history, width                               -, n, d
+    V        items; E, their table, has row 0 for PAD        [V + 1, d]      |I|, M
+    states   what a model knows after each event             [B, L, d]       F
+    scores   r_j = states . E_j, one for each item           [..., V + 1]    r
+
+Source of scores: Kang and McAuley, ICDM 2018, eq. 5, with one table for both. Taught in
+lessons 04 to 07.
 """
 
 import torch

@@ -1,7 +1,16 @@
 """What a time-aware model knows of the clock: gaps between events, as numbers of ordinary size.
 
 Differences are taken between int64 seconds, then log1p(gap / 1 h), then standardised with the gaps
-of the training part. Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
+of the training part.
+
+    letter   meaning                                     shape     in the paper
+    times    unix seconds of the events                  [B, L]    t_i
+    since    feature of t_i - t_{i-1}, 0 s at the first  [B, L]    d_i of TiM4Rec
+    until    feature of query time - t_i                 [B, L]    -
+    m, s     mean and deviation of log gaps in training  numbers   -
+
+Source: time differences as in Fan et al. 2025 (TiM4Rec); the logarithm and the statistics are ours.
+Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
 """
 
 import torch

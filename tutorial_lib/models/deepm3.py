@@ -50,7 +50,11 @@ def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
 
 
 def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
-    """One GRU step. state [..., w]; gates [..., 3w]: the input's share of reset, update, new."""
+    """One GRU step. state [..., w]; gates [..., 3w]: the input's share of reset, update, new.
+
+    Cho et al. 2014, eq. 5 to 8, with torch's place of the reset: behind the product with U_n.
+    Taught in lesson 16.
+    """
     own = F.linear(state, cell.weight_hh, cell.bias_hh)  # [..., 3w]
     sizes = 2 * state.shape[-1], state.shape[-1]
     (both, new), (own_both, own_new) = gates.split(sizes, dim=-1), own.split(sizes, dim=-1)
@@ -60,7 +64,8 @@ def gru_update(cell: nn.GRUCell, state: Tensor, gates: Tensor) -> Tensor:
 
 
 class DeepM3(SequenceModel):
-    """items, times, query_times int64 [B, L] -> states [B, L, d].
+    """items, times, query_times int64 [B, L] -> states [B, L, d]. Rubanova et al. 2019, algorithm
+    1. Taught in lesson 17.
 
     `flow`: how the state moves between events. "autonomous", "since_event": a neural field.
     "published": the same, told the length of the gap, in one step. "decay", "attractor": closed

@@ -4,7 +4,18 @@ in closed form.
 A flow has two parts, so that the loop over the events stays short. `context(hours, goal)` computes
 for all positions at once what does not depend on the state; `bind()` returns `evolve(state,
 *context)`, which moves states [..., w] over their gaps. Every flow leaves a state alone when no
-time passes. Taught in lessons 16 and 17.
+time passes.
+
+    letter   meaning                                        shape         in the papers
+    z        the state                                      [..., w]      z, h
+    hours    t, time since the event before                 [...]         t
+    s        the clock of a field, log(1 + hours) / std     [...]         t
+    W, b     matrices and biases of the field               [w, 2w] ..    theta
+    lambda   rate of decay of each coordinate, 1 / hour     [w]           delta
+    goal     what an attractor seeks                        [..., w]      c-bar
+
+Sources: Rubanova et al. 2019, section 3 (fields between events); Mei and Eisner 2017, eq. 7 (decay
+towards a goal). Taught in lessons 16 and 17.
 """
 
 import math
@@ -80,7 +91,9 @@ class NeuralFlow(Flow):
         return tuple(w * (root / torch.linalg.matrix_norm(w, 2)).clamp(max=1) for w in matrices)
 
     def lipschitz_bound(self) -> float:
-        """A Lipschitz constant of the field: no two states part faster than exp(bound * s)."""
+        """A Lipschitz constant of the field: no two states part faster than exp(bound * s). Hairer,
+        Nørsett and Wanner 1993, section I.10. Taught in lesson 15.
+        """
         return math.prod(torch.linalg.matrix_norm(w.detach(), 2).item() for w in self.weights())
 
     def bind(self) -> Callable[..., Tensor]:
@@ -130,7 +143,7 @@ class Decay(Flow):
 
 class Attractor(Decay):
     """dz/dt = -lambda (z - goal): the state relaxes towards `goal`, which stands still until the
-    next event. t in hours.
+    next event. t in hours. Mei and Eisner 2017, eq. 7. Taught in lesson 17.
 
     Also in closed form, z(t) = goal + exp(-lambda t) (z(0) - goal): exact for a second and for a
     year, where an explicit solver would need steps of less than 2 / lambda to stay on the road.

@@ -1,8 +1,14 @@
 """GRU4Rec-style model: a gated recurrent unit over the item embeddings, scores by the tied item
 table.
 
-Source: Hidasi et al., ICLR 2016, with the training of today (every position, full softmax) in place
-of session-parallel mini-batches; hence "-style": its numbers are not those of the original code.
+    letter   meaning                               shape        in the paper
+    x        an event's item vector                [B, L, d]    x_t
+    h        the state of the recurrent unit       [B, L, d]    h_t
+    r, z     reset and update gate, within h       [B, L, d]    r_t, z_t
+
+Source: Hidasi et al., ICLR 2016, section 3, with the training of today (every position, full
+softmax) in place of session-parallel mini-batches; hence "-style": its numbers are not those of the
+original code.
 Taught in lesson 07.
 """
 

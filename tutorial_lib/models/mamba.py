@@ -53,7 +53,7 @@ def selective_scan(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) ->
 
 def ssd_recurrence(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """SSD one event after the other: h_t = exp(delta_t A) h_{t-1} + delta_t x_t B_t^T and y_t = h_t
-    C_t, one number A per head.
+    C_t, one number A per head. Transformers are SSMs, section 5.1. Taught in lessons 11 and 12.
 
     x [b, L, H, P], delta [b, L, H], A [H] (negative), B, C [b, L, N], shared by the heads -> y [b,
     L, H, P]; h is [b, H, P, N]. Time O(L), but L steps that wait for each other.
@@ -78,7 +78,7 @@ def segsum(a: Tensor) -> Tensor:
 
 def ssd_matrix(x: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """SSD as masked attention without softmax: y = (decay * C B^T) (delta x). As `ssd_recurrence`,
-    but time and memory O(L^2).
+    but time and memory O(L^2). Transformers are SSMs, section 5.1. Taught in lessons 11 and 12.
 
     decay[i, j] = exp(A (delta_{j+1} + ... + delta_i)) for i >= j, else 0: a causal mask that also
     forgets.
@@ -102,7 +102,7 @@ def ssd_chunked(
     place: Tensor | None = None,
 ) -> Tensor:
     """SSD as a matrix inside chunks and a recurrence between them: as `ssd_recurrence`, time and
-    memory O(L * chunk).
+    memory O(L * chunk). Transformers are SSMs, section 6. Taught in lesson 11.
 
     Any length will do: the last chunk is filled up with steps of size 0 and inputs 0, which change
     no state. `place` [b, L]: several histories stand in one row, and no state passes a place 0.

@@ -1,5 +1,11 @@
 """Mamba4Rec: the selective state space in place of self-attention.
 
+    letter   meaning                                  shape        in the paper
+    x        what a layer reads and writes            [B, L, d]    H
+    mixer    a selective state space, see mamba.py    [B, L, d]    Mamba block
+    N, D     states a channel, channels `expand` d                 N, ED
+    blocks   layers                                                L
+
 Source: Liu et al., "Mamba4Rec", 2024, and its code. Ours trains on every position instead of one
 window per prefix, has the Mamba-2 block (SSD) as default, and its step sizes survive the
 initialisation of the model, which those of the code do not. Taught in lesson 11.

@@ -1,4 +1,14 @@
-"""First-order Markov chain: what usually follows the last item? Taught in lesson 07."""
+"""First-order Markov chain: what usually follows the last item?
+
+    letter       meaning                                        shape       in the paper
+    i, j         the last item, a next one                                  i, j
+    count(i, j)  how often j followed i in training             a pair      c(w; d)
+    P(j)         share of j among all training events           [V + 1]     p(w | C)
+    smoothing    events of P(j) that are added to each row      number      mu
+
+Source: Rendle et al., WWW 2010 (chains of items, there factorised); Zhai and Lafferty 2004
+(Dirichlet smoothing, of words). Taught in lesson 07.
+"""
 
 import numpy as np
 import torch

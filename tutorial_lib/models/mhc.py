@@ -102,7 +102,9 @@ class HyperConnection(nn.Module):
             self.phi = nn.Parameter(0.02 * torch.randn(streams * dim, len(self.bias)))
 
     def mappings(self, X: Tensor) -> Mappings:
-        """X [B, L, n, d] -> the three mappings of every event. mHC paper, section 4.2."""
+        """X [B, L, n, d] -> the three mappings of every event. mHC paper, section 4.2.
+        Taught in lesson 09.
+        """
         n, kind, logits = self.streams, self.kind, self.bias
         if self.dynamic:
             x = F.rms_norm(X.flatten(-2), (n * X.shape[-1],), eps=1e-6)  # [B, L, n d]
@@ -117,7 +119,9 @@ class HyperConnection(nn.Module):
 
     @kernels.fast(kernels.streams.connect)  # which leaves out an H_res that can change nothing
     def connect(self, X: Tensor, function: Callable, mean: bool = False) -> Tensor:
-        """mHC paper, 4.1. X [B, L, n or (copies) 1, d] -> [B, L, n or (the `mean`) 1, d]."""
+        """mHC paper, section 4.1. Taught in lesson 09. X [B, L, n or (copies) 1, d] -> [B, L, n or
+        (the `mean`) 1, d].
+        """
         X = X.expand(-1, -1, self.streams, -1)
         pre, post, res = self.mappings(X)
         output = function((pre[..., None] * X).sum(-2))  # [B, L, d]

@@ -18,7 +18,9 @@ from tutorial_lib.models.base import Dropout, SequenceModel, initialise
 
 
 class FeedForward(nn.Module):
-    """Two linear maps, a non-linearity between them, for each position alone. Eq. 4. [B, L, d]."""
+    """Two linear maps, a non-linearity between them, for each position alone. Eq. 4. [B, L, d].
+    Taught in lesson 06.
+    """
 
     def __init__(self, dim: int, hidden: int, dropout: float):
         super().__init__()
@@ -46,7 +48,9 @@ class Block(nn.Module):
 
 
 class SASRec(SequenceModel):
-    """items [B, L] -> states [B, L, d]: item plus position, `blocks` blocks, a last LayerNorm."""
+    """items [B, L] -> states [B, L, d]: item plus position, `blocks` blocks, a last LayerNorm. Eq.
+    1 to 4. Taught in lesson 07.
+    """
 
     limited = True
 

@@ -32,7 +32,7 @@ def discretise(
     A: Tensor, B: Tensor, step: Tensor | float, method: str = "zoh"
 ) -> tuple[Tensor, Tensor]:
     """One step of length `step` of x' = A x + B u with u held: x -> A_bar x + B_bar u. S4, section
-    2.3.
+    2.3 and eq. 3 ("bilinear"); Mamba, eq. 4 ("zoh"). Taught in lesson 10.
 
     A [P, P], B [P, H], step [...] -> A_bar [..., P, P], B_bar [..., P, H]. "zoh" (zero-order hold)
     is exact, from one matrix exponential of [[A, B], [0, 0]], so A need not have an inverse;
@@ -56,7 +56,8 @@ def discretise(
 def discretise_diagonal(
     eigenvalues: Tensor, step: Tensor | float, method: str = "zoh"
 ) -> tuple[Tensor, Tensor]:
-    """The same for a diagonal A: x -> decay x + weight (B u), element by element.
+    """The same for a diagonal A: x -> decay x + weight (B u), element by element. Mamba, eq. 4.
+    Taught in lessons 10 and 13.
 
     eigenvalues [P], real or complex, none 0; step real, broadcast against [..., P] -> decay, weight
     [..., P]. For "zoh" they are e^z and (e^z - 1) / eigenvalue with z = eigenvalue * step; at step
@@ -81,7 +82,7 @@ def expm1(z: Tensor) -> Tensor:
 
 def recurrence(decay: Tensor, inputs: Tensor, state: Tensor | None = None) -> Tensor:
     """x_i = decay_i x_{i-1} + inputs_i, one event after another. inputs [B, L, P], decay broadcast
-    to it -> x [B, L, P].
+    to it -> x [B, L, P]. S4, eq. 3; Mamba, eq. 2. Taught in lesson 10.
 
     `state` [B, P] is x before the first event (default 0).
     """
@@ -96,13 +97,15 @@ scan = kernels.fast(kernels.scan.scan)(recurrence)  # what the models call
 
 
 def kernel(decay: Tensor, length: int) -> Tensor:
-    """What is left of an input after 0 .. length - 1 equal steps: decay^i. [P] -> [length, P]."""
+    """What is left of an input after 0 .. length - 1 equal steps: decay^i. [P] -> [length, P]. S4,
+    eq. 5. Taught in lesson 10.
+    """
     return decay ** torch.arange(length, device=decay.device)[:, None]
 
 
 def convolution(kernel: Tensor, inputs: Tensor) -> Tensor:
     """y_i = sum over j <= i of kernel_{i-j} inputs_j, by FFT. kernel [L, P], inputs [B, L, P] ->
-    [B, L, P].
+    [B, L, P]. S4, eq. 4. Taught in lesson 10.
 
     Only for equal steps: then the states are convolution(kernel(decay, L), inputs).
     """
@@ -114,7 +117,9 @@ def convolution(kernel: Tensor, inputs: Tensor) -> Tensor:
 
 
 def hippo_legs(size: int) -> tuple[Tensor, Tensor]:
-    """HiPPO-LegS, A [N, N], B [N]: Legendre coefficients of the whole past. S4, eq. 2. float64."""
+    """HiPPO-LegS, A [N, N], B [N]: Legendre coefficients of the whole past. S4, eq. 2. float64.
+    Taught in lesson 10.
+    """
     root = torch.sqrt(2 * torch.arange(size, dtype=torch.float64) + 1)  # sqrt(2 n + 1)
     diagonal = torch.arange(1.0, size + 1, dtype=torch.float64)
     return -torch.tril(root[:, None] * root, -1) - torch.diag(diagonal), root

@@ -1,8 +1,8 @@
 """TiM4Rec: the clock sets the step size of a selective state space.
 
-    letter   meaning                                        shape
-    gaps     standardised log gaps, as in clock.py          [B, L, F], F = 1 or 2
-    gate     one factor on the step of each SSD head        [B, L, heads]
+    letter   meaning                                    shape                    in the paper
+    gaps     standardised log gaps, as in clock.py      [B, L, F], F = 1 or 2    d
+    gate     one factor on the step of each SSD head    [B, L, heads]            T
 
 Source: Fan et al., "TiM4Rec", Neurocomputing 2025 (arXiv 2409.16182), and its code. The default is
 our causal version: a gap gates the step of its own position alone. The published version mixes the
@@ -22,7 +22,7 @@ from tutorial_lib.models.mamba4rec import Mamba4Rec
 
 class TimeGate(nn.Module):
     """1 + tanh(W2 SiLU(W1 gaps)), between 0 and 2: one factor on the step size for each head. [B,
-    L, F] -> [B, L, heads].
+    L, F] -> [B, L, heads]. After Fan et al. 2025. Taught in lesson 12.
 
     W2 and its bias start at 0 and every gate at 1, so that training starts from the model without a
     clock.
