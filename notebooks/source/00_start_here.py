@@ -14,7 +14,7 @@
 # In the next two minutes you train such a recommender, on this machine, and look at what it shows the two of them. The rest of the course is about what to do next: how to make a model that knows what time it is, and how to find out whether that really helped.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="bbed930c"
-# 小林刚刚一口气选了六样同一类的东西，两分钟后还想再看。小波最近选的四样也都属于同一类，然后他关掉了页面，三天半以后才回来。应该给两个人都推荐*更多同类的东西*吗？
+# 小林刚刚一口气选了六样同一类的东西，两分钟后还想再看。小波最近选的四样也都属于同一类，然后他关掉了页面，三天半以后才回来。应该给两个人都推荐**更多同类的东西**吗？
 #
 # 你多半会说：小林可以，小波就未必了。可是，许多推荐系统看到的只是一串按先后排好的东西，没有时钟。在它们眼里，小林和小波的处境没有分别。
 #
@@ -104,7 +104,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="data-zh" lang="zh" en="da13292c"
 # ## 两分钟：先训练，再看
 #
-# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 *类*，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不见时钟。它拿到的是训练期间的历史，要学会猜下一个物品。
+# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 **类**，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不见时钟。它拿到的是训练期间的历史，要学会猜下一个物品。
 
 # %% id="data-code"
 dataset = load_dataset(DATASET, users=USERS)
@@ -296,7 +296,7 @@ expect_true("our places are the library's", (differences <= 1).all() and (differ
 # **Then the library.** A *hit* is a place within the first $k$; the **hit rate**, HR@k, is the share of hits. (Lesson 02 has more such measures, and says which to trust.) This is the library's own source:
 
 # %% [markdown] id="hit-zh" lang="zh" en="f929a21a" tags=["library"]
-# **再看库里的版本。** 名次在前 $k$ 之内就是一次*命中*；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课还有更多这样的度量，并说明该信哪一个。）这是库自己的源码：
+# **再看库里的版本。** 名次在前 $k$ 之内就是一次**命中**；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课还有更多这样的度量，并说明该信哪一个。）这是库自己的源码：
 
 # %% id="hit-library" tags=["library"]
 from tutorial_lib.evaluate import Ranks, _expected
@@ -535,7 +535,7 @@ lesson00.check_follows(follows)
 # %% [markdown] id="answer-zh" lang="zh" en="84e66e1b"
 # ## 回答开头的问题
 #
-# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。模型旁边站着两位*先知*（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还看得见时钟。除非碰运气，谁也不会比他们做得更好。
+# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。模型旁边站着两位**先知**（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还看得见时钟。除非碰运气，谁也不会比他们做得更好。
 
 # %% id="answer-code" tags=["nbval-ignore-output"]
 groups = {"within the hour": pause < 3600, "after a pause": pause >= 3600}
