@@ -478,7 +478,11 @@ def first_use_faults(course: Course, terms: list[Term]) -> list[Problem]:
     """Terms of the glossary whose English a Chinese reader is never told where they come first."""
     lessons = []
     for row in course.written():
-        cells = [cell for cell in read_cells(course, row)[0] if "references" not in cell.tags]
+        cells = [
+            cell
+            for cell in read_cells(course, row)[0]
+            if not {"references", "alt"} & set(cell.tags)
+        ]
         lessons.append([(c.text["en"], c.text["zh"]) for c in cells if c.kind == "prose"])
     written = course.written()
     return [

@@ -341,7 +341,9 @@ def forbidden(chinese: str, terms: list[Term]) -> list[str]:
     ]
 
 
-def without_english(lessons: list[list[tuple[str, str]]], terms: list[Term]) -> list[tuple[int, str]]:
+def without_english(
+    lessons: list[list[tuple[str, str]]], terms: list[Term]
+) -> list[tuple[int, str]]:
     """(number of the lesson in the list, fault) for each term whose first lesson never gives its
     English in parentheses. A lesson: its pairs of English and Chinese prose.
     """
@@ -362,7 +364,10 @@ def without_english(lessons: list[list[tuple[str, str]]], terms: list[Term]) -> 
                 if not any(term.english.search(one) for term in alternatives for one in inside):
                     name = alternatives[0].name
                     found.append(
-                        (number, f"uses {chinese[0]} first; add its English: {chinese[0]}（{name}）")
+                        (
+                            number,
+                            f"uses {chinese[0]} first; add its English: {chinese[0]}（{name}）",
+                        )
                     )
                 break
     return found

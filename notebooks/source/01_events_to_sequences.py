@@ -16,9 +16,9 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="146f288f"
 # 小雨在网页上给电影打分。她在列表里勾选了《异形》《月球》和《火星》，然后按下一个按钮。网站的表里多出三行，时间全是同一秒。她的邻居给买来的东西写评价，而那张表里的每一行，时间都是零点。
 #
-# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在 Amazon Grocery 评论里，**每一个**事件都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。它的时钟究竟能告诉它什么？
+# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在 Amazon Grocery 评论里，**每一个**事件（event）都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。它的时钟究竟能告诉它什么？
 #
-# 这一课里，你会把一张事件表变成喂给模型的东西：历史、间隔、窗口，以及分别用来学习、用来选择、用来报告的三部分数据。每一步都有一种不声不响的做法，会种下一个根本不存在的规律。到最后，你就能替小雨那张表作答。
+# 这一课里，你会把一张事件表变成喂给模型的东西：历史、间隔、窗口（window），以及分别用来学习、用来选择、用来报告的三部分数据。每一步都有一种不声不响的做法，会种下一个根本不存在的规律。到最后，你就能替小雨那张表作答。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -36,7 +36,7 @@
 # - 不对用户写循环，就为十万个事件算出间隔、会话和不规则程度；
 # - 根据几个汇总数字，判断一个数据集的时钟能说明什么、不能说明什么；
 # - 按时间切分，或按最后一个事件切分，并数出每种切法让训练看见了多少未来；
-# - 做出带目标的窗口，以及不丢失短间隔的间隔特征。
+# - 做出带目标（target）的窗口，以及不丢失短间隔的间隔特征。
 
 # %% id="setup"
 import matplotlib.pyplot as plt
@@ -106,7 +106,7 @@ for label, table in (("user, time", by_time), ("user, time, item", by_id)):
 # The stable sort keeps *Mars* before *Moon*, as the rows came. The second sort turns them round, because 3 is less than 5, and it would do so for **every** user with this tie. That is the danger: item numbers carry meaning (they often follow age or popularity), so sorting ties by number plants one and the same pattern into thousands of histories. A sequence model finds it at once and is praised for it. Row order may say nothing either. In a log that is written as things happen it repeats no pattern from person to person; in a file that somebody sorted by item it repeats exactly this one (lesson 03). So ask how the file came about.
 
 # %% [markdown] id="sort-why-zh" lang="zh" en="20a8f1fa"
-# 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
+# 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列（sequence）模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
 
 # %% [markdown] id="gap-en" lang="en"
 # **Step 2: gaps.** A *gap* is the time from one event to the next of the **same** user. Subtract neighbours, and leave out the step from one person to the next.
@@ -476,7 +476,7 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # %% [markdown] id="split-zh" lang="zh" en="eaabd358"
 # ## 两种切法
 #
-# 模型需要三部分数据：一部分用来学习（**训练集**），一部分用来选择（**验证集**），一部分用来报告（**测试集**，只打开一次）。常用的切法有两种。
+# 模型需要三部分数据：一部分用来学习（**训练集**（training part）），一部分用来选择（**验证集**（validation part）），一部分用来报告（**测试集**（test part），只打开一次）。常用的切法有两种。
 #
 # - **留一法**（leave-last-out）：每个用户的最后一个事件作测试，倒数第二个作验证，其余作训练。人人都参加测试，多数论文这样做。
 # - **时间切分**（temporal split）：所有人用同一个时刻。第一个切点之前发生的是训练，第二个切点之后发生的是测试。
@@ -579,7 +579,7 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # The temporal split has no such leak, and it has its price. Only 1618 of the 3000 users of the sample have a test event. In MovieLens 100K it is 166 of 943, and 58 % of these have no training event at all: most people come only once, so whoever comes late was not there before. This course cuts by time wherever it can, and uses leave-last-out to compare with papers. Whichever you use, say which.
 
 # %% [markdown] id="split-lesson-zh" lang="zh" en="bb9b82df"
-# 用留一法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8% 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41%，在食品杂货里是 29%。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏值多少，第 03 课会测出来。
+# 用留一法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8% 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41%，在食品杂货里是 29%。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏（leak）值多少，第 03 课会测出来。
 #
 # 时间切分没有这种泄漏，但也有代价。sample 的 3000 个用户里只有 1618 个有测试事件。在 MovieLens 100K 里是 943 个中的 166 个，其中 58% 连一个训练事件也没有：多数人只来一次，来得晚的人，此前根本不在。本课程凡是能按时间切的都按时间切，要与论文比较时才用留一法。无论用哪一种，都要说明是哪一种。
 
@@ -609,7 +609,7 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # | 目标 | Cake | Moon | Mars | 无 |
 # | 查询时刻 | 70 | 400 | 100000 | 400 |
 #
-# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**，总是放在右边（原因见第 05 课）。**查询时刻**是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
+# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**（padding），总是放在右边（原因见第 05 课）。**查询时刻**（query time）是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
 
 # %% id="window-library" tags=["library"]
 from tutorial_lib.data.sequences import _require_positive
@@ -629,7 +629,7 @@ for label, table in (("items", inputs), ("times", input_times), ("targets", targ
 # Three columns and not four: a batch is only as wide as its longest window. The one trick is in `rows`: a table of row numbers, all windows at once, and pads that point at the last real row. No loop over users. Whoever writes it cleverly should be checked by somebody who writes it plainly:
 
 # %% [markdown] id="window-why-zh" lang="zh" en="870c7c97"
-# 三列而不是四列：一个批只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写得巧妙的人，应当由写得直白的人来核对：
+# 三列而不是四列：一个批（batch）只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写得巧妙的人，应当由写得直白的人来核对：
 
 
 # %% id="window-check" tags=["reference-check"]

@@ -217,11 +217,11 @@ expect_close("without ties it is the formula", ndcg(np.array([1, 3, 11])), [1, 0
 # %% [markdown] id="data-zh" lang="zh" en="f2455e8b"
 # ## 四个模型与一个上限
 #
-# 现在看 sample。它的测试集是最新的十分之一事件，要预测的是每个人在其中的最后一个事件；候选是这个人还没有过的**全部**物品，这叫**全量排序**。这里用的模型都不需要训练，因为今天受检验的是尺子，不是它们：
+# 现在看 sample。它的测试集是最新的十分之一事件，要预测的是每个人在其中的最后一个事件；候选是这个人还没有过的**全部**物品，这叫**全量排序**（full ranking）。这里用的模型都不需要训练，因为今天受检验的是尺子，不是它们：
 #
 # - **热门基线**：给所有人同一张列表；
 # - **马尔可夫**：一张表，数一数上一个物品后面跟过什么；
-# - **压缩的马尔可夫**：还是这张表，压缩成每个物品 16 个数（用奇异值分解取最强的 16 个模式），得分就变成两个短向量的点积；
+# - **压缩的马尔可夫**：还是这张表，压缩成每个物品 16 个数（用奇异值分解取最强的 16 个模式），得分就变成两个短向量（vector）的点积（dot product）；
 # - **常数**：每个物品都得 0 分；
 # - 在它们之上是**先知模型**：知道这个模拟世界的规律和时钟，但不知道骰子会掷出什么。
 
@@ -366,7 +366,7 @@ expect(
 # Perfect, worthless, as good as popularity, or what it is: random, 10 of 1,000. A test that a constant scorer passes is no test. And ties are not a freak of broken models: popularity counts whole numbers, so 85 % of its targets share their score with some other item.
 
 # %% [markdown] id="ties-why-zh" lang="zh" en="9c28bd0b"
-# 满分、零分、与热门基线一样好，或者它真正的水平：随机，1,000 个里中 10 个。常数打分器能通过的测试不算测试。并列也不是坏模型才有的怪事：热门基线数的是整数，85% 的目标都与别的物品同分。
+# 满分、零分、与热门基线一样好，或者它真正的水平：随机，1,000 个里中 10 个。常数打分器（constant scorer）能通过的测试不算测试。并列也不是坏模型才有的怪事：热门基线数的是整数，85% 的目标都与别的物品同分。
 
 # %% [markdown] id="sampled-en" lang="en"
 # ## A hundred random candidates
@@ -382,7 +382,7 @@ expect(
 # %% [markdown] id="sampled-zh" lang="zh" en="805daf0d"
 # ## 一百个随机候选
 #
-# 给整个目录排名曾经很慢，于是许多论文只让正确物品与 **100 个随机物品**比高低，结果照样叫 HR@10：这就是**采样指标**。这样的“命中”什么时候才算真的命中？
+# 给整个目录排名曾经很慢，于是许多论文只让正确物品与 **100 个随机物品**比高低，结果照样叫 HR@10：这就是**采样指标**（sampled metric）。这样的“命中”什么时候才算真的命中？
 #
 # 设正确物品在 $V$ 个物品中的真实排名是 $r$。其余 $V - 1$ 个里，有 $r - 1$ 个排在它前面。从其余物品中抽 100 个，只要抽到的“前面的”不超过 9 个，就算命中。抽到的个数服从**超几何分布**（从袋中摸彩球，摸出不放回），所以
 #
@@ -538,7 +538,7 @@ expect_close("measured is what the formula foretells", seen_hits, foretold, tol=
 # %% [markdown] id="size-zh" lang="zh" en="f8e736d7"
 # ## 需要多少人？
 #
-# 指标是对人求的平均，换一批人，平均就会变。变多少由**标准误**来说：单个数值的标准差除以 $\sqrt{N}$，$N$ 是人数。对命中率 $p$ 来说，它就是 $\sqrt{p(1-p)/N}$。95% 的区间向两边各伸出约两个标准误；库里的自助法反复有放回地抽取人，算出来也必须一样。
+# 指标是对人求的平均，换一批人，平均就会变。变多少由**标准误**（standard error）来说：单个数值的标准差除以 $\sqrt{N}$，$N$ 是人数。对命中率 $p$ 来说，它就是 $\sqrt{p(1-p)/N}$。95% 的区间向两边各伸出约两个标准误；库里的自助法（bootstrap）反复有放回地抽取人，算出来也必须一样。
 
 
 # %% id="size-code" tags=["reference-check"]
@@ -651,7 +651,7 @@ expect_true(
 # A gain of 5 %, which many a paper is proud of, is recognised in about 31 of 100 studies on ML-100K, and in 96 of 100 on ML-1M. With different people for each model it would be 11. So always compare on the same people, and before you believe a gain on a small data set, compute what it *could* have resolved. One warning more: this counts people only. Another seed of the same model would shift the numbers again, and that is why this course trains several.
 
 # %% [markdown] id="power-why-zh" lang="zh" en="be7036c0"
-# 5% 的提升，是许多论文引以为豪的幅度，在 ML-100K 上 100 次研究里大约只有 31 次能认出来，在 ML-1M 上是 96 次。如果两个模型测的是不同的人，就只剩 11 次。所以，永远在同一批人身上比较；在相信小数据集上的提升之前，先算一算它**究竟能**分辨多大的差距。还要提醒一句：这里只算了人带来的波动。同一个模型换个种子，数字还会再变，所以本课程总是训练好几个。
+# 5% 的提升，是许多论文引以为豪的幅度，在 ML-100K 上 100 次研究里大约只有 31 次能认出来，在 ML-1M 上是 96 次。如果两个模型测的是不同的人，就只剩 11 次。所以，永远在同一批人身上比较；在相信小数据集上的提升之前，先算一算它**究竟能**分辨多大的差距。还要提醒一句：这里只算了人带来的波动。同一个模型换个种子（seed），数字还会再变，所以本课程总是训练好几个。
 
 # %% [markdown] id="stars-en" lang="en"
 # ## Stars are not a list
@@ -752,7 +752,7 @@ def fit(name, task, split, learning_rate, weight_decay, seed=0, dim=16):
 # **Tuned alike.** A comparison of two models in which only one was tuned measures the tuning. So MF and NeuMF get the same grid: two learning rates, three strengths of weight decay, the same width, epochs and objective. The best setting is chosen on the validation part of one world. The comparison is then made in **five other worlds**, on test events that nothing was chosen with.
 
 # %% [markdown] id="tune-zh" lang="zh" en="ab8a1a6f"
-# **同样地调参。** 比较两个模型而只给一方调参，量出来的就是调参。所以 MF 和 NeuMF 用同一个网格：两种学习率、三种权重衰减强度，宽度、轮数和目标函数都相同。最佳设置在一个世界的验证集上选出；比较则在**另外五个世界**里进行，所用的测试事件没有参与过任何选择。
+# **同样地调参。** 比较两个模型而只给一方调参，量出来的就是调参。所以 MF 和 NeuMF 用同一个网格：两种学习率（learning rate）、三种权重衰减（weight decay）强度，宽度、轮数和目标函数都相同。最佳设置在一个世界的验证集上选出；比较则在**另外五个世界**里进行，所用的测试事件没有参与过任何选择。
 
 # %% id="tune-code" tags=["nbval-ignore-output"]
 practice = star_world(seed=0)
@@ -881,7 +881,7 @@ expect_true(
 # %% [markdown] id="dot-zh" lang="zh" en="0ae9040a"
 # ## 网络比点积更好吗？
 #
-# NeuMF 发表于 2017 年，它主张：学出来的网络比固定的点积更会结合两个向量。此后它成了人人都要战胜的基线。三年后，Rendle 等人用同样的细心去调普通的 MF，结果 MF 赢了。上面的两个模型是同样调过参的，比较结果如下。
+# NeuMF 发表于 2017 年，它主张：学出来的网络比固定的点积更会结合两个向量。此后它成了人人都要战胜的基线（baseline）。三年后，Rendle 等人用同样的细心去调普通的 MF，结果 MF 赢了。上面的两个模型是同样调过参的，比较结果如下。
 
 # %% id="dot-code" tags=["nbval-ignore-output"]
 lists = paired_bootstrap(quality["mf on choices"], quality["neumf on choices"])
@@ -945,7 +945,7 @@ lesson02.check_rank(my_rank)
 # **2.2 Modify.** With a tie the half-way rank is not enough for HR@K: an item that shares the places 9 to 12 with three others is a hit in half of the orders. Write the probability of a hit from the number of items ahead, the number of *other* equal ones, and $K$.
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="8cee579c" tags=["exercise"]
-# **2.2 修改。** 有并列时，取中间的排名对 HR@K 来说还不够：一个物品与另外三个共享第 9 到第 12 位，那么一半的顺序里它会命中。用排在前面的个数、**其余**同分者的个数和 $K$，写出命中的概率。
+# **2.2 修改。** 有并列时，取中间的排名对 HR@K 来说还不够：一个物品与另外三个共享第 9 到第 12 位，那么一半的顺序里它会命中。用排在前面的个数、**其余**同分者的个数和 $K$，写出命中的概率（probability）。
 
 
 # %% id="exercise2-code" tags=["exercise"]

@@ -32,7 +32,7 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="df8b8a22" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 从点积到加权平均，手算出注意力权重；
+# - 从点积到加权平均，手算出注意力权重（attention weight）；
 # - 用四行代码写出自注意力，并与循环写法、与 PyTorch 逐一核对；
 # - 用一次测量说明为什么得分要除以 $\sqrt{d}$；
 # - 说清查询、键、值三个矩阵带来了什么，多头又带来了什么；
@@ -61,7 +61,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="fe7ec015"
 # ## 三个事件，每个两个数
 #
-# 给每个事件两个数：含有多少**太空**，含有多少**厨房**。像这样用一串数来代表一个物品，这串数就叫它的**嵌入**。以后模型会自己学出嵌入；这里由我们来定，好让你看清每一步。
+# 给每个事件两个数：含有多少**太空**，含有多少**厨房**。像这样用一串数来代表一个物品，这串数就叫它的**嵌入**（embedding）。以后模型会自己学出嵌入；这里由我们来定，好让你看清每一步。
 
 # %% id="tiny-events"
 names = ["Alien", "Cake", "Moon"]
@@ -115,7 +115,7 @@ expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
 # %% [markdown] id="mix-zh" lang="zh" en="c0d9728a"
-# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49%，《月球》49%；按分给最后一名的份额看，是《月球》：7% 对 3%。“均匀”要有一个度量，下文会讲到一个：熵。《月球》从自己那里取 62%，从《异形》取 31%，从 *Cake* 只取 7%。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
+# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49%，《月球》49%；按分给最后一名的份额看，是《月球》：7% 对 3%。“均匀”要有一个度量，下文会讲到一个：熵（entropy）。《月球》从自己那里取 62%，从《异形》取 31%，从 *Cake* 只取 7%。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
 
@@ -204,7 +204,7 @@ expect_close("the library equals PyTorch", attention(query, key, value), witness
 # %% [markdown] id="why-scale-zh" lang="zh" en="f998c4eb"
 # ## 为什么要除以 $\sqrt{d}$？
 #
-# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度。
+# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度（gradient）。
 
 # %% [markdown] id="predict-scale-en" lang="en" tags=["predict"]
 # **Predict.** 32 random keys, one random query. Without scaling, how large is the largest weight on average at $d = 4$, and how large at $d = 1024$? And with scaling: does it grow, fall, or stay?
@@ -315,7 +315,7 @@ print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:
 # **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/6$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.) Both are trained with five random seeds.
 
 # %% [markdown] id="lookup-predict-zh" lang="zh" en="fd9b9b79" tags=["predict"]
-# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子训练。
+# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子（random seed）训练。
 
 
 # %% id="lookup-train" tags=["nbval-ignore-output"]
@@ -408,7 +408,7 @@ expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).
 # %% [markdown] id="heads-zh" lang="zh" en="93cc7483"
 # ## 多个头
 #
-# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，**以及**今晚的心情，一次平均就会把它们混成一团。**多头注意力**把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
+# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，**以及**今晚的心情，一次平均就会把它们混成一团。**多头注意力**（multi-head attention）把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数（parameter）的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
 #
 # 这次的参照是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
 
@@ -514,7 +514,7 @@ lesson04.check_weights(my_weights)
 # **4.2 Modify.** Give attention a *temperature* $T$: divide the scaled scores by $T$ before the softmax. $T = 1$ must change nothing. What does the output approach when $T$ becomes very large, and when it becomes very small?
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="80b5f075" tags=["exercise"]
-# **4.2 修改。** 给注意力加一个**温度** $T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
+# **4.2 修改。** 给注意力加一个**温度**（temperature）$T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
 
 
 # %% id="exercise2-code" tags=["exercise"]

@@ -14,7 +14,7 @@
 # In this lesson you build the block, prove it equal to PyTorch's own, and then run Rosa's experiment: every part removed in turn, every variant tuned alike, five seeds. The bet is decided twice, on two tasks.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="bee18317"
-# 小罗接手了一个推荐模型。解释不清的东西，她信不过。模型有两个 Transformer 块，她数了数零件：位置、注意力、前馈网络、残差连接、归一化、dropout。于是她划掉一个零件，重新训练，看看分数，把零件放回去，再划掉下一个。
+# 小罗接手了一个推荐模型。解释不清的东西，她信不过。模型有两个 Transformer 块，她数了数零件：位置、注意力、前馈网络、残差连接（residual connection）、归一化、dropout。于是她划掉一个零件，重新训练，看看分数，把零件放回去，再划掉下一个。
 #
 # 其中一个零件占了整整一篇论文，题目就叫 *Attention Is All You Need*（你只需要注意力）。另一个几乎看不见：它是 `x = x + attention(norm(x))` 这一行里的 `x +`。假如这两个里必须丢掉一个，你会留下哪个？把你的赌注写下来。
 #
@@ -923,7 +923,7 @@ lesson06.check_unmoved(unmoved)
 # 2. 层归一化留下事件的模样，忘掉它的大小；它只看一个事件，只沿最后一个轴。
 # 3. 残差运送的是事件本身：没有它，很深的堆叠里所有事件会变成一个样，哪怕大小和梯度看上去都健康。
 # 4. 零件的价值取决于任务：没有注意力，在 `sample` 上测不出损失，在 `replay` 上丢掉一切。
-# 5. 归一化拓宽了能用的学习率的范围；如果所有变体共用一个学习率，消融实验测到的就是学习率。
+# 5. 归一化拓宽了能用的学习率的范围；如果所有变体共用一个学习率，消融（ablation）实验测到的就是学习率。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

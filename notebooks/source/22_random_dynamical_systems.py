@@ -14,7 +14,7 @@
 # The third sentence sounds like mathematics, so we treat it as such. In this lesson you look up what its words mean, build an estimator for each of them, try every estimator on systems whose answer is known, and only then on data. One half of the claim turns out to be a question that no log can answer. The other half can be measured, and the answer is small.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="c05282ad"
-# 小薇访问一个电影网站：间隔先短，后长，长，短，短，长……你想找规律，没有找到。她弟弟说：她在抛硬币。一位物理学家说：不对，这是混沌，一条严格的规律，里面没有半点偶然。而某个项目的主页上写着：“真实的交互构成一个随机动力系统，具有很高的随机拓扑熵”，所以它的模型才会赢。
+# 小薇访问一个电影网站：间隔先短，后长，长，短，短，长……你想找规律，没有找到。她弟弟说：她在抛硬币。一位物理学家说：不对，这是混沌，一条严格的规律，里面没有半点偶然。而某个项目的主页上写着：“真实的交互（interaction）构成一个随机动力系统，具有很高的随机拓扑熵”，所以它的模型才会赢。
 #
 # 同一份日志，三种解释。哪一种对？在此之前还得问：世上有没有**任何**一份日志，能把它们分开？
 #
@@ -379,7 +379,7 @@ expect_true("contraction driven by noise: 0 in every realisation", (contraction 
 # The mathematicians' own definition knows no letters. Two states are *separated* within $n$ steps if their orbits were once at least $\varepsilon$ apart; $N_n$ is then the largest number of states that are separated pairwise. It grows at the same rate. The library has that one, too; it takes states until no further one fits, which grows alike:
 
 # %% [markdown] id="fibre-why-zh" lang="zh" en="8075b1a6"
-# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；本来靠近的两个永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射。它的状态永远跳来跳去，从不重复，熵却是**零**：在同样的噪声下，所有状态跑到了一起。其中一个做什么是随机的，它们做同样的事却不是。
+# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；本来靠近的两个永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射（contraction）。它的状态永远跳来跳去，从不重复，熵却是**零**：在同样的噪声下，所有状态跑到了一起。其中一个做什么是随机的，它们做同样的事却不是。
 #
 # 数学家自己的定义里没有字母。如果两个状态的轨道在 $n$ 步之内曾经相距至少 $\varepsilon$，就说它们被**分离**；$N_n$ 就是两两分离的状态最多有几个。它以同样的速率增长。这个版本库里也有；它一个一个地取，直到再也放不进新的状态，增长速率一样：
 
@@ -632,7 +632,7 @@ for bins in (4, 16):
 # The mend is not a better count but another question.
 
 # %% [markdown] id="ceiling-why-zh" lang="zh" en="62dc8936"
-# 一张图，三个教训。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是**数据量**：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，纯属偶然就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”的意思就成了：我分了很多箱。只有转动的圆露了馅，它的词只像 $n$ 那样增长。
+# 一张图，三个教训。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是**数据量**：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**（finite-data ceiling）。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，纯属偶然就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”的意思就成了：我分了很多箱。只有转动的圆露了馅，它的词只像 $n$ 那样增长。
 #
 # 要修好它，靠的不是更好的数法，而是换一个问题。
 
