@@ -286,6 +286,14 @@ def prose_faults(
         name, text = f"{cell.id}-{language}", cell.text[language]
         yield from ((name, fault) for fault in set_wrongly(text))
         parts = take_apart(text)
+        if "exercise" in cell.tags and parts.images:
+            yield (
+                name,
+                (
+                    f"shows the picture {parts.images[0][1]}, which an assignment leaves behind;"
+                    " show it in a cell before the exercise"
+                ),
+            )
         for link in [*parts.links, *(src for _, src in parts.images)]:
             target = course.notebook(row, language).parent / link.partition("#")[0]
             if not re.match(r"[a-z]+:|#", link, re.I) and not target.exists():

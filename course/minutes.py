@@ -26,8 +26,11 @@ def reading_minutes(course: Course, cells: list[Cell]) -> float:
         if APART & set(cell.tags):
             continue
         if cell.kind == "prose":
-            words = re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"\]\([^)]*\)", "", cell.text["en"]))
-            minutes += len(words) / WORDS + PREDICTION * ("predict" in cell.tags)
+            # a drawing is looked at; its description is for those who cannot see it
+            text, drawings = re.subn(r"!\[[^\]]*\]\([^)]*\)", "", cell.text["en"])
+            words = re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"\]\([^)]*\)", "", text))
+            minutes += len(words) / WORDS + PICTURE * drawings
+            minutes += PREDICTION * ("predict" in cell.tags)
         elif "picture" in cell.tags:
             minutes += PICTURE
         else:

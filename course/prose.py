@@ -86,10 +86,10 @@ def tidy_formula(formula: str) -> str:
 
 
 def neutral_link(link: str) -> str:
-    """A link with the language taken out: the twin notebook of the other language counts as the
-    same.
+    """A link with the language taken out: the twin notebook or drawing of the other language counts
+    as the same.
     """
-    return re.sub(r"^\.\./(en|zh)/", "", link.replace(".zh-CN.md", ".md"))
+    return re.sub(r"^\.\./(figures/)?(?:en|zh)/", r"\1", link.replace(".zh-CN.md", ".md"))
 
 
 def compare(english: str, chinese: str) -> list[str]:
@@ -114,7 +114,7 @@ def compare(english: str, chinese: str) -> list[str]:
     same("code blocks", en.fences, zh.fences)
     same("formulas", en.formulas + en.blocks, zh.formulas + zh.blocks)
     same("links", list(map(neutral_link, en.links)), list(map(neutral_link, zh.links)))
-    same("picture addresses", [src for _, src in en.images], [src for _, src in zh.images])
+    same("picture addresses", *([neutral_link(src) for _, src in twin.images] for twin in (en, zh)))
     same("numbers", sorted(set(numbers(en.words))), sorted(set(numbers(zh.words))))
     if not faults and en.blocks != zh.blocks:
         faults.append("block formulas stand in another order in the Chinese; use the same order")

@@ -16,23 +16,8 @@ from notebooks.figures.draw import LANGUAGES, Drawing
 from notebooks.figures.faults import faults
 
 HERE = Path(__file__).parent
-NAMES = (
-    "attention",
-    "block",
-    "sasrec",
-    "tisasrec",
-    "mhc",
-    "ssm",
-    "ssd",
-    "tim4rec",
-    "ss4rec",
-    "solvers",
-    "neural_ode",
-    "ode_rnn",
-    "deepm3",
-    "hstu",
-    "suite",
-)
+# a drawing is a module that says which lesson shows it
+NAMES = tuple(sorted(p.stem for p in HERE.glob("*.py") if "\nLESSON = " in p.read_text("utf-8")))
 
 
 def drawing(name: str, language: str) -> Drawing:

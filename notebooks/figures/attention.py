@@ -26,7 +26,7 @@ TEXT = {
     "mean": ("a weighted mean of the value rows", "各行 value 的加权平均"),
     "reads": ("event that reads", "读的事件"),
     "read": ("event that is read", "被读的事件"),
-    "sum": ("each row sums to 1", "每一行的和为 1"),
+    "sum": ("A: rows sum to 1", "A：每行的和为 1"),
     "no_time": ("Neither order nor time enters.", "顺序和时间都没有进入。"),
 }
 WEIGHTS = ((0.7, 0.05, 0.25), (0.1, 0.8, 0.1), (0.31, 0.07, 0.62))

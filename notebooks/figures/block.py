@@ -17,10 +17,8 @@ TEXT = {
         " 步：对每一行做 softmax。第 6 步：每一行对值做加权平均。第 7 步：把各个头拼起来，用输出映射混合。第 8"
         " 步：把结果加到 x 上。第 9 步：norm2。第 10 步：前馈网络。第 11 步：加上它的结果。时间没有进入。",
     ),
-    "norm": ("LayerNorm", "层归一化"),
     "inside": ("steps 2 to 7, right", "第 2 到 7 步，见右图"),
     "ff": ("Linear, GELU, Linear", "Linear、GELU、Linear"),
-    "alone": ("each event alone", "每个事件各自计算"),
     "residual": ("residual", "残差"),
     "qkv": ("query, key, value, H heads", "query、key、value，H 个头"),
     "scores": ("query · key^{T} / √d_{head}", "query · key^{T} / √d_{head}"),

@@ -4,7 +4,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 17
 TEXT = {
-    "title": ("DeepM3: flow, jump, flow, ... read", "DeepM3：流动、跳跃、流动……读出"),
+    "title": ("DeepM3: flow, jump, flow, ... read", "DeepM3：演化、跳跃、演化……读出"),
     "alt": (
         "DeepM3. Step 1: the item table, times the root of d, then dropout. Step 2: the input's share"
         " of the GRU gates, for all events at once. Step 3, only with the attractor: a slow GRU,"
@@ -16,15 +16,13 @@ TEXT = {
         " scores with the item table. Time enters at steps 4, 5, 6 and 8.",
         "DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU"
         " 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时钟的慢 GRU 为每个事件给出目标。第 4"
-        " 步：事件之间的小时数。第 5 步：流的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6"
-        " 步，流把状态推过这段间隔；第 7 步，GRU 跳跃。第 8"
-        " 步，只在允许知道查询时刻时有：状态从每个事件继续流动到它的查询时刻。第 9 步：dropout"
+        " 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6"
+        " 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8"
+        " 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout"
         " 和输出映射给出状态。第 10 步：用物品表打分。时间在第 4、5、6、8 步进入。",
     ),
-    "ids": ("ids of the events", "事件的物品编号"),
     "look": ("row · √d, dropout", "查表 · √d，dropout"),
     "gates": ("gates: W x + b, all events at once", "各个门的 W x + b，一次算完"),
-    "seconds": ("unix seconds", "unix 秒"),
     "hours": ("since the event before", "距上一个事件"),
     "context": ("log time, or what is kept", "对数时间，或留下的比例"),
     "slow": ("slow GRU, no clock: `goal`", "慢 GRU，不看时钟：`goal`"),
@@ -32,14 +30,13 @@ TEXT = {
     "flow": ("z^{−} = flow(z, context)", "z^{−} = flow(z, context)"),
     "jump": ("z = GRU(z^{−}, gates)", "z = GRU(z^{−}, gates)"),
     "loop": ("for each event in order", "按顺序对每个事件"),
-    "later": ("flow from event to query", "从事件流动到查询时刻"),
+    "later": ("flow from event to query", "从事件演化到查询时刻"),
     "known": ("`query_time=True` only", "只在 `query_time=True` 时"),
     "out": ("dropout, Linear w → d", "dropout，Linear w → d"),
     "plain": (
         '`solver="none"`: without steps 4, 5, 6 and 8, a plain GRU.',
         '`solver="none"`：去掉第 4、5、6、8 步，就是普通的 GRU。',
     ),
-    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 
 
@@ -77,14 +74,21 @@ def draw(d: Drawing) -> None:
         part=1,
         at=0.3,
     )
-    move = d.box(375, 446, 230, "`evolve`", d("flow"), codes=(f"{flow}.bind",), kind="time", step=6)
-    d.arrow((586, context.bottom()[1]), (586, move.y), time=True)
+    move = d.box(375, 446, 230, "`evolve`", d("flow"), kind="time", step=6)
+    d.arrow(
+        (586, context.bottom()[1]),
+        (586, move.y),
+        label="[B, L − 1, …]",
+        side=-1,
+        at=0.12,
+        time=True,
+    )
     d.arrow(slow.bottom(), (476.5, move.y), label="[B, L, w]", at=0.33)
     d.arrow(move.left(0.3), jump.right(0.3), label="z^{−} [B, w]", time=True)
     d.arrow(jump.right(0.75), move.left(0.75), label="z [B, w]", side=-1)
     d.group(16, 412, 608, 114, d("loop"), low=True)
     down.y += 30
-    later = down.box(d("later"), d("known"), kind="time", step=8, gives="[B, L, w]")
+    later = down.box(d("later"), d("known"), codes=(flow,), kind="time", step=8, gives="[B, L, w]")
     query = d.box(
         375, later.y, 230, "`query_times` − `times`", code=f"{home}.elapsed_hours", kind="time"
     )

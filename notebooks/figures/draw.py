@@ -28,6 +28,7 @@ from tutorial_lib.plots import BLUE, GREEN, VERMILION
 LANGUAGES = ("en", "zh")
 WIDTH = 640
 NAME, NOTE, TITLE = 14, 13, 17  # sizes of text in pixels
+SMALL = 0.8  # of the text around: what stands lower or higher
 INK, LINE, CARD = "#1F1F1F", "#555555", "#FFFFFF"
 KINDS = {  # fill and outline of a box, what the legend says of it
     "data": ("#F1F1F1", "#555555", ("input and output", "输入与输出")),
@@ -35,6 +36,16 @@ KINDS = {  # fill and outline of a box, what the legend says of it
     "plain": ("#FFFFFF", "#555555", ("no weights", "没有参数")),
     "state": ("#DFF3EC", GREEN, ("kept state", "保存的状态")),
     "time": ("#FCE8DC", VERMILION, ("time enters", "时间由此进入")),
+}
+COMMON = {  # what many drawings say
+    "ids": ("ids of the events", "事件的物品编号"),
+    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
+    "seconds": ("unix seconds", "unix 秒"),
+    "norm": ("LayerNorm", "层归一化"),
+    "alone": ("each event alone", "每个事件各自计算"),
+    "blocks": ("× `blocks`", "× `blocks` 个"),
+    "post_norm": ("× `blocks`, post-norm", "× `blocks` 个，后置归一化"),
+    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 FONT = 'system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif'
 CODE = f'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace, {FONT}'
@@ -111,7 +122,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
         latin = "".join(letter for letter in words if ord(letter) < 0x2E80)
         font = "DejaVuSansMono" if kind == "code" else "DejaVuSans" + "-Bold" * bold
         length = wide + _font(font).getlength(latin) / 100
-        total += length * size * (0.75 if kind in ("low", "high") else 1)
+        total += length * size * (SMALL if kind in ("low", "high") else 1)
     return total
 
 
@@ -128,6 +139,7 @@ class Drawing:
     lines: list[tuple[Point, ...]] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    coded_steps: list[tuple[int, str]] = field(default_factory=list)  # with names in the library
     steps: list[int] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
@@ -138,7 +150,7 @@ class Drawing:
     def __call__(self, key: str) -> str:
         """The text of that name, in the language of the drawing."""
         self.used.add(key)
-        return self.words[key][LANGUAGES.index(self.language)]
+        return (COMMON | self.words)[key][LANGUAGES.index(self.language)]
 
     def box(
         self,
@@ -161,6 +173,8 @@ class Drawing:
             notes = (f"`{code.rpartition('.')[2]}`", *notes)
         height = height or 16 + 18 * len(notes)
         box = Box(x, y, width, height)
+        if step is not None:
+            self.coded_steps += [(step, name) for name in (*codes, *[code] * bool(code))]
         fill, outline, _ = KINDS[kind]
         self.kinds.append(kind)
         self.boxes.append(box)
@@ -299,7 +313,7 @@ class Drawing:
             if kind == "code":
                 style += f" font-family='{CODE}'"
             if kind in ("low", "high"):
-                style += f' font-size="{0.75 * size:g}"'
+                style += f' font-size="{SMALL * size:g}"'
             spans += f"<tspan{style}>{escape(words)}</tspan>" if style else escape(words)
         weight = ' font-weight="600"' if bold else ""
         weight += f' transform="rotate(-90 {x:g} {y:g})"' if turn else ""
@@ -361,7 +375,8 @@ class Drawing:
                 f'stroke="{outline}" stroke-width="1.6"/>'
             )
             self.text(x + 24, y, meaning, anchor="start", size=12)
-            x += 40 + 10 * round(text_width(meaning, 12) / 10 + 0.5)
+            # by the letter, not by a font: the same bytes wherever it is drawn
+            x += 46 + sum(12 if ord(letter) >= 0x2E80 else 6.5 for letter in meaning)
         self.low = y
 
     def svg(self) -> str:

@@ -22,9 +22,6 @@ TEXT = {
         " 步：dropout、输出映射和残差。第 9 步：把状态放到单位球面上，除以温度。第 10"
         " 步：用归一化的物品表打分。时间在第 1、4 步进入。",
     ),
-    "ids": ("ids of the events", "事件的物品编号"),
-    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
-    "seconds": ("unix seconds", "unix 秒"),
     "bucket": ("asked_{i} − t_{j}, 129 log buckets", "asked_{i} − t_{j}，129 个对数桶"),
     "look": ("row · √d + position", "查表 · √d + 位置"),
     "uvqk": ("u, v, q, k = SiLU(norm(x) W)", "u, v, q, k = SiLU(norm(x) W)"),
@@ -37,7 +34,6 @@ TEXT = {
     "sum": ("Σ_{j} a_{ij} v_{j}", "Σ_{j} a_{ij} v_{j}"),
     "gate": ("u · norm(sum)", "u · norm(和)"),
     "out": ("dropout, Linear, + x", "dropout，Linear，+ x"),
-    "blocks": ("× `blocks`", "× `blocks` 个"),
     "sphere": ("x / |x| / 0.05", "x / |x| / 0.05"),
     "scores": ("states · normalised items^{T}", "状态 · 归一化的物品表^{T}"),
 }
@@ -59,6 +55,7 @@ def draw(d: Drawing) -> None:
     down.y += 32
     uvqk = down.box(
         d("uvqk"),
+        "[B, L, hidden]",
         code=f"{block}.uvqk",
         kind="learned",
         step=3,

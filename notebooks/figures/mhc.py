@@ -39,7 +39,6 @@ TEXT = {
         "再做一遍第 2 到 6 步，用它自己的映射",
     ),
     "second": ("F: `norm2`, then `feed_forward`", "F：先 `norm2`，再 `feed_forward`"),
-    "blocks": ("× `blocks`", "× `blocks` 个"),
     "mean": ("mean over the streams, once", "对各条流取平均，只做一次"),
     "no_time": (
         "Time enters nowhere here; TiSASRec brings it into `attention`.",

@@ -13,7 +13,7 @@ TEXT = {
         " slope of the loss; step 4: one equation is solved backwards in time, for the state,"
         " lambda and the shares of the parameters together; only the end is kept. Time enters as"
         " the duration T, forwards and backwards.",
-        "正向。第 1 步：求解器向网络 f 问斜率，把状态从 z(0) 带到 z(T)。第 2"
+        "正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2"
         " 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3"
         " 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3"
         " 步：终点的 lambda 是损失的斜率；第 4"
@@ -32,7 +32,7 @@ TEXT = {
     "lambda": ("λ(T) = ∂ loss / ∂ z(T)", "λ(T) = ∂ 损失 / ∂ z(T)"),
     "back": ("from T back to 0, together:", "从 T 回到 0，一起求解："),
     "three": ("z,  λ' = −(∂f/∂z)^{T} λ,  ∫ λ^{T} ∂f/∂θ", "z，λ' = −(∂f/∂z)^{T} λ，∫ λ^{T} ∂f/∂θ"),
-    "gradient": ("gradient for z(0) and θ", "对 z(0) 和 θ 的梯度"),
+    "gradient": ("gradient for z(0) [..., d] and θ", "对 z(0) [..., d] 和 θ 的梯度"),
     "end": ("keeps only the end", "只保存终点"),
 }
 
@@ -71,6 +71,6 @@ def draw(d: Drawing) -> None:
     d.text(475, 410, d("end"), size=12)
     d.arrow((540, 169), (540, 190), (258, 190), (258, 318))
     d.arrow((568, 169), (568, 248))
-    gradient = d.box(220, 478, 220, d("gradient"), kind="data")
+    gradient = d.box(190, 478, 280, d("gradient"), kind="data")
     d.arrow((66, 352), (66, 495), gradient.left())
     d.arrow((590, 388), (590, 495), gradient.right(), time=True)

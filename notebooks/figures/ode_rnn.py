@@ -8,7 +8,7 @@ LESSON = 16
 TEXT = {
     "title": (
         "ODE-RNN: flow between events, jump at events",
-        "ODE-RNN：事件之间流动，事件发生时跳跃",
+        "ODE-RNN：事件之间演化，事件发生时跳跃",
     ),
     "alt": (
         "A row of seven steps from left to right. Steps 1, 3 and 5 are jumps: at each of three"
@@ -18,12 +18,12 @@ TEXT = {
         " over time: it moves smoothly between the events and leaps at each event. Time enters at"
         " steps 2, 4 and 6.",
         "一行七步，从左到右。第 1、3、5 步是跳跃：在三个事件处，GRU 用物品 x 改变状态 z。第 2、4、6"
-        " 步是流动：状态跟着场 f 继续运动，时钟走多久就动多久：一小时，一年，以及从最后一个事件到查询时刻。第 7"
+        " 步是演化：状态跟着场 f 继续运动，时钟走多久就动多久：一小时，一年，以及从最后一个事件到查询时刻。第 7"
         " 步读出状态。下方是状态中的一个数随时间的变化：在事件之间平滑移动，在每个事件处跳变。时间在第 2、4、6"
         " 步进入。",
     ),
     "jump": ("jump", "跳跃"),
-    "flow": ("flow", "流动"),
+    "flow": ("flow", "演化"),
     "hour": ("1 h", "1 小时"),
     "year": ("1 year", "1 年"),
     "query": ("until the query", "到查询时刻"),

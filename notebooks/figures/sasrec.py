@@ -22,14 +22,10 @@ TEXT = {
     "look": ("row of each item · √d", "每个物品的那一行 · √d"),
     "positions": ("positions 0 … L − 1", "位置 0 … L − 1"),
     "table": ("one row a position", "每个位置一行"),
-    "norm": ("LayerNorm", "层归一化"),
     "attention": ("`norm1`, then `attention`", "先 `norm1`，再 `attention`"),
     "causal": ("causal: the past alone", "因果：只看过去"),
     "ff": ("`norm2`, then `feed_forward`", "先 `norm2`，再 `feed_forward`"),
-    "alone": ("each event alone", "每个事件各自计算"),
-    "times": ("× `blocks`", "× `blocks` 个"),
-    "states": ("states · item table^{T}", "状态 · 物品表^{T}"),
-    "scores": ("scores", "分数"),
+    "result": ("scores", "分数"),
     "pad": ("of all items; PAD: −∞", "所有物品；PAD 为 −∞"),
     "tied": ("the same table", "同一张表"),
     "no_time": (
@@ -75,11 +71,11 @@ def draw(d: Drawing) -> None:
     second = down.sign("+", gives="[B, L, d]", step=6)
     d.bypass((220, attention.y - 26), first, 66)
     d.bypass(first.bottom(), second, 66)
-    d.group(40, attention.y - 34, 360, second.y + 58 - attention.y + 34, d("times"), code=block)
+    d.group(40, attention.y - 34, 360, second.y + 58 - attention.y + 34, d("blocks"), code=block)
     down.y += 26
     down.box(d("norm"), code=f"{model}.norm", kind="learned", step=7, gives="[B, L, d]")
-    score = down.box(d("states"), code=f"{base}.score", step=8, gives="[B, L, V + 1]")
-    down.box(d("scores"), d("pad"), kind="data")
+    score = down.box(d("scores"), code=f"{base}.score", step=8, gives="[B, L, V + 1]")
+    down.box(d("result"), d("pad"), kind="data")
     (right, y), (_, end) = table.right(), score.right()
     d.arrow((right, y), (626, y), (626, end), score.right(), dashed=True, label=d("tied"), part=2)
     d.note(d("no_time"))

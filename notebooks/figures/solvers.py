@@ -44,17 +44,17 @@ def draw(d: Drawing) -> None:
         return d.box(528, y, 100, *formula.split("|"), kind="data", step=step, height=52)
 
     y = 116
-    d.box(20, y, 120, d("euler"), code=f"{home}.euler_step")
+    d.box(18, y, 128, d("euler"), code=f"{home}.euler_step")
     k1 = slope(START, y, "k_{1}", "f(t, z)", 1)
     d.arrow(k1.right(), end(y, "z + h k_{1}", 2).left(), label="[..., d]", at=0.85)
     y = 216
-    d.box(20, y, 120, d("midpoint"), code=f"{home}.midpoint_step")
+    d.box(18, y, 128, d("midpoint"), code=f"{home}.midpoint_step")
     k1 = slope(START, y, "k_{1}", "f(t, z)", 1)
     k2 = slope(MIDDLE, y, "k_{2}", "z + h/2 k_{1}", 2)
     d.arrow(k1.right(), k2.left())
     d.arrow(k2.right(), end(y, "z + h k_{2}", 3).left(), label="[..., d]", at=0.77)
     y = 316
-    d.box(20, y, 120, d("rk4"), code=f"{home}.rk4_step")
+    d.box(18, y, 128, d("rk4"), code=f"{home}.rk4_step")
     k1 = slope(START, y, "k_{1}", "f(t, z)", 1)
     k2 = slope(MIDDLE, y, "k_{2}", "z + h/2 k_{1}", 2)
     k3 = d.box(304, y + 84, 92, "k_{3}", "z + h/2 k_{2}", step=3)

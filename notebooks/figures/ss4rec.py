@@ -18,9 +18,6 @@ TEXT = {
         " 步：选择性状态空间，它的步长由物品算出。第 7 步：加上残差。第 8 步：norm2。第 9"
         " 步：用物品表打分。时间在第 2、3 步进入。",
     ),
-    "ids": ("ids of the events", "事件的物品编号"),
-    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
-    "seconds": ("unix seconds", "unix 秒"),
     "look": ("row of each item", "每个物品的那一行"),
     "steps": ("1 + log(1 + gap / 1 h)", "1 + log(1 + 间隔 / 1 h)"),
     "both": ("`steps`: since the event before", "`steps`：距上一个事件"),
@@ -29,9 +26,6 @@ TEXT = {
     "fades": ("the state fades with time", "状态随时间衰减"),
     "s6": ("S6: decay e^{Δ A}, Δ from x", "S6：衰减 e^{Δ A}，Δ 由 x 算出"),
     "chooses": ("the item decides what is kept", "由物品决定留下什么"),
-    "norm": ("LayerNorm", "层归一化"),
-    "blocks": ("× `blocks`, post-norm", "× `blocks` 个，后置归一化"),
-    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 
 
@@ -65,7 +59,9 @@ def draw(d: Drawing) -> None:
     norm2 = down.box(d("norm"), code=f"{block}.norm2", kind="learned", step=8, gives="[B, L, d]")
     d.bypass((190, s5.y - 26), first, 36)
     d.bypass(norm1.bottom(), second, 36)
-    d.group(20, s5.y - 34, 324, norm2.y + norm2.h - s5.y + 64, d("blocks"), code=block, beside=True)
+    d.group(
+        20, s5.y - 34, 324, norm2.y + norm2.h - s5.y + 64, d("post_norm"), code=block, beside=True
+    )
     down.y += 30
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=9)
     clock = d.column(490, 56, 240, time=True)

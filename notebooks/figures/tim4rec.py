@@ -19,19 +19,12 @@ TEXT = {
         " 之前把原始步长乘以这个因子。第 5 步：加上残差。第 6 步：norm1。第 7 步：前馈网络。第 8"
         " 步：加上残差。第 9 步：norm2。第 10 步：最后一层之后的状态给出分数。时间在第 2、3、4 步进入。",
     ),
-    "ids": ("ids of the events", "事件的物品编号"),
-    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
-    "seconds": ("unix seconds", "unix 秒"),
     "embed": ("`item_embedding`, `norm`", "`item_embedding`、`norm`"),
     "gaps": ("standardised log gaps", "标准化的对数间隔"),
     "gate": ("1 + tanh(W_{2} SiLU(W_{1} gaps))", "1 + tanh(W_{2} SiLU(W_{1} gaps))"),
     "between": ("one factor a head, 0 to 2", "每个头一个因子，0 到 2"),
     "ssd": ("Δ = softplus(raw · gate + bias)", "Δ = softplus(原始步长 · 门 + bias)"),
     "fade": ("h = e^{Δ A} h + Δ x B", "h = e^{Δ A} h + Δ x B"),
-    "norm": ("LayerNorm", "层归一化"),
-    "ff": ("each event alone", "每个事件各自计算"),
-    "layers": ("× `blocks`, post-norm", "× `blocks` 个，后置归一化"),
-    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 
 
@@ -62,12 +55,14 @@ def draw(d: Drawing) -> None:
     )
     first = down.sign("+", gives="[B, L, d]", step=5)
     norm1 = down.box(d("norm"), code=f"{layer}.norm1", kind="learned", step=6, gives="[B, L, d]")
-    down.box(d("ff"), code=f"{layer}.feed_forward", kind="learned", step=7, gives="[B, L, d]")
+    down.box(d("alone"), code=f"{layer}.feed_forward", kind="learned", step=7, gives="[B, L, d]")
     second = down.sign("+", gives="[B, L, d]", step=8)
     last = down.box(d("norm"), code=f"{layer}.norm2", kind="learned", step=9, gives="[B, L, d]")
     d.bypass((190, ssd.y - 26), first, 36)
     d.bypass(norm1.bottom(), second, 36)
-    d.group(20, ssd.y - 34, 324, last.y + last.h - ssd.y + 64, d("layers"), code=layer, beside=True)
+    d.group(
+        20, ssd.y - 34, 324, last.y + last.h - ssd.y + 64, d("post_norm"), code=layer, beside=True
+    )
     down.y += 30
     down.box(d("scores"), "[B, L, V + 1]", code=f"{base}.score", step=10)
     clock = d.column(490, 56, 240, time=True)

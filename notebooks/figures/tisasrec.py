@@ -1,6 +1,6 @@
 """Lesson 08: TiSASRec, attention that looks up how long ago each event was."""
 
-from notebooks.figures.draw import Box, Drawing
+from notebooks.figures.draw import Drawing
 
 LESSON = 8
 TEXT = {
@@ -23,9 +23,6 @@ TEXT = {
         " 步：输出映射，再加上残差。第 9 步：norm2 和前馈网络。第 10 步：加上残差。第 11"
         " 步：最后的层归一化给出状态。第 12 步：用物品表打分。时间在第 1、5、7 步进入。",
     ),
-    "ids": ("ids of the events", "事件的物品编号"),
-    "seconds": ("unix seconds", "unix 秒"),
-    "times": ("`times` (`query_times`)", "`times`（`query_times`）"),
     "gaps": ("| t_{i} − t_{j} | of all pairs", "所有配对的 | t_{i} − t_{j} |"),
     "bucket": ("b_{ij}, from 0 to K", "b_{ij}，从 0 到 K"),
     "rows": ("R^{K}, R^{V}: a row a bucket", "R^{K}、R^{V}：每个桶一行"),
@@ -40,9 +37,6 @@ TEXT = {
     "mix": ("Σ_{j} a_{ij} (V + P^{V} + R^{V}[b_{ij}])", "Σ_{j} a_{ij} (V + P^{V} + R^{V}[b_{ij}])"),
     "join": ("`out`, then + x", "先 `out`，再 + x"),
     "ff": ("`norm2`, then `feed_forward`", "先 `norm2`，再 `feed_forward`"),
-    "blocks": ("× `blocks`", "× `blocks` 个"),
-    "norm": ("LayerNorm", "层归一化"),
-    "scores": ("states · item table^{T}", "状态 · 物品表^{T}"),
 }
 
 
@@ -85,7 +79,7 @@ def draw(d: Drawing) -> None:
         gives="[B, L, d]",
     )
     plus = down.sign("+", gives="[B, L, d]", step=10)
-    d.bypass((185, first.y - 26), Box(join.x, join.y, join.w, join.h), 30)
+    d.bypass((185, first.y - 26), join, 30)
     d.bypass(join.bottom(), plus, 30)
     d.group(16, first.y - 34, 316, plus.y + 92 - first.y, d("blocks"), code=block, beside=True)
     down.y += 26
@@ -102,12 +96,19 @@ def draw(d: Drawing) -> None:
         kind="learned",
     )
     d.arrow(clock.last.bottom(), (500, rows.y), label="[B, L, L]", time=True, at=0.3)
-    d.arrow((460, rows.y), (460, score.right()[1]), score.right(), time=True, label="R^{K}", part=1)
     d.arrow(
-        (460, rows.bottom()[1]),
-        (460, mix.right()[1]),
+        (480, rows.y),
+        (480, score.right()[1]),
+        score.right(),
+        time=True,
+        label="R^{K}  [B, H, L, L, d_{h}]",
+        part=1,
+    )
+    d.arrow(
+        (480, rows.bottom()[1]),
+        (480, mix.right()[1]),
         mix.right(),
         time=True,
-        label="R^{V}",
+        label="R^{V}  [B, H, L, L, d_{h}]",
         part=1,
     )

@@ -398,6 +398,32 @@ expect_true(
 expect("before training the largest weight, mean of 8 rows", untrained.amax(dim=1).mean(), 0.2, tol=0.05)
 expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).mean(), 0.95, tol=0.05)
 
+# %% [markdown] id="drawing-en" lang="en"
+# All of this lesson in one drawing; the numbers give the order.
+#
+# ![Self-attention in four steps. Step 1: three matrices turn each event into a query, a key and a value. Step 2: each query is multiplied with each key and divided by the root of d, which gives a square table of scores. Step 3: a softmax makes each row of the table a row of weights with sum 1. Step 4: each row of weights mixes the values. No time enters.](../figures/en/attention.svg)
+#
+# **Read it off the drawing.** Which step is the only one with learned weights, and which step makes each row sum to 1?
+#
+# <details><summary>Answer</summary>
+#
+# Step 1 has the three matrices. Step 3, the softmax, makes the rows sum to 1; steps 2 and 4 are products.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="902484b3"
+# 这一课的全部内容画成一张图；数字表示先后。
+#
+# ![自注意力分四步。第 1 步：三个矩阵把每个事件变成查询、键和值。第 2 步：每个查询与每个键相乘，再除以 d 的平方根，得到一张方形的得分表。第 3 步：softmax 把表的每一行变成和为 1 的权重。第 4 步：每一行权重对值做加权平均。时间没有进入。](../figures/zh/attention.svg)
+#
+# **从图上找答案。** 只有哪一步带有可学习的权重？又是哪一步让每一行的和为 1？
+#
+# <details><summary>答案</summary>
+#
+# 第 1 步有三个矩阵。第 3 步的 softmax 让每一行的和为 1；第 2、4 步都只是乘法。
+#
+# </details>
+
 # %% [markdown] id="heads-en" lang="en"
 # ## Several heads
 #

@@ -309,6 +309,32 @@ for name, by_hand in (("pre-norm", pre_norm_block), ("post-norm", post_norm_bloc
 # show: tutorial_lib.models.sasrec.FeedForward
 # show: tutorial_lib.models.sasrec.Block
 
+# %% [markdown] id="drawing-en" lang="en"
+# The block in one drawing, its attention opened up on the right; the numbers give the order.
+#
+# ![The block on the left, the inside of its attention on the right. Step 1: norm1. Step 2: one linear map makes query, key and value, cut into H heads. Step 3: scores, divided by the root of the width of a head. Step 4: the causal mask puts minus infinity on all later events. Step 5: softmax of each row. Step 6: each row mixes the values. Step 7: the heads are joined and mixed by the output map. Step 8: the result is added to x. Step 9: norm2. Step 10: the feed-forward network. Step 11: its result is added. No time enters.](../figures/en/block.svg)
+#
+# **Read it off the drawing.** Which step keeps an event from reading a later one? And which two steps would you take out to get a block without residuals?
+#
+# <details><summary>Answer</summary>
+#
+# Step 4, the causal mask. Steps 8 and 11, the two additions.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="66dde069"
+# 整个块画成一张图，右边把其中的注意力打开来看；数字表示先后。
+#
+# ![左边是整个块，右边是其中注意力的内部。第 1 步：norm1。第 2 步：一个线性映射给出查询、键和值，切成 H 个头。第 3 步：计算得分，除以每个头宽度的平方根。第 4 步：因果掩码把所有更晚的事件设为负无穷。第 5 步：对每一行做 softmax。第 6 步：每一行对值做加权平均。第 7 步：把各个头拼起来，用输出映射混合。第 8 步：把结果加到 x 上。第 9 步：norm2。第 10 步：前馈网络。第 11 步：加上它的结果。时间没有进入。](../figures/zh/block.svg)
+#
+# **从图上找答案。** 哪一步让一个事件读不到更晚的事件？去掉哪两步，就得到没有残差的块？
+#
+# <details><summary>答案</summary>
+#
+# 第 4 步，因果掩码。去掉第 8 步和第 11 步的两次相加。
+#
+# </details>
+
 # %% [markdown] id="switch-en" lang="en"
 # For Rosa's experiment we need the same block with switches. `apply_part` is the one place where residual and norm act; with every switch in its usual place it must be `Block`, to the last bit, and with `norm="post"` PyTorch's post-norm layer.
 

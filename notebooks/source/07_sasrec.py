@@ -200,6 +200,32 @@ expect_close("and equals PyTorch's encoder layers", states, sasrec_from_torch(sm
 # show: tutorial_lib.models.sasrec.Block
 # show: tutorial_lib.models.sasrec.SASRec
 
+# %% [markdown] id="drawing-en" lang="en"
+# The whole model in one drawing; the numbers give the order.
+#
+# ![SASRec. Step 1: the item table turns ids into vectors, which are multiplied by the root of d. Step 2: the vector of each position is added; dropout follows. In each block, step 3: norm1 and causal attention. Step 4: its result is added. Step 5: norm2 and the feed-forward network. Step 6: its result is added. Step 7: after the last block, one LayerNorm gives the states. Step 8: the states are multiplied with the same item table, which gives a score for each item; PAD gets minus infinity. Order enters by positions and the mask; time does not enter.](../figures/en/sasrec.svg)
+#
+# **Read it off the drawing.** Which two steps read the item table? And which step tells the model at which place an event stands?
+#
+# <details><summary>Answer</summary>
+#
+# Steps 1 and 8: going in, the rows are multiplied by the root of $d$; coming out, they are not. Step 2 adds the position.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="586475a2"
+# 整个模型画成一张图；数字表示先后。
+#
+# ![SASRec。第 1 步：物品表把编号变成向量，再乘以 d 的平方根。第 2 步：加上每个位置的向量，然后是 dropout。在每个块里，第 3 步：norm1 和因果注意力。第 4 步：加上它的结果。第 5 步：norm2 和前馈网络。第 6 步：加上它的结果。第 7 步：最后一个块之后，再做一次层归一化，得到状态。第 8 步：状态与同一张物品表相乘，得到每个物品的分数；PAD 得负无穷。顺序通过位置和掩码进入；时间没有进入。](../figures/zh/sasrec.svg)
+#
+# **从图上找答案。** 哪两步要读物品表？哪一步告诉模型一个事件排在第几个？
+#
+# <details><summary>答案</summary>
+#
+# 第 1 步和第 8 步：进去时，表的行乘以 $d$ 的平方根；出来时不乘。第 2 步加上位置。
+#
+# </details>
+
 # %% [markdown] id="data-en" lang="en"
 # ## A floor and a ceiling
 #

@@ -446,6 +446,32 @@ expect_true("at length 200 the naive version keeps more than 20 times as much", 
 # show: tutorial_lib.models.tisasrec.IntervalAttention
 # show: tutorial_lib.models.tisasrec.TiSASRec
 
+# %% [markdown] id="drawing-en" lang="en"
+# In one drawing, with everything that knows the time in one colour:
+#
+# ![TiSASRec. On the right, the clock. Step 1: the intervals between all pairs of events, in seconds. Step 2: each interval becomes the number of a bucket; each bucket has a row in two tables, one for keys and one for values. On the left, the events. Step 3: the item table, times the root of d; no position is added here. In each block, step 4: norm1, then query, key and value; position vectors are added to keys and values. Step 5: scores of the query with the key plus the interval's row. Step 6: causal mask and softmax. Step 7: the weights mix the value plus the interval's row. Step 8: the output map, and the residual is added. Step 9: norm2 and the feed-forward network. Step 10: its residual is added. Step 11: a last LayerNorm gives the states. Step 12: scores with the item table. Time enters at steps 1, 5 and 7.](../figures/en/tisasrec.svg)
+#
+# **Read it off the drawing.** In which two steps of a block does time enter? And which step would be the same in a model without a clock, although it stands between them?
+#
+# <details><summary>Answer</summary>
+#
+# Steps 5 and 7: the key and the value get the row of the interval. Step 6, mask and softmax, knows nothing of time.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="7142bfd4"
+# 画成一张图，凡是知道时间的部分都用同一种颜色：
+#
+# ![TiSASRec。右边是时钟。第 1 步：所有事件两两之间的间隔，以秒计。第 2 步：每个间隔变成一个桶的编号；每个桶在两张表里各有一行，一张给键，一张给值。左边是事件。第 3 步：查物品表，乘以 d 的平方根；这里不加位置。在每个块里，第 4 步：norm1，然后得到查询、键和值；位置向量加到键和值上。第 5 步：查询与“键加上间隔的那一行”算得分。第 6 步：因果掩码和 softmax。第 7 步：用权重对“值加上间隔的那一行”做加权平均。第 8 步：输出映射，再加上残差。第 9 步：norm2 和前馈网络。第 10 步：加上残差。第 11 步：最后的层归一化给出状态。第 12 步：用物品表打分。时间在第 1、5、7 步进入。](../figures/zh/tisasrec.svg)
+#
+# **从图上找答案。** 在一个块里，时间从哪两步进入？夹在它们中间的哪一步，在没有时钟的模型里也一模一样？
+#
+# <details><summary>答案</summary>
+#
+# 第 5 步和第 7 步：键和值各加上间隔的那一行。第 6 步的掩码和 softmax 对时间一无所知。
+#
+# </details>
+
 # %% [markdown] id="invariant-en" lang="en" tags=["predict"]
 # ## What a clock may not change
 #

@@ -458,6 +458,32 @@ from tutorial_lib.models.tisasrec import IntervalTables
 # show: tutorial_lib.models.mhc.HyperBlock
 # show: tutorial_lib.models.mhc.through_streams
 
+# %% [markdown] id="drawing-en" lang="en"
+# One connection in a drawing, and where the streams begin and end:
+#
+# ![Step 1: the vector of each event is copied into n streams X, once, before the first block. Step 2: from all streams of an event one matrix phi makes the logits of three mappings; a sigmoid gives H pre, twice a sigmoid gives H post, Sinkhorn gives the doubly stochastic H res. Step 3: H pre reads one vector out of the streams. Step 4: the sub-layer F, a norm and attention, works on that vector. Step 5: H res mixes the streams. Step 6: H post writes the output of F into each stream, added to the mixed streams. Step 7: the same again around the feed-forward network, with mappings of its own. Step 8: after the last block the mean over the streams is taken, once. Time does not enter.](../figures/en/mhc.svg)
+#
+# **Read it off the drawing.** Right after step 1 all streams are equal. Which step can then change nothing, and why?
+#
+# <details><summary>Answer</summary>
+#
+# Step 5. Each row of $H_{res}$ sums to 1, so a mixture of equal streams is the same stream again. Step 6 makes them differ, as $H_{post}$ writes to each with its own weight.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="a108debd"
+# 把一个连接画成图，并标出流从哪里开始、到哪里结束：
+#
+# ![第 1 步：在第一个块之前，把每个事件的向量复制成 n 条流 X，只做一次。第 2 步：矩阵 phi 从一个事件的全部流算出三个映射的 logits；sigmoid 给出 H pre，两倍的 sigmoid 给出 H post，Sinkhorn 给出双随机的 H res。第 3 步：H pre 从各条流中读出一个向量。第 4 步：子层 F（归一化加注意力）处理这个向量。第 5 步：H res 混合各条流。第 6 步：H post 把 F 的输出写进每条流，加到混合后的流上。第 7 步：围绕前馈网络再做一遍，用它自己的映射。第 8 步：最后一个块之后，对各条流取平均，只做一次。时间没有进入。](../figures/zh/mhc.svg)
+#
+# **从图上找答案。** 刚做完第 1 步时，各条流都相等。这时哪一步什么也改变不了？为什么？
+#
+# <details><summary>答案</summary>
+#
+# 第 5 步。$H_{res}$ 的每一行和为 1，所以相等的流怎么混合都还是原来的流。第 6 步让它们分开，因为 $H_{post}$ 写进每条流的权重不同。
+#
+# </details>
+
 # %% [markdown] id="start-en" lang="en"
 # ## It begins as the plain network
 #

@@ -792,6 +792,32 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # %% [markdown] id="irregular-why-zh" lang="zh" en="bd4fa304"
 # 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，卷积也就没了。递推和扫描从来不要求衰减相等，它们依旧精确，而且不多花一点代价。
 
+# %% [markdown] id="drawing-en" lang="en"
+# Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event:
+#
+# ![Step 1: the step sizes Delta, which come from the clock, and the eigenvalues lambda give for each event a decay, e to the power lambda Delta, and a weight. Step 2: B turns the input u into P complex numbers. Step 3: the weight multiplies them. Step 4: the scan carries the state from event to event: decay times the state before, plus the weighted input. Step 5: the output is the real part of C times the state, plus D times the input. Below, three events on a time axis: the longer the gap, the less is left of the state. Time enters at step 1 alone.](../figures/en/ssm.svg)
+#
+# **Read it off the drawing.** A year passes between two events. Through which step does the state learn of it, and on which arrow?
+#
+# <details><summary>Answer</summary>
+#
+# Step 1 turns the long step into a decay near 0; the arrow from step 1 to step 4 carries it into the scan. (The weight of step 3 knows the step too.)
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="26b4a38d"
+# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长：
+#
+# ![第 1 步：来自时钟的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
+#
+# **从图上找答案。** 两个事件之间过了一年。状态通过哪一步、沿哪个箭头知道这件事？
+#
+# <details><summary>答案</summary>
+#
+# 第 1 步把很长的步长变成接近 0 的衰减；从第 1 步到第 4 步的箭头把它带进扫描。（第 3 步的权重同样知道步长。）
+#
+# </details>
+
 # %% [markdown] id="lru-en" lang="en"
 # ## From the recurrent network to the state space
 #

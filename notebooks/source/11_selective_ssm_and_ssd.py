@@ -824,6 +824,32 @@ expect_close("40 single steps equal the full pass", torch.stack(outputs, dim=1),
 expect_true("the memory of a user has the same size after 1 event and after 40", sizes[0] == sizes[-1])
 print("numbers kept for one user:", sizes[-1])
 
+# %% [markdown] id="drawing-en" lang="en"
+# The block in one drawing; the numbers give the order.
+#
+# ![Step 1: one map makes three things of each event: channels, a raw step, a gate z. Step 2: a causal convolution over the last few events and SiLU give x, B and C. Step 3: softplus makes the step Delta, larger than 0. Step 4: SSD: the state fades by e to the power Delta A and takes up Delta B x; C reads it. Inside chunks this is a matrix, between chunks a recurrence. Step 5: D times x is added. Step 6: the gate SiLU of z multiplies. Step 7: RMSNorm. Step 8: the output map. The order enters by the state; time does not enter.](../figures/en/ssd.svg)
+#
+# **Read it off the drawing.** Which step decides how much of the past is kept? Does it look at the clock?
+#
+# <details><summary>Answer</summary>
+#
+# Step 3 makes the step $\Delta$, and step 4 lets the state fade by $e^{\Delta A}$. It is computed from the item, so the clock has no say.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="6256cdf6"
+# 整个块画成一张图；数字表示先后。
+#
+# ![第 1 步：一个映射从每个事件算出三样东西：通道、原始步长、门 z。第 2 步：对最近几个事件做因果卷积，再做 SiLU，得到 x、B 和 C。第 3 步：softplus 给出大于 0 的步长 Delta。第 4 步：SSD：状态按 e 的 Delta A 次方衰减，并吸收 Delta B x；由 C 读出。块内是矩阵，块间是递推。第 5 步：加上 D 乘 x。第 6 步：乘以门，即 z 的 SiLU。第 7 步：RMSNorm。第 8 步：输出映射。顺序通过状态进入；时间没有进入。](../figures/zh/ssd.svg)
+#
+# **从图上找答案。** 哪一步决定过去留下多少？它看时钟吗？
+#
+# <details><summary>答案</summary>
+#
+# 第 3 步给出步长 $\Delta$，第 4 步让状态按 $e^{\Delta A}$ 衰减。步长由物品算出，时钟说不上话。
+#
+# </details>
+
 # %% [markdown] id="stream-break-en" lang="en" tags=["break-it"]
 # ## Break it, 3: a stream without the convolution
 #

@@ -256,6 +256,32 @@ from tutorial_lib.models.tim4rec import PublishedClock, PublishedTimePath
 # show: tutorial_lib.models.mamba.SSDBlock.operands
 # show: tutorial_lib.models.tim4rec.TiM4Rec
 
+# %% [markdown] id="drawing-en" lang="en"
+# In one drawing, with the clock on the right:
+#
+# ![TiM4Rec. Step 1: the item table, dropout and a LayerNorm turn the ids into vectors. Step 2: the clock turns times into standardised log gaps: since the event before, and, if the query time may be known, until the query. In each layer, step 3: the time gate makes one factor between 0 and 2 for each head. Step 4: the SSD block multiplies its raw step by this factor, before softplus. Step 5: the residual is added. Step 6: norm1. Step 7: the feed-forward network. Step 8: its residual is added. Step 9: norm2. Step 10: the states after the last layer give scores. Time enters at steps 2, 3 and 4.](../figures/en/tim4rec.svg)
+#
+# **Read it off the drawing.** Which one step would you replace by the number 1 to get Mamba4Rec back? Which steps would then read no time any more?
+#
+# <details><summary>Answer</summary>
+#
+# Step 3: a gate of 1 leaves the raw step as it is. Then step 2 has no reader, and step 4 is the ordinary SSD block: no step reads the time any more.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="3536bcef"
+# 画成一张图，时钟在右边：
+#
+# ![TiM4Rec。第 1 步：物品表、dropout 和层归一化把编号变成向量。第 2 步：时钟把时间变成标准化的对数间隔：距上一个事件，以及（如果允许知道查询时刻）到查询时刻。在每一层里，第 3 步：时间门为每个头给出一个 0 到 2 之间的因子。第 4 步：SSD 块在 softplus 之前把原始步长乘以这个因子。第 5 步：加上残差。第 6 步：norm1。第 7 步：前馈网络。第 8 步：加上残差。第 9 步：norm2。第 10 步：最后一层之后的状态给出分数。时间在第 2、3、4 步进入。](../figures/zh/tim4rec.svg)
+#
+# **从图上找答案。** 把哪一步换成数字 1，就变回 Mamba4Rec？这时哪几步不再读时间？
+#
+# <details><summary>答案</summary>
+#
+# 第 3 步：门等于 1 时，原始步长保持不变。于是第 2 步没有人读，第 4 步就是普通的 SSD 块：哪一步都不再读时间。
+#
+# </details>
+
 # %% [markdown] id="start-en" lang="en"
 # Note `nn.init.zeros_` in `TimeGate`. With the last map at 0 the gate is $1 + \tanh(0) = 1$ for every gap, and times 1 is no change. So training starts from plain `Mamba4Rec`, exactly, and the clock earns its influence only as far as it lowers the loss. This is a promise that can be checked to the last bit: copy the weights into a `Mamba4Rec` and compare.
 

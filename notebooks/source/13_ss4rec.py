@@ -491,6 +491,32 @@ twin = build_model("ss4rec", **sizes, clock="none")
 still = torch.full_like(times, 1_700_000_000)
 expect_close("a clock that stands still leaves the time-blind twin", model(items, still), twin(items), tol=1e-5)
 
+# %% [markdown] id="drawing-en" lang="en"
+# In one drawing, with the clock on the right:
+#
+# ![SS4Rec. Step 1: the item table turns ids into vectors; no positions, no root of d. Step 2: times become steps: one plus the log of the gap, since the event before, and ahead until the query if the query time may be known. In each block, step 3: S5, whose decay follows the steps of the clock. Step 4: its residual is added. Step 5: norm1. Step 6: the selective state space, whose steps come from the items. Step 7: its residual is added. Step 8: norm2. Step 9: scores with the item table. Time enters at steps 2 and 3.](../figures/en/ss4rec.svg)
+#
+# **Read it off the drawing.** A user comes back after a year. Which step of a block sees the year, and which one chooses by the item?
+#
+# <details><summary>Answer</summary>
+#
+# Step 3 sees the year: its decay follows the step of the clock. Step 6 makes its own step from $x$, that is, from the item and from what step 3 has made of it.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="8bcfdecf"
+# 画成一张图，时钟在右边：
+#
+# ![SS4Rec。第 1 步：物品表把编号变成向量；不加位置，不乘 d 的平方根。第 2 步：时间变成步长：1 加上间隔的对数，一是距上一个事件，二是（如果允许知道查询时刻）到查询时刻。在每个块里，第 3 步：S5，它的衰减跟着时钟的步长走。第 4 步：加上残差。第 5 步：norm1。第 6 步：选择性状态空间，它的步长由物品算出。第 7 步：加上残差。第 8 步：norm2。第 9 步：用物品表打分。时间在第 2、3 步进入。](../figures/zh/ss4rec.svg)
+#
+# **从图上找答案。** 一位用户一年后回来。块里哪一步看到这一年？哪一步按物品来选择？
+#
+# <details><summary>答案</summary>
+#
+# 第 3 步看到这一年：它的衰减跟着时钟的步长走。第 6 步的步长由 $x$ 算出，也就是由物品，以及第 3 步对它的加工结果算出。
+#
+# </details>
+
 # %% [markdown] id="query-en" lang="en"
 # The model has two questions about time to settle, and both are options. `clock="none"` is the twin: every step is 1. `query_time` says whether position $i$ is read at the moment of the question (as published: the gap *after* the event is a step), or at the event itself.
 #

@@ -269,6 +269,32 @@ for method in BY_HAND:
         f"{method}: the library equals the plain numbers", library, [[follow(method, fan, 60.0, 3.0, 12)]], 1e-11
     )
 
+# %% [markdown] id="drawing-en" lang="en"
+# The three in one drawing. A question to the field stands where its time stands:
+#
+# ![Three rows over one time axis from t to t + h. Euler, step 1: the slope k1 at the start; step 2: follow it for h. Midpoint, step 1: k1 at the start; step 2: k2 half-way, at the state that half an Euler step reaches; step 3: follow k2 from the start for h. Runge-Kutta, step 1: k1 at the start; step 2: k2 half-way along k1; step 3: k3 half-way again, along k2; step 4: k4 at the end, along k3; step 5: follow the mean in which k2 and k3 count double. Time enters as t and h.](../figures/en/solvers.svg)
+#
+# **Read it off the drawing.** How often does each of them ask the field, and at which times? Which answer of RK4 is asked for at the same time as another, but at another state?
+#
+# <details><summary>Answer</summary>
+#
+# Euler once, at $t$. Midpoint twice, at $t$ and $t + h/2$. RK4 four times, at $t$, twice at $t + h/2$, at $t + h$: $k_3$ is asked where $k_2$ leads.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="8bcfcf2a"
+# 三种方法画在一张图里。每次问场，都画在它所问的时刻上：
+#
+# ![三行图画在同一条从 t 到 t + h 的时间轴上。欧拉法，第 1 步：起点的斜率 k1；第 2 步：沿它走 h。中点法，第 1 步：起点的 k1；第 2 步：半步欧拉法到达的状态处的 k2；第 3 步：从起点沿 k2 走 h。龙格-库塔法，第 1 步：起点的 k1；第 2 步：沿 k1 走到一半处的 k2；第 3 步：再到一半处，但沿 k2 走，得到 k3；第 4 步：沿 k3 走到终点处的 k4；第 5 步：沿平均斜率走，其中 k2、k3 加倍计算。时间以 t 和 h 进入。](../figures/zh/solvers.svg)
+#
+# **从图上找答案。** 每种方法各问场几次，问的是哪些时刻？RK4 的哪个斜率与另一个问的时刻相同，状态却不同？
+#
+# <details><summary>答案</summary>
+#
+# 欧拉法一次，在 $t$。中点法两次，在 $t$ 和 $t + h/2$。RK4 四次，在 $t$，两次在 $t + h/2$，还有 $t + h$：$k_3$ 问的是沿 $k_2$ 走到的地方。
+#
+# </details>
+
 # %% [markdown] id="order-en" lang="en"
 # ## How wrong is a step?
 #

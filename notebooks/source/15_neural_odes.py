@@ -661,6 +661,32 @@ from tutorial_lib.models.ode import Field, Rescaled, _worst_row
 # show: tutorial_lib.models.ode.integrate_adaptive
 # show: tutorial_lib.models.ode.gradients
 
+# %% [markdown] id="drawing-en" lang="en"
+# Forwards and both ways back in one drawing:
+#
+# ![Forwards. Step 1: the solver asks the network f for slopes and carries the state from z of 0 to z of T. Step 2: the loss. Back, first way: backpropagation through the solver, step 3: it walks through all stored states, from the last to the first, so memory grows with the number of steps. Second way, the adjoint: step 3: lambda at the end is the slope of the loss; step 4: one equation is solved backwards in time, for the state, lambda and the shares of the parameters together; only the end is kept. Time enters as the duration T, forwards and backwards.](../figures/en/neural_ode.svg)
+#
+# **Read it off the drawing.** Which way needs the states between 0 and $T$ to be stored? Which step of the other way finds them again, and may find others?
+#
+# <details><summary>Answer</summary>
+#
+# The first way, at step 3. The adjoint finds them again in step 4, when it solves $z$ backwards; there its error comes from.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="44fe4464"
+# 正向和两种反向办法画成一张图：
+#
+# ![正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3 步：终点的 lambda 是损失的斜率；第 4 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存终点。时间以时长 T 进入，正向和反向都是。](../figures/zh/neural_ode.svg)
+#
+# **从图上找答案。** 哪种办法需要保存 0 到 $T$ 之间的状态？另一种办法在哪一步把它们重新找出来，而且可能找到别的？
+#
+# <details><summary>答案</summary>
+#
+# 第一种办法，在第 3 步。伴随方法在第 4 步逆着时间解 $z$ 时重新得到它们；它的误差就来自那里。
+#
+# </details>
+
 # %% [markdown] id="equal-en" lang="en"
 # Five photographs, each sent three weeks ahead through Ida's learned field; the gradient of the sum of all end points with respect to all weights. How far apart are the two ways, relative to the size of the gradient? And how far from the gradient with 600 steps of RK4, which we take for the truth?
 

@@ -506,6 +506,32 @@ from collections.abc import Callable
 # show: tutorial_lib.models.deepm3.DeepM3.read
 # show: tutorial_lib.models.deepm3.DeepM3._read
 
+# %% [markdown] id="drawing-en" lang="en"
+# On the time axis, with one number of the state below:
+#
+# ![A row of seven steps from left to right. Steps 1, 3 and 5 are jumps: at each of three events a GRU changes the state z by the item x. Steps 2, 4 and 6 are flows: the state moves on by the field f for as long as the clock says: one hour, one year, and from the last event until the query. Step 7 reads the state out. Below, one number of the state over time: it moves smoothly between the events and leaps at each event. Time enters at steps 2, 4 and 6.](../figures/en/ode_rnn.svg)
+#
+# **Read it off the drawing.** Nora and Ivan see the same three items; only the second gap differs. Which step is the first to make their states differ? Which steps do not look at the clock?
+#
+# <details><summary>Answer</summary>
+#
+# Step 4, the flow over the second gap. The jumps 1, 3, 5 and step 7 do not look at the clock; step 5 differs only because it starts from another state.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="e898e2b9"
+# 画在时间轴上，下方是状态中的一个数：
+#
+# ![一行七步，从左到右。第 1、3、5 步是跳跃：在三个事件处，GRU 用物品 x 改变状态 z。第 2、4、6 步是演化：状态跟着场 f 继续运动，时钟走多久就动多久：一小时，一年，以及从最后一个事件到查询时刻。第 7 步读出状态。下方是状态中的一个数随时间的变化：在事件之间平滑移动，在每个事件处跳变。时间在第 2、4、6 步进入。](../figures/zh/ode_rnn.svg)
+#
+# **从图上找答案。** 小诺和小凡看了同样三个物品，只有第二段间隔不同。从哪一步开始，两人的状态不一样？哪几步不看时钟？
+#
+# <details><summary>答案</summary>
+#
+# 第 4 步，第二段间隔上的演化。跳跃，也就是第 1、3、5 步，以及第 7 步都不看时钟；第 5 步的结果不同，只因为出发的状态不同。
+#
+# </details>
+
 # %% [markdown] id="witness-en" lang="en"
 # **The witness.** A loop that nobody can misread: one history, one event after the other, the field written out, the solver of `torchdiffeq`, the cell of PyTorch. It shares no line with the library. We also ask it with the wrong unit of time, minutes for hours, to see that the comparison can fail.
 

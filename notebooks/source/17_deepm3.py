@@ -355,6 +355,32 @@ from tutorial_lib.models.ode import check_method
 # show: tutorial_lib.models.deepm3_flows.Attractor
 # show: tutorial_lib.models.deepm3_flows.NeuralFlow
 
+# %% [markdown] id="drawing-en" lang="en"
+# The forward pass in one drawing:
+#
+# ![DeepM3. Step 1: the item table, times the root of d, then dropout. Step 2: the input's share of the GRU gates, for all events at once. Step 3, only with the attractor: a slow GRU, which reads no clock, gives a goal for each event. Step 4: the hours between events. Step 5: the flow's context, what does not depend on the state: the log time or what is kept of the state. Then a loop over the events: step 6, the flow moves the state over its gap; step 7, the GRU jumps. Step 8, only if the query time may be known: the state flows on from each event to its query. Step 9: dropout and the output map give the states. Step 10: scores with the item table. Time enters at steps 4, 5, 6 and 8.](../figures/en/deepm3.svg)
+#
+# **Read it off the drawing.** Which steps disappear with `flow="decay"`? And which one moves the state although nothing has happened?
+#
+# <details><summary>Answer</summary>
+#
+# Step 3: only the attractor has a goal. Step 8: with `query_time=True` the state moves on until the query, without an event.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="317a4faa"
+# 前向计算画成一张图：
+#
+# ![DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时钟的慢 GRU 为每个事件给出目标。第 4 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout 和输出映射给出状态。第 10 步：用物品表打分。时间在第 4、5、6、8 步进入。](../figures/zh/deepm3.svg)
+#
+# **从图上找答案。** 设 `flow="decay"` 时，哪一步会消失？又是哪一步在什么都没发生时也让状态变化？
+#
+# <details><summary>答案</summary>
+#
+# 第 3 步：只有吸引子才有目标。第 8 步：设 `query_time=True` 时，没有事件发生，状态也会继续变化到查询时刻。
+#
+# </details>
+
 # %% [markdown] id="flow-en" lang="en" tags=["predict"]
 # ## The published form, taken apart
 #

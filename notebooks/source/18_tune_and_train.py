@@ -448,6 +448,32 @@ expect_true("seeds of TiSASRec", tries["tisasrec", ""] == 1)
 #
 # 本课程的全部实验由一个程序完成，叫作实验套件（suite）：八个阶段，调参是第一个。参加比较的是一张**条目**（entry）的清单，每一条是一个模型加它的选项；如果它读时钟，还要写明它的**对照模型**，也就是没有时钟的同一个模型。谁主张时间有用，谁就要和对照模型比，所以对照模型总会一同参加。
 
+# %% [markdown] id="drawing-en" lang="en"
+# The eight stages in one drawing:
+#
+# ![Three things go in: a split of the data, a line-up of entries in which each model with a clock brings its twin without one, and one budget for all. Stage 1, tune: the same grid of learning rates for every entry, chosen on validation. Then every entry is trained once with each seed, and evaluated: a rank for each user. Six stages read these runs. Stage 2, sensitivity: clock or order destroyed. Stage 3, robustness: disturbed clocks, lost events. Stage 4, efficiency. Stage 5, significance: all pairs, and each model against its twin. Stage 6, irregularity: the gain by how irregular the gaps are. Stage 7, stability: what seeds alone change. Stage 8 writes the report. Time enters with the twins and in stages 2, 3 and 6.](../figures/en/suite.svg)
+#
+# **Read it off the drawing.** Which stage chooses, and on which part of the data? Which stages could stay if all models were blind to time?
+#
+# <details><summary>Answer</summary>
+#
+# Stage 1, on validation alone. Stages 4 and 7 stay as they are, and stage 5 still compares all pairs; 2 and 3 could still destroy the order or lose events; stage 6 compares each model with its twin and would be empty.
+#
+# </details>
+
+# %% [markdown] id="drawing-zh" lang="zh" en="a796f650"
+# 八个阶段画成一张图：
+#
+# ![输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时钟的孪生模型；以及对所有条目相同的预算。第 1 阶段 tune：每个条目用同一组学习率，在验证集上选。然后每个条目用每个随机种子各训练一次，再评估：每位用户得到一个排名。六个阶段读取这些结果。第 2 阶段 sensitivity（敏感性）：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段 efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其孪生模型的比较。第 6 阶段 irregularity：按间隔的不规则程度看增益。第 7 阶段 stability：单凭随机种子会变多少。第 8 阶段写出报告。时间通过孪生模型进入，也在第 2、3、6 阶段进入。](../figures/zh/suite.svg)
+#
+# **从图上找答案。** 哪个阶段做选择，用的是数据的哪一部分？如果所有模型都看不见时间，哪些阶段仍然有意义？
+#
+# <details><summary>答案</summary>
+#
+# 第 1 阶段，只用验证集。第 4、7 阶段照旧，第 5 阶段仍可两两比较；第 2、3 阶段仍可以毁掉顺序、丢失事件；第 6 阶段比较每个模型和它的孪生模型，就没有内容了。
+#
+# </details>
+
 # %% id="entry-code" tags=["library"]
 from dataclasses import dataclass, field
 

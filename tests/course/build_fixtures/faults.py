@@ -39,6 +39,9 @@ IN_SOURCE = [
     ("renamed object", [("# A paper,", "# `tutorial_lib.tiny.halve`,")], "references", "names `tutorial_lib.tiny.halve`"),
     ("picture in prose", [("# A line that", "# ![](../../README.md) A line that")], "drawing-alt-en", "picture without alt text"),
     ("picture in HTML", [("# A line that", '# <img src="../../README.md"> A line that')], "drawing-alt-en", "picture without alt text"),
+    ("picture in an exercise", [("# **2.1 Compute.** Halve four.", "# **2.1 Compute.** Halve four. ![x](../../README.md)"), ("# **2.1 计算。** 求四的一半。", "# **2.1 计算。** 求四的一半。![图](../../README.md)")],
+     "exercise1-en", "shows the picture ../../README.md, which an assignment leaves behind"),
+    ("drawing of another name", [("# A line that", "# ![x](../figures/en/a.svg) A line that"), ("# 一条从左", "# ![图](../figures/zh/b.svg) 一条从左")], "drawing-alt", "picture addresses differ"),
     ("alt text of nothing", [('"puzzle-en" lang="en"', '"puzzle-en" lang="en" tags=["alt"]'), ('"puzzle-zh" lang="zh"', '"puzzle-zh" lang="zh" tags=["alt"]')],
      "puzzle", "follows no code cell"),
     # how it is set
