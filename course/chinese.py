@@ -33,7 +33,7 @@ NAMES = frozenset(
     fibonacci frobenius gauss github gumbel hochberg holm jacobi jupyter kalman kaggle knopp kutta
     laplace lebesgue legendre lipschitz lorenz lyapunov mamba markov matplotlib movielens neumann
     newton numpy okabe ito oseledets pandas poisson python pytorch runge runge-kutta scipy sigmoid
-    silu sinkhorn softmax student swish torch transformer wilcoxon windows linux ok nan inf""".split()
+    silu sinkhorn softmax student swish torch transformer wilcoxon windows linux ok nan inf""".split()  # noqa: SIM905
 )
 CODE = re.compile(
     r"`[^`]*`|\$[^$]*\$|https?://\S+|[\w./\\-]*[\w-]+\.(?:py|csv|json|ipynb|md|pt|toml|po)\b"
