@@ -79,7 +79,8 @@ def heatmap(
     values = np.asarray(matrix.detach().cpu() if isinstance(matrix, torch.Tensor) else matrix)
     if values.ndim != 2 or 0 in values.shape:
         raise TutorialError(
-            f"heatmap got an array of shape {values.shape}: pass one matrix [rows, columns]"
+            "heatmap got an array of shape {shape}: pass one matrix [rows, columns]",
+            shape=values.shape,
         )
     truth, numbers = values.dtype == bool, values.astype(np.float64)
     finite = np.isfinite(numbers)
@@ -137,8 +138,11 @@ def learning_curve(
         table = pd.DataFrame(getattr(history, "rows", history))
         if table.empty or not {"epoch", column} <= set(table.columns):
             raise TutorialError(
-                f"the history {name!r} has the columns {list(table.columns)}: wanted rows with"
-                f" epoch and {column}"
+                "the history {name!r} has the columns {columns}: wanted rows with epoch"
+                " and {column}",
+                name=name,
+                columns=list(table.columns),
+                column=column,
             )
         color = PALETTE[index % 6]
         ax.plot(table["epoch"], table[column], color=color, marker=".", label=name)
@@ -262,8 +266,10 @@ def timeline(
     groups = np.zeros(len(times), dtype=np.int64) if groups is None else np.asarray(groups)
     if len(times) == 0 or times.shape != groups.shape:
         raise TutorialError(
-            f"timeline got {times.shape} times and {groups.shape} groups: pass one group per event,"
-            " at least one event"
+            "timeline got {shape} times and {shape2} groups: pass one group per event, at"
+            " least one event",
+            shape=times.shape,
+            shape2=groups.shape,
         )
     span = times - times[0]
     unit, seconds = next((u for u in UNITS if span[-1] >= 2 * u[1]), UNITS[-1])

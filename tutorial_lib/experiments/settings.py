@@ -38,14 +38,20 @@ def parse(text: str, kind: type, optional: bool = False, many: bool = False) -> 
         return kind(text)
     except (ValueError, KeyError):
         or_none = " or none" if optional else ""
-        raise TutorialError(f"wants {WANTED[kind]}{or_none}, got {text!r}") from None
+        raise TutorialError(
+            "wants {wanted}{or_none}, got {text!r}", wanted=WANTED[kind], or_none=or_none, text=text
+        ) from None
 
 
 class Parser(argparse.ArgumentParser):
     """Errors are one sentence (TutorialError) instead of the whole usage."""
 
     def error(self, message: str) -> typing.NoReturn:
-        raise TutorialError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        raise TutorialError(
+            "{message}; see {prog} --help",
+            message=message.removeprefix("argument "),
+            prog=self.prog,
+        )
 
 
 def add_arguments(
@@ -92,23 +98,36 @@ def read_settings(
         text = path.read_text(encoding="utf-8")
         found = load_yaml(path, text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
     except OSError as error:
-        raise TutorialError(f"cannot read {path}: {error.strerror}") from None
+        raise TutorialError(
+            "cannot read {path}: {strerror}", path=path, strerror=error.strerror
+        ) from None
     except ValueError as error:  # those of encoding, TOML and YAML
         if isinstance(error, TutorialError):
             raise
-        raise TutorialError(f"{path} is no configuration: {' '.join(str(error).split())}") from None
+        raise TutorialError(
+            "{path} is no configuration: {error}", path=path, error=" ".join(str(error).split())
+        ) from None
     if not isinstance(found, dict):
-        raise TutorialError(f"{path} is no configuration: it wants lines such as epochs = 20")
+        raise TutorialError(
+            "{path} is no configuration: it wants lines such as epochs = 20", path=path
+        )
     settings = {}
     for name, value in found.items():
         name = name.replace("-", "_")
         if name in others:
             continue
         if name not in known:
-            raise TutorialError(f"{path}: unknown key {name!r}; known are {', '.join(known)}")
+            raise TutorialError(
+                "{path}: unknown key {name!r}; known are {known}",
+                path=path,
+                name=name,
+                known=", ".join(known),
+            )
         if known[name] is dict:
             if not isinstance(value, dict):
-                raise TutorialError(f"{path}: {name} wants a table of names and values")
+                raise TutorialError(
+                    "{path}: {name} wants a table of names and values", path=path, name=name
+                )
             settings[name] = value
             continue
         kind = kind_of(known[name], name)
@@ -118,9 +137,11 @@ def read_settings(
                 value = [parse(one, kind[0]) if isinstance(one, str) else one for one in value]
             settings[name] = parse(value, *kind) if text else value
             if kind[2] and not isinstance(settings[name], list | tuple | None):
-                raise TutorialError(f"wants a list, got {value!r}")
+                raise TutorialError("wants a list, got {value!r}", value=value)
         except TutorialError as error:
-            raise TutorialError(f"{path}: {name} {error}") from None
+            raise TutorialError(
+                "{path}: {name} {error}", path=path, name=name, error=error
+            ) from None
     return settings
 
 
@@ -129,7 +150,7 @@ def load_yaml(path: Path, text: str) -> object:
         import yaml
     except ImportError:
         raise TutorialError(
-            f"{path} is YAML, which needs PyYAML (pip install pyyaml); TOML needs nothing"
+            "{path} is YAML, which needs PyYAML (pip install pyyaml); TOML needs nothing", path=path
         ) from None
     try:
         return yaml.safe_load(text)
