@@ -59,10 +59,8 @@ def read_table(
                 "{path}, line {line}: the text is not {choices}; say in which encoding it"
                 " was saved, for example csv:{path}@encoding=latin-1 (western Europe),"
                 " gb18030 (China) or utf-16-le.",
-                path=path,
-                line=error.line,
-                choices=" or ".join(choices),
-            ) from error
+                path=path, line=error.line, choices=" or ".join(choices),
+            ) from error  # fmt: skip
         if choice == "gb18030" != encoding:
             table.notes.append("read as gb18030, for it is not UTF-8; if names look wrong, say"
                                " encoding=...")  # fmt: skip
@@ -116,11 +114,8 @@ class _Table:
                 raise TutorialError(
                     "{path}, line {line}: the columns [{headers}] lack {name!r}; compare"
                     " the file with the format.",
-                    path=self.path,
-                    line=line,
-                    headers=headers.name_list(names),
-                    name=name,
-                )
+                    path=self.path, line=line, headers=headers.name_list(names), name=name,
+                )  # fmt: skip
         return {name: names.index(name) for name in self.extra}
 
     def _first_line(self, encoding: str) -> tuple[int, str]:
@@ -143,10 +138,8 @@ class _Table:
                 raise TutorialError(
                     "{path}, line {line}: the {meaning} is missing (an empty field); fill"
                     " it in or leave such lines out.",
-                    path=self.path,
-                    line=line,
-                    meaning=meaning,
-                )
+                    path=self.path, line=line, meaning=meaning,
+                )  # fmt: skip
         for meaning, parts in self.ids.items():
             numbers = piece.integers(where[meaning])
             if numbers is None:
@@ -170,12 +163,8 @@ class _Table:
                 raise TutorialError(
                     "{path}, line {line}: the {what} has {count:,} characters; an id has"
                     " at most {longest_id}.",
-                    path=self.path,
-                    line=line,
-                    what=what,
-                    count=len(name),
-                    longest_id=LONGEST_ID,
-                )
+                    path=self.path, line=line, what=what, count=len(name), longest_id=LONGEST_ID,
+                )  # fmt: skip
 
     def _add_times(self, piece: Piece, column: int) -> None:
         numbers = piece.integers(column)
@@ -190,17 +179,13 @@ class _Table:
             raise TutorialError(
                 "{path}, line {lines}: from here on the time is a {kind}, before it was a"
                 " {kind2}; write all times in one way.",
-                path=self.path,
-                lines=piece.lines[0],
-                kind=times.kind,
-                kind2=self.times[0].kind,
-            )
+                path=self.path, lines=piece.lines[0], kind=times.kind, kind2=self.times[0].kind,
+            )  # fmt: skip
         self.times.append(times)
 
     def _bad_time(self, line: int, error: timestamps.BadTime) -> TutorialError:
-        return TutorialError(
-            "{path}, line {line}: {error}.", path=self.path, line=line, error=error
-        )
+        at = {"path": self.path, "line": line}
+        return TutorialError("{path}, line {line}: {error}.", error=error, **at)
 
     def _add_ratings(self, piece: Piece, column: int) -> None:
         codes, names = piece.factorize(column)
@@ -210,10 +195,8 @@ class _Table:
                 raise TutorialError(
                     "{path}, line {line}: the rating {name!r} is no number; correct it, or"
                     " give the column a name of another meaning to leave it out.",
-                    path=self.path,
-                    line=line,
-                    name=name[:40],
-                )
+                    path=self.path, line=line, name=name[:40],
+                )  # fmt: skip
         values = np.array([float(name or "nan") for name in names], dtype=np.float32)
         self.ratings.append(values[codes])
 
@@ -277,18 +260,16 @@ class _Table:
             from pyarrow import ArrowException, parquet
         except ImportError as error:
             raise TutorialError(
-                "Cannot read {path}: Parquet files need the package pyarrow; install it,"
-                " or save the table as CSV.",
-                path=self.path,
-            ) from error
+                "Cannot read {path}: Parquet files need the package pyarrow; install it, or"
+                " save the table as CSV.", path=self.path,
+            ) from error  # fmt: skip
         try:
             table = parquet.read_table(self.path)
         except (OSError, ArrowException) as error:
             raise TutorialError(
                 "Cannot read {path}: the Parquet file is damaged ({error}); get it again.",
-                path=self.path,
-                error=str(error).splitlines()[0],
-            ) from error
+                path=self.path, error=str(error).splitlines()[0],
+            ) from error  # fmt: skip
         where = headers.named(self.path, 1, table.column_names, self.columns)
         where |= self._extra(table.column_names, 1)
         self.notes += headers.ignored(table.column_names, where)

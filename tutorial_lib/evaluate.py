@@ -102,13 +102,9 @@ def evaluate(
             "got part={part!r}, batch_size={batch_size}, sampled={sampled}, lists={lists},"
             " max_len={max_len}: part is 'valid' or 'test', batch_size at least 1, sampled"
             " and lists at least 0 (0 = none), and max_len from 1 to the model's {max_len2}",
-            part=part,
-            batch_size=batch_size,
-            sampled=sampled,
-            lists=lists,
-            max_len=max_len,
+            part=part, batch_size=batch_size, sampled=sampled, lists=lists, max_len=max_len,
             max_len2=model.max_len,
-        )
+        )  # fmt: skip
     if model.num_items != split.dataset.num_items:
         raise TutorialError(
             "the model scores {num_items} items, {dataset} has {num_items2}: build it with"
@@ -120,9 +116,8 @@ def evaluate(
     if model.uses_time and not split.dataset.has_times:
         raise TutorialError(
             "{dataset} knows only the order of events and {name} reads times: take another model",
-            dataset=split.dataset.name,
-            name=type(model).__name__,
-        )
+            dataset=split.dataset.name, name=type(model).__name__,
+        )  # fmt: skip
     targets: Targets = getattr(split, part)
     if users is not None:
         keep = np.isin(targets.user, users)
@@ -131,9 +126,8 @@ def evaluate(
     if len(targets) == 0:
         raise TutorialError(
             "the {part} part has no target for users={users}: nothing can be evaluated",
-            part=part,
-            users=users,
-        )
+            part=part, users=users,
+        )  # fmt: skip
     if device is None:
         device = next(
             (tensor.device for tensor in [*model.parameters(), *model.buffers()]),

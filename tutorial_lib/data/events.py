@@ -152,9 +152,8 @@ def _core(events: pd.DataFrame, min_user: int, min_item: int) -> np.ndarray:
         raise TutorialError(
             "No events are left where every user has {min_user} and every item {min_item}"
             " or more: lower min_user_events or min_item_events, or get more data.",
-            min_user=min_user,
-            min_item=min_item,
-        )
+            min_user=min_user, min_item=min_item,
+        )  # fmt: skip
     return keep
 
 
@@ -166,10 +165,8 @@ def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
         raise TutorialError(
             "Cannot draw users={users} from {dataset}, which has {num_users} users with"
             " enough events: ask for 1 to {num_users}, or for None to take all.",
-            users=users,
-            dataset=dataset.name,
-            num_users=dataset.num_users,
-        )
+            users=users, dataset=dataset.name, num_users=dataset.num_users,
+        )  # fmt: skip
     chosen = np.zeros(dataset.num_users, dtype=bool)
     chosen[np.random.default_rng(seed).choice(dataset.num_users, users, replace=False)] = True
     events = dataset.events[chosen[dataset.events["user"].to_numpy()]]
@@ -190,9 +187,8 @@ def _require_columns(events: pd.DataFrame) -> None:
         raise TutorialError(
             "The event table has the columns {columns} but lacks {missing}: name its"
             " columns user, item and timestamp (unix seconds).",
-            columns=list(events.columns),
-            missing=missing,
-        )
+            columns=list(events.columns), missing=missing,
+        )  # fmt: skip
 
 
 def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> None:
@@ -204,11 +200,8 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
         place = f"Line {events.index[row]}" if events.index.name == "line" else f"Row {row}"
         raise TutorialError(
             "{place} ({content}) {what}: {remedy}.",
-            place=place,
-            content=content,
-            what=what,
-            remedy=remedy,
-        )
+            place=place, content=content, what=what, remedy=remedy,
+        )  # fmt: skip
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -300,7 +293,6 @@ def _check_sequences(events: pd.DataFrame, min_events: int, drop_short_users: bo
         raise TutorialError(
             "No user has {min_events} or more events (the longest history has {counts}):"
             " there is nothing to learn from, so get more data or lower min_events.",
-            min_events=min_events,
-            counts=counts.max(),
-        )
+            min_events=min_events, counts=counts.max(),
+        )  # fmt: skip
     return events[~short].reset_index(drop=True) if short.any() else events
