@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.knobs import WANTED, kind_of, knob, knobs
+from tutorial_lib.language import say
 
 TRUE, FALSE, NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "all")
 METAVARS = {int: "N", float: "X", bool: "YES|NO", str: "NAME", Path: "PATH"}
@@ -63,7 +64,7 @@ def add_arguments(
     group = parser.add_argument_group(title)
     for name, item in knobs(owner).items():
         kind, default = kind_of(owner, name), defaults.get(name, item.default)
-        about, choices = item.metadata["help"], item.metadata["choices"]
+        about, choices = say(item.metadata["help"]), item.metadata["choices"]
         about += f": one of {', '.join(choices)}" if choices else ""
         if kind[0] is bool and not kind[1]:
             how = {"action": argparse.BooleanOptionalAction}
