@@ -46,7 +46,7 @@
 # %% [markdown] id="setup-text-zh" lang="zh" en="0f76204f"
 # ## 东西都齐了吗？
 #
-# 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单 *Kernel, Restart Kernel*。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
+# 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单“内核 → 重启内核”（英文界面为 *Kernel, Restart Kernel*）。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
 
 # %% id="setup"
 import sys
