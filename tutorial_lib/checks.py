@@ -102,7 +102,7 @@ def _report(name: str, text: str, good: bool, found: object, when: bool) -> None
     if not when:
         print(say("--  {name}: the text speaks of the sample, not checked here", name=name))
     elif good:
-        print(f"ok  {text}")
+        print("ok ", text)
     else:
         raise AssertionError(
             say("{name} is {found:.6g}, wanted: {text}", name=name, found=found, text=text)

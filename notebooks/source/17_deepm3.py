@@ -14,7 +14,7 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="3a9722b9"
 # 三年来，小艾一直听弦乐四重奏。昨晚却是爵士，一连听了四张。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她一走就是一个月呢？你大概会猜：四重奏。可是这中间什么也没发生：没有点击，没有事件，没有任何东西可供一个只读事件的模型去读。过去的只有时间。
 #
-# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值（value of time）已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
+# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -86,8 +86,10 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
 # In words: take the distance, shrink it, put it back at the taste. There is no step size in it, and no solver.
+#
+# In the library: [`tutorial_lib.models.deepm3_flows.Attractor`](../../tutorial_lib/models/deepm3_flows.py).
 
-# %% [markdown] id="tiny-zh" lang="zh" en="6d21c17a"
+# %% [markdown] id="tiny-zh" lang="zh" en="831789f9"
 # ## 两个时间尺度，各用两个数
 #
 # 用两个数描写小艾的一个时刻：**爵士**与**四重奏**。这样的数存两对。**心情** $z$ 停在昨晚留下的地方，$(1.0,\ 0.1)$。**口味** $g$ 是三年里长成的，$(0.2,\ 0.9)$，一个晚上动不了它多少。
@@ -97,6 +99,8 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
 # 用话来说：取出这段距离，把它缩短，再从口味出发放回去。这里面没有步长，也没有求解器。
+#
+# 库中的实现：[`tutorial_lib.models.deepm3_flows.Attractor`](../../tutorial_lib/models/deepm3_flows.py)。
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
 # **Predict before you run.** When do the quartets draw level with jazz: after about 12, 29 or 72 hours? And where is the mood after a month?
@@ -299,8 +303,10 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `gap_feature` | nothing; the length of the gap is one more number in the input | none needed |
 #
 # `solver="none"` is a GRU without any clock: the blind twin of them all. With `query_time=True` the state moves on, after the last event, to the moment of the question. The learned fields count time in log hours, $s = \ln(1 + \text{hours})$ over its standard deviation; the closed forms in hours.
+#
+# In the library: [`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py).
 
-# %% [markdown] id="model-zh" lang="zh" en="6156a57c"
+# %% [markdown] id="model-zh" lang="zh" en="4bec1e48"
 # ## DeepM3 是什么
 #
 # 是一个逐事件的 ODE-RNN，你在第 16 课搭过：先跨过间隔**演化**（evolve），再在事件处用 GRU 单元**跳**一下。
@@ -328,6 +334,8 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `gap_feature` | 什么也不做；间隔的长度只是输入里多出来的一个数 | 不需要 |
 #
 # `solver="none"` 是完全没有时钟的 GRU，是它们共同的“无时间信息的对照模型”。设了 `query_time=True`，状态会在最后一个事件之后继续走到提问的那一刻。学出来的场用对数小时计时，$s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式用小时计时。
+#
+# 库中的实现：[`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py)。
 
 # %% id="twins-check" tags=["reference-check"]
 blind = build_model("deepm3", num_items=30, max_len=12, dim=8, solver="none", seed=1).double().eval()
@@ -1021,7 +1029,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and 82 times as much as a step with a closed form. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="90c7b93b"
-# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟（latency）减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
+# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
@@ -1146,7 +1154,7 @@ expect(
 # The two that know nothing of the question's time guess, 50 %, and lose nothing: perfectly robust. The one that has understood the task falls from nearly 100 % to 62 %, as far as anybody must fall who believes a false clock (half, and a little luck where the shuffled gap happens to be the same one). **Immune to scrambled time** is another word for **uses no time**. A small loss counts as robustness only where the clean model beats its blind twin. A bound on the Lipschitz constant does not come into it. (Corruptions of real data, done with care, are the subject of lesson 19.)
 
 # %% [markdown] id="immune-why-zh" lang="zh" en="ba123178"
-# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性（robustness）。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
+# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
 
 # %% [markdown] id="mind-en" lang="en"
 # ## For the instructor: what would change your mind?
@@ -1191,6 +1199,8 @@ lesson17.check_attractor_step(attractor_step)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def attractor_step(state, goal, seconds, half_life):
     kept = 2 ** (-seconds[:, None] / 3600 / half_life)  # [B, w]: what is left of the distance
     return torch.lerp(goal, state, kept)
@@ -1215,6 +1225,8 @@ lesson17.check_live_parameters(live_parameters)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def live_parameters(module, loss):
     module.zero_grad(set_to_none=True)
     loss(module).backward()
@@ -1240,6 +1252,8 @@ lesson17.check_is_flow(is_flow)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def is_flow(evolve):
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(500, 4, dtype=DOUBLE, generator=generator)
@@ -1289,6 +1303,8 @@ supported = ...
 lesson17.check_supported(supported)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: with a constant clock P is just as good, so it is something else. B: 0.108 against 0.100 with its own constant twin.
 # C: clean, R is no better than blind; it has nothing to lose. D: shuffled gaps keep the lengths and lose the gain.
 # E: 0.112 is the best column of all; why it is best does not matter for that. F: nothing here speaks of solvers.

@@ -464,13 +464,13 @@ expect_true("seeds of TiSASRec", tries["tisasrec", ""] == 1)
 # %% [markdown] id="drawing-zh" lang="zh" en="a796f650"
 # 八个阶段画成一张图：
 #
-# ![输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时钟的孪生模型；以及对所有条目相同的预算。第 1 阶段 tune：每个条目用同一组学习率，在验证集上选。然后每个条目用每个随机种子各训练一次，再评估：每位用户得到一个排名。六个阶段读取这些结果。第 2 阶段 sensitivity（敏感性）：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段 efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其孪生模型的比较。第 6 阶段 irregularity：按间隔的不规则程度看增益。第 7 阶段 stability：单凭随机种子会变多少。第 8 阶段写出报告。时间通过孪生模型进入，也在第 2、3、6 阶段进入。](../figures/zh/suite.svg)
+# ![输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时间信息的对照模型；以及对所有条目相同的预算。第 1 阶段 tune：每个条目用同一组学习率，在验证集上选。然后每个条目用每个随机种子各训练一次，再评估：每位用户得到一个排名。六个阶段读取这些结果。第 2 阶段 sensitivity（敏感性）：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段 efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其对照模型的比较。第 6 阶段 irregularity：按间隔的不规则程度看增益。第 7 阶段 stability：单凭随机种子会变多少。第 8 阶段写出报告。时间通过对照模型进入，也在第 2、3、6 阶段进入。](../figures/zh/suite.svg)
 #
 # **从图上找答案。** 哪个阶段做选择，用的是数据的哪一部分？如果所有模型都看不见时间，哪些阶段仍然有意义？
 #
 # <details><summary>答案</summary>
 #
-# 第 1 阶段，只用验证集。第 4、7 阶段照旧，第 5 阶段仍可两两比较；第 2、3 阶段仍可以毁掉顺序、丢失事件；第 6 阶段比较每个模型和它的孪生模型，就没有内容了。
+# 第 1 阶段，只用验证集。第 4、7 阶段照旧，第 5 阶段仍可两两比较；第 2、3 阶段仍可以毁掉顺序、丢失事件；第 6 阶段比较每个模型和它的对照模型，就没有内容了。
 #
 # </details>
 
@@ -971,6 +971,8 @@ lesson18.check_choose(choose)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def choose(trials):
     tried = {
         model: sorted(zip(rows["learning_rate"], rows["seed"], strict=True)) for model, rows in trials.groupby("model")
@@ -1000,6 +1002,8 @@ lesson18.check_optimism(optimism)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def optimism(k, spread, noise, seeds):
     left = noise / seeds**0.5  # noise of a mean
     return expected_maximum(k) * left**2 / np.hypot(spread, left)
@@ -1019,6 +1023,8 @@ leaking = ...
 lesson18.check_leaking(leaking)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 rng, leaking = np.random.default_rng(0), set()
 for letter, script in lesson18.sealed.items():
     for _ in range(300):
@@ -1073,6 +1079,8 @@ right_statements = ...
 lesson18.check_statements(right_statements)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: four trials against one. B: its best epoch is the last, at a low rate. C: the same grid, only the new part differs.
 # D: 0.01 is the edge. E: Q differs from P in more than that, and in its budget; P against S says 0.005. F: the best of
 # several is too high where it was chosen.

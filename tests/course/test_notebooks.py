@@ -40,15 +40,12 @@ def test_twins_differ_only_in_language(lesson: str) -> None:
             "tags"
         ) == second.metadata.get("tags"), first.id
         if first.cell_type == "code":
-            assert first.source == second.source, first.id
             if first.id == SETUP:  # runs on hosted services only
                 continue
             assert first.execution_count == second.execution_count is not None, (
                 f"{first.id} was not executed"
             )
-            assert list(map(without_alt, first.outputs)) == list(
-                map(without_alt, second.outputs)
-            ), first.id
+    assert list(twin_faults(en.cells, zh.cells, entries)) == []
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
