@@ -46,8 +46,9 @@ class ItemClock(SequenceModel):
         own_loss = type(inner).loss is not SequenceModel.loss
         if not inner.trains_by_gradient or inner.uses_users or own_loss:
             raise TutorialError(
-                f"{type(inner).__name__} cannot take the clock of the items: choose a network that"
-                " reads histories and has no loss of its own, such as sasrec"
+                "{name} cannot take the clock of the items: choose a network that reads"
+                " histories and has no loss of its own, such as sasrec",
+                name=type(inner).__name__,
             )
         self.inner, self.live = inner, live
         for name in ("num_items", "max_len", "dim", "takes_users", "causal", "windows", "limited"):
