@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from course.buttons import SETUP
+from course.check import twin_faults
 from course.format import lesson_entries
 from course.lessons import load_course
 
