@@ -296,7 +296,7 @@ for name, value in (("clairvoyant, no clock", 0.177), ("clairvoyant", 0.217)):
 # %% [markdown] id="training-zh" lang="zh" en="59890946"
 # ## 在所有位置上训练
 #
-# 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**整个目录**上的交叉熵：softmax 分给真实的下一个物品的份额，取对数再加负号，对所有有答案的位置求平均。循环本身就在下面；除了第 01 课讲过的组批，背后没有藏任何东西。
+# 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**整个目录**上的交叉熵（cross-entropy）：softmax 分给真实的下一个物品的份额，取对数再加负号，对所有有答案的位置求平均。循环本身就在下面；除了第 01 课讲过的组批，背后没有藏任何东西。
 
 # %% id="loop-code" tags=["library"]
 import math
@@ -377,7 +377,7 @@ quality["sasrec"] = score_on_test(sasrec)
 # %% [markdown] id="predict-loss-zh" lang="zh" en="9b4118cd" tags=["predict"]
 # ## 弄坏它：用一个负样本代替全部物品
 #
-# SASRec 的原论文并没有用完整的 softmax。它在每个位置随机抽**一个**物品，让模型把它和真实物品区分开，用的是**二元交叉熵**（BCE）。这很便宜。可是随机抽来的物品大多与这位用户的心情相去甚远，区分起来太容易：过一阵子，模型就从中学不到什么了，而列表最前面的十个位置从来没有被问到过。
+# SASRec 的原论文并没有用完整的 softmax。它在每个位置随机抽**一个**物品，让模型把它和真实物品区分开，用的是**二元交叉熵**（binary cross-entropy，BCE）。这很便宜。可是随机抽来的物品大多与这位用户的心情相去甚远，区分起来太容易：过一阵子，模型就从中学不到什么了，而列表最前面的十个位置从来没有被问到过。
 #
 # **猜一猜。** 同样的模型、同样的种子、同样的轮数，只换损失函数。BCE 能达到差不多的 NDCG@10，还是大约四分之三，还是不到一半？它还赢得了只会数数的马尔可夫链吗？
 
@@ -460,7 +460,7 @@ expect_true("GRU4Rec minus Markov: the interval does not lie above 0", gru_again
 # All three differences stand clear of 0: SASRec gains about 0.026 over the Markov chain and about 0.032 over a GRU of the same width with the same loss and the same tuning; the loss alone is worth about 0.022. And a thing you might not have predicted: the GRU, a recurrent network that you meet in lesson 16, does not beat the chain that only counts, at this learning rate and this number of epochs. Lesson 18 shows what another learning rate does to it.
 
 # %% [markdown] id="seeds-lesson-zh" lang="zh" en="f7aceed3"
-# 三个差值都明显离开了 0：SASRec 比马尔可夫链高约 0.026，比同样宽度、同样损失、同样调参的 GRU 高约 0.032；单是损失函数就值约 0.022。还有一件你也许没料到的事：GRU（一种循环网络，第 16 课会讲）在这个学习率和这个轮数下，没有胜过那条只会计数的链。换一个学习率会怎样，见第 18 课。
+# 三个差值都明显离开了 0：SASRec 比马尔可夫链高约 0.026，比同样宽度、同样损失、同样调参的 GRU 高约 0.032；单是损失函数就值约 0.022。还有一件你也许没料到的事：GRU（一种循环网络，即 recurrent network，第 16 课会讲）在这个学习率和这个轮数下，没有胜过那条只会计数的链。换一个学习率会怎样，见第 18 课。
 
 # %% [markdown] id="order-en" lang="en" tags=["predict"]
 # ## What does it use: the order, or only the set?

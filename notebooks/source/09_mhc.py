@@ -883,7 +883,7 @@ with torch.no_grad():
 # Look at the first and the last row of the mended table, though. The **first** $H_{res}$ is idle here too: it mixes copies. And the **last** one can do nothing for the mean of the streams, because the columns sum to 1. A network with one block has two sub-layers, so there *no* $H_{res}$ does anything; with two blocks, two of four. That is not a bug, it is what the constraint means, and a reason not to expect much of mHC in a shallow network.
 
 # %% [markdown] id="collapse-lesson-zh" lang="zh" en="3a522b76"
-# 并拢之后，每个 $H_{res}$ 的梯度除了舍入误差就是零。它待在优化器里，耗着时间，永远停在出生的地方。（$H_{pre}$ 也几乎不动：它只是缩放 $x$，而 $F$ 里面的归一化会把缩放去掉。）用一直保持的流，状态的大小就健康了，中间的矩阵也学得动了。
+# 并拢之后，每个 $H_{res}$ 的梯度除了舍入误差就是零。它待在优化器（optimizer）里，耗着时间，永远停在出生的地方。（$H_{pre}$ 也几乎不动：它只是缩放 $x$，而 $F$ 里面的归一化会把缩放去掉。）用一直保持的流，状态的大小就健康了，中间的矩阵也学得动了。
 #
 # 不过，请看补救之后那张表的第一行和最后一行。**第一个** $H_{res}$ 在这里同样闲着：它混合的是副本。**最后一个**对各条流的平均也毫无办法，因为列和是 1。只有一个块的网络有两个子层，所以**没有一个** $H_{res}$ 起作用；两个块时，四个里有两个。这不是错误，约束本来就意味着这个；也正因如此，在很浅的网络里别对 mHC 期望太高。
 

@@ -34,7 +34,7 @@
 #
 # - 用矩阵指数把线性状态推进任意长的间隔，不带任何误差；
 # - 用零阶保持、双线性变换和欧拉法，把连续时间的规律变成一步一步的计算，并测出各自的误差；
-# - 把同一份记忆写成递推、卷积和扫描，并说清哪几种在间隔不规则时还能用；
+# - 把同一份记忆写成递推（recurrence）、卷积和扫描，并说清哪几种在间隔不规则时还能用；
 # - 读懂一个核，说出特征值的实部和虚部各记住了什么；
 # - 认出四种错误：步长太大，特征值的实部为正，卷积绕回了开头，以及间隔为 0 的事件什么也没留下。
 
@@ -268,7 +268,7 @@ expect_true("second tap after 2 s: above 0.4 cm", height(fine, [0.0, 2.0]).max()
 # %% [markdown] id="diagonal-zh" lang="zh" en="c0383e8b"
 # ## 一个复数代替两个实数
 #
-# 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的**特征向量**是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是**特征值**（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
+# 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的**特征向量**（eigenvector）是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是**特征值**（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
 #
 # $$z(t + \Delta) = e^{\lambda \Delta} z(t) .$$
 #
@@ -574,7 +574,7 @@ expect("the third state", states[2], 2.61, tol=0.005)
 #
 # $$(a_1, b_1) \text{ 后接 } (a_2, b_2) = (a_2 a_1,\; a_2 b_1 + b_2) .$$
 #
-# 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是**并行扫描**。
+# 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是**并行扫描**（parallel scan）。
 #
 # 库中的实现：[`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py)。
 
@@ -838,7 +838,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="26b4a38d"
-# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长：
+# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长（step size）：
 #
 # ![第 1 步：来自时钟的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
 #
@@ -1071,7 +1071,7 @@ expect_close("mended: its whole difference, faded over 1.3 s", kept, 5 * math.ex
 # A push of zero duration does nothing, and ZOH is right to say so: its weight at gap 0 is 0. But an event is no push. It is a tap. The *impulse form* $x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ lets every event enter whole; the LRU above does this. Whoever wants to keep ZOH must not use a gap of 0: the library's steps begin at 1 (`event_steps`, in lesson 13).
 
 # %% [markdown] id="zero-why-zh" lang="zh" en="932d463e"
-# 持续时间为零的推力什么也不做，ZOH 这么说没有错：间隔为 0 时它的权重是 0。可事件不是推，而是敲。**脉冲形式** $x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 让每个事件完整地进来；上面的 LRU 就是这样。想保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
+# 持续时间为零的推力什么也不做，ZOH 这么说没有错：间隔为 0 时它的权重是 0。可事件不是推，而是敲。**脉冲形式**（impulse form）$x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 让每个事件完整地进来；上面的 LRU 就是这样。想保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises

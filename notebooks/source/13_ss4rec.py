@@ -36,7 +36,7 @@
 # - 说清为什么在层里把一段间隔拆成两段什么都不变，而间隔一旦取了对数就会变；
 # - 选择时间的单位，并认出被单位清空了的记忆；
 # - 找出因为间隔为 0 而没有留下痕迹的事件，并加以补救；
-# - 读懂整个 SS4Rec 块，用五个种子与无时间信息的对照模型对比，并说出关于它的哪些说法根本就能不能检验。
+# - 读懂整个 SS4Rec 块，用五个种子与无时间信息的对照模型（time-blind twin）对比，并说出关于它的哪些说法根本就能不能检验。
 
 # %% id="setup"
 import math
@@ -85,7 +85,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 #
 # $$x_i = e^{\lambda \Delta_i}\, x_{i-1} + \frac{e^{\lambda \Delta_i} - 1}{\lambda}\, u_i .$$
 #
-# 把保留下来的份额记作 $\kappa = e^{\lambda\Delta}$。于是第二个系数就是 $(1 - \kappa)$ 乘一个常数 $1/(-\lambda)$：记忆从旧的朝新的走过去，走的份额是 $1 - \kappa$。这是一种**以小时计量记忆长短的滑动平均**。取半衰期一小时，即每小时 $\lambda = -\ln 2$。
+# 把保留下来的份额记作 $\kappa = e^{\lambda\Delta}$。于是第二个系数就是 $(1 - \kappa)$ 乘一个常数 $1/(-\lambda)$：记忆从旧的朝新的走过去，走的份额是 $1 - \kappa$。这是一种**以小时计量记忆长短的滑动平均**。取半衰期（half-life）一小时，即每小时 $\lambda = -\ln 2$。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py)。
 

@@ -14,7 +14,7 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="3a9722b9"
 # 三年来，小艾一直听弦乐四重奏。昨晚却是爵士，一连听了四张。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她一走就是一个月呢？你大概会猜：四重奏。可是这中间什么也没发生：没有点击，没有事件，没有任何东西可供一个只读事件的模型去读。过去的只有时间。
 #
-# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
+# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值（value of time）已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -1029,7 +1029,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and 82 times as much as a step with a closed form. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="90c7b93b"
-# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
+# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟（latency）减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
@@ -1154,7 +1154,7 @@ expect(
 # The two that know nothing of the question's time guess, 50 %, and lose nothing: perfectly robust. The one that has understood the task falls from nearly 100 % to 62 %, as far as anybody must fall who believes a false clock (half, and a little luck where the shuffled gap happens to be the same one). **Immune to scrambled time** is another word for **uses no time**. A small loss counts as robustness only where the clean model beats its blind twin. A bound on the Lipschitz constant does not come into it. (Corruptions of real data, done with care, are the subject of lesson 19.)
 
 # %% [markdown] id="immune-why-zh" lang="zh" en="ba123178"
-# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
+# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性（robustness）。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
 
 # %% [markdown] id="mind-en" lang="en"
 # ## For the instructor: what would change your mind?

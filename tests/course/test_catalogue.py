@@ -38,7 +38,7 @@ def test_extract_keeps_translations_and_marks_what_changed(
     edit(course, LIBRARY, "Half of x.", "The half of x.")
     edit(course, SOURCE, "answer = half(8)", "answer = half(8)  # eight is even")
     status, out, _ = run(course, capsys, "extract", "2")
-    assert (status, out) == (0, "02: 5 entries, 2 new, 1 dropped\n")
+    assert (status, out) == (0, "02: 6 entries, 2 new, 1 dropped\n")
     text = (course / CATALOGUE).read_text(encoding="utf-8")
     assert '#, fuzzy\nmsgid "The half of x."\nmsgstr "x 的一半。"' in text
     assert 'msgid "eight is even"\nmsgstr ""' in text and '"| 其他数据"' in text

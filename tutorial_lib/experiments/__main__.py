@@ -256,9 +256,8 @@ def suite_command(args: argparse.Namespace) -> int:
     if where.publish:
         publish(out, suite_name(suite.dataset, suite.split), where.publish)
     report = out / "report" / "report.md"
-    print(
-        say("read {report}", report=report) if report.exists() else say("written to {out}", out=out)
-    )
+    print(say("read {report}", report=report) if report.exists()
+          else say("written to {out}", out=out))  # fmt: skip
     return 0
 
 

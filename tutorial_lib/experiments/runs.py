@@ -211,9 +211,8 @@ def option_value(model: str, name: str, value: object) -> object:
         value = parse(value, kind, optional) if isinstance(value, str) else value
         return value if value is None and optional else check_one(name, value, kind)
     except TutorialError as error:
-        raise TutorialError(
-            "option {name} of {model}: {error}", name=name, model=model, error=error
-        ) from None
+        raise TutorialError("option {name} of {model}: {error}",
+                            name=name, model=model, error=error) from None  # fmt: skip
 
 
 def read_run(folder: Path | str) -> Run:
@@ -226,10 +225,8 @@ def read_run(folder: Path | str) -> Run:
         row = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         return Run.from_configuration(row["configuration"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise TutorialError(
-            "{folder} is no folder of a run: it has neither config.toml nor a result.json to read",
-            folder=folder,
-        ) from None
+        raise TutorialError("{folder} is no folder of a run: it has neither config.toml nor a"
+                            " result.json to read", folder=folder) from None  # fmt: skip
 
 
 def fresh_model(run: Run, split: Split) -> SequenceModel:
