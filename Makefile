@@ -8,6 +8,8 @@ PYTHON   ?= $(if $(WINDOWS),python,python3)
 PINS     ?= -c constraints.txt
 LAB_ARGS ?=
 SUITE_ARGS ?=
+BENCH_ARGS ?=
+SERVE_ARGS ?=
 ASSIGNMENTS ?=
 GRADE_ARGS ?=
 WORKERS  ?= 2
@@ -15,6 +17,7 @@ WORKERS  ?= 2
 # The stamp is named after where the course lies and what it needs: a moved folder or new pins install again, a `touch` does not.
 STAMP  := .venv/.installed-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d ' ' -f 1)
 COURSE := $(STAMP:.venv/.installed-%=.venv/.course-%)
+SITE   := $(STAMP:.venv/.installed-%=.venv/.site-%)
 RUN    := .venv/$(if $(WINDOWS),Scripts,bin)/python
 # Tests must not depend on what the learner has set for the lessons.
 # Freed memory stays with the process, as in the lab (tutorial_lib/process.py).
@@ -24,7 +27,7 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench experiments real-data assignments grades assignments-check lab-smoke clean
+.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -51,8 +54,11 @@ build: $(STAMP) ## rebuild the notebooks of both languages from notebooks/source
 check: $(STAMP) ## check the lesson sources and their notebooks without running them
 	@$(RUN) -m course.build check
 
-bench: $(STAMP) ## time a training step and a full ranking against textbook code
-	@$(RUN) -m benchmarks
+bench: $(STAMP) ## time a training step and a full ranking against textbook code (BENCH_ARGS=--write-floor: keep this run to compare with)
+	@$(RUN) -m benchmarks $(BENCH_ARGS)
+
+serve: $(STAMP) ## serve recommendations at 127.0.0.1 with a page to try them (SERVE_ARGS="--run runs/NAME --port 9000")
+	@exec $(RUN) -m tutorial_lib.serving $(SERVE_ARGS)
 
 experiments: $(STAMP) ## run all eight stages on the sample, in about 10 minutes (SUITE_ARGS="--scale full --dataset ml-100k")
 	@env -u TUTORIAL_DATASET -u TUTORIAL_USERS OMP_NUM_THREADS=1 $(RUN) -m tutorial_lib.experiments suite $(SUITE_ARGS)
@@ -79,6 +85,15 @@ package-check: $(STAMP) ## install the wheel in an empty environment and use it,
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
 	@$(RUN) tests/course/lab_smoke.py
 
+site: $(STAMP) ## build the web pages of both languages into build/site, from the notebooks as they are
+	@$(RUN) -m course.site
+
+book: $(SITE) ## write PDF and EPUB of both languages into build/book
+	@$(RUN) -m course.site.book
+
+site-check: $(SITE) ## open the pages and the lab in a browser, in about six minutes; needs chromium
+	@$(TEST) -m pytest --tb=short -m "" tests/site
+
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache
 	@find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
@@ -101,3 +116,9 @@ $(COURSE): $(STAMP)
 	@echo "Installing nbgrader ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev,course]' || \
 	{ echo "nbgrader could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
 	@rm -f .venv/.course-*; touch $@
+
+# pandoc, typst and the driver of a browser: only those who make the book or test its pages need them.
+$(SITE): $(STAMP)
+	@echo "Installing pandoc and typst ..."; $(RUN) -m pip install -qq --no-input --disable-pip-version-check $(PINS) -e '.[lab,dev,site]' || \
+	{ echo "pandoc and typst could not be installed (pip's message is above): check the network, then run the same command again." >&2; exit 1; }
+	@rm -f .venv/.site-*; touch $@

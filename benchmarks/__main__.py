@@ -2,12 +2,14 @@
 the same run, turn by turn.
 
 Goals are printed beside the measurements and never asserted: another machine, or a busy one, gives
-other numbers.
+other numbers. The last column holds the ratio against that of benchmarks/floor.json, which
+`--write-floor` makes on a quiet machine: above 1 is faster than then, and a few hundredths are noise.
 """
 
 import argparse
 import json
 import os
+import statistics
 from pathlib import Path
 
 from tutorial_lib.process import prepare
@@ -16,9 +18,17 @@ prepare()  # before torch is imported
 
 import torch
 
-from benchmarks import bench, bench_deepm3, bench_mamba, bench_ssm, bench_streams
+from benchmarks import (
+    bench,
+    bench_deepm3,
+    bench_mamba,
+    bench_serving,
+    bench_ssm,
+    bench_streams,
+)
 from benchmarks.bench import Row, print_peak, shown
 
+FLOOR = Path(__file__).parent / "floor.json"
 PARTS = {
     "spine": bench.rows,
     "ranking": bench.rankings,
@@ -26,7 +36,25 @@ PARTS = {
     "ssm": bench_ssm.rows,
     "mamba": bench_mamba.rows,
     "deepm3": bench_deepm3.rows,
+    "serving": bench_serving.rows,
 }
+
+
+def read_floor(quick: bool, threads: int) -> dict[str, float]:
+    """Name -> ratio of the run that later ones are held against; nothing of another kind of run."""
+    if not FLOOR.exists():
+        return {}
+    report = json.loads(FLOOR.read_text())
+    alike = (report["quick"], report["threads"]) == (quick, threads)
+    return {row["name"]: row["ratio"] for row in report["rows"] if "ratio" in row} if alike else {}
+
+
+def against(row: Row, floor: dict[str, float]) -> str:
+    """The ratio of a row against the same one of the floor, also put into the row."""
+    if "ratio" not in row or row["name"] not in floor:
+        return ""
+    row["now / then"] = row["ratio"] / floor[row["name"]]
+    return f"   {row['now / then']:.2f}"
 
 
 def main() -> None:
@@ -45,6 +73,13 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=PARTS, help="one part of it")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument(
+        "--write-floor",
+        action="store_const",
+        dest="json",
+        const=FLOOR,
+        help="write them to benchmarks/floor.json, with which later runs are compared",
+    )
     for hidden, kind in {"--peak-of": str, "--rows": int, "--items": int}.items():
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -57,12 +92,16 @@ def main() -> None:
         f"torch {torch.__version__}, {args.threads} threads, {os.cpu_count()} cores, median of"
         f" {repeats}; let nothing else run"
     )
-    print(f"{'':56s}{'ours':>14s}{'textbook':>14s}{'ratio':>9s}   goal")
+    print(f"{'':56s}{'ours':>14s}{'textbook':>14s}{'ratio':>9s}   goal, and the ratio now / then")
     rows: list[Row] = []
+    floor = read_floor(args.quick, args.threads)
     for name in [args.only] if args.only else PARTS:
         for measure in PARTS[name](repeats, part):
             rows.append(measure())
-            print(shown(rows[-1]), flush=True)
+            print(shown(rows[-1]) + against(rows[-1], floor), flush=True)
+    if compared := [row["now / then"] for row in rows if "now / then" in row]:
+        middle = statistics.median(compared)
+        print(f"{len(compared)} ratios now / then: median {middle:.2f}, lowest {min(compared):.2f}")
     if args.json:
         report = {
             "torch": torch.__version__,

@@ -10,11 +10,12 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-
-import nbformat
-from nbformat.v4 import new_code_cell
+from typing import TYPE_CHECKING
 
 from course.lessons import Course, LessonError, Problem, Row
+
+if TYPE_CHECKING:
+    import nbformat  # loading it takes longer than building the pages of the book
 
 SETUP = "hosted-setup"  # the id of the cell
 ARCHIVE = "notebooks.zip"  # of all lessons, beside every release: course/archive.py
@@ -148,6 +149,8 @@ def setup_cells(course: Course) -> list[nbformat.NotebookNode]:
     addresses = [address for address in (links.github, links.mirror) if address]
     if not links.github:
         return []
+    from nbformat.v4 import new_code_cell
+
     code = SETUP_CODE.format(repository=links.repository, branch=links.branch, addresses=addresses)
     folded = {"tags": ["nbval-skip"], "jupyter": {"source_hidden": True}, "cellView": "form"}
     return [new_code_cell(code, id=SETUP, metadata=folded)]

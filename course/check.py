@@ -254,6 +254,9 @@ def tag_faults(cells: list[Cell]) -> Iterator[tuple[str, str]]:
 
 
 def code_faults(cell: Cell) -> Iterator[tuple[str, str]]:
+    if "solution" in cell.tags and not cell.text["en"].startswith("# Solution\n"):
+        # JupyterLab shows the first line of a folded cell
+        yield cell.id, "shows its first line though it is folded; let it be `# Solution`"
     if re.search(f"[{HAN}]", cell.text["en"]):
         yield (
             cell.id,

@@ -299,11 +299,13 @@ def render(
         *setup_cells(course),
         language_cell(language),
     ]
+    predicted = False
     for cell, after in zip(cells, [*cells[1:], None], strict=True):
         meta: dict = {"tags": list(cell.tags)} if cell.tags else {}
         if cell.nbgrader:
             meta["nbgrader"] = cell.nbgrader
         if cell.kind == "prose":
+            predicted = "predict" in cell.tags
             nodes.append(
                 new_markdown_cell(
                     fold(cell.text[language], cell.tags, language), id=cell.id, metadata=meta
@@ -311,7 +313,10 @@ def render(
             )
             continue
         if "solution" in cell.tags:
-            meta["jupyter"] = {"source_hidden": True}
+            meta["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        elif predicted:
+            meta["jupyter"] = {"outputs_hidden": True}  # until the reader has predicted it
+        predicted = False
         code = code_of(course, row, cell, language)
         if after and after.kind == "prose" and "alt" in after.tags:
             meta["alt"] = " ".join(after.text[language].split())

@@ -50,6 +50,9 @@ class Row:
     prerequisites: tuple[int, ...]
     part: dict[str, str]
 
+    def __hash__(self) -> int:
+        return hash(self.number)
+
     @property
     def name(self) -> str:
         return f"{self.number:02d}_{self.slug}"

@@ -9,8 +9,7 @@ import pytest
 import scipy.stats
 import torch
 
-from tutorial_lib import evaluate as evaluation
-from tutorial_lib import metrics, ranking
+from tutorial_lib import metrics, negatives, ranking
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.splits import leave_last_out, temporal_split
 from tutorial_lib.errors import TutorialError
@@ -368,9 +367,9 @@ def test_negatives_are_those_of_the_whole_table_of_keys(monkeypatch):
     drawn = draw_negatives(split, split.test, index, count, seed)
     assert drawn.tolist() == want
     # in many pieces, and when too few keys lie below the bound at first
-    monkeypatch.setattr(evaluation, "KEYS_AT_ONCE", 37)
+    monkeypatch.setattr(negatives, "KEYS_AT_ONCE", 37)
     assert draw_negatives(split, split.test, index, count, seed).tolist() == want
-    monkeypatch.setattr(evaluation, "SPARE", -1)
+    monkeypatch.setattr(negatives, "SPARE", -1)
     assert draw_negatives(split, split.test, index, count, seed).tolist() == want
 
 

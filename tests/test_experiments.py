@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import tutorial_lib.experiments.runs as runs
+import tutorial_lib.tasks as tasks
 import tutorial_lib.train as loop
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
@@ -227,7 +228,7 @@ class TestAgain:
         call, calls, original = (
             arguments(data, tmp_path / "cut", "sasrec", *sizes),
             0,
-            getattr(loop, dies),
+            getattr(home := {"train_epoch": loop, "validate": tasks}[dies], dies),
         )
 
         def dying(*args, **kwargs):
@@ -238,7 +239,7 @@ class TestAgain:
             return original(*args, **kwargs)
 
         with monkeypatch.context() as patch:
-            patch.setattr(loop, dies, dying)
+            patch.setattr(home, dies, dying)
             assert main(call) == 130
         message = capsys.readouterr().err
         assert (
@@ -501,7 +502,10 @@ class TestHelp:
         ("call", "words"),
         [
             ([], "the following arguments are required: COMMAND"),
-            (["evaluate"], "invalid choice: 'evaluate' (choose from 'train', 'suite', 'test')"),
+            (
+                ["evaluate"],
+                "invalid choice: 'evaluate' (choose from 'train', 'suite', 'clock', 'test')",
+            ),
             (["train"], "no model is named: give --model with one of popularity"),
             (["train", "--model", "sasrec", "--epochs"], "--epochs: expected one argument"),
             (["train", "--modle", "sasrec"], "unrecognized arguments: --modle sasrec"),

@@ -25,7 +25,7 @@ FLOORS = (  # of tutorial_lib
     {"losses"},
     {"config"},
     {"models"},
-    {"ranking", "evaluate", "checkpoint", "plots"},
+    {"ranking", "negatives", "evaluate", "checkpoint", "plots"},
     {"tasks"},
     {"train"},
     {"ratings"},
@@ -83,7 +83,10 @@ def upwards(imports: dict[str, set[str]], floors: tuple[set[str], ...], depth: i
 
     def floor(module: str) -> int:
         parts = module.split(".")
-        return level[parts[depth]] if len(parts) > depth else -1
+        if len(parts) <= depth:
+            return -1
+        assert parts[depth] in level, f"on which floor is {module}? write it into FLOORS"
+        return level[parts[depth]]
 
     return [
         f"{module} imports {other}"
@@ -181,3 +184,16 @@ def test_no_file_is_long(room):
         name: path.read_text(encoding="utf-8").count("\n") for name, path in sources(room).items()
     }
     assert [f"{name}: {count}" for name, count in lines.items() if count > FILE_LINES] == []
+
+
+def test_one_loop_trains_them_all():
+    """An optimizer takes its step in `tutorial_lib.train` and nowhere else below the lessons."""
+    files = {
+        name: path for room in ("tutorial_lib", "studies") for name, path in sources(room).items()
+    }
+    stepping = [
+        name
+        for name, path in files.items()
+        if "optimizer.step()" in path.read_text(encoding="utf-8")
+    ]
+    assert stepping == ["tutorial_lib.train"]

@@ -14,6 +14,7 @@ import pytest
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, hit_rate, ndcg, per_user
+from tutorial_lib.experiments.protocol import answers, violations
 from tutorial_lib.experiments.results import (
     RESULTS,
     add_ranks,
@@ -116,7 +117,7 @@ class TestSuites:
         )
         with zipfile.ZipFile(RESULTS / "suite" / f"{name}.zip") as archive:
             stages = [file for file in archive.namelist() if file.endswith("provenance.json")]
-            assert len(stages) == 7
+            assert len(stages) == 7  # all but the report
             tables = []
             for file in stages:
                 provenance = json.loads(archive.read(file))
@@ -138,6 +139,128 @@ class TestSuites:
         gains = read_suite(name, "significance", "gains")
         assert set(gains["model"]) | set(gains["twin"]) <= set(models.index)
         assert name.startswith("ml-1m") == gains.empty
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_a_suite_that_declares_the_protocol_keeps_it(name):
+    """Every rule, read off its numbers. Suites from before it make no verdicts of this kind."""
+    with zipfile.ZipFile(RESULTS / "suite" / f"{name}.zip") as archive:
+        settings = json.loads(archive.read("tune/provenance.json"))["settings"]
+    if not settings.get("grow"):
+        return
+    tables = {table: read_suite(name, *table.split("/")) for table in suite_tables(name)}
+    assert violations(tables, settings) == []
+
+
+def kept_protocol() -> tuple[dict[str, pd.DataFrame], dict[str, object]]:
+    """The smallest suite that keeps every rule: two models, five seeds."""
+    rates, seeds = (0.001, 0.003, 0.01), range(5)
+    grid = [
+        {"model": model, "learning_rate": rate, "seed": seed, "valid_ndcg@10": valid}
+        for model in ("blind", "aware")
+        for rate, valid in zip(rates, (0.08, 0.1, 0.09), strict=True)
+        for seed in (0, 1)
+    ]
+    trained = [
+        {"model": model, "seed": seed, "epochs": 4, "valid_ndcg@10": 0.1 + 0.001 * seed}
+        for model in ("blind", "aware")
+        for seed in seeds
+    ]
+    longer = [row | {"epochs": 6} for row in trained if row["seed"] < 2]
+    curves = [
+        row | {"epoch": epoch, "loss": 1.0, "ndcg": row["valid_ndcg@10"] - 0.01 * (4 - epoch)}
+        for row in trained
+        for epoch in (1, 2, 3, 4)
+    ]
+    values = {name: np.full((5, 40), 0.1) for name in ("blind", "aware")}
+    values["aware"] += 0.02 + 0.01 * np.random.default_rng(0).random((5, 40))
+    chosen = [{"model": name, "learning_rate": 0.003, "epochs": 4} for name in values]
+    return {
+        "tune/grid": pd.DataFrame(grid),
+        "tune/chosen": pd.DataFrame(chosen),
+        "tune/seeds": pd.DataFrame(trained),
+        "tune/longer": pd.DataFrame(longer),
+        "tune/curves": pd.DataFrame(curves),
+        "stability/models": pd.DataFrame({"model": list(values), "seeds": 5}),
+        "stability/runs": pd.DataFrame({"label": list(values), "train_seconds": 60.0}),
+        "significance/answers": answers(values, [("aware", "blind")], np.array([0.001])),
+    }, {"rates": list(rates), "grow": 6}
+
+
+def change(table: str, column: str, value: object, where: str = "index == 0"):
+    def plant(tables: dict[str, pd.DataFrame], settings: dict[str, object]) -> None:
+        frame = tables[table]
+        frame.loc[frame.query(where).index, column] = value
+
+    return plant
+
+
+def drop(table: str, where: str):
+    def plant(tables: dict[str, pd.DataFrame], settings: dict[str, object]) -> None:
+        tables[table] = tables[table].query(f"not ({where})")
+
+    return plant
+
+
+AT_EDGE = "model == 'aware' and learning_rate == 0.01"
+PLANTED = {  # a fault -> the rule that must see it
+    "rate on an edge": (change("tune/grid", "valid_ndcg@10", 0.11, AT_EDGE), "interior"),
+    "edge as good": (change("tune/grid", "valid_ndcg@10", 0.1, AT_EDGE), "interior"),
+    "another rate": (change("tune/chosen", "learning_rate", 0.001), "interior"),
+    "one seed": (drop("tune/grid", "seed == 1"), "budget"),
+    "fewer seeds for one rate": (drop("tune/grid", f"{AT_EDGE} and seed == 1"), "budget"),
+    "smaller grid": (
+        lambda tables, settings: settings.update(rates=[0.0003, *settings["rates"]]),
+        "budget",
+    ),
+    "no grid": (drop("tune/grid", "model == 'aware'"), "budget"),
+    "still rising": (change("tune/longer", "valid_ndcg@10", 0.12, "model == 'aware'"), "enough"),
+    "no longer run": (drop("tune/longer", "model == 'aware'"), "enough"),
+    "hardly longer": (change("tune/longer", "epochs", 5, "model == 'aware'"), "enough"),
+    "fewer epochs": (change("tune/seeds", "epochs", 3), "enough"),
+    "four seeds": (drop("tune/seeds", "model == 'aware' and seed == 4"), "seeds"),
+    "twice the same seed": (change("tune/seeds", "seed", 1), "seeds"),
+    "collapsed and averaged": (change("tune/seeds", "valid_ndcg@10", 0.04), "collapse"),
+    "no curve": (drop("tune/curves", "model == 'aware' and seed == 3"), "curves"),
+    "curve of another": (change("tune/curves", "ndcg", 0.5), "curves"),
+    "wrong answer": (change("significance/answers", "answer", "against"), "answers"),
+    "smaller margin": (change("significance/answers", "margin", 0.0001), "answers"),
+    "Holm forgotten": (change("significance/answers", "p_holm", 0.0001), "answers"),
+    "above the ceiling": (change("significance/answers", "ceiling", -0.01), "answers"),
+}
+
+
+class TestProtocol:
+    def test_what_keeps_every_rule_passes(self):
+        tables, settings = kept_protocol()
+        assert violations(tables, settings) == []
+        assert tables["significance/answers"]["answer"].tolist() == ["for"]
+
+    @pytest.mark.parametrize("fault", PLANTED)
+    def test_each_planted_violation_is_seen(self, fault):
+        plant, rule = PLANTED[fault]
+        tables, settings = kept_protocol()
+        plant(tables, settings)
+        assert rule in {line.partition(":")[0] for line in violations(tables, settings)}
+
+    def test_three_seeds_are_enough_where_a_training_takes_long(self):
+        tables, settings = kept_protocol()
+        for name in ("tune/seeds", "tune/curves"):
+            tables[name] = tables[name].query("seed < 3")
+        tables["stability/models"]["seeds"] = 3
+        assert {line.partition(":")[0] for line in violations(tables, settings)} == {"seeds"}
+        tables["stability/runs"]["train_seconds"] = 1801.0
+        assert violations(tables, settings) == []
+
+    def test_collapsed_seed_that_is_left_out_is_in_order(self):
+        tables, settings = kept_protocol()
+        for name in ("tune/seeds", "tune/curves"):
+            frame = tables[name]
+            at = frame.query("model == 'aware' and seed == 4").index
+            frame.loc[at, "valid_ndcg@10" if name == "tune/seeds" else "ndcg"] = 0.02
+        models = tables["stability/models"]
+        models.loc[models["model"] == "aware", "seeds"] = 4
+        assert violations(tables, settings) == []
 
 
 def test_quality_of_a_table_that_compares_losses():

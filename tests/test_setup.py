@@ -20,6 +20,11 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 READMES = ("README.md", "README.zh-CN.md")
+TWINS = tuple(  # pages in both languages
+    (f"{page}.md", f"{page}.zh-CN.md")
+    for page in ("README", "docs/install", "docs/real-data", "deploy/README", "CONTRIBUTING")
+)
+PAGES = tuple(page for twins in TWINS for page in twins)
 NO_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -40,7 +45,8 @@ def ranges() -> list[Requirement]:
         *PROJECT["dependencies"],
         *(text for extra in PROJECT["optional-dependencies"].values() for text in extra),
     ]
-    return [Requirement(text) for text in texts]
+    found = [Requirement(text) for text in texts]
+    return [wanted for wanted in found if wanted.name != PROJECT["name"]]  # one extra names another
 
 
 def make(*arguments: str, **environment: str) -> str:
@@ -119,7 +125,7 @@ def test_the_pins_are_the_complete_closure_and_nothing_else():
     left_out = {canonicalize_name(wanted.name) for wanted in ranges() if wanted not in here}
     assert left_out <= {
         canonicalize_name(Requirement(text).name)
-        for extra in ("course", "tensorboard")
+        for extra in ("course", "site", "tensorboard")
         for text in PROJECT["optional-dependencies"][extra]
     }
     if not left_out:  # the pins of an extra that is not installed here cannot be traced
@@ -138,7 +144,7 @@ def test_conda_environment_installs_the_same_thing():
         and "PINS     ?= -c constraints.txt\n" in text
         and "$(PINS) -e '.[lab,dev]'" in text
     )
-    for name in READMES:
+    for name in ("docs/install.md", "docs/install.zh-CN.md"):
         assert f"conda activate {environment['name']}\n" in (ROOT / name).read_text(
             encoding="utf-8"
         )
@@ -153,22 +159,51 @@ def test_citation_names_the_version_of_the_package():
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
-@pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md", "CONTRIBUTING.zh-CN.md"])
-def test_links_of_the_front_pages_lead_to_files(name):
-    links = re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text(encoding="utf-8"))
-    local = [
-        link.partition("#")[0]
-        for link in links
-        if not link.startswith(("http://", "https://", "#"))
-    ]
+@pytest.mark.parametrize("name", PAGES)
+def test_links_of_the_front_pages_lead_to_files_and_headings(name):
+    page = ROOT / name
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if not link.startswith(("http://", "https://"))]
     assert local
-    assert [link for link in local if not (ROOT / link).is_file()] == []
+    for link in local:
+        file, _, heading = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.is_file(), link
+        if heading:
+            assert heading in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that the headings of a page have on GitHub."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in found}
+
+
+def test_the_readme_fits_on_two_screens():
+    """The rest stands on the pages that it points to."""
+    for name in READMES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        before, _, rest = text.partition("<!-- lessons:begin -->")
+        lines = [*before.splitlines(), *rest.partition("<!-- lessons:end -->")[2].splitlines()]
+        assert len(lines) <= 75 and "docs/install" in before
+
+
+def test_a_published_course_says_where_its_book_is():
+    links = tomllib.loads((ROOT / "site" / "links.toml").read_text(encoding="utf-8"))
+    if not links["owner"]:
+        pytest.skip("site/links.toml names no owner yet")
+    address = f"https://{links['owner'].lower()}.github.io/{links['repository']}/"
+    for name, language in zip(READMES, ("en", "zh"), strict=True):
+        assert f"{address}{language}/" in (ROOT / name).read_text(encoding="utf-8"), (
+            f"{name} lacks the address of the book, {address}{language}/: put it beside `make site`"
+        )
 
 
 def commands(name: str) -> tuple[list[str], set[str]]:
     """Lines of the code blocks without their comments; make commands and variables in the text."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    blocks = [block for kind, block in fenced if not kind]
     lines = [line.split("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
     return lines, {
         span
@@ -177,18 +212,76 @@ def commands(name: str) -> tuple[list[str], set[str]]:
     }
 
 
-def test_both_readmes_name_the_same_commands():
-    english, chinese = (commands(name) for name in READMES)
-    assert {"make lab", "make test"} <= set(english[0])
-    assert english == chinese
+@pytest.mark.parametrize(("english", "chinese"), TWINS)
+def test_both_languages_name_the_same_commands(english, chinese):
+    en, zh = commands(english), commands(chinese)
+    assert en[0], english
+
+    def plain(lines: list[str]) -> list[str]:
+        """Without comments, which are translated."""
+        return [re.sub(r"\s+# .*", "", line) for line in lines]
+
+    assert plain(en[0]) == plain(zh[0]) and en[1] == zh[1]
 
 
-def test_commands_of_the_readmes_exist():
-    lines, spans = commands("README.md")
-    named = {
-        word for text in (*lines, *spans) for word in re.findall(r"\bmake ([a-z][a-z-]*)", text)
-    }
-    assert {"lab", "test"} <= named <= targets()
+def test_make_commands_of_the_pages_exist():
+    lines, _ = commands("README.md")
+    assert {"make lab", "make site"} <= set(lines)
+    for name in PAGES:
+        lines, spans = commands(name)
+        named = {
+            word for text in (*lines, *spans) for word in re.findall(r"\bmake ([a-z][a-z-]*)", text)
+        }
+        assert named <= targets(), name
+
+
+def python_commands() -> list[str]:
+    """What the pages run with `python -m MODULE` or `continuous-time`, each once."""
+    found = []
+    for name in PAGES:
+        if "CONTRIBUTING" in name:  # tests/course/test_walks.py runs the commands there
+            continue
+        lines, spans = commands(name)
+        for text in (*lines, *spans):
+            if match := re.search(
+                r"(?:python -m |^)(tutorial_lib\S*|course\S*|continuous-time) (.+)", text
+            ):
+                found.append(f"{match[1]} {match[2]}")
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("command", python_commands())
+def test_python_commands_of_the_pages_know_their_words(command):
+    """Its help names every option; a subcommand that does not exist would have no help."""
+    module, *words = command.split()
+    module = "course" if module == "continuous-time" else module
+    place = next((n for n, word in enumerate(words) if word.startswith("-")), len(words))
+    verbs = [word for word in words[:place] if re.fullmatch(r"[a-z]+", word)]
+    run = subprocess.run(
+        [sys.executable, "-m", module, *verbs, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert all(word in run.stdout for word in words if word.startswith("--")), run.stdout
+
+
+def test_docker_commands_of_the_pages_name_files_and_services():
+    for name in PAGES:
+        for line in commands(name)[0]:
+            if line.startswith("docker"):
+                for file in re.findall(r"-f (\S+)", line):
+                    assert (ROOT / file).is_file(), line
+                if "compose" in line:
+                    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))
+                    assert set(re.findall(r"(?:exec|restart) (\w+)", line)) <= set(
+                        services["services"]
+                    )
+
+
+def test_the_pages_name_the_wheel_of_this_version():
+    version = __import__("tutorial_lib").__version__
+    for name in ("docs/install.md", "docs/install.zh-CN.md"):
+        wheels = re.findall(r"tutorial_lib-(\S+?)-py3", (ROOT / name).read_text(encoding="utf-8"))
+        assert wheels and set(wheels) == {version}
 
 
 def test_the_picture_is_there_and_small():
@@ -214,7 +307,18 @@ def test_help_lists_every_target():
 @NO_MAKE
 @pytest.mark.parametrize(
     "target",
-    ["lab", "test", "build", "check", "bench", "experiments", "real-data", "lab-smoke", "clean"],
+    [
+        "lab",
+        "test",
+        "build",
+        "check",
+        "bench",
+        "serve",
+        "experiments",
+        "real-data",
+        "lab-smoke",
+        "clean",
+    ],
 )
 def test_dry_run_of_every_target_works(target):
     script = make("--no-print-directory", "-n", target)

@@ -1,5 +1,10 @@
-"""The one exception that is meant for the reader's eyes."""
+"""The exceptions that are meant for the reader's eyes."""
 
 from tutorial_files.errors import TutorialError
 
-__all__ = ["TutorialError"]
+
+class Diverged(TutorialError):
+    """The loss is no longer a number: the learning rate was too high."""
+
+
+__all__ = ["Diverged", "TutorialError"]

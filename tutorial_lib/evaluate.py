@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tutorial_lib.data.sequences import evaluation_batches, seen_items
+from tutorial_lib.data.log import Log
+from tutorial_lib.data.sequences import evaluation_batches
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.metrics import (
@@ -32,6 +33,7 @@ from tutorial_lib.metrics import (
     summary,
 )
 from tutorial_lib.models.base import SequenceModel
+from tutorial_lib.negatives import chosen_items, draw_negatives
 from tutorial_lib.ranking import Pairs, Question, answer, count_ahead, rows_at_once
 
 # fmt: off
@@ -41,8 +43,6 @@ __all__ = [  # all that is measured has one address
     "ranks_from_scores", "sampled_hit_probability", "summary", "target_ranks",
 ]
 # fmt: on
-KEYS_AT_ONCE = 2**16  # random numbers for negatives: half a megabyte, for a CPU's cache
-SPARE = 6  # more of them are looked at than wanted, in standard deviations
 
 
 def target_ranks(scores: Tensor, targets: Tensor) -> np.ndarray:
@@ -89,6 +89,10 @@ def evaluate(
     of them where there are fewer), the same for every model (they depend on `seed` and the event
     alone); `lists`: also keep the so many best candidates of each target, for coverage and novelty.
     The model is left as it was found: same mode, and same device unless `device` moves it.
+
+    Live evaluation: a model that says so (`live`) follows the log of all users' events and may read
+    of it what lies before each question. One that can rank new items (`opens`) is compared on those
+    that anybody had chosen before the question; a target that nobody had chosen is the miss.
     """
     max_len = model.max_len if max_len is None else max_len
     if filter_seen is None:
@@ -132,6 +136,8 @@ def evaluate(
     best = np.zeros((len(targets), lists), dtype=np.int64)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
+    if model.follows:
+        model.follow(Log.of(split.dataset.events if model.live else split.train, model.num_items))
     try:
         for batch, index in evaluation_batches(split, part, max_len=max_len, batch_size=batch_size):
             # NumPy would read a one-element tensor as a plain number
@@ -150,6 +156,8 @@ def evaluate(
     finally:
         for module, training in modes:
             module.training = training
+        if model.live:
+            model.follow(Log.of(split.train, model.num_items))
     ranks = Ranks(targets.user, *counts[:3])
     if sampled:
         few = int((counts[5] <= sampled).sum())
@@ -178,15 +186,17 @@ def _answer(
     """Greater, equal and candidates in the catalogue, greater, equal and candidates among the
     negatives [B, sampled], int64 [6, B]; and the best items int64 [B, lists]. states [B, d].
     """
-    trained, device = split.train_items, states.device
-    item = split.dataset.events["item"].to_numpy()[targets.row[index]]
-    row, seen = chosen_items(split, targets, index) if filter_seen else np.zeros((2, 0), np.int64)
+    trained, missed = candidates(model, split, targets.row[index])
+    item, device = split.dataset.events["item"].to_numpy()[targets.row[index]], states.device
+    row, seen = np.zeros((2, 0), np.int64)
+    if filter_seen:
+        row, seen = chosen_items(split, targets, index, trained)
     hidden = seen != item[row]  # the target stays a candidate
     row, seen = row[hidden], seen[hidden]
     drawn_by, place = negatives.nonzero()
     question = Question(
         torch.from_numpy(item).to(device),
-        torch.from_numpy(~trained[item]).to(device),
+        torch.from_numpy(missed).to(device),
         Pairs(row, seen, device),
         Pairs(drawn_by, negatives[drawn_by, place], device),
         torch.from_numpy(~trained).to(device),
@@ -204,73 +214,14 @@ def _answer(
     return counts, got.best[1].numpy(force=True)
 
 
-def chosen_items(
-    split: Split, targets: Targets, index: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The trained items in the histories of the targets at `index`, each once: (row of the batch,
-    item), int64 [M], in ascending order of items.
+def candidates(model: SequenceModel, split: Split, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Bool [V+1]: the items that are ranked, of which a model that `opens` itself leaves out those
+    that nobody has chosen before a question; bool [B]: the targets in these rows that are none.
     """
-    row, item = seen_items(split, targets, index)
-    known = split.train_items[item]
-    item, row = np.divmod(np.unique(item[known] * len(index) + row[known]), len(index))
-    return row, item
-
-
-def draw_negatives(
-    split: Split, targets: Targets, index: np.ndarray, count: int, seed: int = 0
-) -> np.ndarray:
-    """`count` training items that each target's user never chose at any time, without replacement,
-    int64 [B, count]; where there are fewer, all of them, and 0 behind.
-
-    They depend on the seed and on the row of the target event alone, not on the batch, so every
-    model faces the same: the items with the smallest random keys of 64 bits.
-    """
-    negatives = np.zeros((len(index), count), dtype=np.int64)
-    if count == 0:
-        return negatives
-    offsets = split.dataset.offsets
-    whole = Targets(targets.user, offsets[targets.user], offsets[targets.user + 1])
-    chosen_by, chosen = chosen_items(split, whole, index)
-    available = split.train_items.sum() - np.bincount(chosen_by, minlength=len(index))
-    seeds = _mix(np.array([seed % 2**64], dtype=np.uint64))
-    stream = _mix(seeds + targets.row[index].astype(np.uint64))
-    # all but surely as many keys as wanted lie below this bound, and few others
-    share = (count + SPARE * (count**0.5 + 2)) / np.maximum(available, 1)
-    bound = np.full(len(index), np.iinfo(np.uint64).max)
-    bound[share < 0.99] = (share[share < 0.99] * 2.0**64).astype(np.uint64)
-    while True:
-        row, item, key = _keys_below(stream, bound, split.dataset.num_items)
-        free = split.train_items[item]
-        free &= ~np.isin(item * len(index) + row, chosen * len(index) + chosen_by)
-        row, item, key = row[free], item[free], key[free]
-        found = np.bincount(row, minlength=len(index))
-        short = found < np.minimum(count, available)
-        if not short.any():
-            break
-        bound[short] = np.iinfo(np.uint64).max
-    order = np.lexsort((key, row))
-    row, item = row[order], item[order]
-    place = np.arange(len(row)) - (np.cumsum(found) - found)[row]
-    negatives[row[place < count], place[place < count]] = item[place < count]
-    return negatives
-
-
-def _keys_below(
-    stream: np.ndarray, bound: np.ndarray, num_items: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(row, item, key), [M] each, of the keys uint64 of items 0..num_items that are not above the
-    bound of their row. stream, bound: uint64 [B].
-    """
-    rows, parts = max(1, KEYS_AT_ONCE // (num_items + 1)), []
-    for first in range(0, num_items + 1, KEYS_AT_ONCE):
-        items = np.arange(first, min(first + KEYS_AT_ONCE, num_items + 1), dtype=np.uint64)
-        for top in range(0, len(stream), rows):
-            some = slice(top, top + rows)
-            keys = _mix(stream[some, None] + items * np.uint64(0x9E3779B97F4A7C15))
-            below = np.flatnonzero(keys <= bound[some, None])  # many times as fast as nonzero
-            row, item = np.divmod(below, len(items))
-            parts.append((row + top, item + first, keys.flat[below]))
-    return tuple(map(np.concatenate, zip(*parts, strict=True)))
+    item, time = (split.dataset.events[name].to_numpy()[rows] for name in ("item", "timestamp"))
+    if model.opens:
+        return np.arange(model.num_items + 1) > 0, model.log.first[item] >= time
+    return split.train_items, ~split.train_items[item]
 
 
 def _choosers(split: Split) -> tuple[np.ndarray, int]:
@@ -278,15 +229,3 @@ def _choosers(split: Split) -> tuple[np.ndarray, int]:
     pairs = split.train.drop_duplicates(["user", "item"])
     choosers = np.bincount(pairs["item"], minlength=split.dataset.num_items + 1)
     return choosers, pairs["user"].nunique()
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """Scrambles 64-bit numbers: the output function of SplitMix64 (Steele, Lea and Flood, OOPSLA
-    2014).
-    """
-    x = x ^ (x >> np.uint64(30))
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
-    x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
-    return x

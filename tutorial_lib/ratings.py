@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import Batch
+from tutorial_lib.data.sequences import RatedBatch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.mf import UserModel
@@ -64,14 +64,14 @@ def rating_task(given: Ratings, valid: Ratings, config: TrainConfig) -> Task:
     """
     users, items, stars = map(torch.from_numpy, (given.users, given.items, given.values))
 
-    def batches(epoch: int) -> Iterator[Batch]:
+    def batches(epoch: int) -> Iterator[RatedBatch]:
         generator = torch.Generator().manual_seed(config.seed)
         for _ in range(epoch):
             order = torch.randperm(len(stars), generator=generator)
         for index in order.split(config.batch_size):
             item, one = items[index, None], torch.ones_like(index)  # [B, 1], [B]
             clock = torch.zeros_like(item)
-            yield Batch(item, clock, clock, item, users[index], one, stars[index, None])
+            yield RatedBatch(item, clock, clock, item, users[index], one, stars[index, None])
 
     def score(model: UserModel) -> float:
         error = rmse(predict(model, valid), valid)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.splits import Split
-from tutorial_lib.errors import TutorialError
+from tutorial_lib.errors import Diverged, TutorialError
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.ranking import has_table
 from tutorial_lib.tasks import Task, check_fit, ranking, with_windows
@@ -118,7 +118,7 @@ def train_epoch(
         loss = model.loss(batch.to(device), config, generator)
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
-            raise TutorialError(
+            raise Diverged(
                 f"the loss became {value} in epoch {epoch}; lower the learning rate"
                 f" ({config.learning_rate})"
             )
@@ -173,7 +173,10 @@ def train(
         check_fit(model, data)
         config = with_windows(model, config)
         if not model.trains_by_gradient:
-            model.fit(data.train["user"].to_numpy(), data.train["item"].to_numpy())
+            if model.uses_time:  # the log with its times holds all that is counted
+                model.fit_time(data)
+            else:
+                model.fit(data.train["user"].to_numpy(), data.train["item"].to_numpy())
             return History()
         if config.shared_negatives and not has_table(model):
             raise TutorialError(

@@ -108,7 +108,7 @@ def read_assignments(course: Course) -> tuple[list[Assignment], list[str]]:
     with (FOLDER / "sets.csv").open(encoding="utf-8-sig", newline="") as file:
         for line in csv.DictReader(file):
             title = {lang: line[f"title_{lang}"] for lang in LANGUAGES}
-            row = Row(0, line["set"], title, 0, (), title)
+            row = Row(0, line["set"], title, 0, 0, (), title)
             wanted = line["exercises"].split()
             later = [
                 number for number in wanted if number not in by_number and number[:2] in unwritten

@@ -23,6 +23,7 @@ c.Authenticator.allowed_users = {account.name for account in accounts}
 c.Authenticator.admin_users = {one.name for one in accounts if one.role == INSTRUCTOR}
 
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
+c.Spawner.start_timeout, c.Spawner.http_timeout = 300, 120  # twenty may begin at once
 c.Spawner.default_url = "/lab/tree/lessons"
 c.Spawner.notebook_dir = "~"
 c.Spawner.args = ["--LabApp.extension_manager=readonly"]

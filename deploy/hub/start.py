@@ -157,6 +157,8 @@ def main() -> None:
     for folder in (STATE, EXCHANGE):
         folder.mkdir(parents=True, exist_ok=True)
     STATE.chmod(0o700)
+    if classroom.exists():
+        classroom.chmod(0o700)  # solutions, submissions and marks are the instructor's alone
     EXCHANGE.chmod(0o777)  # as nbgrader demands: everybody hands in here
     try:
         accounts = enrol(wanted, read_accounts(STATE), owner)

@@ -430,6 +430,8 @@ lesson00.check_top_list(top_list)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def top_list(scores, seen, k):
     unseen = [item for item in scores if item not in seen]
     return sorted(unseen, key=scores.get, reverse=True)[:k]
@@ -454,6 +456,8 @@ lesson00.check_shortest_list(shortest_list)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def shortest_list(places, share):
     k = 1
     while np.mean(np.asarray(places) <= k) < share:
@@ -487,6 +491,8 @@ lesson00.check_needed_before(needed_before)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def needed_before(lesson, before):
     found = set()
     for need in before[lesson]:
@@ -521,6 +527,8 @@ follows = ...
 lesson00.check_follows(follows)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # B speaks of real shops, and these people are simulated. C rests on one person. E: the loss was measured on the very
 # histories that the model learned from. D holds by definition: whoever is among the first ten is among the first twenty.
 follows = {"A", "D"}

@@ -744,6 +744,8 @@ lesson01.check_sittings(sitting_numbers)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def sitting_numbers(users, times, pause):
     first = np.diff(users, prepend=-1) != 0  # bool [N]: a user's first event
     begins = first | (np.diff(times, prepend=times[0]) >= pause)
@@ -773,6 +775,8 @@ lesson01.check_pauses(irregularity_of_pauses)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def irregularity_of_pauses(events, pause):
     seconds, user = gaps(events)
     seconds, user = seconds[seconds >= pause], user[seconds >= pause]
@@ -804,6 +808,8 @@ lesson01.check_zero_share(zero_share)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def zero_share(events, grid):
     # Round first, subtract then. Days still tell sittings from pauses; what they lose is the order within the day.
     seconds, _ = gaps(events.assign(timestamp=events["timestamp"] // grid * grid))
@@ -843,6 +849,8 @@ uses_the_future = ...
 lesson01.check_future(uses_the_future)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A counts events of the test period, and so decides with them which items exist. B counts other users' events after
 # 1 March. E may take its unit from the gap that ends with the test event itself, or from a later one. C and F look
 # at events before the test period only, and D at events before the test event.

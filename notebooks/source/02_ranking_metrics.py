@@ -933,6 +933,8 @@ lesson02.check_rank(my_rank)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def my_rank(scores, target):
     own = scores[target]
     others_equal = (scores == own).sum() - 1
@@ -958,6 +960,8 @@ lesson02.check_tied_hit(hit_chance)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def hit_chance(ahead, others_equal, k):
     places = others_equal + 1  # ahead + 1 ... ahead + places, each equally likely
     good = min(max(k - ahead, 0), places)
@@ -978,6 +982,8 @@ worst_ranks = ..., ...  # among 100, among 1,000
 lesson02.check_even_rank(worst_ranks)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 all_ranks = np.arange(1, 3417)
 worst_ranks = tuple(all_ranks[sampled_hit_probability(all_ranks, 3416, n) >= 0.5].max() for n in (100, 1000))
 
@@ -1000,6 +1006,8 @@ lesson02.check_users_needed(people_needed)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def people_needed(gain, disagree):
     # gain = (1.96 + 0.84) * sqrt((disagree - gain**2) / N), solved for N
     return math.ceil(((1.96 + 0.84) / gain) ** 2 * (disagree - gain**2))
@@ -1033,6 +1041,8 @@ true_statements = ...
 lesson02.check_statements(true_statements)
 
 # %% id="exercise5-solution" tags=["solution"]
+# Solution
+
 # B: the specialist and the generalist. E: the standard error falls with the square root of the number of people, so four
 # times as many are needed to halve it.
 true_statements = {"A", "C", "D", "F"}

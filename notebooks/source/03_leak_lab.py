@@ -946,6 +946,8 @@ lesson03.check_ascending_ties(ascending_ties)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def ascending_ties(events):
     same_user, same_time = np.diff(events["user"]) == 0, np.diff(events["timestamp"]) == 0
     return (np.diff(events["item"])[same_user & same_time] > 0).mean()
@@ -975,6 +977,8 @@ lesson03.check_frequent_items(frequent_items)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def frequent_items(split, least):
     counts = np.bincount(split.train["item"], minlength=split.dataset.num_items + 1)
     return counts >= max(least, 1)  # the padding never occurs, so its count is 0
@@ -994,6 +998,8 @@ reads_the_test = ...  # a set of letters
 lesson03.check_reads_the_test(reads_the_test)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 by_time = kinds["temporal"]
 changed = change_the_future(by_time, by_time.cut_test)
 reads_the_test = {
@@ -1019,6 +1025,8 @@ lesson03.check_users_needed(users_needed)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def users_needed(settings, sigma, limit):
     # sigma / sqrt(n) * c_m <= limit, solved for n
     return int(np.ceil((expected_maximum(settings) * sigma / limit) ** 2))
@@ -1053,6 +1061,8 @@ lets_the_test_in = ...
 lesson03.check_lets_the_test_in(lets_the_test_in)
 
 # %% id="exercise5-solution" tags=["solution"]
+# Solution
+
 # A and F choose by test scores. D decides by the test part who is tested at all: somebody who came four times and never
 # again is dropped, somebody who came back is kept. (The library's own limit of three events does the same on a small
 # scale. It counts for all models alike; a report should say so.) B is what the site knows at that moment. C and E open

@@ -528,6 +528,8 @@ lesson04.check_weights(my_weights)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def my_weights(query, key):
     scores = query @ key.T / math.sqrt(query.shape[1])
     odds = (scores - scores.amax(dim=1, keepdim=True)).exp()  # the largest exponent is 0
@@ -553,6 +555,8 @@ lesson04.check_temperature(attention_at)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def attention_at(query, key, value, temperature):
     # Dividing the queries divides every score. Hot: the plain mean of the values. Cold: the value of the best key alone.
     return attention(query / temperature, key, value)
@@ -577,6 +581,8 @@ lesson04.check_effective_number(effective_number)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def effective_number(weights):
     return torch.special.entr(weights).sum(dim=-1).exp()  # entr(a) = -a ln a, with entr(0) = 0
 
@@ -609,6 +615,8 @@ unchanged = ...
 lesson04.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A adds q_i . c to the whole row i, which the softmax ignores. B adds c . k_j, which differs from column to column: it
 # changes weights. C and E leave every dot product alone. D never touches the weights; it doubles the output.
 unchanged = {"A", "C", "D", "E"}

@@ -484,6 +484,8 @@ lesson05.check_window_mask(window_mask)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def window_mask(length, width):
     allowed = torch.ones(length, length, dtype=torch.bool)
     return allowed.tril() & allowed.triu(1 - width)  # not ahead, and not more than width - 1 back
@@ -508,6 +510,8 @@ lesson05.check_padded_mask(padded_mask)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def padded_mask(is_real):
     length = is_real.shape[1]
     return (causal_mask(length) & is_real[:, None, :]) | torch.eye(length, dtype=torch.bool)
@@ -527,6 +531,8 @@ leaking = ...  # a set of letters
 lesson05.check_leaking(leaking)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 history = torch.arange(1, 13)
 ahead = torch.ones(12, 12, dtype=torch.bool).triu(1)
 leaking = {name for name, model in lesson05.sealed.items() if influence(model, history)[ahead].any()}
@@ -559,6 +565,8 @@ lets_future_in = ...
 lesson05.check_parts(lets_future_in)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # B: the mean contains later events. C: the right neighbour is one step ahead. E: one of its two directions comes from the
 # future. A and F see one position only; D looks at the position itself and the two before it.
 lets_future_in = {"B", "C", "E"}

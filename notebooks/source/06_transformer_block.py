@@ -82,8 +82,10 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 # $$\mathrm{norm}(x)_i = g_i \, \frac{x_i - m}{\sqrt{v + \varepsilon}} + b_i .$$
 #
 # The small $\varepsilon$ keeps three equal numbers from a division by zero. The gain $g$ and the shift $b$ are learned, one pair for each of the $d$ numbers; they begin as 1 and 0. The norm looks at **one event only**: no other event takes part.
+#
+# <!-- definition -->
 
-# %% [markdown] id="tiny-zh" lang="zh" en="2761c7a9"
+# %% [markdown] id="tiny-zh" lang="zh" en="a584951b"
 # ## 三个数上的层归一化
 #
 # 注意力（第 04、05 课）是块里的一个零件。下面把其余的一个一个拿出来看，数字小到可以在纸上算。
@@ -93,6 +95,8 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 # $$\mathrm{norm}(x)_i = g_i \, \frac{x_i - m}{\sqrt{v + \varepsilon}} + b_i .$$
 #
 # 很小的 $\varepsilon$ 防止三个数相等时除以零。增益 $g$ 和平移 $b$ 是学出来的，$d$ 个数里每个数各有一对，起初分别是 1 和 0。归一化**只看一个事件**，别的事件不参与。
+#
+# <!-- definition -->
 
 # %% id="tiny-norm"
 x = torch.tensor([1.0, 2.0, 6.0])
@@ -157,8 +161,10 @@ expect("slope with residuals", 1.1**10, 2.59, tol=0.01)
 # $\Phi(z)$ is the share of a standard normal distribution that lies below $z$: where $z$ is far below zero it is 0 and the number vanishes, far above it is 1 and the number passes. In code the share comes from the error function `erf`.
 #
 # Here is one unit of $W_1$ with the weights 1 and 1 and the shift −3, on the events of lesson 04 and a new one, *Orbit*, a cooking show on a space station.
+#
+# In the library: [`tutorial_lib.models.sasrec.FeedForward`](../../tutorial_lib/models/sasrec.py).
 
-# %% [markdown] id="gelu-zh" lang="zh" en="32e49d95"
+# %% [markdown] id="gelu-zh" lang="zh" en="5174e208"
 # ## 前馈网络：每个事件独自思考
 #
 # 注意力做的是混合。不管权重是多少，一个事件收到的总是若干事件经过线性映射后的加权平均；里面没有哪一步会看着同一个事件的两个数说：“两者都有才算。”所以块里有第二个零件：两个线性映射，中间折一下，对每个事件单独作用：
@@ -168,6 +174,8 @@ expect("slope with residuals", 1.1**10, 2.59, tol=0.01)
 # $\Phi(z)$ 是标准正态分布落在 $z$ 以下的份额：$z$ 远小于零时它是 0，这个数就消失；远大于零时它是 1，这个数就通过。代码里，这个份额由误差函数 `erf` 算出。
 #
 # 下面是 $W_1$ 的一个单元，权重是 1 和 1，平移是 −3。输入是第 04 课的几个事件，外加一个新的 *Orbit*：在空间站上拍的烹饪节目。
+#
+# 库中的实现：[`tutorial_lib.models.sasrec.FeedForward`](../../tutorial_lib/models/sasrec.py)。
 
 
 # %% id="tiny-gelu"
@@ -613,7 +621,7 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 #
 # So a part has no worth of its own. It has a worth **for a task**, in the company of the other parts. To see why `sample` is so different, ask the trained models which event they listen to.
 
-# %% [markdown] id="table-lesson-zh" lang="zh" en="7e43a377"
+# %% [markdown] id="table-lesson-zh" lang="zh" en="0af38766"
 # 赌局开奖了，开了两次，结果正相反。
 #
 # **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，**在这个训练轮数下**，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。这个损失说明的是学得慢，而不是能力的上限：它选中的学习率是网格里最小的一个，训练结束时成绩也还在上升。
@@ -835,6 +843,8 @@ lesson06.check_rms_norm(rms_norm)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def rms_norm(x, gain):
     mean_square = x.square().mean(dim=-1, keepdim=True)
     return x / (mean_square + 1e-5).sqrt() * gain
@@ -859,6 +869,8 @@ lesson06.check_parallel_block(parallel_block)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def parallel_block(x, norm, attend, think):
     y = norm(x)  # computed once, read twice
     return x + attend(y) + think(y)
@@ -878,6 +890,8 @@ kinds = ...  # a dictionary such as {"A": "pre-norm", "B": "post-norm", "C": "no
 lesson06.check_kinds(kinds)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 x = torch.randn(6, 16, dtype=torch.double)
 kinds = {}
 for name, part in lesson06.sealed.items():
@@ -917,6 +931,8 @@ unmoved = ...
 lesson06.check_unmoved(unmoved)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A moves the mean by 5 and the deviations not at all. B and E multiply deviations and standard deviation of an event by the
 # same factor, and each event has its own. C changes one deviation and not the others. D turns the sign of all deviations.
 unmoved = {"A", "B", "E"}
@@ -928,7 +944,7 @@ lesson06.check_unmoved(unmoved)
 #
 # Attention or the `x +`? For the recommender that Rosa inherited, keep the `x +`: without it four fifths of the score are gone at equal training time, without attention nothing that five seeds could find. For a task whose answer lies further back, attention is all, and the `x +` gets there sooner. Rosa writes beside each part not "important" but the task, the interval and the learning rate. Lesson 07 assembles the parts into SASRec.
 
-# %% [markdown] id="answer-zh" lang="zh" en="d1173d52"
+# %% [markdown] id="answer-zh" lang="zh" en="5feb9fbf"
 # ## 回答开头的赌局
 #
 # 注意力还是 `x +`？对小罗接手的那个推荐模型，留下 `x +`：训练时间相同，没有它分数就丢掉五分之四；没有注意力，五个种子也找不出任何损失。如果一个任务的答案藏在更早的历史里，注意力就是一切，而 `x +` 能让模型更快学会。小罗在每个零件旁边写下的不是“重要”，而是任务、区间和学习率。第 07 课把这些零件组装成 SASRec。

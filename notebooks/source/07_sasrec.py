@@ -130,8 +130,10 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 # $$
 #
 # the last two once for every block, and a last norm at the end. The factor $\sqrt{d}$ makes the item larger than its place: both tables are drawn with standard deviation 0.02, so at birth each number of the item has size 0.16 and each number of the position 0.02. Here it is as a function that borrows the weights of a library model.
+#
+# In the library: [`tutorial_lib.models.sasrec.SASRec`](../../tutorial_lib/models/sasrec.py).
 
-# %% [markdown] id="scratch-zh" lang="zh" en="b443ca7b"
+# %% [markdown] id="scratch-zh" lang="zh" en="83ee4024"
 # ## 从零写起
 #
 # 完整的配方如下，对一段没有填充的历史，按计算顺序写出。$W$ 是学出来的矩阵，*norm* 表示层归一化：
@@ -143,6 +145,8 @@ expect("share of Bread", share[0], 0.57, tol=0.005)
 # $$
 #
 # 后两步每个块做一次，末尾再做一次归一化。因子 $\sqrt{d}$ 让物品的分量大过位置：两张表初始化的标准差都是 0.02，所以训练开始时，物品的每个数大小约为 0.16，位置的每个数约为 0.02。下面把它写成一个函数，权重借自库里的模型。
+#
+# 库中的实现：[`tutorial_lib.models.sasrec.SASRec`](../../tutorial_lib/models/sasrec.py)。
 
 
 # %% id="by-hand"
@@ -422,7 +426,7 @@ expect(
 #
 # One seed proves little. The table below was made with five seeds per model by the command line of this repository (`data/results/README.md` has the commands); each user's NDCG@10 is averaged over the seeds, and the intervals resample the users. Nothing in it is typed: the cell reads the committed result files.
 
-# %% [markdown] id="seeds-zh" lang="zh" en="06975bdf"
+# %% [markdown] id="seeds-zh" lang="zh" en="72acd6ea"
 # 用这个种子训练 5 轮，学习率是为完整 softmax 选的：同一个网络只达到约四分之三的水平，也没有胜过马尔可夫链。补救办法就是 `loss="ce"` 这一行。
 #
 # ## 会不会只是运气？
@@ -455,7 +459,7 @@ expect_true("GRU4Rec minus Markov: the interval does not lie above 0", gru_again
 # %% [markdown] id="seeds-lesson-en" lang="en"
 # All three differences stand clear of 0: SASRec gains about 0.026 over the Markov chain and about 0.032 over a GRU of the same width with the same loss and the same tuning; the loss alone is worth about 0.022. And a thing you might not have predicted: the GRU, a recurrent network that you meet in lesson 16, does not beat the chain that only counts, at this learning rate and this number of epochs. Lesson 18 shows what another learning rate does to it.
 
-# %% [markdown] id="seeds-lesson-zh" lang="zh" en="9c9139ac"
+# %% [markdown] id="seeds-lesson-zh" lang="zh" en="f7aceed3"
 # 三个差值都明显离开了 0：SASRec 比马尔可夫链高约 0.026，比同样宽度、同样损失、同样调参的 GRU 高约 0.032；单是损失函数就值约 0.022。还有一件你也许没料到的事：GRU（一种循环网络，第 16 课会讲）在这个学习率和这个轮数下，没有胜过那条只会计数的链。换一个学习率会怎样，见第 18 课。
 
 # %% [markdown] id="order-en" lang="en" tags=["predict"]
@@ -576,7 +580,7 @@ expect("the same in the sampled ranking", ce["sampled_ndcg@10"] / bce["sampled_n
 #
 # **What does it use here?** The same two questions, asked of the trained model on MovieLens 1M (`python -m studies.probe`):
 
-# %% [markdown] id="real-lesson-zh" lang="zh" en="ef4bf6bc"
+# %% [markdown] id="real-lesson-zh" lang="zh" en="5ac4e94d"
 # 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。（这套设置是为完整 softmax 选的；已发表的“一个负样本”结果各有自己的设置，数值也落在同一处。）这里每种只有一个种子，所以区间只代表这些用户，并不代表别的种子。以后看到有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请想起这件事：那个结构也许什么贡献也没有。
 #
 # **有一列会骗人。** `sampled_ndcg@10` 只拿测试电影与 100 部随机电影比排名（第 02 课）。它让每个数都变大，SASRec 变成 3.4 倍，热门基线变成 13 倍；还掩盖了模型之间的差别：完整 softmax 与一个负样本之比，全量排序时是 1.38，采样排序时只有 1.05。只报告采样指标的论文，不可能发现这一节讲的事情。
@@ -638,6 +642,8 @@ lesson07.check_recommend(recommend)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 @torch.no_grad()
 def recommend(model, history, k):
     state = model(torch.tensor([history[-model.max_len :]]))[0, -1]  # the last real event
@@ -665,6 +671,8 @@ lesson07.check_bce(bce)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def bce(positive, negative):
     # -ln sigmoid(s) = softplus(-s) and -ln(1 - sigmoid(s)) = softplus(s)
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
@@ -689,6 +697,8 @@ lesson07.check_reach(reach)
 
 
 # %% id="exercise3-solution" tags=["solution", "nbval-ignore-output"]
+# Solution
+
 def reach(curve):
     enough = 0.95 * curve[max(curve)]
     return min(length for length, value in curve.items() if value >= enough)
@@ -714,6 +724,8 @@ lesson07.check_count(count_parameters)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def count_parameters(num_items, max_len, dim, hidden, blocks):
     tables = (num_items + 1) * dim + max_len * dim  # the item table holds most of them when V is large
     attention_part = dim * 3 * dim + 3 * dim + dim * dim + dim
@@ -729,7 +741,7 @@ lesson07.check_count(count_parameters)
 #
 # Now the two people who have just watched the same film. In the test part there are many such pairs: two users whose histories end with the same item. How many of the first ten recommendations do they share? (Films seen before stay in these lists, so that only the scores speak.)
 
-# %% [markdown] id="answer-zh" lang="zh" en="e6525673"
+# %% [markdown] id="answer-zh" lang="zh" en="6cdda778"
 # ## 回答开头的问题
 #
 # 现在来看那两位刚看完同一部电影的人。测试集里这样的人有很多对：历史以同一个物品结尾的两位用户。他们的前十个推荐里，有几个是相同的？（这里没有去掉看过的电影，只看得分本身。）

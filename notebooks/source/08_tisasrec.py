@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, settings, show_matrix
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.sequences import training_batches
+from tutorial_lib.data.sequences import training_batches, widest
 from tutorial_lib.data.simulate import last_gap_task
 from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
@@ -184,8 +184,10 @@ expect_true("each user has a unit of their own, and 0 stands for none", together
 # The first decides **how much** an event counts after so long a time. The second lets the message say **how old** it is. (In the full model a vector for the position joins in the same way; we leave it out here.)
 #
 # Take the three events of lesson 04 with their two numbers, space and kitchen, and only two buckets: 0 for *this evening*, 1 for *long ago*. The vector of this evening is $(0, 0)$, that of long ago $(-1, -1)$.
+#
+# In the library: [`tutorial_lib.models.tisasrec.interval_attention`](../../tutorial_lib/models/tisasrec.py).
 
-# %% [markdown] id="noah-zh" lang="zh" en="1bf6e81b"
+# %% [markdown] id="noah-zh" lang="zh" en="1e55114c"
 # ## 让间隔参与进来
 #
 # 第 04 课用查询 $q_i$ 给键 $k_j$ 打分。现在两边各加入一个向量：键加上 $r^K_b$，值加上 $r^V_b$，其中 $b = b_{ij}$ 是 $i$ 与 $j$ 之间那段间隔的桶号：
@@ -197,6 +199,8 @@ expect_true("each user has a unit of their own, and 0 stands for none", together
 # 前者决定：隔了这么久，一个事件还算**多少分量**。后者让消息能说出自己**有多旧**。（完整的模型里，位置也以同样的方式加入一个向量；这里先略去。）
 #
 # 取第 04 课的三个事件，每个两个数，太空和厨房；桶只要两个：0 表示*今晚*，1 表示*很久以前*。今晚的向量是 $(0, 0)$，很久以前的向量是 $(-1, -1)$。
+#
+# 库中的实现：[`tutorial_lib.models.tisasrec.interval_attention`](../../tutorial_lib/models/tisasrec.py)。
 
 # %% [markdown] id="predict-noah-en" lang="en" tags=["predict"]
 # **Predict.** For Mira nothing changes: *Moon* still gives 31 % to *Alien*, 7 % to *Cake* and 62 % to itself. For Noah the query *Moon* is $(2, 1)$, so a year takes $3/\sqrt{2}$ off the scores of the two old events; lesson 04 found that this is worth a factor of about an eighth. An eighth of 31 % is about 4 %. Does *Alien* keep less than that, just that, or more?
@@ -307,8 +311,10 @@ expect("the same, twice as long", kept["naive"][3] / kept["naive"][2], 4, tol=0.
 # $$
 #
 # The number $m_{ib}$ is the attention that event $i$ pays to bucket $b$. For Mira and Noah:
+#
+# In the library: [`tutorial_lib.kernels.attention.interval_attention`](../../tutorial_lib/kernels/attention.py).
 
-# %% [markdown] id="memory-why-zh" lang="zh" en="72233b09"
+# %% [markdown] id="memory-why-zh" lang="zh" en="d37ee1db"
 # 每个 82 MB，一个八段历史的批次总共要留约 169 MB，而且长度每翻一倍就变成四倍。常用的批次有 128 段历史，那就是它的十六倍。这里面一定有浪费。在哪儿？
 #
 # ## 用更少的代价得到同样的数
@@ -323,6 +329,8 @@ expect("the same, twice as long", kept["naive"][3] / kept["naive"][2], 4, tol=0.
 # $$
 #
 # 数 $m_{ib}$ 是事件 $i$ 付给第 $b$ 个桶的注意力。小米和小诺的是：
+#
+# 库中的实现：[`tutorial_lib.kernels.attention.interval_attention`](../../tutorial_lib/kernels/attention.py)。
 
 # %% id="mass-code"
 for person in people:
@@ -675,7 +683,7 @@ expect_true("mended: whole numbers first", torch.equal(five.diff(), (five + 60).
 # %% [markdown] id="predict-task-en" lang="en" tags=["predict"]
 # **Predict.** Three models: SASRec; TiSASRec that measures from event to event, as published (with our logarithmic buckets in place of the published linear ones); TiSASRec with `query_time=True` (intervals from the moment of asking). Which solves which version? One of the six fields may surprise you.
 
-# %% [markdown] id="predict-task-zh" lang="zh" en="77596f5c" tags=["predict"]
+# %% [markdown] id="predict-task-zh" lang="zh" en="a795f0c0" tags=["predict"]
 # **猜一猜。** 三个模型：SASRec；像论文那样从事件量到事件的 TiSASRec（只是用我们的对数分桶代替论文的线性分桶）；`query_time=True` 的 TiSASRec（间隔从提问的时刻量起）。谁解得了哪个版本？六格里有一格也许会让你意外。
 
 
@@ -935,6 +943,8 @@ lesson08.check_bucket_centre(bucket_centre)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def bucket_centre(bucket, horizon, last):
     return 60 * math.expm1(bucket * math.log1p(horizon / 60) / last)  # expm1(x) = e^x - 1
 
@@ -958,6 +968,8 @@ lesson08.check_dial_buckets(dial_buckets)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def dial_buckets(gaps):
     since = gaps % 86_400
     return torch.minimum(since, 86_400 - since) // 3600
@@ -982,6 +994,8 @@ lesson08.check_saturated(saturated)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def saturated(buckets, lengths, last):
     place = torch.arange(buckets.shape[1])
     pairs = (place < place[:, None]) & (
@@ -1028,6 +1042,8 @@ unchanged = ...
 lesson08.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A and B are the invariances above. D adds q_i . c to the whole row of scores, which the softmax ignores. F: without
 # query_time they are never read. C: minutes become other minutes. E: the weights of a row sum to 1, so c is added to the
 # output. G: a tie has interval 0, but the two events trade their positions, and items and positions belong together.

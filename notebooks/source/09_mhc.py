@@ -91,8 +91,10 @@ show_matrix(table, ["x", "F(x)", "x + F(x)"], ["space", "kitchen"], digits=1)
 # - $H_{res}$, an $n \times n$ matrix: how the streams are **mixed** on their way past the sub-layer. Row $m$ says how the new stream $m$ is made of the old ones.
 #
 # Read half of each stream; write everything to the first stream and a fifth to the second; mix with a matrix that adds half of the other stream:
+#
+# In the library: [`tutorial_lib.models.mhc.HyperConnection.connect`](../../tutorial_lib/models/mhc.py).
 
-# %% [markdown] id="hc-zh" lang="zh" en="2254b360"
+# %% [markdown] id="hc-zh" lang="zh" en="16e337b6"
 # ## 两条流：超连接
 #
 # 网络对这个事件所知道的一切，都得装进这一个向量。*超连接*（hyper-connections，HC）让好几个向量并排往前走，这就是*残差流*（residual stream），每条占矩阵 $X$ 的一行。开始时，各行都是事件的副本。每个子层外面有三个学出来的小映射：
@@ -104,6 +106,8 @@ show_matrix(table, ["x", "F(x)", "x + F(x)"], ["space", "kitchen"], digits=1)
 # - $H_{res}$，$n \times n$ 的矩阵：各条流绕过子层时怎样**混合**。第 $m$ 行说的是，新的第 $m$ 条流由旧的各条怎样拼成。
 #
 # 每条流读一半；答案全部写进第一条流，五分之一写进第二条；混合用的矩阵会加上另一条流的一半：
+#
+# 库中的实现：[`tutorial_lib.models.mhc.HyperConnection.connect`](../../tutorial_lib/models/mhc.py)。
 
 
 # %% id="tiny-hc"
@@ -154,7 +158,7 @@ expect("space after ten mixings", (ten @ streams)[0, 0], 115, tol=0.5)
 #
 # And the product of two such matrices is again one, however many you multiply. The same step, with 0.8 and 0.2:
 
-# %% [markdown] id="constrained-zh" lang="zh" en="3f1a3133"
+# %% [markdown] id="constrained-zh" lang="zh" en="7fa5b1bb"
 # $1.5^{10}$ 接近 58，所以答案是 115。矩阵每一行的和是 1.5，而这些和会连乘。比 1 小一些也不行：$0.5^{10}$ 只剩千分之一。
 #
 # ## 和恰好是一
@@ -248,8 +252,10 @@ expect("each further round divides the error by", (errors[2] / errors[6]) ** 0.2
 # $$\begin{pmatrix} a & b \\ c & d \end{pmatrix} \longrightarrow \begin{pmatrix} p & 1 - p \\ 1 - p & p \end{pmatrix}, \qquad p = \frac{\sqrt{ad}}{\sqrt{ad} + \sqrt{bc}} .$$
 #
 # That is a witness who has never seen our loop. For larger matrices the same ratios exist, four entries at a time, and must survive too.
+#
+# <!-- definition -->
 
-# %% [markdown] id="sinkhorn-limit-zh" lang="zh" en="64525f08"
+# %% [markdown] id="sinkhorn-limit-zh" lang="zh" en="4c046bf9"
 # 列和又不准了，最多差 0.065，而刚才的行和差了 0.17；此后每多一轮，剩下的误差大约缩小到六分之一。最后除的是行，所以行和恰好是 1，列和接近 1。这个顺序是论文规定的。
 #
 # 最后会停在哪里？2×2 的矩阵有现成答案：行也好、列也好，除来除去，比值 $ad / bc$ 永远不变，而比值给定的双随机矩阵只有一个：
@@ -257,6 +263,8 @@ expect("each further round divides the error by", (errors[2] / errors[6]) ** 0.2
 # $$\begin{pmatrix} a & b \\ c & d \end{pmatrix} \longrightarrow \begin{pmatrix} p & 1 - p \\ 1 - p & p \end{pmatrix}, \qquad p = \frac{\sqrt{ad}}{\sqrt{ad} + \sqrt{bc}} .$$
 #
 # 这位证人从没见过我们的循环。更大的矩阵里，任取四个数也有同样的比值，它们也必须保持不变。
+#
+# <!-- definition -->
 
 # %% id="sinkhorn-reference" tags=["reference-check"]
 pairs = torch.randn(200, 2, 2, dtype=torch.double)
@@ -384,8 +392,10 @@ expect_true("logits of sd 1, 20 rounds: the median is below 1e-10", typical[1][a
 # $$H_{pre} = \sigma(\alpha_1 \hat x \varphi_1 + b_1), \qquad H_{post} = 2\,\sigma(\alpha_2 \hat x \varphi_2 + b_2), \qquad H_{res} = \mathrm{Sinkhorn}(\alpha_3 \hat x \varphi_3 + b_3) .$$
 #
 # $\sigma$ is the sigmoid, so the sub-layer reads between 0 and 1 of each stream and writes between 0 and 2. For one event, as plain as possible:
+#
+# In the library: [`tutorial_lib.models.mhc.HyperConnection.mappings`](../../tutorial_lib/models/mhc.py).
 
-# %% [markdown] id="enough-lesson-zh" lang="zh" en="8c0381ae"
+# %% [markdown] id="enough-lesson-zh" lang="zh" en="9856ca88"
 # 温和的 logit，20 轮绰绰有余；极端的就不够：标准差为 8 时，最差的列和还差 0.25 左右。所以“双随机”对行来说是精确的，对列来说只是近似，真实网络的反向增益可以比 1 略大一点。论文也是这么说的。
 #
 # ## 完整的连接
@@ -395,6 +405,8 @@ expect_true("logits of sd 1, 20 rounds: the median is below 1e-10", typical[1][a
 # $$H_{pre} = \sigma(\alpha_1 \hat x \varphi_1 + b_1), \qquad H_{post} = 2\,\sigma(\alpha_2 \hat x \varphi_2 + b_2), \qquad H_{res} = \mathrm{Sinkhorn}(\alpha_3 \hat x \varphi_3 + b_3) .$$
 #
 # $\sigma$ 是 sigmoid 函数，所以子层从每条流里读 0 到 1 份，往每条流里写 0 到 2 份。对一个事件，用最直白的方式写出来：
+#
+# 库中的实现：[`tutorial_lib.models.mhc.HyperConnection.mappings`](../../tutorial_lib/models/mhc.py)。
 
 
 # %% id="by-hand"
@@ -535,7 +547,7 @@ expect_true("at width 64 with 4 streams each sub-layer costs 6,171 more paramete
 #
 # A plain residual passes the stream on unchanged: gain 1, at any depth.
 
-# %% [markdown] id="gain-zh" lang="zh" en="1349db2d"
+# %% [markdown] id="gain-zh" lang="zh" en="4bcd57c5"
 # 代价：每个子层多 6,171 个参数，一个块的两个子层加起来，约为这个宽度的注意力与前馈网络参数总数的一半；残差流要占四倍内存；训练时间大约是原来的两倍。
 #
 # ## 增益随深度的变化
@@ -700,7 +712,7 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 #
 # The paper reports the same for a language model of 27 billion parameters: a gain of HC up to about 3000, of mHC at most about 1.6. <!-- literature -->
 
-# %% [markdown] id="gain-lesson-zh" lang="zh" en="7dfd1ec5"
+# %% [markdown] id="gain-lesson-zh" lang="zh" en="e4d29cc6"
 # 这张图里有两件事值得记住。
 #
 # **约束管用。** 行和是 1，所以不管学到什么，前向增益都是 1；反向时，Sinkhorn 没有完全调准的列和会露出来一点，但在训练好的网络里始终低于 1.1。
@@ -814,8 +826,10 @@ expect("growth of the size in each sub-layer", growth, 4, tol=0.2)
 # So the module is a plain residual with a gate $g$ and a factor $n = 4$ that nobody asked for: the state grows four times in every sub-layer, 256 times in two blocks. The last norm of the network hides that. What it cannot hide is that everything the sub-layers say counts for less and less beside $4x$.
 #
 # No test of the *module* can find this: Sinkhorn is right, the shapes are right. What finds it is to ask the **gradient**. A part that has no effect receives none. Here is the largest gradient in the biases of $H_{pre}$, $H_{post}$ and $H_{res}$, for each sub-layer; beside it the same parameters with **persistent streams**, copied once and averaged once. That is the mend.
+#
+# <!-- definition -->
 
-# %% [markdown] id="collapse-why-zh" lang="zh" en="6582bc0b"
+# %% [markdown] id="collapse-why-zh" lang="zh" en="2670ffc3"
 # 一行就能算清楚。如果各条流都是 $x$ 的副本，而 $H_{res}$ 每一行的和是 1，那么 $H_{res} X = X$，不管矩阵是什么。在出口处加起来，
 #
 # $$\mathrm{output} = n\,x + g\,F(\ldots), \qquad g = \textstyle\sum_m H_{post,m} .$$
@@ -823,6 +837,8 @@ expect("growth of the size in each sub-layer", growth, 4, tol=0.2)
 # 所以这个模块不过是一个普通的残差，带一个门 $g$，外加一个谁也没要的因子 $n = 4$：状态每过一个子层就大四倍，两个块之后大 256 倍。网络最后的归一化把它掩盖了。掩盖不了的是，与 $4x$ 相比，各个子层说的话越来越不算数。
 #
 # 对*模块*做任何测试都发现不了它：Sinkhorn 是对的，形状也是对的。能发现它的是去问**梯度**：没有作用的零件收不到梯度。下面是每个子层中 $H_{pre}$、$H_{post}$、$H_{res}$ 的偏置里最大的梯度；旁边是同样的参数，但用**一直保持的流**：只复制一次，只平均一次。这就是补救办法。
+#
+# <!-- definition -->
 
 
 # %% id="collapse-gradient" tags=["break-it"]
@@ -1106,6 +1122,8 @@ lesson09.check_sinkhorn_step(sinkhorn_round)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def sinkhorn_round(matrix):
     matrix = matrix / matrix.sum(dim=0, keepdim=True)  # a new matrix, so the given one stays as it is
     return matrix / matrix.sum(dim=1, keepdim=True)
@@ -1130,6 +1148,8 @@ lesson09.check_stream_update(update_streams)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def update_streams(streams, pre, post, res, function):
     said = function(pre @ streams)  # [d]
     return res @ streams + post[:, None] * said  # row m receives its own share of what was said
@@ -1149,6 +1169,8 @@ does_nothing = ...  # a set of letters
 lesson09.check_idle(does_nothing)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 # B and D collapse the streams in every sub-layer, by sum and by mean; C keeps them, but reads and writes all streams alike,
 # so they stay copies. E uses the transposed matrices, which are doubly stochastic as well: another network, but no idle one.
 some_events = torch.randn(6, 8, dtype=torch.double)
@@ -1185,6 +1207,8 @@ always_true = ...
 lesson09.check_statements(always_true)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A, B, D: the sums of 1. C is false, a weighted mean never exceeds the largest. E is false: the inverse has sums of 1, but
 # negative entries, unless H only exchanges streams. To un-mix you must subtract.
 show_matrix(torch.linalg.inv(torch.tensor([[0.75, 0.25], [0.25, 0.75]])), digits=1)

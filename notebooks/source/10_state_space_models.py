@@ -68,8 +68,10 @@ plots.use_style()
 # $$x' = A x .$$
 #
 # The spring below is chosen so that one full swing takes 2 seconds. A tap adds 1 cm/s to the velocity, at once.
+#
+# <!-- definition -->
 
-# %% [markdown] id="tiny-zh" lang="zh" en="4220a8ec"
+# %% [markdown] id="tiny-zh" lang="zh" en="8a17726a"
 # ## 两个数说清一盏灯
 #
 # 灯在某一时刻的情况，两个数就说完了：离静止位置的**高度**，单位 cm；以及**速度**，单位 cm/s。两者合起来叫*状态* $x$。状态怎样变化？
@@ -82,6 +84,8 @@ plots.use_style()
 # $$x' = A x .$$
 #
 # 下面这根弹簧的参数是特意挑的：完整地荡一个来回正好 2 秒。敲一下，速度立刻增加 1 cm/s。
+#
+# <!-- definition -->
 
 # %% id="tiny-law"
 PULL, FRICTION = math.pi**2 + 1 / 16, 1 / 2  # of the spring, per cm of height; per cm/s of velocity
@@ -95,13 +99,17 @@ show_matrix(A, ["change of height", "change of velocity"], ["height", "velocity"
 # $$x(t + \Delta) = e^{\Delta A} x(t), \qquad e^{\Delta A} = I + \Delta A + \frac{(\Delta A)^2}{2} + \frac{(\Delta A)^3}{6} + \dots$$
 #
 # $I$ is the matrix that changes nothing, and $\Delta$ (delta) is the gap. This *matrix exponential* is a table of four numbers, made once for a gap. Then the jump over the gap is one product, whether the gap is a millisecond or a year.
+#
+# In the library: [`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="exponential-zh" lang="zh" en="cae8cf35"
+# %% [markdown] id="exponential-zh" lang="zh" en="75434fb7"
 # **从现在到以后。** 如果只有一个数，$x' = a x$ 的解是 $x(t) = e^{a t} x(0)$。换成矩阵，公式照样成立，指数函数改用同样的级数来定义：
 #
 # $$x(t + \Delta) = e^{\Delta A} x(t), \qquad e^{\Delta A} = I + \Delta A + \frac{(\Delta A)^2}{2} + \frac{(\Delta A)^3}{6} + \dots$$
 #
 # $I$ 是什么都不改变的矩阵，$\Delta$（delta）是间隔。这个*矩阵指数*（matrix exponential）是四个数的一张小表，每种间隔做一次。有了它，跨过这段间隔只要一次乘法，间隔是一毫秒还是一年都一样。
+#
+# 库中的实现：[`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py)。
 
 # %% [markdown] id="predict-swing-en" lang="en" tags=["predict"]
 # **Predict before you run.** The lamp is lifted by 1 cm and let go. Where is it after 1 second, that is half a swing? And after 2 seconds, a whole one: is it back at 1 cm?
@@ -133,13 +141,17 @@ expect("height after a whole swing", path[4, 0], 0.61, tol=0.005)
 # May we trust our series? Two witnesses. PyTorch has `torch.linalg.matrix_exp`, which uses another method. And for this special matrix, textbooks of physics have a closed form: turn by $\pi$ for every second, shrink by $e^{-1/4}$ for every second,
 #
 # $$e^{t A} = e^{-t/4} \left( \cos(\pi t)\, I + \frac{\sin(\pi t)}{\pi} \left(A + \tfrac14 I\right) \right) .$$
+#
+# <!-- definition -->
 
-# %% [markdown] id="swing-why-zh" lang="zh" en="f63b24c9"
+# %% [markdown] id="swing-why-zh" lang="zh" en="36418498"
 # 荡了半个来回，灯在静止位置**下方** 0.78 cm；荡了一个来回，在上方 0.61 cm。转向来自弹簧，缩小来自摩擦。
 #
 # 我们的级数靠得住吗？请两位证人。PyTorch 有 `torch.linalg.matrix_exp`，用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
 #
 # $$e^{t A} = e^{-t/4} \left( \cos(\pi t)\, I + \frac{\sin(\pi t)}{\pi} \left(A + \tfrac14 I\right) \right) .$$
+#
+# <!-- definition -->
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -250,8 +262,10 @@ expect_true("second tap after 2 s: above 0.4 cm", height(fine, [0.0, 2.0]).max()
 # $$z(t + \Delta) = e^{\lambda \Delta} z(t) .$$
 #
 # Our lamp swings, so its eigenvalues are complex, and they come as a pair: the second is the mirror image of the first and tells nothing new.
+#
+# In the library: [`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="diagonal-zh" lang="zh" en="59b02111"
+# %% [markdown] id="diagonal-zh" lang="zh" en="c0383e8b"
 # ## 一个复数代替两个实数
 #
 # 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的*特征向量*是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是*特征值*（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
@@ -259,6 +273,8 @@ expect_true("second tap after 2 s: above 0.4 cm", height(fine, [0.0, 2.0]).max()
 # $$z(t + \Delta) = e^{\lambda \Delta} z(t) .$$
 #
 # 我们的灯会摆动，所以它的特征值是复数，而且成对出现：第二个是第一个的镜像，不提供新的信息。
+#
+# 库中的实现：[`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py)。
 
 # %% id="diagonal-code"
 eigenvalues, vectors = torch.linalg.eig(A)
@@ -297,8 +313,10 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # - **bilinear transform**: with the mean of the changes at beginning and end: $\bar A = (I - \tfrac{\Delta}{2} A)^{-1} (I + \tfrac{\Delta}{2} A)$, $\bar B = (I - \tfrac{\Delta}{2} A)^{-1} \Delta B$.
 #
 # This is called *discretization*. Here is the library's, for full and for diagonal matrices.
+#
+# In the library: [`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="discrete-zh" lang="zh" en="b573034c"
+# %% [markdown] id="discrete-zh" lang="zh" en="a52da920"
 # ## 从连续时间到一步一步
 #
 # 敲一下是突然的。输入也可以持续：小叶用力 $u$ **推着**灯，直到下一个事件。于是
@@ -312,6 +330,8 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # - **双线性变换**（bilinear transform）：按起点和终点变化的平均来走：$\bar A = (I - \tfrac{\Delta}{2} A)^{-1} (I + \tfrac{\Delta}{2} A)$，$\bar B = (I - \tfrac{\Delta}{2} A)^{-1} \Delta B$。
 #
 # 这一步叫*离散化*（discretization）。下面是库里的写法，完整矩阵和对角矩阵各一个。
+#
+# 库中的实现：[`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py)。
 
 # %% id="library-code" tags=["library"]
 from tutorial_lib.errors import TutorialError
@@ -500,8 +520,10 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 # $$x_3 = u_3 + \bar\lambda\, u_2 + \bar\lambda^2 u_1 .$$
 #
 # Every input counts with a power of $\bar\lambda$ that depends on its **age** alone. The list of these powers is the *kernel*, and a sum of this kind is a *convolution*. As a matrix:
+#
+# In the library: [`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="views-zh" lang="zh" en="df11651d"
+# %% [markdown] id="views-zh" lang="zh" en="9ed24abc"
 # ## 同一份记忆的三种写法
 #
 # 先让所有步长相等，都是一秒，记一步之后剩下的倍数为 $\bar\lambda = e^{\lambda\Delta}$。取 $\bar\lambda = -0.78$ 的记忆，也就是每秒看一次的那盏灯，输入为 1、0、2。递推说 $x_i = \bar\lambda x_{i-1} + u_i$，一个事件接一个事件。把第三个事件写开：
@@ -509,6 +531,8 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 # $$x_3 = u_3 + \bar\lambda\, u_2 + \bar\lambda^2 u_1 .$$
 #
 # 每个输入都乘上 $\bar\lambda$ 的某次幂，几次幂只取决于它的**年龄**。这一串幂叫*核*（kernel），这样的求和叫*卷积*（convolution）。写成矩阵：
+#
+# 库中的实现：[`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py)。
 
 # %% [markdown] id="predict-views-en" lang="en" tags=["predict"]
 # **Predict.** What is $x_3$? And what stands on each diagonal of the matrix?
@@ -538,8 +562,10 @@ expect("the third state", states[2], 2.61, tol=0.005)
 # $$(a_1, b_1) \text{ then } (a_2, b_2) = (a_2 a_1,\; a_2 b_1 + b_2) .$$
 #
 # It does not matter which neighbours are joined first. So join all pairs, then all pairs of pairs: after $\log_2 L$ rounds everybody is done. This is the *parallel scan*.
+#
+# In the library: [`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py).
 
-# %% [markdown] id="scan-zh" lang="zh" en="44664ef5"
+# %% [markdown] id="scan-zh" lang="zh" en="6b927eb6"
 # 三种算法：
 #
 # - **递推**：$L$ 个小步，每一步都要等前一步。事件一个一个到来时，这样最省。
@@ -549,6 +575,8 @@ expect("the third state", states[2], 2.61, tol=0.005)
 # $$(a_1, b_1) \text{ 后接 } (a_2, b_2) = (a_2 a_1,\; a_2 b_1 + b_2) .$$
 #
 # 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是*并行扫描*。
+#
+# 库中的实现：[`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py)。
 
 # %% id="views-library" tags=["library"]
 from tutorial_lib import kernels
@@ -636,8 +664,10 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 # $$K_n(t) = \sqrt{2n + 1}\; P_n(2 e^{-t} - 1)\, e^{-t} .$$
 #
 # That formula is a witness for the library's matrix: NumPy knows Legendre polynomials and nothing of state spaces.
+#
+# In the library: [`tutorial_lib.models.ssm.hippo_legs`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="kernel-zh" lang="zh" en="cb85ae02"
+# %% [markdown] id="kernel-zh" lang="zh" en="17920c72"
 # ## 核长什么样
 #
 # 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是褪去。复数的是一个衰减的振荡：它还用相位记住了**什么时候**。一层里有很多个。起步时该用哪些特征值？有三个答案：
@@ -649,6 +679,8 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 # $$K_n(t) = \sqrt{2n + 1}\; P_n(2 e^{-t} - 1)\, e^{-t} .$$
 #
 # 这个公式可以为库里的矩阵作证：NumPy 懂勒让德多项式，对状态空间一无所知。
+#
+# 库中的实现：[`tutorial_lib.models.ssm.hippo_legs`](../../tutorial_lib/models/ssm.py)。
 
 # %% id="kernel-code" tags=["reference-check"]
 # show: tutorial_lib.models.ssm.hippo_legs
@@ -1062,6 +1094,8 @@ lesson10.check_join(join)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def join(first, second):
     # The state of the first stretch fades over the second one. Decays multiply.
     return second[0] * first[0], second[0] * first[1] + second[1]
@@ -1086,6 +1120,8 @@ lesson10.check_impulse(impulse_states)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def impulse_states(eigenvalues, inputs, gaps, ahead):
     arrived = scan(torch.exp(eigenvalues * gaps[:, None])[None], inputs[None])[0]
     return torch.exp(eigenvalues * ahead[:, None]) * arrived
@@ -1110,6 +1146,8 @@ lesson10.check_largest_step(largest_step)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def largest_step(eigenvalue):
     # |1 + z|^2 = 1 + 2 Re z + |z|^2 stays below 1 as long as |z|^2 < -2 Re z, with z = eigenvalue * step.
     return max(0.0, -2 * eigenvalue.real / abs(eigenvalue) ** 2)
@@ -1143,6 +1181,8 @@ one_convolution = ...
 lesson10.check_one_convolution(one_convolution)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # What counts is that the weight of an input depends on its age in steps alone. A and C: yes, one kernel a memory. F: the
 # network changes the inputs, not the weights. B and D: the weight depends on which events lie between. E: not a sum at all.
 one_convolution = {"A", "C", "F"}

@@ -77,8 +77,10 @@ plots.use_style()
 # $$h_t = e^{-\Delta_t} h_{t-1} + \Delta_t x_t .$$
 #
 # There, $\Delta_t$ was the gap on the clock. Here is the one new idea of this lesson: **let the event choose its own** $\Delta_t$, the *step size*. Say that purchases ask for a step of 1 and stray clicks for a step of 0.
+#
+# <!-- definition -->
 
-# %% [markdown] id="tiny-zh" lang="zh" en="eda83dbc"
+# %% [markdown] id="tiny-zh" lang="zh" en="132ffd71"
 # ## 三个事件，一个数
 #
 # 设记忆只有一个数 $h$，三个事件的数是 3（帐篷）、8（误点）、5（绳子）。第 10 课里特征值为 $-1$ 的记忆是这样做的：
@@ -86,6 +88,8 @@ plots.use_style()
 # $$h_t = e^{-\Delta_t} h_{t-1} + \Delta_t x_t .$$
 #
 # 在那里，$\Delta_t$ 是时钟上的间隔。这一课只有一个新想法：**让事件自己选择**它的 $\Delta_t$，也就是*步长*。比如，购买要求步长 1，误点要求步长 0。
+#
+# <!-- definition -->
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
 # **Predict before you run.** What is in the memory after the stray click, if every event takes a step of 1, and if the events choose? Look back at what lesson 10 said about an event with a step of 0.
@@ -128,7 +132,7 @@ expect_close("the decay is one minus a sigmoid", torch.exp(-F.softplus(z)), 1 - 
 # %% [markdown] id="gate-why-en" lang="en"
 # $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$. If the event enters with the weight that lesson 10 found for a held input, $1 - e^{-\Delta} = \sigma(z)$, the line becomes $h_t = (1 - \sigma(z))\, h_{t-1} + \sigma(z)\, x_t$: the update gate of a GRU, found from the other side. (With the weight $\Delta$ of this page it is only nearly so, and for small steps.)
 
-# %% [markdown] id="gate-why-zh" lang="zh" en="188cb411"
+# %% [markdown] id="gate-why-zh" lang="zh" en="7d36687d"
 # $e^{-\mathrm{softplus}(z)} = 1 - \sigma(z)$。如果事件以第 10 课为保持输入求得的权重 $1 - e^{-\Delta} = \sigma(z)$ 进入，这一行就成了 $h_t = (1 - \sigma(z))\, h_{t-1} + \sigma(z)\, x_t$，也就是从另一个方向推出的 GRU 更新门。（若用本页的权重 $\Delta$，只在步长小时近似成立。）
 
 # %% [markdown] id="task-en" lang="en"
@@ -279,8 +283,10 @@ expect("guessing", 1 / KINDS, 0.25, tol=1e-9)
 # - $C_t$, $N$ numbers: **what to read** now.
 #
 # The family of state spaces is called S4, S5, S6; S6 is the one that selects. (The weight $\Delta_t B_t$ is that of the Euler method. Lesson 10 had $(e^{\Delta A} - 1)/A$ in its place, which is nearly the same for small steps and stays below $1/|A|$ for large ones. Mamba accepts the difference, since $B_t$ is learned anyway.) Written as loops:
+#
+# In the library: [`tutorial_lib.models.mamba.selective_scan`](../../tutorial_lib/models/mamba.py).
 
-# %% [markdown] id="s6-zh" lang="zh" en="c09c600b"
+# %% [markdown] id="s6-zh" lang="zh" en="e48ca9a7"
 # ## S6：Mamba 的记忆
 #
 # Mamba 让三样东西都取决于事件，不只是步长。$D$ 个通道，每个通道的记忆有 $N$ 个数，各有自己的 $A_n < 0$：
@@ -292,6 +298,8 @@ expect("guessing", 1 / KINDS, 0.25, tol=1e-9)
 # - $C_t$，$N$ 个数：此刻**读什么**。
 #
 # 这一族状态空间叫 S4、S5、S6，会选择的就是 S6。（权重 $\Delta_t B_t$ 取自欧拉法。第 10 课在这个位置用的是 $(e^{\Delta A} - 1)/A$，步长小时两者几乎相同，步长大时后者不超过 $1/|A|$。Mamba 接受这点差别，反正 $B_t$ 是学出来的。）写成循环：
+#
+# 库中的实现：[`tutorial_lib.models.mamba.selective_scan`](../../tutorial_lib/models/mamba.py)。
 
 
 # %% id="s6-loops"
@@ -361,8 +369,10 @@ for part, fast, plain in zip(("x", "step", "A", "B", "C"), found["fast form"], f
 # Read it slowly. $C_i \cdot B_j$ is a dot product of something that event $i$ asks and something that event $j$ offers. The result weighs $\Delta_j x_j$. You know this: it is attention, with $C_i$ as **query**, $B_j$ as **key** and $\Delta_j x_j$ as **value**. The softmax is gone, and the causal mask is not a triangle of ones but a triangle that fades, $L_{ij}$. Entry by entry ($\circ$):
 #
 # $$y = \left( L \circ C B^\top \right) (\Delta x) .$$
+#
+# In the library: [`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py).
 
-# %% [markdown] id="ssd-zh" lang="zh" en="434886d5"
+# %% [markdown] id="ssd-zh" lang="zh" en="e986e68b"
 # ## SSD：把同一个记忆写成矩阵
 #
 # S6 必须逐个事件地走。Mamba-2 放弃了一点自由：同一个*头*的所有数共用**一个** $A$ 和一个 $\Delta_t$。这样整个状态一起褪去，递推就可以像第 10 课那样写开。事件 $i$ 处的输出是
@@ -372,6 +382,8 @@ for part, fast, plain in zip(("x", "step", "A", "B", "C"), found["fast form"], f
 # 慢慢读。$C_i \cdot B_j$ 是一个点积，一边是事件 $i$ 要问的，一边是事件 $j$ 能给的。点积的结果给 $\Delta_j x_j$ 加权。这你认得：这就是注意力，$C_i$ 是**查询**，$B_j$ 是**键**，$\Delta_j x_j$ 是**值**。softmax 没了；因果掩码不再是全 1 的三角形，而是一个逐渐褪去的三角形 $L_{ij}$。逐格相乘（$\circ$）：
 #
 # $$y = \left( L \circ C B^\top \right) (\Delta x) .$$
+#
+# 库中的实现：[`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py)。
 
 # %% [markdown] id="predict-ssd-en" lang="en" tags=["predict"]
 # **Predict.** Four events with the steps 1, 1, 0, 2, and $A = -0.5$. What stands in the row of event 3 of $L$, and what in the row of event 4?
@@ -922,6 +934,8 @@ lesson11.check_end_state(end_state)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def end_state(x, delta, A, B):
     since = delta.sum() - delta.cumsum(dim=0)  # the steps after each event: its own does not fade it
     return (torch.exp(A * since) * delta * x.T) @ B
@@ -946,6 +960,8 @@ lesson11.check_without(without)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def without(x, delta, A, B, C, skip):
     # A step of 0 does both: the event fades nothing and writes nothing. Emptying x or B would leave the fading in place.
     return ssd_chunked(x, delta.masked_fill(skip[..., None], 0), A, B, C)
@@ -970,6 +986,8 @@ lesson11.check_memory_length(memory_length)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def memory_length(step_bias, A_log):
     slowest = A_log.exp().amin(dim=1)  # A = -exp(A_log), so the smallest size fades most slowly
     return torch.ceil(math.log(10) / (F.softplus(step_bias) * slowest)).long()
@@ -1003,6 +1021,8 @@ unchanged = ...
 lesson11.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A and F leave every C.B alone. B keeps the decays but doubles what is written; C takes that back. D writes the first event
 # twice as strongly (its own step fades only what came before it, and that is nothing). E fades and writes nothing.
 unchanged = {"A", "C", "E", "F"}

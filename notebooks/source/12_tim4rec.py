@@ -75,8 +75,10 @@ MINUTE, DAY = 60, 86_400
 # $\Delta_t$ is the *step size*, $A$ a negative number, $x_t$ what the event brings and $B_t$ where it is put. The raw step $r_t$ is computed from the item, $b$ is a learned bias, and $\mathrm{softplus}(z) = \ln(1 + e^z)$ keeps the step positive. A **large step** means: forget much, write strongly. A **small step** means: keep what was there, hardly write.
 #
 # TiM4Rec puts one number $\tau_t$, the *gate*, before the raw step: $\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$. Take $A = -1$, $r = 2$ and $b = -2$:
+#
+# In the library: [`tutorial_lib.models.mamba.ssd_recurrence`](../../tutorial_lib/models/mamba.py).
 
-# %% [markdown] id="tiny-zh" lang="zh" en="6317cbfd"
+# %% [markdown] id="tiny-zh" lang="zh" en="44d78c30"
 # ## 留下多少，由一个数决定
 #
 # 回想第 11 课。每来一个事件，记忆 $h$ 褪去一些，再收进一些：
@@ -86,6 +88,8 @@ MINUTE, DAY = 60, 86_400
 # $\Delta_t$ 是*步长*，$A$ 是一个负数，$x_t$ 是事件带来的东西，$B_t$ 决定放到哪里。原始步长 $r_t$ 由物品算出，$b$ 是学出来的偏置，$\mathrm{softplus}(z) = \ln(1 + e^z)$ 保证步长为正。**步长大**，就是忘得多、写得重；**步长小**，就是保住原来的，几乎不写。
 #
 # TiM4Rec 在原始步长前面放一个数 $\tau_t$，叫做*门*（gate）：$\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$。取 $A = -1$、$r = 2$、$b = -2$：
+#
+# 库中的实现：[`tutorial_lib.models.mamba.ssd_recurrence`](../../tutorial_lib/models/mamba.py)。
 
 # %% id="tiny-gate"
 gates = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0])
@@ -121,8 +125,10 @@ expect("kept with a negative raw step and the gate at 2", kept[4], 0.88, tol=0.0
 # $$\tau = 1 + \tanh\!\left(\frac{\ln(1 + \text{hours}) - m}{s}\right) , \qquad 0 < \tau < 2 .$$
 #
 # For now we simply choose $m = 1.5$ and $s = 2$.
+#
+# In the library: [`tutorial_lib.models.tim4rec.TimeGate`](../../tutorial_lib/models/tim4rec.py).
 
-# %% [markdown] id="sign-zh" lang="zh" en="f2f959b3"
+# %% [markdown] id="sign-zh" lang="zh" en="e35c2b91"
 # 忘得**更少**。门说的不是“更长”，而是“把物品想做的事做得更足”。所以同样一段长间隔，可以让模型的一个头忘掉，让另一个头抓住不放；究竟怎样，是学出来的，不是定死的。以后听人说“在 TiM4Rec 里，间隔长就是忘得多”，请想起这一点。
 #
 # ## 小艾和小欧
@@ -132,6 +138,8 @@ expect("kept with a negative raw step and the gate at 2", kept[4], 0.88, tol=0.0
 # $$\tau = 1 + \tanh\!\left(\frac{\ln(1 + \text{小时数}) - m}{s}\right) , \qquad 0 < \tau < 2 .$$
 #
 # 这里我们先随手取 $m = 1.5$、$s = 2$。
+#
+# 库中的实现：[`tutorial_lib.models.tim4rec.TimeGate`](../../tutorial_lib/models/tim4rec.py)。
 
 
 # %% id="scratch"
@@ -177,8 +185,10 @@ expect("share of piano for Omar", shares[2, 0], 0.04, tol=0.005)
 # $$y_i = \sum_{j \le i} \underbrace{e^{A(\Delta_{j+1} + \dots + \Delta_i)}}_{\text{mask}}\; (C_i \cdot B_j)\; \Delta_j x_j .$$
 #
 # The steps add up along the way from $j$ to $i$. With gated steps this sum is a time that runs faster in some places and slower in others. That makes a good witness: a brute-force sum over all pairs, and the fast chunked form of the library, against our loop.
+#
+# In the library: [`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py).
 
-# %% [markdown] id="tiny-read-zh" lang="zh" en="60230206"
+# %% [markdown] id="tiny-read-zh" lang="zh" en="d36759cf"
 # 没有时钟，两个人的记忆一样：48 % 是钢琴。加上门以后，小艾的今晚仍有 69 % 是钢琴，而隔了三个星期的小欧只剩 4 %：舞曲带着一个大步长到来，擦掉黑板，用大字写下自己。做到这件事的，就是每个事件一个数。
 #
 # ## 时钟住在掩码里
@@ -188,6 +198,8 @@ expect("share of piano for Omar", shares[2, 0], 0.04, tol=0.005)
 # $$y_i = \sum_{j \le i} \underbrace{e^{A(\Delta_{j+1} + \dots + \Delta_i)}}_{\text{掩码}}\; (C_i \cdot B_j)\; \Delta_j x_j .$$
 #
 # 从 $j$ 走到 $i$，一路上的步长相加。步长带了门，这个和就成了一种有的地方走得快、有的地方走得慢的时间。这正好用来当证人：对所有配对硬算求和，再加上库里快速的分块形式，一起与我们的循环核对。
+#
+# 库中的实现：[`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py)。
 
 # %% id="reference-check" tags=["reference-check"]
 L, P, N, A, bias = 40, 3, 5, -1.3, -0.5
@@ -419,7 +431,7 @@ expect_true("in the picture some heads turn the gate up and some down", change.m
 #
 # Lesson 05 found leaks by changing an item and watching the outputs. We do the same with the clock: move event $j$ by three hours and see which outputs change. Moving event $j$ also moves the query time of position $j - 1$, for that is the moment of the next event. The gates of an untrained model stand still, so we shake them first.
 
-# %% [markdown] id="leak-zh" lang="zh" en="f5f30ae3" tags=["break-it"]
+# %% [markdown] id="leak-zh" lang="zh" en="142e9e7b" tags=["break-it"]
 # 间隔一长，有的头把门往上拧，有的往下拧：方向不是定死的。
 #
 # ## 弄坏它之一：公开的版本会读未来
@@ -651,7 +663,7 @@ expect_true("no fine clock: 40 seconds of float32 are 0 or 128", ((now + 40).flo
 # - Pads masked: unreadable where all gaps of a history are of one kind, which happens with probability $1/2^{n-2}$ at $n$ events; then guess. Averaged over the lengths about 0.86.
 # - Pointwise: nothing is lost.
 
-# %% [markdown] id="reader-zh" lang="zh" en="679d173b"
+# %% [markdown] id="reader-zh" lang="zh" en="8929c5f8"
 # **它没有单位。** 归一化除以窗口内的离散程度，剩下的只是间隔*相对于其他间隔*的大小。如果一段历史只有一个间隔，三分钟和三个星期给出同样的信号。**它没有细致的时钟。** 公开的数据管线用 float32 存时间，对今天的秒数，它的刻度是 128 秒一格。
 #
 # 这些毛病要付出多少代价？让一个探针网络来告诉我们：它是一个小网络，看得到*整个*信号和历史的长度，只需说出最后一段间隔是短是长。先算一算。历史有 2 到 8 个事件，窗口是 8。
@@ -718,7 +730,7 @@ expect_true("both differences: the 95 % interval lies above 0.1", min(steps_up) 
 #
 # The claim is *time at linear cost*. We measure what the clock adds to a model, against the same model without a clock: numbers that must be kept in memory for the gradient of one window, plus the parameters it brings along. TiSASRec of lesson 08 pays for its $L \times L$ intervals; the published TiM4Rec has its $\mathrm{Linear}(L \to L)$; ours has a gate at each event.
 
-# %% [markdown] id="reader-read-zh" lang="zh" en="e297269d"
+# %% [markdown] id="reader-read-zh" lang="zh" en="434a47a3"
 # 探针网络的成绩正落在算出来的地方：约 0.58、0.84 和 1。对任何读取这个信号的模型，这都是上限，并不保证模型能达到。公开版本的门把信号乘上两个初始值接近 0 的映射，训练开始时平均大小不到 0.001，几乎没有梯度通过；训练得足够久能否克服这一点，我们没有检验。（严格说来，公开的信号并没有被抹掉，只是被压到了小数点后第四位，权重大小普通的网络不会往那里看。）填满窗口的历史不受填充之害，所以在历史都很长的数据集上，这个毛病藏得住。
 #
 # ## 时间要花多少代价？
@@ -865,7 +877,7 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 #
 # Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has 1.45 times as many parameters (lesson 13). That is why every time-aware model of this course is held against its own twin.
 
-# %% [markdown] id="real-read-zh" lang="zh" en="dc33584b"
+# %% [markdown] id="real-read-zh" lang="zh" en="4aaff2c1"
 # 不更好，也不更差。在 MovieLens 100K 上，与两个孪生模型、与 Mamba4Rec 的差都在 0 的上下 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间个个都含 0。门尽可以停在 1；就这些用户所能看出的，它停没停都一样。
 #
 # 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也多到 1.45 倍（第 13 课）。所以在本课程里，每个使用时间信息的模型都要跟它自己的孪生模型比。
@@ -915,6 +927,8 @@ lesson12.check_share_left(share_left)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def share_left(raw, gate, bias, A):
     steps = F.softplus(gate * raw + bias)
     return torch.exp(A * steps[1:].sum())  # the first step fades what came before the first event
@@ -939,6 +953,8 @@ lesson12.check_masked_norm(masked_norm)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def masked_norm(gaps, is_real):
     count = is_real.sum(dim=1, keepdim=True)
     gaps = gaps.masked_fill(~is_real, 0)
@@ -961,6 +977,8 @@ reads_the_future = ...
 lesson12.check_reads_the_future(reads_the_future)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 instants = 1_700_000_000 + torch.tensor([0, 400, 9000, 9100, 90_000, 200_000, 200_030, 500_000])
 moved = instants + 25 * torch.eye(8, dtype=torch.int64)  # row j: event j is 25 seconds later
 reads_the_future = set()
@@ -995,6 +1013,8 @@ unmoved = ...
 lesson12.check_unmoved(unmoved)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: only gaps are read. B: the norm divides by the spread, so a common factor drops out; ours would notice. C changes one gap
 # against the others, and every position reads all gaps. D changes what the items say. E: the norm runs over ten more zeros.
 unmoved = {"A", "B"}

@@ -75,8 +75,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 # $$x_i = e^{\lambda \Delta_i}\, x_{i-1} + \frac{e^{\lambda \Delta_i} - 1}{\lambda}\, u_i .$$
 #
 # Write $\kappa = e^{\lambda\Delta}$ for what is kept. Then the second factor is $(1 - \kappa)$ times a constant, $1/(-\lambda)$: the memory moves a share $1 - \kappa$ of the way from the old to the new. It is a **moving average whose memory is measured in hours**. Take a half-life of one hour, $\lambda = -\ln 2$ per hour.
+#
+# In the library: [`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="tiny-zh" lang="zh" en="9f6086ba"
+# %% [markdown] id="tiny-zh" lang="zh" en="54d7a206"
 # ## 一个跟着时钟走的数
 #
 # 第 10 课的公式，我们只需要一个。一个数 $x$ 服从 $x' = \lambda x + u$：它以速率 $\lambda < 0$ 衰减，又被输入 $u$ 推着走。每个事件给出一个新的输入，**保持**到下一个事件为止。跨过间隔 $\Delta$，这条规律有精确解：
@@ -84,6 +86,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 # $$x_i = e^{\lambda \Delta_i}\, x_{i-1} + \frac{e^{\lambda \Delta_i} - 1}{\lambda}\, u_i .$$
 #
 # 把保留下来的份额记作 $\kappa = e^{\lambda\Delta}$。于是第二个系数就是 $(1 - \kappa)$ 乘一个常数 $1/(-\lambda)$：记忆从旧的朝新的走过去，走的份额是 $1 - \kappa$。这是一种**以小时计量记忆长短的滑动平均**。取半衰期一小时，即每小时 $\lambda = -\ln 2$。
+#
+# 库中的实现：[`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py)。
 
 # %% [markdown] id="predict-zero-en" lang="en" tags=["predict"]
 # **Predict before you run.** The gaps are 0, one minute, one hour, one day. How much of the old is kept, and how much of the new comes in? Look hard at the first of the four.
@@ -612,7 +616,7 @@ expect_true("without query_time the question may come ten days later: nothing ch
 #
 # **RMSE** is the root of the mean squared error of predicted *ratings*. SS4Rec predicts no ratings, it ranks. Its loss looks only at differences between the scores of one list. So take the trained model, add any number you like to all its scores, or stretch them, and see what changes.
 
-# %% [markdown] id="task-read-zh" lang="zh" en="0ceb48a4"
+# %% [markdown] id="task-read-zh" lang="zh" en="7bcbc18f"
 # 有时钟，每 100 题对 97 题以上；没有，就是抛硬币。再说一遍：不带 `query_time`，提问的时刻对模型来说就不存在。公开的 SS4Rec 无论训练还是测试，都看得到它要预测的那个事件的时间；和它比的模型却看不到。这是正当的（上线时，“现在”是已知的），但必须明说，并且提供给所有模型；否则那张表比的是信息，而不是模型。
 #
 # 与第 12 课一样，读得懂时钟，不等于在真实数据上从中得了好处。那需要在同一批真实测试用户上与孪生模型比较，这一课的最后一节就来做。
@@ -862,6 +866,8 @@ lesson13.check_eigenvalue_for(eigenvalue_for)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def eigenvalue_for(half_life, period):
     return complex(-math.log(2) / half_life, 2 * math.pi / period)  # a full turn is 2 pi; 1 / inf is 0
 
@@ -885,6 +891,8 @@ lesson13.check_read_at(read_at)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def read_at(eigenvalue, state, u, waits):
     growth = torch.expm1(eigenvalue * waits)  # kept - 1, without the subtraction of two numbers near 1
     return state + growth * state + growth / eigenvalue * u
@@ -904,6 +912,8 @@ honest = ...
 lesson13.check_honest(honest)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 start, honest = torch.tensor([1 + 0j, 2 - 1j, -0.3 + 4j]), set()
 for letter, law in lesson13.sealed.items():
     pairs = [(0.5, 0.5), (0.1, 3.0), (20.0, 4.0), (0.0, 1.0)]
@@ -936,6 +946,8 @@ unchanged = ...
 lesson13.check_unchanged(unchanged)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: only gaps are read. B: without query_time the question is never looked at. C changes the gap between events 1 and 2.
 # D: with the floor, events of the same second are stored one after the other, so their order counts (with impulses it would
 # not, in the S5; the S6 would still notice). E: event 8 lies behind event 5.

@@ -64,8 +64,10 @@ DOUBLE = torch.double
 # $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
 #
 # with the time $t$ in hours. Such a law is an *ordinary differential equation* (ODE). It does not say where the tea is. It says, for every time and every state, how fast the state moves; the function $f$ that answers this is called the *field*. Ask it at a few states:
+#
+# <!-- definition -->
 
-# %% [markdown] id="tiny-zh" lang="zh" en="f8b9223b"
+# %% [markdown] id="tiny-zh" lang="zh" en="c1aad718"
 # ## 只说速度的规律
 #
 # 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是：*每一分钟，茶失去它高出室温部分的 2 %*。折合每小时 1.2 倍。写下来就是
@@ -73,6 +75,8 @@ DOUBLE = torch.double
 # $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
 #
 # 时间 $t$ 以小时计。这样的规律叫*常微分方程*（ordinary differential equation，ODE）。它不说茶现在多少度，只说在任何时刻、任何状态下，状态变得有多快；回答这个问题的函数 $f$ 叫*场*（field）。问它几个状态：
+#
+# <!-- definition -->
 
 
 # %% id="tiny-field"
@@ -93,8 +97,10 @@ expect("loss in the first minute, as a share", -tea(0, 60) / 60 / 60, 0.02, tol=
 # $$z_{\text{new}} = z + h\, f(t, z) .$$
 #
 # Take one hour in two steps of half an hour.
+#
+# In the library: [`tutorial_lib.models.ode.euler_step`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="euler-zh" lang="zh" en="07d55e6f"
+# %% [markdown] id="euler-zh" lang="zh" en="b79e5114"
 # 茶越热，凉得越快。问题就在这里：每小时 72 度的速度只在这一刻成立，一分钟之后就慢了一点。
 #
 # **欧拉法。** 那就只跟着这个速度走一小段时间 $h$，即*步长*（step size），然后再问一次：
@@ -102,6 +108,8 @@ expect("loss in the first minute, as a share", -tea(0, 60) / 60 / 60, 0.02, tol=
 # $$z_{\text{new}} = z + h\, f(t, z) .$$
 #
 # 一小时分两步走，每步半小时。
+#
+# 库中的实现：[`tutorial_lib.models.ode.euler_step`](../../tutorial_lib/models/ode.py)。
 
 # %% [markdown] id="predict-euler-en" lang="en" tags=["predict"]
 # **Predict before you run.** Work it out on paper: where is the tea after half an hour, and after one? And will the result be too warm or too cold?
@@ -127,8 +135,10 @@ expect("Euler after one hour", z, 9.6, tol=1e-9)
 # $$z_{\text{new}} = z + \frac{h}{6} \left( k_1 + 2 k_2 + 2 k_3 + k_4 \right) .$$
 #
 # One step of half an hour with each, every number printed:
+#
+# In the library: [`tutorial_lib.models.ode.rk4_step`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="exact-zh" lang="zh" en="67fcaf88"
+# %% [markdown] id="exact-zh" lang="zh" en="778738fe"
 # 欧拉法说高出室温 9.6 度。这条规律很简单，答案有封闭的公式，$z(t) = 60\, e^{-1.2 t}$：它正是斜率等于自身 −1.2 倍的函数。一小时后它给出 18.07。欧拉法凉得太多，因为它在每一步里都死守着开头的速度，而那时茶最热。
 #
 # **中点法**（midpoint method）。先迈出去只是为了探路：走半步，在**那里**问速度，退回来，再用这个速度走完整步。
@@ -138,6 +148,8 @@ expect("Euler after one hour", z, 9.6, tol=1e-9)
 # $$z_{\text{new}} = z + \frac{h}{6} \left( k_1 + 2 k_2 + 2 k_3 + k_4 \right) .$$
 #
 # 各走一步，每步半小时，每个数都打印出来：
+#
+# 库中的实现：[`tutorial_lib.models.ode.rk4_step`](../../tutorial_lib/models/ode.py)。
 
 # %% id="tiny-others"
 z, h = 60.0, 0.5
@@ -204,8 +216,10 @@ expect("RK4, error", follow("rk4", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 0.0
 # With many steps all three must come to that value. A solver that asks the field at the wrong **time** would not be noticed on the first law; here it is.
 #
 # The second witness is *torchdiffeq*, a library of solvers by other people. Its `euler` and `midpoint` are the same methods, so all digits must agree. Its `rk4` is **another** method of the same family: the *3/8 rule*, which asks at thirds of the step. There the digits differ and only the order, measured below, can be compared.
+#
+# <!-- definition -->
 
-# %% [markdown] id="reference-zh" lang="zh" en="ea8806bf"
+# %% [markdown] id="reference-zh" lang="zh" en="d3e611d2"
 # 请两位证人。第一位是封闭的公式。为了增加难度，茶杯旁边现在放了一台**来回摆头的风扇**：变凉的速率随时间起伏，在 0 和原来的两倍之间，
 #
 # $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
@@ -213,6 +227,8 @@ expect("RK4, error", follow("rk4", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 0.0
 # 步子足够多时，三种方法都必须走到这个值。如果求解器在错误的**时刻**去问场，第一条规律发现不了，这一条能。
 #
 # 第二位证人是 *torchdiffeq*，别人写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：*3/8 法则*（3/8 rule），在一步的三分之一处提问。所以数字会不同，能比的只有阶，下面会测。
+#
+# <!-- definition -->
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -666,7 +682,7 @@ for method, limit in limits.items():
 #
 # **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
 
-# %% [markdown] id="stiff-zh" lang="zh" en="a47480a2"
+# %% [markdown] id="stiff-zh" lang="zh" en="f325b7f7"
 # RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；RK4 在 $\lambda h$ 不超过 2.828 时保持有界。
 #
 # ## 弄坏它之二：杯子里的勺子
@@ -909,8 +925,10 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 # $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ from } 0 \text{ to } 1 .$$
 #
 # `Rescaled` above is this formula. With fixed steps nothing more is needed than a step size for every row, $h = \Delta / \text{steps}$: the line with `h` in `integrate`.
+#
+# In the library: [`tutorial_lib.models.ode.Rescaled`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="clocks-zh" lang="zh" en="0d969af0"
+# %% [markdown] id="clocks-zh" lang="zh" en="07e07afb"
 # ## 一次调用，许多时钟
 #
 # 风扇前四杯茶，同时泡好。小安马上就回来，小本 20 分钟后，小叶 3 小时后，小米两天后。一批里有多少行，就有多少个时钟，而求解器只有一个。办法是重新标度：给每一行一个自己的时钟 $\sigma = t / \Delta$，从 0 走到 1，$\Delta$ 是这一行的间隔。间隔长的行就得走得快些，恰好快这么多倍：
@@ -918,6 +936,8 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 # $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ 从 } 0 \text{ 到 } 1 .$$
 #
 # 上面的 `Rescaled` 就是这个公式。如果步长固定，只要让每一行有自己的步长 $h = \Delta / \text{steps}$ 就够了：这就是 `integrate` 里算 `h` 的那一行。
+#
+# 库中的实现：[`tutorial_lib.models.ode.Rescaled`](../../tutorial_lib/models/ode.py)。
 
 # %% [markdown] id="predict-clocks-en" lang="en" tags=["predict"]
 # **Predict.** 200 steps of RK4 for all four. How many evaluations does one call take, and how many does a loop over the rows take? Is Ada's tea exactly the same afterwards, or the same but for rounding?
@@ -1045,6 +1065,8 @@ lesson14.check_heun_step(heun_step)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def heun_step(field, t, z, h):
     first = field(t, z)
     last = field(t + h, z + h * first)
@@ -1065,6 +1087,8 @@ orders = ...
 lesson14.check_orders(orders)
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 # A field that reads the clock, steps small enough for the slope to hold, float64. A is Euler in four small steps, C asks all
 # its four questions at the time when the step begins (order 4 on the cup, order 1 before the fan), D is midpoint in two steps,
 # E has order 3, B is the honest 3/8 rule.
@@ -1094,6 +1118,8 @@ lesson14.check_fewest_steps(fewest_steps)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def fewest_steps(rates, gap, method):
     # The fastest part decides: rate * step must not exceed the limit that was measured above.
     return max(1, math.ceil(max(rates) * gap / 3600 / limits[method]))
@@ -1118,6 +1144,8 @@ lesson14.check_states_at(states_at)
 
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 def states_at(field, state, times, steps):
     clock, seen = torch.zeros_like(times[:, 0]), []
     for query in times.T:  # [B]: the next query of every row

@@ -65,8 +65,10 @@ plots.use_style()
 # The number $a$ **pulls** towards the middle, $b$ **turns** to the left. With $a = 0$ the point runs in a circle; with $a > 0$ in a spiral. A rule that gives a velocity at every point is called a *vector field*.
 #
 # We do not know $a$ and $b$. We guess $a = 0$, $b = 1$. The taste starts at $(1, 0)$; one week later a photograph shows $(0.5, 0.5)$. Where does our guess lead? Lesson 14 answers with the Euler method. Two steps of half a week are enough for us: go straight ahead with the present velocity, twice.
+#
+# <!-- definition -->
 
-# %% [markdown] id="tiny-zh" lang="zh" en="65feb9c4"
+# %% [markdown] id="tiny-zh" lang="zh" en="c5864e28"
 # ## 只有两个数的规律
 #
 # 在让网络学规律之前，先学一条只有两个参数的规律。记点为 $z = (x, y)$，它的速度，也就是每星期的变化，是
@@ -76,6 +78,8 @@ plots.use_style()
 # $a$ 把点往中心**拉**，$b$ 让它向左**转**。$a = 0$ 时，点绕着圆跑；$a > 0$ 时，走的是螺旋线。在每一点给出一个速度的规则，叫做*向量场*（vector field）。
 #
 # $a$ 和 $b$ 我们都不知道，就猜 $a = 0$，$b = 1$。口味从 $(1, 0)$ 出发；一个星期后的照片显示它在 $(0.5, 0.5)$。按我们的猜测，它会走到哪里？第 14 课的回答是欧拉法。这里走两步就够，每步半个星期：按眼下的速度笔直往前走，走两次。
+#
+# <!-- definition -->
 
 
 # %% id="tiny-forward"
@@ -103,13 +107,17 @@ expect("loss: half the squared distance", error.square().sum() / 2, 0.15625, tol
 # $$z_2 = z_1 + h M z_1 \quad \Longrightarrow \quad \lambda_1 = \lambda_2 + h M^\top \lambda_2 .$$
 #
 # And the parameters? Each of them acts in every step. In the step from $z_k$, more pull would move the next state by $-h z_k$, and more turn by $h z_k$ turned left by a right angle. What that does to the loss is the product with $\lambda_{k+1}$. Add up the steps.
+#
+# <!-- definition -->
 
-# %% [markdown] id="backward-zh" lang="zh" en="83d925b8"
+# %% [markdown] id="backward-zh" lang="zh" en="21b5b777"
 # 两个参数该怎么改？*梯度*会告诉我们，往回走就能算出它。在每个时刻都记一个向量 $\lambda$（lambda）：**如果把这一刻的状态稍微挪动一下，损失会增加多少？** 在终点，它就是误差本身，$\lambda_2 = z_2 - \text{photo}$。再往前一步：挪动 $z_1$，会通过两条路影响 $z_2$，一条是直接的，另一条是因为换了地方，速度也变了。记向量场的矩阵为 $M$（速度就是 $M z$）：
 #
 # $$z_2 = z_1 + h M z_1 \quad \Longrightarrow \quad \lambda_1 = \lambda_2 + h M^\top \lambda_2 .$$
 #
 # 参数呢？每个参数在每一步里都起作用。从 $z_k$ 出发的那一步里，多一点拉力，会让下一个状态移动 $-h z_k$；多一点转动，则移动 $h z_k$ 向左转过一个直角之后的向量。这对损失有多大影响，看它与 $\lambda_{k+1}$ 的点积。最后把各步加起来。
+#
+# <!-- definition -->
 
 # %% [markdown] id="predict-gradient-en" lang="en" tags=["predict"]
 # **Predict before you run.** The guess ends at $(0.75, 1)$, the photograph shows $(0.5, 0.5)$. Seen from the middle the end is too far out, and it has turned by 53 degrees instead of 45. So which of the two parameters should grow, and which should shrink?
@@ -217,7 +225,7 @@ expect("pull by Euler", found["euler"][0], 0.46, tol=0.005)
 #
 # The backward walk is the same for every field and every solver. For a network $M$ is the matrix of its slopes at the present point, and autograd walks for us.
 
-# %% [markdown] id="learn-why-zh" lang="zh" en="23745080"
+# %% [markdown] id="learn-why-zh" lang="zh" en="fbbef6a8"
 # 欧拉法找到的拉力是 0.46，是真值的两倍多，损失却照样是 0。它的步子总往曲线外面跑，于是学出更强的拉力来抵消。拟合是完美的，但只对**这个求解器、这个步长**完美；换成细小的步子，同样两个数描述的是另一条螺旋线。想要的是规律本身，就得用足够小的步长去学，小到再小也几乎没有变化，并且要说明“几乎”是多少：下文用十倍的步数，损失的变化不到五分之一。
 #
 # 往回走的办法对任何向量场、任何求解器都一样。换成网络，$M$ 就是它在当前点上的斜率矩阵，这段路由自动求导替我们走。
@@ -617,8 +625,10 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # which is the rule of your walk, $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$, with ever smaller steps. The shares of the parameters $\theta$ are added up on the way: $\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$, from the start to the end.
 #
 # There is one weak point, and you can see it with the two steps from the beginning. Step back from the end, with the velocity at the end.
+#
+# In the library: [`tutorial_lib.models.ode.integrate_adaptive`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="ways-zh" lang="zh" en="d86c48f4"
+# %% [markdown] id="ways-zh" lang="zh" en="e30f9c4d"
 # ## 求梯度的两种办法
 #
 # 往回走的时候，你用到了 $z_1$ 和 $z_0$：场*在那里*的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。*伴随方法*（adjoint method）只保留一段的起点和终点，中间什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
@@ -628,6 +638,8 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # 这正是你往回走的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步子越来越小。各个参数 $\theta$ 的份额沿途累加：$\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
 #
 # 它有一个弱点，用开头的那两步就能看出来。从终点往回退，用终点处的速度。
+#
+# 库中的实现：[`tutorial_lib.models.ode.integrate_adaptive`](../../tutorial_lib/models/ode.py)。
 
 # %% [markdown] id="predict-back-en" lang="en" tags=["predict"]
 # **Predict.** From $z_2 = (0.75, 1)$, half a week back with the velocity at $z_2$. Do you arrive at $z_1 = (1, 0.5)$?
@@ -1084,8 +1096,10 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 # This is *Grönwall's inequality*, and the smallest such $L$ is the *Lipschitz constant* of the field. One reads that a field with a tanh at its end is "Lipschitz-bounded", so that errors cannot grow much. But a tanh bounds something else: the **speed**, to 1 per coordinate. A slow field can still send two neighbours in opposite directions.
 #
 # On one line this can be solved on paper. For $z' = \tanh(k z)$ the quantity $\sinh(k z)$ grows exactly like $e^{k t}$.
+#
+# In the library: [`tutorial_lib.models.deepm3_flows.NeuralFlow.lipschitz_bound`](../../tutorial_lib/models/deepm3_flows.py).
 
-# %% [markdown] id="lipschitz-zh" lang="zh" en="7539efb6"
+# %% [markdown] id="lipschitz-zh" lang="zh" en="f2b952b0"
 # ## 两个状态能分开得多快
 #
 # 照片模糊，起点就错了。这个误差会一直小下去吗？记两个状态的距离为 $\delta$。如果任意两点的速度之差都不超过距离的 $L$ 倍，那么
@@ -1095,6 +1109,8 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 # 这就是*格朗沃尔不等式*（Grönwall's inequality），满足条件的最小的 $L$ 叫做场的*利普希茨常数*（Lipschitz constant）。有人写道，末尾带 tanh 的场是“利普希茨有界”的，所以误差长不大。可是 tanh 限制的是另一样东西：**速度**，每个坐标不超过 1。走得慢的场，照样可以把两个邻居送往相反的方向。
 #
 # 在一条线上，用纸笔就能解出来。对 $z' = \tanh(k z)$，$\sinh(k z)$ 恰好按 $e^{k t}$ 增长。
+#
+# 库中的实现：[`tutorial_lib.models.deepm3_flows.NeuralFlow.lipschitz_bound`](../../tutorial_lib/models/deepm3_flows.py)。
 
 # %% [markdown] id="predict-tanh-en" lang="en" tags=["predict"]
 # **Predict.** $k = 10$, two starts 0.002 apart, left and right of 0; half a unit of time. By which factor has their distance grown: less than 2 (which is what $L = 1$ would allow), about 10, or more than 100?
@@ -1225,6 +1241,8 @@ lesson15.check_walk_back(walk_back)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def walk_back(states, slopes, h, error):
     for z in reversed(states[:-1]):  # the step that left z used the slopes at z
         error = error + h * slopes(z).T @ error
@@ -1250,6 +1268,8 @@ lesson15.check_calendar(in_two_parts)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def in_two_parts(field, states, dates, first, second):
     half_way = integrate(field, states, first, steps=50, start=dates[:, None])
     return integrate(field, half_way, second, steps=50, start=(dates + first)[:, None])
@@ -1274,6 +1294,8 @@ lesson15.check_steepest(steepest)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def steepest(field, states):
     slopes = [torch.autograd.functional.jacobian(lambda s: field(0.0, s), z) for z in states]
     return max(torch.linalg.matrix_norm(matrix, 2).item() for matrix in slopes)
@@ -1312,6 +1334,8 @@ possible = ...
 lesson15.check_possible(possible)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: z' = z ln 3. C: half a turn. E: half a turn about the x axis, through the third number. B would have to cross. D: a flow
 # moves continuously, so a left hand stays a left hand. F: -1 and 1 would meet in 1, and paths that meet were never apart.
 possible = {"A", "C", "E"}
@@ -1341,7 +1365,7 @@ lesson15.check_possible(possible)
 # 4. A field that reads the state alone is a flow: parts and whole agree, paths never cross. A field that reads the length of the gap is none.
 # 5. A tanh bounds the speed, spectral norms bound the Lipschitz constant $L$, and two states part at most like $e^{Lt}$.
 
-# %% [markdown] id="summary-zh" lang="zh" en="f5a69f94" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="35cc1472" tags=["summary"]
 # ## 小结
 #
 # 1. 神经常微分方程就是右边为网络的微分方程；它的梯度沿着求解器的步子往回走。

@@ -92,8 +92,10 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # where $\sigma$ squeezes a number into 0 to 1 and $\odot$ multiplies entry by entry. The *reset gate* $r$ says how much of the old state may speak in the *candidate* $n$; the *update gate* $u$ says how much of the old state stays:
 #
 # $$z \leftarrow (1 - u) \odot n + u \odot z .$$
+#
+# In the library: [`tutorial_lib.models.deepm3.gru_update`](../../tutorial_lib/models/deepm3.py).
 
-# %% [markdown] id="tiny-zh" lang="zh" en="8b0b6c7e"
+# %% [markdown] id="tiny-zh" lang="zh" en="1b8eed32"
 # ## 两个数的状态
 #
 # 和第 04 课一样，一个物品就是两个数：*太空*和*厨房*。状态 $z$ 也是两个数。有两条规则让它变化。
@@ -107,6 +109,8 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # 其中 $\sigma$ 把一个数压到 0 与 1 之间，$\odot$ 表示逐项相乘。*重置门* $r$ 决定旧状态在*候选* $n$ 里能说多少话，*更新门* $u$ 决定旧状态留下多少：
 #
 # $$z \leftarrow (1 - u) \odot n + u \odot z .$$
+#
+# 库中的实现：[`tutorial_lib.models.deepm3.gru_update`](../../tutorial_lib/models/deepm3.py)。
 
 # %% id="tiny-parts"
 W = torch.tensor([[-0.2, -0.6], [0.6, -0.2]])  # the state turns and shrinks
@@ -1096,6 +1100,8 @@ lesson16.check_ode_rnn(ode_rnn)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def ode_rnn(flow, jump, inputs, times):
     z, states = torch.zeros(inputs.shape[1]), []
     for i, x in enumerate(inputs):
@@ -1125,6 +1131,8 @@ lesson16.check_read_at(read_at)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def read_at(model, state, moments):
     rows = len(moments)
     many = state._replace(
@@ -1149,6 +1157,8 @@ leaking = ...
 lesson16.check_leaking(leaking)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 shown = torch.randint(1, 13, (2, 5))
 moments = 1_700_000_000 + (HOUR * (1 + 9 * torch.rand(2, 6))).long().cumsum(1)
 at, asked, leaking = moments[:, :-1], moments[:, 1:], set()
@@ -1193,6 +1203,8 @@ true_sentences = ...
 lesson16.check_sentences(true_sentences)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: no clock, no difference. B: a field of zeros moves nothing. C: exp(-a) exp(-b) = exp(-(a + b)). D: its time is ln(1 + hours),
 # and 2 ln 2 is not ln 3. E: the gap as a feature and decay solve it too. F: a state and a time are all that it needs.
 true_sentences = {"A", "C", "F"}

@@ -86,8 +86,10 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
 # In words: take the distance, shrink it, put it back at the taste. There is no step size in it, and no solver.
+#
+# In the library: [`tutorial_lib.models.deepm3_flows.Attractor`](../../tutorial_lib/models/deepm3_flows.py).
 
-# %% [markdown] id="tiny-zh" lang="zh" en="6d21c17a"
+# %% [markdown] id="tiny-zh" lang="zh" en="831789f9"
 # ## 两个时间尺度，各用两个数
 #
 # 用两个数描写小雅的一个时刻：*爵士*与*四重奏*。这样的数存两对。**心情** $z$ 停在昨晚留下的地方，$(1.0,\ 0.1)$。**口味** $g$ 是三年里长成的，$(0.2,\ 0.9)$，一个晚上动不了它多少。
@@ -97,6 +99,8 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
 # 用话来说：取出这段距离，把它缩短，再从口味出发放回去。这里面没有步长，也没有求解器。
+#
+# 库中的实现：[`tutorial_lib.models.deepm3_flows.Attractor`](../../tutorial_lib/models/deepm3_flows.py)。
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
 # **Predict before you run.** When do the quartets draw level with jazz: after about 12, 29 or 72 hours? And where is the mood after a month?
@@ -299,8 +303,10 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `gap_feature` | nothing; the length of the gap is one more number in the input | none needed |
 #
 # `solver="none"` is a GRU without any clock: the blind twin of them all. With `query_time=True` the state moves on, after the last event, to the moment of the question. The learned fields count time in log hours, $s = \ln(1 + \text{hours})$ over its standard deviation; the closed forms in hours.
+#
+# In the library: [`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py).
 
-# %% [markdown] id="model-zh" lang="zh" en="6156a57c"
+# %% [markdown] id="model-zh" lang="zh" en="4bec1e48"
 # ## DeepM3 是什么
 #
 # 是一个逐事件的 ODE-RNN，你在第 16 课搭过：先跨过间隔**演化**（evolve），再在事件处用 GRU 单元**跳**一下。
@@ -328,6 +334,8 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `gap_feature` | 什么也不做；间隔的长度只是输入里多出来的一个数 | 不需要 |
 #
 # `solver="none"` 是完全没有时钟的 GRU，是它们共同的“失明的孪生模型”。设了 `query_time=True`，状态会在最后一个事件之后继续走到提问的那一刻。学出来的场用对数小时计时，$s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式用小时计时。
+#
+# 库中的实现：[`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py)。
 
 # %% id="twins-check" tags=["reference-check"]
 blind = build_model("deepm3", num_items=30, max_len=12, dim=8, solver="none", seed=1).double().eval()
@@ -1191,6 +1199,8 @@ lesson17.check_attractor_step(attractor_step)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def attractor_step(state, goal, seconds, half_life):
     kept = 2 ** (-seconds[:, None] / 3600 / half_life)  # [B, w]: what is left of the distance
     return torch.lerp(goal, state, kept)
@@ -1215,6 +1225,8 @@ lesson17.check_live_parameters(live_parameters)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def live_parameters(module, loss):
     module.zero_grad(set_to_none=True)
     loss(module).backward()
@@ -1240,6 +1252,8 @@ lesson17.check_is_flow(is_flow)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def is_flow(evolve):
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(500, 4, dtype=DOUBLE, generator=generator)
@@ -1289,6 +1303,8 @@ supported = ...
 lesson17.check_supported(supported)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: with a constant clock P is just as good, so it is something else. B: 0.108 against 0.100 with its own constant twin.
 # C: clean, R is no better than blind; it has nothing to lose. D: shuffled gaps keep the lengths and lose the gain.
 # E: 0.112 is the best column of all; why it is best does not matter for that. F: nothing here speaks of solvers.

@@ -971,6 +971,8 @@ lesson18.check_choose(choose)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def choose(trials):
     tried = {
         model: sorted(zip(rows["learning_rate"], rows["seed"], strict=True)) for model, rows in trials.groupby("model")
@@ -1000,6 +1002,8 @@ lesson18.check_optimism(optimism)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def optimism(k, spread, noise, seeds):
     left = noise / seeds**0.5  # noise of a mean
     return expected_maximum(k) * left**2 / np.hypot(spread, left)
@@ -1019,6 +1023,8 @@ leaking = ...
 lesson18.check_leaking(leaking)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 rng, leaking = np.random.default_rng(0), set()
 for letter, script in lesson18.sealed.items():
     for _ in range(300):
@@ -1073,6 +1079,8 @@ right_statements = ...
 lesson18.check_statements(right_statements)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: four trials against one. B: its best epoch is the last, at a low rate. C: the same grid, only the new part differs.
 # D: 0.01 is the edge. E: Q differs from P in more than that, and in its budget; P against S says 0.005. F: the best of
 # several is too high where it was chosen.

@@ -818,6 +818,8 @@ lesson19.check_jitter_times(jitter_times)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def jitter_times(times, factors):
     gaps = np.rint(np.diff(times) * factors).astype(np.int64)
     return times[0] + np.append(0, np.cumsum(gaps))
@@ -856,6 +858,8 @@ lesson19.check_lose_events(lose_events)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def lose_events(items, times, share, seed):
     # the faults: unseeded, so every model loses other events; in place, so the next model loses even more;
     # and a time of 0 is not a lost event: it makes gaps of fifty years
@@ -883,6 +887,8 @@ lesson19.check_bound_after(bound_after)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def bound_after(s, changed, lipschitz, speed, kappa):
     e = 0.0
     for one, other in zip(s, changed, strict=True):
@@ -913,6 +919,8 @@ verdicts = ...  # such as {"A": "in vain", "B": "in vain", ...}, one for each ma
 lesson19.check_verdicts(verdicts)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A beats its twin, reacts to the destroyed clock, and jitter costs nothing that could be shown. B: nothing ever moves.
 # C leads, but over a wrong twin: with the clock destroyed nothing moves, so the lead is not the clock's.
 # D reacts to the clock, and clean it gains nothing by it. E uses it, and jitter hurts.

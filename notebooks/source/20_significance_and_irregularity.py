@@ -998,6 +998,8 @@ lesson20.check_exact_p(exact_p)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def exact_p(differences):
     patterns = np.array(list(itertools.product([1, -1], repeat=len(differences))))  # [2^N, N]
     sums = np.abs(patterns @ differences)
@@ -1023,6 +1025,8 @@ lesson20.check_holm_adjust(holm_adjust)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def holm_adjust(p):
     adjusted, floor = np.empty(len(p)), 0.0
     for place, test in enumerate(np.argsort(p)):
@@ -1050,6 +1054,8 @@ lesson20.check_irregular_minus_regular(irregular_minus_regular)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def irregular_minus_regular(model, twin, cv):
     gain, group = model.mean(axis=0) - twin.mean(axis=0), thirds(cv)
     used = (group == 0) | (group == 2)
@@ -1096,6 +1102,8 @@ supported_reports = ...
 lesson20.check_supported_reports(supported_reports)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: the seeds may undo it. B: the interval of the difference contains 0. C: 26 x 0.004 is above 0.05. E: regression to the mean.
 # D: groups fixed beforehand, seeds redrawn, 14 x 0.0002 is small. F: tiny and certain; what it is worth is another question.
 supported_reports = {"D", "F"}

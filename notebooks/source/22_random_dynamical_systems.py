@@ -867,6 +867,8 @@ lesson22.check_markov_rate(markov_rate)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def markov_rate(transition):
     stationary = np.linalg.matrix_power(transition, 1000)[0]  # where the chain is in the long run, wherever it started
     logs = np.log(np.where(transition > 0, transition, 1))  # 0 ln 0 = 0
@@ -892,6 +894,8 @@ lesson22.check_shuffled_blocks(shuffled_blocks)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def shuffled_blocks(values, user, rng):
     starts = np.flatnonzero(np.diff(user, prepend=-1))  # first row of each user
     counts = np.diff(starts, append=len(user))
@@ -921,6 +925,8 @@ lesson22.check_fibre_growth(fibre_growth)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 def fibre_growth(step, noise, starts, letter):
     rates = []
     for realisation in noise:
@@ -962,6 +968,8 @@ true_statements = ...
 lesson22.check_true_statements(true_statements)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: machines A and B. B: in strict turns CV is large and the rate small. C: machine B. D: ln(993) / 8 = 0.863.
 # E: that is what "personal" measures; shuffle within users. F: 0.038 against 0.
 true_statements = {"C", "D", "E"}

@@ -1108,6 +1108,8 @@ lesson23.check_verdict(verdict)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
+
 def verdict(comparisons):
     if not comparisons:
         return "not testable"
@@ -1135,6 +1137,8 @@ lesson23.check_negligible(loss_is)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
+
 def loss_is(low, high, margin):
     if low > -margin:
         return "negligible"
@@ -1155,6 +1159,8 @@ reproducible = ...  # a set of letters
 lesson23.check_reproducible(reproducible)
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
+
 # A reports its best seed, C a ratio, D the best seed of the new model against the mean of the old one, F a quarter of the users.
 reproducible = {
     letter
@@ -1190,6 +1196,8 @@ follows = ...
 lesson23.check_follows(follows)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
+
 # A: 0.01 lies inside. C: a loss of 0.02 is possible; without a margin nothing is negligible. E: one of twenty is what chance gives.
 # F: another split, other candidates, another tuning; the rival has to be run under the same conditions.
 follows = {"B", "D"}

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks.textbook import textbook_batches
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import training_batches
@@ -19,7 +20,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize(
     ("part", "rows"),
-    [("spine", 4), ("ranking", 4), ("streams", 8), ("ssm", 3), ("mamba", 5), ("deepm3", 11)],
+    [
+        ("spine", 4),
+        ("ranking", 4),
+        ("streams", 8),
+        ("ssm", 3),
+        ("mamba", 5),
+        ("deepm3", 11),
+        ("serving", 5),
+    ],
 )
 def test_quick_run_writes_every_row(tmp_path, part, rows):
     command = [
@@ -42,6 +51,21 @@ def test_quick_run_writes_every_row(tmp_path, part, rows):
         assert row["ours"] > 0 and row["name"] in done.stdout and row["goal"] in done.stdout
         if "textbook" in row:
             assert row["ratio"] == row["textbook"] / row["ours"]
+
+
+def test_a_run_is_held_against_the_floor(tmp_path, monkeypatch):
+    """A ratio of 3 where it was 2 is 1.5; rows without a ratio and unknown rows say nothing."""
+    rows = [{"name": "step", "ratio": 2.0}, {"name": "rows"}]
+    floor = tmp_path / "floor.json"
+    monkeypatch.setattr(command, "FLOOR", floor)
+    assert command.read_floor(False, 2) == {}
+    floor.write_text(json.dumps({"quick": False, "threads": 2, "rows": rows}))
+    assert command.read_floor(True, 2) == command.read_floor(False, 1) == {}
+    found = command.read_floor(False, 2)
+    now = {"name": "step", "ratio": 3.0}
+    assert found == {"step": 2.0} and command.against(now, found) == "   1.50"
+    assert now["now / then"] == 1.5 and command.against({"name": "rows"}, found) == ""
+    assert command.against({"name": "new", "ratio": 1.0}, found) == ""
 
 
 def test_peak_memory_grows_with_the_matrix():

@@ -79,7 +79,10 @@ def test_twins_run_the_same_program_and_each_speaks_its_language(course: Path) -
     assert chinese["drawing-alt"].source.startswith(
         "<details><summary>用文字描述这张图</summary>\n\n一条"
     )
-    assert english["exercise1-solution"].metadata["jupyter"] == {"source_hidden": True}
+    assert english["exercise1-solution"].metadata["jupyter"] == {
+        "source_hidden": True,
+        "outputs_hidden": True,
+    }
     assert en.metadata["kernelspec"] == {
         "display_name": "Python 3 (ipykernel)",
         "language": "python",

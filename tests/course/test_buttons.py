@@ -175,6 +175,7 @@ class TestSetupCell:
         (source / "notebooks" / "en").mkdir(parents=True)
         (source / "notebooks" / "en" / "00.ipynb").write_text("{}")
         (source / "tutorial_lib").mkdir()
+        (source / "tutorial_lib" / "__init__.py").touch()
         (source / "tutorial_lib" / "process.py").write_text("def prepare(): print('prepared')\n")
         (source / "pyproject.toml").write_text(
             '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'

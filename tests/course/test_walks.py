@@ -343,6 +343,8 @@ half_of_four = ...
 lesson04.check_name(half_of_four)
 
 # %% id="exercise5-solution" tags=["solution"]
+# Solution
+
 half_of_four = 2
 
 lesson04.check_name(half_of_four)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import Dataset, make_dataset
 from tutorial_lib.data.sequences import fit_gap_statistics
 from tutorial_lib.data.splits import Split, leave_last_out, make_split, temporal_split
@@ -210,3 +211,15 @@ def test_what_cannot_be_split_is_refused() -> None:
     for call, message in refusals:
         with pytest.raises(TutorialError, match=message):
             call()
+
+
+def test_every_event_of_the_test_period_is_a_target_and_the_last_is_enough_for_validation():
+    dataset = load_dataset("sample", users=80)
+    every = temporal_split(dataset, targets="successive")
+    last, both = (make_split(dataset, kind) for kind in ("temporal", "temporal_every"))
+    assert both.kind == "temporal_every"
+    assert np.array_equal(both.test.row, every.test.row) and len(both.test) > len(last.test)
+    assert np.array_equal(both.valid.row, last.valid.row)
+    assert np.array_equal(both.train_end, last.train_end) and both.cut_valid == last.cut_valid
+    with pytest.raises(TutorialError, match="'temporal_every' has no option 'targets'"):
+        make_split(dataset, "temporal_every", targets="last")

@@ -51,6 +51,7 @@ def quick():
     """A median of two is enough to see that timing works."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficiency, "REPEATS", 2)
+        patch.setattr(efficiency, "QUESTIONS", 5)
         patch.setattr(efficiency, "BATCHES", (1, 4))
         patch.setattr(efficiency.milliseconds, "__defaults__", (2,))
         yield
@@ -261,6 +262,10 @@ class TestWhole:
         # items, GRU, output
         assert table["live_parameters"]["gru4rec"] == 31 * 8 + 2 * (3 * 8 * 8 + 3 * 8) + 9 * 8
         assert (table.filter(like="_ms") > 0).all().all()
+        assert (table["serve_p50_ms"] <= table["serve_p99_ms"]).all()
+        assert (table["serve_events_per_second"] > 0).all()
+        # events, second of the last one; what is scored and the state, eight numbers each
+        assert table["serve_bytes_per_user"]["gru4rec"] == 2 * 8 + 2 * 8 * 4
 
 
 class TestAgain:

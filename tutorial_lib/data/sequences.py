@@ -29,8 +29,7 @@ class Batch:
     differences there are 0. query_times [B, L]: time of the event that position i must predict;
     equal to times at pads. targets [B, L]: the item to predict at position i, 0 = none. Training:
     one at every real position; evaluation, and training on prefixes: only at the last real one.
-    users [B]. lengths [B]: number of real events. ratings float32 [B, L]: stars of the targets,
-    where stars are to be predicted.
+    users [B]. lengths [B]: number of real events.
     """
 
     items: Tensor
@@ -39,22 +38,28 @@ class Batch:
     targets: Tensor
     users: Tensor
     lengths: Tensor
-    ratings: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device."""
         parts = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(x if x is None else x.to(device, non_blocking=True) for x in parts))
+        return type(self)(*(part.to(device, non_blocking=True) for part in parts))
+
+
+@dataclass(frozen=True, eq=False)
+class RatedBatch(Batch):
+    """Where stars are to be predicted: ratings float32 [B, L], those of the targets."""
+
+    ratings: Tensor
 
 
 @dataclass(frozen=True)
 class GapStatistics:
     """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training
-    events.
+    events: numbers, or tensors of one.
     """
 
-    mean: float
-    std: float
+    mean: float | Tensor
+    std: float | Tensor
 
 
 def gather_windows(

@@ -43,6 +43,7 @@ __all__ = [  # a world and its parts have one address
     "World",
     "ceiling_ranks",
     "drift",
+    "item_clusters",
     "last_gap_task",
     "load_ceiling",
     "simulate",
@@ -154,6 +155,12 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
     return Simulation(
         events, ranks[0][real], ranks[1][real], space.clusters, space.items, tastes, *probabilities
     )
+
+
+def item_clusters(world: World) -> np.ndarray:
+    """Cluster of item i at [i - 1], int64 [V], without drawing any user."""
+    (stream, *_) = np.random.SeedSequence(world.seed).spawn(4)
+    return make_space(world, np.random.default_rng(stream)).clusters
 
 
 def load_ceiling(name: str) -> pd.DataFrame:

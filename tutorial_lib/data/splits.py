@@ -3,7 +3,7 @@
 Taught in lesson 01 (how) and lesson 03 (why).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,8 @@ import pandas as pd
 
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
+
+SPLITS = ("temporal", "leave_last_out", "temporal_every")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +133,11 @@ def leave_last_out(dataset: Dataset) -> Split:
 
 
 def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
-    """`temporal_split` or `leave_last_out` by name, with the options of that function."""
-    known = {"temporal": ("valid", "test", "targets"), "leave_last_out": ()}
+    """`temporal_split` or `leave_last_out` by name, with the options of that function.
+    "temporal_every": a temporal split in which every event of the test period is a target; for the
+    choices on validation the last of each user is enough.
+    """
+    known = dict(zip(SPLITS, (("valid", "test", "targets"), (), ("valid", "test")), strict=True))
     if kind not in known:
         raise TutorialError(f"Unknown split {kind!r}: choose one of {', '.join(known)}.")
     unknown = [option for option in options if option not in known[kind]]
@@ -141,7 +146,13 @@ def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
             f"The split {kind!r} has no option {unknown[0]!r}: it knows"
             f" {', '.join(known[kind]) or 'none'}."
         )
-    return temporal_split(dataset, **options) if kind == "temporal" else leave_last_out(dataset)
+    if kind == "leave_last_out":
+        return leave_last_out(dataset)
+    last = temporal_split(dataset, **options)
+    if kind == "temporal":
+        return last
+    every = temporal_split(dataset, **options, targets="successive")
+    return replace(every, kind=kind, valid=last.valid)
 
 
 def _count_before(dataset: Dataset, before: np.ndarray) -> np.ndarray:

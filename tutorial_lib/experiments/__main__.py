@@ -14,6 +14,7 @@ from pathlib import Path
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
+from tutorial_lib.experiments import clock
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
@@ -124,6 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
             help="settings in TOML or YAML, such as the config.toml that every run writes;"
             " options given here go before it",
         )
+    clock.add_parser(commands, usage)
     test = commands.add_parser(
         "test", help="load the checkpoint of a run, evaluate it on the test part, compare"
     )
@@ -260,6 +262,7 @@ def test_command(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {"train": train_command, "suite": suite_command, "test": test_command}
+COMMANDS["clock"] = clock.clock_command
 
 
 def main(arguments: list[str] | None = None) -> int:

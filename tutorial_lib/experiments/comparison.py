@@ -44,6 +44,18 @@ class Suite:
         (0.001, 0.003), "grid of learning rates, tried by every model", least=0
     )
     epochs: int = shared(TrainConfig, "epochs", 8)
+    grow: int = knob(
+        0,
+        "so many further rates may a model try until its best one has a worse one on both sides; 0:"
+        " the grid as it is, and no verdict may rest on it",
+        least=0,
+    )
+    longer: int = knob(
+        0,
+        "so many times may a model get half as many epochs again, while those are better by more"
+        " than the deviation between seeds",
+        least=0,
+    )
     batch_size: int = shared(TrainConfig, "batch_size", 32)
     max_len: int = shared(Run, "max_len")
     dim: int = shared(Run, "dim")
@@ -100,6 +112,11 @@ class Suite:
         """The entries that claim to use time: those with a twin."""
         return tuple(entry for entry in self.lineup if entry.twin)
 
+    @property
+    def strict(self) -> bool:
+        """Under the protocol of `experiments.protocol`?"""
+        return self.grow > 0
+
     def entry(self, label: str) -> Entry:
         return next(entry for entry in self.lineup if entry.label == label)
 
@@ -120,24 +137,31 @@ class Suite:
         """
         return self.out / "runs" / self.data.dataset.fingerprint
 
-    def run(self, entry: Entry, seed: int, rate: float | None = None) -> Run:
-        """The training run of an entry, with the learning rate that the tuning chose unless one is
-        given.
+    def run(
+        self, entry: Entry, seed: int, rate: float | None = None, epochs: int | None = None
+    ) -> Run:
+        """The training run of an entry, with the learning rate and the epochs that the tuning chose
+        unless they are given.
         """
         if not entry.trained:  # counting knows no seed and no rate
             seed, rate = 0, self.rates[0]
-        if (key := (entry.label, seed, rate)) in self.made:
+        if (key := (entry.label, seed, rate, epochs)) in self.made:
             return self.made[key]
         if rate is None:
-            rate = self.table("tune", "chosen").set_index("model")["learning_rate"][entry.label]
+            chosen = self.table("tune", "chosen").set_index("model").loc[entry.label]
+            rate, epochs = chosen["learning_rate"], int(chosen["epochs"])
         options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
-        sizes = {
-            name: getattr(self, name) for name in ("epochs", "batch_size", "windows", "filter_seen")
-        }
-        config = TrainConfig(**sizes, schedule="cosine", learning_rate=rate, seed=seed)
-        data = self.dataset, self.split, self.users
+        sizes = {name: getattr(self, name) for name in ("batch_size", "windows", "filter_seen")}
+        sizes |= {"schedule": "cosine", "learning_rate": rate, "epochs": epochs or self.epochs}
+        config = TrainConfig(**sizes, seed=seed)
+        data = self.dataset, self.split, self.users, self.max_len, self.dim
         self.made[key] = Run(
-            entry.model, *data, self.max_len, self.dim, options | entry.options, config
+            entry.model,
+            *data,
+            options | entry.options,
+            config,
+            clock=entry.clock,
+            item_clock=entry.item_clock,
         )
         return self.made[key]
 
@@ -158,23 +182,33 @@ class Suite:
             ) from None
 
     def result(self, run: Run) -> dict[str, object]:
-        """The row of a finished run."""
+        """The row of a finished run; of one that diverged only that it learned nothing."""
+        if (self.runs / run.name / work.DIVERGED).exists():
+            self.note(self.runs / run.name / work.DIVERGED)
+            return {"valid_ndcg@10": 0.0, "best_epoch": 0, "epochs": run.config.epochs}
         return json.loads(
             self.note(self.runs / run.name / "result.json").read_text(encoding="utf-8")
         )
 
     def values(self, entry: Entry, corruption: str = "") -> np.ndarray:
         """The metric on the test part, float64 [seeds, users]: users in ascending order, the same
-        for every entry.
+        for every entry. Under the protocol without the seeds that collapsed.
         """
-        folders = [self.runs / self.run(entry, seed).name for seed in range(self.seeds)]
-        files = [work.ranks_file(folder, corruption, seed) for seed, folder in enumerate(folders)]
+        folders = {seed: self.runs / self.run(entry, seed).name for seed in self.kept(entry)}
+        files = [work.ranks_file(folder, corruption, seed) for seed, folder in folders.items()]
         return np.stack(
             [
                 per_user(ranks, parse_metric(self.metric)[1](ranks))
                 for ranks in (Ranks.read_csv(self.note(file)) for file in files)
             ]
         )
+
+    def kept(self, entry: Entry) -> list[int]:
+        """The seeds that count: all, under the protocol those that have not collapsed."""
+        if not (self.strict and entry.trained):
+            return list(range(self.seeds))
+        seeds = self.table("tune", "seeds").query("model == @entry.label")
+        return seeds.loc[~seeds["collapsed"], "seed"].tolist()
 
     def model(self, entry: Entry, seed: int = 0) -> SequenceModel:
         """A trained model with the weights of its best epoch."""
@@ -189,7 +223,11 @@ class Suite:
         for name in unique:
             if lost := remove_damaged(self.runs / name):
                 say(lost)
-        todo = [run for name, run in unique.items() if not finished(self.runs / name)]
+        todo = [
+            run
+            for name, run in unique.items()
+            if not (finished(folder := self.runs / name) or (folder / work.DIVERGED).exists())
+        ]
         self.tick(len(unique) - len(todo))
         work.perform(
             [partial(work.train_run, run, self.runs, self.device) for run in todo],

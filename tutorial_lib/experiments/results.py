@@ -21,6 +21,7 @@ from tutorial_files.shared import DATA
 from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
+from tutorial_lib.experiments.protocol import BROKEN
 from tutorial_lib.files import replacing
 
 RESULTS = DATA / "results"
@@ -195,6 +196,12 @@ def publish(out: Path, name: str, folder: Path = RESULTS) -> None:
     if not archive.exists():
         raise TutorialError(
             f"{archive} is missing: run all stages, the report last, before you publish"
+        )
+    said = pd.read_csv(out / "report" / "verdicts.csv")["verdict"]
+    if broken := [line for line in said if line.startswith(BROKEN)]:
+        raise TutorialError(
+            f"{out} declares the protocol and breaks it, so it cannot be published: {broken[0]}"
+            f" ({len(broken)} in all, see {out / 'report' / 'report.md'})"
         )
     runs = pd.read_csv(out / "stability" / "runs.csv").drop_duplicates("run")
     files: dict[Path, dict[str, Ranks]] = {}

@@ -21,12 +21,13 @@ from tutorial_files.shared import INSTALLED
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import SPLITS, Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.settings import parse, read_settings
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, check_one, knob, knobs
 from tutorial_lib.models import MODELS, SequenceModel, blind_twin, build_model, model_options
+from tutorial_lib.models.item_clock import ItemClock
 from tutorial_lib.train import TrainConfig, train, with_windows
 
 log = logging.getLogger("tutorial_lib")
@@ -45,7 +46,7 @@ class Run:
     dataset: str = knob(
         "sample", "sample, control, ml-100k, csv:PATH, ... (python -m tutorial_lib.data list)"
     )
-    split: str = knob("temporal", "into parts", choices=("temporal", "leave_last_out"))
+    split: str = knob("temporal", "into parts", choices=SPLITS)
     users: int | None = knob(None, "a random subset of so many users, always the same", least=1)
     max_len: int = knob(50, "longest history that a model reads, in events", least=1)
     dim: int = knob(64, "width", least=1)
@@ -56,6 +57,12 @@ class Run:
         "of all events; shuffled and constant tell nothing; none: the model's twin without a clock",
         choices=(*CLOCKS, "none"),
     )
+    item_clock: str = knob(
+        "none",
+        "how popular and how new each item is at the question, added to the scores of a network;"
+        " frozen: as at the end of training, live: up to the question",
+        choices=("none", "frozen", "live"),
+    )
 
     def __post_init__(self):
         check(self)
@@ -64,6 +71,10 @@ class Run:
         if self.clock == "none":
             name, options = self.built
             model = build_model(name, **sizes, **options)
+        if self.item_clock != "none":
+            if self.clock == "none":
+                raise TutorialError("a twin without a clock has no item_clock: leave it out")
+            model = ItemClock(model)
         config = with_windows(model, self.config)
         object.__setattr__(self, "config", config)
 
@@ -109,11 +120,18 @@ class Run:
         """All settings as JSON, defaults of the model included; `Run.from_configuration` reads it
         back.
         """
-        options = model_options(self.model) | self.options
+        # what is left out did not exist in earlier runs, which so keep their names
+        later, known = MODELS[self.model].later_options, model_options(self.model)
+        options = {
+            name: value
+            for name, value in (known | self.options).items()
+            if name not in later or value != known[name]
+        }
         settings = asdict(self) | {"options": options}
-        # left out, so that runs from before these existed keep their names
         if self.clock == "real":
             del settings["clock"]
+        if self.item_clock == "none":
+            del settings["item_clock"]
         if self.config.filter_seen is None:
             del settings["config"]["filter_seen"]
         return json.dumps(settings, sort_keys=True)
@@ -212,7 +230,7 @@ def read_run(folder: Path | str) -> Run:
 def fresh_model(run: Run, split: Split) -> SequenceModel:
     """As it is before training."""
     name, options = run.built
-    return build_model(
+    model = build_model(
         name,
         num_items=split.dataset.num_items,
         num_users=split.dataset.num_users,
@@ -221,6 +239,7 @@ def fresh_model(run: Run, split: Split) -> SequenceModel:
         seed=run.config.seed,
         **options,
     )
+    return model if run.item_clock == "none" else ItemClock(model, live=run.item_clock == "live")
 
 
 def load_split(run: Run) -> Split:

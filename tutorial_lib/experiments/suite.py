@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.digests import digest, remove_damaged
+from tutorial_lib.experiments.protocol import SETTINGS
 from tutorial_lib.experiments.runs import code_version, machine, read_run, say
 from tutorial_lib.experiments.stages import report
 from tutorial_lib.experiments.stages.fresh import sources, why
@@ -34,6 +35,7 @@ STAGES: dict[str, Stage] = {stage.name: stage for stage in (*report.READS, repor
 SCALES = {
     "quick": {"users": 1000, "seeds": 2, "tune_seeds": 1, "epochs": 8, "rates": (0.003, 0.01)},
     "full": {"users": None, "seeds": 5, "tune_seeds": 2, "epochs": 20, "rates": (0.001, 0.003)},
+    "protocol": {"users": None, "epochs": 12} | SETTINGS,
 }
 
 

@@ -191,6 +191,7 @@ def result_row(
         "loss": run.loss,
     }
     row |= {"seed": run.config.seed, "clock": run.clock, "options": run.chosen}
+    row |= {"item_clock": run.item_clock} if run.item_clock != "none" else {}
     for name, values in {"ndcg@10": ndcg(test, 10), "hr@10": hit_rate(test, 10)}.items():
         interval = bootstrap_interval(per_user(test, values))
         row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -40,4 +40,4 @@ def interval_attention(
 def each_head(x: Tensor, table: Tensor) -> Tensor:
     """x [B, H, L, m] @ table [H, m, n] -> [B, H, L, n], one product a head and not a sequence."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), table)  # [H, B * L, n]
-    return product.unflatten(1, (len(x), -1)).transpose(0, 1)
+    return product.unflatten(1, (x.shape[0], -1)).transpose(0, 1)  # `len` is no symbol

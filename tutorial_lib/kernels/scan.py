@@ -49,7 +49,8 @@ def blockwise(decay: Tensor, inputs: Tensor) -> Tensor:
     event after another.
     """
     batch, length, width = inputs.shape
-    if batch * width >= WORK_PER_CALL:
+    # an exported program must do for every batch
+    if torch.compiler.is_compiling() or batch * width >= WORK_PER_CALL:
         x = inputs.clone()
         for i in range(1, length):
             x[:, i].addcmul_(decay[:, i], x[:, i - 1])

@@ -69,6 +69,12 @@ class SequenceModel(nn.Module):
     blind: str | dict[str, object] | None = None
     limited = False  # does forward read at most max_len events (positions in a table)?
     trains_by_gradient = True  # False: `fit` counts instead
+    follows = False  # does it read a log of all users' events (`follow`)?
+    live = False  # and does that log go on after training, up to each question?
+    opens = False  # and are items that only came up since candidates?
+    # options that came later: left out of the name of a run where they are at their default, so
+    # that runs from before keep theirs
+    later_options: tuple[str, ...] = ()
     num_users: int | None = None  # rows of what it keeps for each user, where it does
 
     def __init__(self, num_items: int, max_len: int, dim: int):

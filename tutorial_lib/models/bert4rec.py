@@ -11,7 +11,8 @@
 
 [mask] is no row of the item table, so nothing can recommend it. Source: Sun et al., CIKM 2019. In
 many comparisons it was trained too briefly (Petrov and Macdonald, RecSys 2022); with the same loss
-SASRec of lesson 07 keeps up with it (Klenitskiy and Vasilev, RecSys 2023).
+SASRec keeps up with it (Klenitskiy and Vasilev, RecSys 2023). Used beside SASRec, which is taught
+in lesson 07.
 """
 
 import torch

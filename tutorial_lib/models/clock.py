@@ -5,7 +5,7 @@ of the training part.
 
     letter   meaning                                     shape     in the paper
     times    unix seconds of the events                  [B, L]    t_i
-    since    feature of t_i - t_{i-1}, 0 s at the first  [B, L]    d_i of TiM4Rec
+    since    feature of t_i - t_{i-1}, 0 s at the first  [B, L]    delta_i of TiM4Rec
     until    feature of query time - t_i                 [B, L]    -
     m, s     mean and deviation of log gaps in training  numbers   -
 
@@ -16,7 +16,7 @@ Taught in lesson 01 (the feature) and lessons 08 to 17 (its use).
 import torch
 from torch import Tensor, nn
 
-from tutorial_lib.data.sequences import GapStatistics, fit_gap_statistics, gap_feature
+from tutorial_lib.data.sequences import GapStatistics, fit_gap_statistics, gap_feature, widest
 from tutorial_lib.data.splits import Split
 
 
@@ -41,6 +41,5 @@ class Clock(nn.Module):
         self, times: Tensor, query_times: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Since the previous event (0 s at the first), and until the query (None without)."""
-        return gap_feature(
-            times, query_times, stats=GapStatistics(float(self.mean), float(self.std))
-        )
+        stats = GapStatistics(widest(self.mean), widest(self.std))
+        return gap_feature(times, query_times, stats=stats)

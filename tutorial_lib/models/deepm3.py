@@ -138,7 +138,7 @@ class DeepM3(SequenceModel):
             else:
                 # the first event comes after a gap of 0
                 gates = gates + self.gap_gates(self._gap(F.pad(hours, (1, 0))))
-        state = x.new_zeros(len(x), self.width)
+        state = x.new_zeros(x.shape[0], self.width)
         first, *others = gates.unbind(1)
         states = [gru_update(self.cell, state, first)]
         for gate, *now in zip(others, *(part.unbind(1) for part in context), strict=True):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import kernels
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import Batch
+from tutorial_lib.data.sequences import Batch, RatedBatch
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.base import SequenceModel, initialise
 
@@ -60,7 +60,7 @@ class UserModel(SequenceModel):
         """Over the pairs (user, target). Full softmax: all targets of a user share one. Where the
         batch has stars: the squared error.
         """
-        if batch.ratings is not None:
+        if isinstance(batch, RatedBatch):
             predicted = self.predict(batch.users, batch.targets[:, 0])
             return (predicted - batch.ratings[:, 0]).square().mean()
         states, targets = self.states(batch), batch.targets  # [B, d], [B, L]

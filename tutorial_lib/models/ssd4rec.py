@@ -50,11 +50,12 @@ class BiSSD(nn.Module):
     def forward(self, x: Tensor, place: Tensor, turned: Tensor) -> Tensor:
         if not self.beta:
             return self.ssd(x, place=place)
-        turned = turned[..., None]  # [R, T, 1]
-        both = torch.cat([x, x.take_along_dim(turned, dim=1)])  # [2 R, T, d]: one call for both
-        ahead, back = self.ssd(both, place=place.repeat(2, 1)).chunk(2)  # [R, T, d]
+        turned = turned[..., None].expand_as(x)  # [R, T, d]
+        both = torch.cat([x, x.gather(1, turned)])  # [2 R, T, d]: one call for both
+        read, rows = self.ssd(both, place=place.repeat(2, 1)), x.shape[0]
+        ahead, back = read[:rows], read[rows:]  # [R, T, d]
         if self.aligned:
-            back = back.take_along_dim(turned, dim=1)
+            back = back.gather(1, turned)
         return ahead + self.beta * back
 
 

@@ -1,8 +1,8 @@
 """TiM4Rec: the clock sets the step size of a selective state space.
 
     letter   meaning                                    shape                    in the paper
-    gaps     standardised log gaps, as in clock.py      [B, L, F], F = 1 or 2    d
-    gate     one factor on the step of each SSD head    [B, L, heads]            T
+    gaps     standardised log gaps, as in clock.py      [B, L, F], F = 1 or 2    delta
+    gate     one factor on the step of each SSD head    [B, L, heads]            tau
 
 Source: Fan et al., "TiM4Rec", Neurocomputing 2025 (arXiv 2409.16182), and its code. The default is
 our causal version: a gap gates the step of its own position alone. The published version mixes the

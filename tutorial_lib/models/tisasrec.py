@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tutorial_lib import kernels
+from tutorial_lib.data.sequences import widest
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models.attention import CausalSelfAttention, causal_mask
@@ -48,7 +49,7 @@ def linear_buckets(gaps: Tensor, unit: Tensor, last: int) -> Tensor:
 
 def log_buckets(gaps: Tensor, horizon: Tensor, last: int) -> Tensor:
     """Equal widths in log(1 + gap / 1 min); from `horizon` seconds on: `last`. int64 [B, L, L]."""
-    scale = last / math.log1p(float(horizon) / MINUTE)
+    scale = last / torch.log1p(widest(horizon) / MINUTE)
     return (gaps.float() / MINUTE).log1p_().mul_(scale).round_().clamp_(max=last).long()
 
 
@@ -115,7 +116,8 @@ def interval_attention(
     interval_value: Tensor,
     buckets: Tensor,
 ) -> Tensor:
-    """Causal attention with a vector for each interval, as published: section 3.4. Lesson 08.
+    """Causal attention with a vector for each interval, as published: section 3.4. Taught in
+    lesson 08.
 
     query, key, value [B, H, L, d_head], interval_key, interval_value [H, K + 1, d_head], buckets
     int64 [B, L, L] -> [B, H, L, d_head].
@@ -193,7 +195,9 @@ class TiSASRec(SequenceModel):
     ) -> IntervalTables:
         asked = times if query_times is None or not self.query_time else query_times
         buckets = self.intervals(times, asked, users)
-        occurring = int(buckets.max()) + 1  # rows of later buckets are not looked at
+        # rows of later buckets are not looked at; an exported program takes them all
+        every = torch.compiler.is_compiling()
+        occurring = self.intervals.last + 1 if every else int(buckets.max()) + 1
         rows = times.shape[1], times.shape[1], occurring, occurring
         tables = self.position_key, self.position_value, self.interval_key, self.interval_value
         looked_at = (table.weight[:count] for table, count in zip(tables, rows, strict=True))

@@ -16,6 +16,7 @@ IN_SOURCE = [
     ("bad id", [('# %% id="setup"', '# %% id="set up"')], "set up", "needs an id of letters"),
     ("reserved id", [('# %% id="setup"', '# %% id="header"')], "header", 'none of header'),
     ("code in one language", [('# %% id="setup"', '# %% id="setup" lang="en"')], "setup", "belongs to both languages"),
+    ("first line of a solution", [("# Solution\n\nanswer = half(4)", "answer = half(4)")], "exercise1-solution", "let it be `# Solution`"),
     ("prose in no language", [('id="puzzle-en" lang="en"', 'id="puzzle-en"')], "puzzle-en", 'give it lang="en"'),
     ("tags differ", [('lang="en" tags=["predict"]', 'lang="en"')], "predict-en", "has other tags than its Chinese twin"),
     ("unknown tag", [('"place" tags=["nbval-ignore-output"]', '"place" tags=["nbval-ignore"]')], "place", 'unknown tag "nbval-ignore"'),

@@ -17,9 +17,11 @@ from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.experiments.stages.work import one_thread
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.plots import BLUE, ORANGE
+from tutorial_lib.serving.states import states_of
 from tutorial_lib.train import TrainConfig
 
 REPEATS, WARM_UP, BATCHES = 30, 3, (1, 256)
+QUESTIONS = 200  # of which the second slowest is the p99
 
 
 def live_parameters(model: SequenceModel, split: Split, config: TrainConfig) -> int:
@@ -52,7 +54,7 @@ def longest_histories(split: Split, max_len: int, size: int) -> Batch:
     fewer."""
     batch, _ = next(evaluation_batches(split, "test", max_len=max_len, batch_size=size))
     rows = torch.arange(size) % len(batch.items)
-    return Batch(*(part[rows] for part in vars(batch).values()))
+    return Batch(*(None if part is None else part[rows] for part in vars(batch).values()))
 
 
 def answer(model: SequenceModel, batch: Batch) -> torch.Tensor:
@@ -78,6 +80,34 @@ def stream(model: SequenceModel, batch: Batch) -> Callable[[], torch.Tensor] | N
         part[:1, batch.lengths[0] - 1] for part in (batch.items, batch.times, batch.query_times)
     )
     return lambda: model.score(model.read(model.step(kept, item, moment), query))
+
+
+def delivered(model: SequenceModel, split: Split, max_len: int) -> dict[str, float]:
+    """What the service makes of a model (`serving.states`), without its web: milliseconds from a
+    question of one user to the ten best items, median and p99; events that are taken in a second,
+    one at a time; bytes kept of a user. NaN for models that know users and cannot be served.
+    """
+    names = "serve_p50_ms", "serve_p99_ms", "serve_events_per_second", "serve_bytes_per_user"
+    if model.uses_users:
+        return dict.fromkeys(names, float("nan"))
+    batch, states = longest_histories(split, max_len, 1), states_of(model)
+    row, length = torch.zeros(1, dtype=torch.int64), int(batch.lengths[0])
+    for place in range(length):
+        states.add(row, batch.items[:, place], batch.times[:, place])
+    last, query = (part[:, length - 1] for part in (batch.items, batch.query_times))
+
+    def question() -> None:
+        model.score(states.read(row, query)).topk(min(10, model.num_items))
+
+    def event() -> None:  # as many as it takes; the state grows no further
+        states.add(row, last, query)
+
+    asked, taken = (
+        1000 * np.array([timeit.timeit(call, number=1) for _ in range(WARM_UP + count)][WARM_UP:])
+        for call, count in ((question, QUESTIONS), (event, QUESTIONS))
+    )
+    found = *np.quantile(asked, (0.5, 0.99)), 1000 / np.median(taken), states.rows.bytes_per_user
+    return dict(zip(names, map(float, found), strict=True))
 
 
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
@@ -106,6 +136,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
                 row["one_more_event_ms"] = row["latency_ms_batch_1"]
                 if step:
                     (row["one_more_event_ms"],) = milliseconds([step])
+                row |= delivered(model, suite.data, suite.max_len)
             rows.append(row | {"streams": step is not None, "threads": torch.get_num_threads()})
             suite.tick()
     return {"efficiency": pd.DataFrame(rows)}
@@ -162,6 +193,14 @@ def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[st
         lines.append(
             f"{name}: one more event from the kept state costs {share:.1%} of reading the window"
             " again."
+        )
+    if "serve_p99_ms" in table and table["serve_p99_ms"].notna().any():  # not in older tables
+        slow, small = table["serve_p99_ms"].idxmax(), table["serve_bytes_per_user"].idxmin()
+        lines.append(
+            "Served, a question takes at most"
+            f" {table['serve_p99_ms'][slow]:.1f} ms in 99 of 100 cases ({slow}), and a user"
+            f" {table['serve_bytes_per_user'][small]:,.0f} ({small}) to"
+            f" {table['serve_bytes_per_user'].max():,.0f} bytes."
         )
     return lines
 

@@ -20,6 +20,7 @@ def sources(stage: str) -> list[Path]:
         return sorted(folder.glob("*.py"))
     shared = [
         folder / "shared.py",
+        library / "experiments" / "protocol.py",
         library / "evaluate.py",
         library / "metrics.py",
         library / "ranking.py",

@@ -5,6 +5,7 @@ said, and a twin without clock for each that reads one.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from tutorial_lib.data.corrupt import CLOCKS
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.models import MODELS, blind_twin, build_model, model_options
 
@@ -12,20 +13,31 @@ from tutorial_lib.models import MODELS, blind_twin, build_model, model_options
 @dataclass(frozen=True)
 class Entry:
     """One row of every table. `twin`: the label of the same model without a clock; who names one
-    claims to use time.
+    claims to use time. `clock`: under which it is trained and tested; other than "real", it is a
+    control, LABEL@CLOCK, of the entry LABEL. `item_clock`: of `runs.Run`.
     """
 
     label: str
     model: str
     options: dict[str, object] = field(default_factory=dict)
     twin: str | None = None
+    clock: str = "real"
+    item_clock: str = "none"
+
+    @property
+    def control_of(self) -> str | None:
+        """The label of the same model under the real clock; None: this one."""
+        return None if self.clock == "real" else self.label.removesuffix(f"@{self.clock}")
 
     @property
     def uses_time(self) -> bool:
         """Does the model read times at all? Then it cannot run on data that know only an order."""
-        return build_model(
-            self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options
-        ).uses_time
+        return (
+            self.item_clock != "none"
+            or build_model(
+                self.model, num_items=1, max_len=1, dim=16, num_users=1, **self.options
+            ).uses_time
+        )
 
     @property
     def trained(self) -> bool:
@@ -39,7 +51,11 @@ def with_twins(*entries: Entry) -> tuple[Entry, ...]:
         chosen = model_options(name) | options
         return name, tuple(sorted(chosen.items(), key=str))
 
-    labels = {key(entry.model, entry.options): entry.label for entry in entries}
+    labels = {
+        key(entry.model, entry.options): entry.label
+        for entry in entries
+        if entry.item_clock == "none"
+    }
     for_each = []
     for entry in entries:
         twin = blind_twin(entry.model, entry.options)
@@ -57,11 +73,15 @@ SMALL = {"state": 8, "expand": 1}  # of SS4Rec: as many parameters as the others
 QUERY = {"query_time": True}
 ENTRIES = with_twins(
     Entry("popularity", "popularity"),
+    Entry("popularity-recent", "popularity", {"half_life": 2.0}),
+    Entry("popularity-live", "popularity", {"half_life": 1.0, "live": True}),
     Entry("markov", "markov"),
     Entry("mf", "mf"),
     Entry("neumf", "neumf"),
     Entry("gru4rec", "gru4rec"),
     Entry("sasrec", "sasrec"),
+    Entry("sasrec+items", "sasrec", item_clock="frozen"),
+    Entry("sasrec+items-live", "sasrec", item_clock="live"),
     Entry("bert4rec", "bert4rec"),
     Entry("tisasrec", "tisasrec"),
     Entry("tisasrec+query", "tisasrec", QUERY),
@@ -96,10 +116,14 @@ ENTRIES += tuple(
 
 
 def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> tuple[Entry, ...]:
-    """The entries with these labels or models, and the twins they are held against; None: all of
-    them.
+    """The entries with these labels or models, and those they are held against: twins, and for a
+    control such as "tisasrec@shuffled" the model under the real clock. None: all, no controls.
     """
     by_label = {entry.label: entry for entry in entries}
+    for entry in entries:
+        for clock in CLOCKS[1:] if entry.twin else ():
+            label = f"{entry.label}@{clock}"
+            by_label.setdefault(label, replace(entry, label=label, clock=clock))
     if lost := sorted({entry.twin for entry in entries} - {None, *by_label}):
         raise TutorialError(
             f"{lost[0]!r} is named as a twin and is no entry; known are {', '.join(by_label)}"
@@ -108,11 +132,17 @@ def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> t
         return tuple(entries)
     known = set(by_label) | {entry.model for entry in entries}
     if unknown := [name for name in names if name not in known]:
-        raise TutorialError(f"unknown model {unknown[0]!r}; known are {', '.join(sorted(known))}")
+        shown = sorted(label for label in known if "@" not in label)
+        raise TutorialError(
+            f"unknown model {unknown[0]!r}; known are {', '.join(shown)}, and with @shuffled or"
+            " @constant behind it each that reads the clock"
+        )
     chosen = {
-        entry.label
-        for entry in entries
-        if entry.label in names or (entry.model in names and entry.model not in by_label)
+        label
+        for label, entry in by_label.items()
+        if label in names
+        or (entry.model in names and entry.model not in by_label and not entry.control_of)
     }
+    chosen |= {by_label[label].control_of for label in chosen} - {None}
     chosen |= {by_label[label].twin for label in chosen}
-    return tuple(entry for entry in entries if entry.label in chosen)
+    return tuple(entry for label, entry in by_label.items() if label in chosen)

@@ -11,9 +11,9 @@ import zipfile
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
-from tutorial_lib.evaluate import ndcg
+from tutorial_lib.data.simulate import WORLDS
 from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.protocol import BROKEN, violations
 from tutorial_lib.experiments.stages import (
     efficiency,
     irregularity,
@@ -24,7 +24,7 @@ from tutorial_lib.experiments.stages import (
     tune,
 )
 from tutorial_lib.experiments.stages.fresh import why
-from tutorial_lib.experiments.stages.shared import Stage
+from tutorial_lib.experiments.stages.shared import Stage, ceiling
 from tutorial_lib.files import replacing, write_text
 from tutorial_lib.metrics import parse_metric
 
@@ -65,10 +65,7 @@ def ceilings(suite: Suite) -> list[str]:
     without."""
     if suite.dataset not in WORLDS:
         return []
-    ranks = ceiling_ranks(suite.data.dataset, suite.data.test.row)
-    with_clock, without = (
-        ndcg(ranks[f"rank_{name}_clock"].to_numpy()).mean() for name in ("with", "without")
-    )
+    with_clock, without = (ceiling(suite, clock) for clock in ("with", "without"))
     worth = f"the clock is worth {with_clock - without:.4f}"
     return [
         f"Clairvoyant ceiling: NDCG@10 {with_clock:.4f} with the clock, {without:.4f} without:"
@@ -115,7 +112,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
         [{"stage": "overview", "verdict": line} for line in overview(suite)],
     )
     page += [f"- {row['verdict']}" for row in rows]
-    files = []
+    files, read = [], {}
     for number, one in enumerate(READS, start=1):
         stage, folder = one.name, suite.out / one.name
         page += ["", f"## {number}. {stage}", "", one.question, ""]
@@ -140,6 +137,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
         }
         metric = provenance["settings"].get("metric", "ndcg@10")
         verdicts = one.verdict(tables, parse_metric(metric)[0])
+        read |= {f"{stage}/{name}": table for name, table in tables.items()}
         rows += [{"stage": stage, "verdict": line} for line in verdicts]
         page += [f"- {line}" for line in verdicts]
         page += [
@@ -161,6 +159,10 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             ),
         ]
         files += [folder / "provenance.json", *(folder / name for name in made)]
+    if suite.strict:
+        lines = under_protocol(read, suite.settings)
+        rows += [{"stage": "protocol", "verdict": line} for line in lines]
+        page += ["", "## Protocol", "", *(f"- {line}" for line in lines)]
     write_text(suite.out / "report" / "report.md", "\n".join(page) + "\n")
     if (ran := suite.out / "stability" / "runs.csv").exists():
         files += [
@@ -178,6 +180,15 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, file.read_bytes())
     return {"verdicts": pd.DataFrame(rows)}
+
+
+def under_protocol(tables: dict[str, pd.DataFrame], settings: dict[str, object]) -> list[str]:
+    """Sentences on what the protocol says of these tables."""
+    wanted = ("tune/longer", "significance/answers", "stability/models")
+    if lost := [name.partition("/")[0] for name in wanted if name not in tables]:
+        return [f"Not judged: the stages {', '.join(lost)} have not been run under it."]
+    broken = violations(tables, settings)
+    return [f"{BROKEN}{line}." for line in broken] or ["Every rule of the protocol is kept."]
 
 
 def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.evaluate import ndcg
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.statistics import Interval, holm, mean_over_seeds, paired_bootstrap
@@ -33,6 +35,16 @@ class Stage:
     draw: Callable[[dict[str, pd.DataFrame], str], dict[str, Figure]]
     verdict: Callable[[dict[str, pd.DataFrame], str], list[str]]
     files: tuple[str, ...] = ()
+
+
+def ceiling(suite: Suite, clock: str = "with") -> float | None:
+    """NDCG@10 of who knows the law of a simulated world, `with` the clock or `without`; None: no
+    such world.
+    """
+    if suite.dataset not in WORLDS:
+        return None
+    ranks = ceiling_ranks(suite.data.dataset, suite.data.test.row)
+    return float(ndcg(ranks[f"rank_{clock}_clock"].to_numpy()).mean())
 
 
 def ends(name: str, interval: Interval) -> dict[str, float]:

@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.protocol import answers
 from tutorial_lib.experiments.stages.shared import (
     ALPHA,
     Stage,
+    ceiling,
     effect_size,
     hierarchical_interval,
     listed,
@@ -45,14 +47,29 @@ def compare(
     )
     table = pd.DataFrame(rows, columns=[*names[:2], *measured])
     if rows:
-        table = table.assign(**p_values([values[a] - values[b] for a, b in pairs]))
+        table = table.assign(**p_values([difference(values[a], values[b]) for a, b in pairs]))
         table["significant"] = table["p_holm"] < ALPHA
     return table
 
 
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """By seed and user, [S, N]; [1, N] where a seed has collapsed and their numbers differ."""
+    return a - b if len(a) == len(b) else (a.mean(0) - b.mean(0))[None]
+
+
+def answered(suite: Suite, values: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The comparisons of which verdicts are made: each model that reads the clock against its twin
+    and against its own controls, Holm over all of them.
+    """
+    pairs = [(entry.label, entry.twin) for entry in suite.aware]
+    pairs += [(entry.control_of, entry.label) for entry in suite.lineup if entry.control_of]
+    p = p_values([difference(values[a], values[b]) for a, b in pairs])["p"]
+    return answers(values, pairs, p, ceiling(suite))
+
+
 def run(suite: Suite) -> dict[str, pd.DataFrame]:
     """pairs: all pairs of models; gains: time-aware models against their twins; by_length: pairs
-    within thirds by history.
+    within thirds by history; under the protocol answers.
     """
     suite.train_all()
     values = {entry.label: suite.values(entry) for entry in suite.lineup}
@@ -62,7 +79,8 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     )
     if len(gains):
         redrawn = [
-            hierarchical_interval(values[entry.label] - values[entry.twin]) for entry in suite.aware
+            hierarchical_interval(difference(values[entry.label], values[entry.twin]))
+            for entry in suite.aware
         ]
         gains["seeds_low"], gains["seeds_high"] = (
             [one.low for one in redrawn],
@@ -87,7 +105,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
         "pairs": overall,
         "gains": gains,
         "by_length": pd.concat(parts) if parts else overall[:0],
-    }
+    } | ({"answers": answered(suite, values)} if suite.strict else {})
 
 
 def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
@@ -115,6 +133,10 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
 def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     pairs, gains = tables["pairs"], tables["gains"]
     lines = [f"{pairs['significant'].sum()} of {len(pairs)} pairs differ (Holm p < {ALPHA})."]
+    if "answers" in tables:
+        for answer, part in tables["answers"].groupby("answer"):
+            named = [f"{row.model} over {row.against}" for row in part.itertuples()]
+            lines.append(f"Gain by the clock, {answer}: {listed(named)}.")
     if gains.empty:
         return [*lines, "No model that uses time took part."]
     ahead = gains["significant"] & (gains["gain"] > 0)

@@ -14,8 +14,11 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     """
     suite.train_all()
     values = {entry.label: suite.values(entry) for entry in suite.lineup}
+    kept = {entry.label: suite.kept(entry) for entry in suite.lineup}
     # a row a seed, a column a model
-    means = pd.DataFrame({label: one.mean(1) for label, one in values.items()})
+    means = pd.DataFrame(
+        {label: pd.Series(one.mean(1), index=kept[label]) for label, one in values.items()}
+    )
     places = means.rank(axis=1, ascending=False)
     seeds = means.rename_axis("seed").reset_index()
     seeds = seeds.melt("seed", var_name="model", value_name=suite.metric)
@@ -24,7 +27,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     for entry in suite.lineup:
         own, place = means[entry.label], places[entry.label]
         spread = own.std(ddof=1) if suite.seeds > 1 and entry.trained else None
-        row = {"model": entry.label, "seeds": suite.seeds if entry.trained else 1}
+        row = {"model": entry.label, "seeds": len(kept[entry.label]) if entry.trained else 1}
         row |= ends(suite.metric, hierarchical_interval(values[entry.label])) | {
             "sd_over_seeds": spread
         }
@@ -34,7 +37,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     models = pd.DataFrame(rows).sort_values(suite.metric, ascending=False, kind="stable")
     ran = {}
     for entry in suite.lineup:
-        for seed in range(suite.seeds):
+        for seed in kept[entry.label]:
             result = suite.result(suite.run(entry, seed))
             ran[result["run"]] = {"label": entry.label} | result
     return {

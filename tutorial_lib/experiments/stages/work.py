@@ -19,15 +19,16 @@ from pathlib import Path
 import torch
 
 from tutorial_lib.data.corrupt import corrupt
-from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import make_split
-from tutorial_lib.errors import TutorialError
+from tutorial_lib.errors import Diverged, TutorialError
 from tutorial_lib.evaluate import evaluate
 from tutorial_lib.experiments.digests import digest, sign
-from tutorial_lib.experiments.runs import Run, load_model
+from tutorial_lib.experiments.runs import Run, load_model, load_split
 from tutorial_lib.experiments.stages.fresh import LIBRARY
 from tutorial_lib.experiments.training import execute
+from tutorial_lib.files import write_text
 from tutorial_lib.train import pick_device
+
+DIVERGED = "diverged.txt"
 
 
 def ranks_file(folder: Path, corruption: str = "", seed: int = 0) -> Path:
@@ -60,9 +61,14 @@ def one_thread(what: str) -> Iterator[None]:
 
 
 def train_run(run: Run, folder: Path, device: str) -> None:
-    """Trains, or goes on where it was cut; see `training.execute`."""
+    """Trains, or goes on where it was cut; see `training.execute`. Where the loss is no longer a
+    number it leaves a file that says so, and ends: a rate too high for a grid that grows.
+    """
     with one_thread(f"training {run.name}"):
-        execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
+        try:
+            execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
+        except Diverged as error:
+            write_text(folder / run.name / DIVERGED, f"{error}\n")
 
 
 def evaluate_run(
@@ -72,7 +78,7 @@ def evaluate_run(
     it.
     """
     with one_thread(f"evaluating {run.name}"):
-        split = make_split(load_dataset(run.dataset, users=run.users), run.split)
+        split = load_split(run)
         model, hide = load_model(run, split, folder), run.config.hides_seen(split.dataset)
         for name, seed in corruptions:
             file = ranks_file(folder / run.name, name, seed)
