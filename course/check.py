@@ -36,7 +36,10 @@ from course.prose import (
     Term,
     chinese_set_wrongly,
     compare,
+    forbidden,
     load_glossary,
+    load_names,
+    misnamed,
     mistranslated,
     numbers_in_code,
     numbers_in_output,
@@ -44,6 +47,7 @@ from course.prose import (
     set_wrongly,
     take_apart,
     unchecked_numbers,
+    without_english,
 )
 
 LIMIT = 500_000  # bytes of a notebook
@@ -272,6 +276,9 @@ def prose_faults(
     if "references" not in cell.tags:  # titles of papers are quoted, not translated
         yield from ((f"{cell.id}-zh", fault) for fault in mistranslated(english, chinese, terms))
     yield from ((f"{cell.id}-zh", fault) for fault in chinese_set_wrongly(chinese))
+    yield from ((f"{cell.id}-zh", fault) for fault in forbidden(chinese, terms))
+    names = load_names(course.root / "notebooks" / "names.csv")
+    yield from ((f"{cell.id}-zh", fault) for fault in misnamed(english, chinese, names))
     if cell.stamp != text_hash(english):
         why = "was never compared with" if not cell.stamp else "is older than"
         yield (
@@ -478,12 +485,30 @@ def notebook_faults(
     return found
 
 
+def first_use_faults(course: Course, terms: list[Term]) -> list[Problem]:
+    """Terms of the glossary whose English a Chinese reader is never told where they come first."""
+    lessons = []
+    for row in course.written():
+        cells = [
+            cell
+            for cell in read_cells(course, row)[0]
+            if not {"references", "alt"} & set(cell.tags)
+        ]
+        lessons.append([(c.text["en"], c.text["zh"]) for c in cells if c.kind == "prose"])
+    written = course.written()
+    return [
+        Problem(course.relative(course.source(written[number])), None, fault)
+        for number, fault in without_english(lessons, terms)
+    ]
+
+
 def check_course(course: Course, rows: list[Row]) -> list[Problem]:
     """Everything that is wrong with these lessons, and with what belongs to no lesson."""
     terms = load_glossary(course.root / "notebooks" / "glossary.csv")
     found = [problem for row in rows for problem in check_lesson(course, row, terms)]
     found += catalogue_faults(course, rows)
     found += glyph_faults(course)
+    found += first_use_faults(course, terms)
     names = {course.source(row) for row in course.rows}
     for path in sorted((course.root / "notebooks" / "source").glob("*.py")):
         if path not in names:

@@ -16,7 +16,8 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from unicodedata import east_asian_width
+
+from tutorial_files.language import columns
 
 WORD = re.compile(r"[A-Za-z]{2,}|[\u3400-\u9fff]")
 DIRECTIVE = re.compile(r"#\s*(?:show:|fmt:|noqa|type:|ruff:|pragma|%%|!)")
@@ -417,11 +418,6 @@ def _breakable(text: str) -> list[str]:
 def _escaped(text: str, quote: str) -> str:
     text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
     return text.replace(quote[0], "\\" + quote[0])
-
-
-def columns(text: str) -> int:
-    """The width of a text in columns; a Chinese character has two."""
-    return sum(2 if east_asian_width(mark) in "WF" else 1 for mark in text)
 
 
 # Proof that an exchange changed texts and nothing else

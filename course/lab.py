@@ -14,6 +14,7 @@ try:
 except ImportError:
     sys.exit("JupyterLab is not installed: run `python -m pip install 'tutorial-lib[lab]'`.")
 
+from tutorial_files.language import VARIABLE, say
 from tutorial_lib.process import prepare
 
 HERE = Path(__file__).resolve().parent
@@ -54,8 +55,10 @@ def first_lesson(root: Path, lang: str) -> str | None:
     return lessons[0].relative_to(root).as_posix() if lessons else None
 
 
-def arguments(given: list[str], lesson: str | None) -> list[str]:
-    """What JupyterLab is started with; whatever the user gives goes before our own choice."""
+def arguments(given: list[str], lesson: str | None, lang: str = "en") -> list[str]:
+    """What JupyterLab is started with; whatever the user gives goes before our own choice. Beside
+    Chinese lessons its menus are Chinese (locale zh_CN, by the language pack).
+    """
     ours = {
         "--ServerApp.root_dir": str(ROOT),
         "--LabApp.default_url": f"/lab/tree/{lesson}" if lesson else "/lab",
@@ -63,7 +66,9 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
         "--LabApp.workspaces_dir": str(ROOT / ".jupyter"),
         # Nothing asks the network: no news, no question whether news are wanted, no search for
         # updates or extensions.
-        "--LabApp.app_settings_dir": str(HERE / "lab_settings"),
+        "--LabApp.app_settings_dir": str(
+            HERE / ("lab_settings_zh" if lang == "zh" else "lab_settings")
+        ),
         "--LabApp.extension_manager": "readonly",
         # The terminal keeps to the address: errors alone are worth a line more, and a kernel
         # complains unless it may encrypt.
@@ -87,20 +92,23 @@ def arguments(given: list[str], lesson: str | None) -> list[str]:
 def main() -> None:
     if folder_of_lessons() is None:
         sys.exit(
-            f"There are no lessons in {Path.cwd()}: go to the folder that holds `notebooks`, or unpack"
-            " notebooks.zip of the release there."
+            say(
+                "There are no lessons in {folder}: go to the folder that holds `notebooks`, or"
+                " unpack notebooks.zip of the release there.",
+                folder=Path.cwd(),
+            )
         )
     prepare()  # the kernels inherit it: in the lessons torch comes first
-    server = LabApp.initialize_server(
-        argv=arguments(sys.argv[1:], first_lesson(ROOT, language(dict(os.environ))))
-    )
+    lang = language(dict(os.environ))
+    os.environ.setdefault(VARIABLE, lang)  # new notebooks and terminals speak it too
+    server = LabApp.initialize_server(argv=arguments(sys.argv[1:], first_lesson(ROOT, lang), lang))
     addresses = (
         [server.local_url]
         if server.ip in ("localhost", "127.0.0.1")
         else server.display_url.split()
     )
     print(
-        "JupyterLab runs at this address (Control-C twice stops it):",
+        say("JupyterLab runs at this address (Control-C twice stops it):"),
         *addresses,
         sep="\n",
         flush=True,

@@ -218,6 +218,15 @@ def set_wrongly(text: str) -> list[str]:
     return sorted(set(faults), key=faults.index)
 
 
+def italics(words: str) -> list[str]:
+    """The texts between single stars, line by line."""
+    found = []
+    for line in words.splitlines():
+        line = re.sub(r"^\s*[*+-] |\\\*|\*\*", " ", line)
+        found += line.split("*")[1::2]
+    return found
+
+
 def chinese_set_wrongly(text: str) -> list[str]:
     """Faults of Chinese typography, each with the place where it stands."""
     words = take_apart(text).words
@@ -240,7 +249,7 @@ def chinese_set_wrongly(text: str) -> list[str]:
         ),
         (
             words,
-            rf"(?<=[^\s*]) [{MARKS}]|(?<!^)[{MARKS}] (?=\S)",
+            rf"(?<=[^\s*])(?<!\d\.) [{MARKS}]|(?<!^)[{MARKS}] (?=\S)",
             "a space beside full-width punctuation; remove it",
         ),
         (
@@ -254,6 +263,9 @@ def chinese_set_wrongly(text: str) -> list[str]:
             "bold text that would show its stars; put the punctuation outside",
         ),
         (flat, "您", "“您”; say “你”"),
+        (flat, r"\d\s[%％]", "a space before %; write 62%"),
+        ("\n".join(italics(words)), f"[{HAN}]", "Chinese in italics; use bold or “”"),
+        (flat, rf"^(?!#|\|).*[{HAN}] [{HAN}]", "a space between Chinese characters; remove it"),
     ]
     faults = []
     for where, pattern, fault in rules:
@@ -274,11 +286,12 @@ class Term:
     name: str
     chinese: tuple[str, ...]
     check: bool
+    avoid: tuple[str, ...] = ()  # what Chinese prose and catalogues do not call it
 
 
 def load_glossary(path: Path) -> list[Term]:
-    """Read glossary.csv (en, zh, check; alternatives separated by " / "), longest English wording
-    first.
+    """Read glossary.csv (en, zh, check, avoid; alternatives separated by " / "), longest English
+    wording first.
     """
     if not path.exists():
         raise LessonError(f"{path} is missing; it holds the terms that both languages must use")
@@ -294,8 +307,9 @@ def load_glossary(path: Path) -> list[Term]:
                     )
                 )
             chinese = tuple(word.strip().casefold() for word in row["zh"].split(" / "))
+            avoid = tuple(word for word in (row.get("avoid") or "").split(" / ") if word)
             terms += [
-                Term(term_pattern(name), name, chinese, row["check"] == "yes")
+                Term(term_pattern(name), name, chinese, row["check"] == "yes", avoid)
                 for name in row["en"].split(" / ")
             ]
     return sorted(terms, key=lambda term: -len(term.name))
@@ -314,6 +328,67 @@ def term_pattern(name: str) -> re.Pattern[str]:
     return re.compile(
         rf"(?<![\w-]){stem}(?![\w])", 0 if len(re.findall("[A-Z]", name)) > 1 else re.I
     )
+
+
+def forbidden(chinese: str, terms: list[Term]) -> list[str]:
+    """Words that the glossary replaces by another."""
+    words = take_apart(chinese).words
+    return [
+        f"says {word}; the glossary has {' / '.join(term.chinese)}"
+        for term in {term.chinese: term for term in terms if term.avoid}.values()
+        for word in term.avoid
+        if word in words
+    ]
+
+
+def without_english(
+    lessons: list[list[tuple[str, str]]], terms: list[Term]
+) -> list[tuple[int, str]]:
+    """(number of the lesson in the list, fault) for each term whose first lesson never gives its
+    English in parentheses. A lesson: its pairs of English and Chinese prose.
+    """
+    names: dict[tuple[str, ...], list[Term]] = {}
+    for term in terms:
+        if term.check and not any(word.isascii() for word in term.chinese):
+            names.setdefault(term.chinese, []).append(term)
+    found = []
+    for chinese, alternatives in names.items():
+        for number, pairs in enumerate(lessons):
+            used = any(
+                any(term.english.search(take_apart(english).words) for term in alternatives)
+                and any(word in text for word in chinese)
+                for english, text in pairs
+            )
+            if used:
+                inside = re.findall(r"（([^（）]*)）", "\n".join(text for _, text in pairs))
+                if not any(term.english.search(one) for term in alternatives for one in inside):
+                    name = alternatives[0].name
+                    found.append(
+                        (
+                            number,
+                            f"uses {chinese[0]} first; add its English: {chinese[0]}（{name}）",
+                        )
+                    )
+                break
+    return found
+
+
+def load_names(path: Path) -> dict[str, str]:
+    """Read names.csv: the English and the Chinese name of each person of the lessons."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["en"]: row["zh"] for row in csv.DictReader(file)}
+
+
+def misnamed(english: str, chinese: str, names: dict[str, str]) -> list[str]:
+    """People whose Chinese name stands where the English names somebody else."""
+    here = {zh for en, zh in names.items() if re.search(rf"\b{en}\b", english)}
+    return [
+        f"says {zh}, who is {en} in English; names.csv has one name for each person"
+        for en, zh in names.items()
+        if zh in chinese and zh not in here and here
+    ]
 
 
 def mistranslated(english: str, chinese: str, terms: list[Term]) -> list[str]:

@@ -109,6 +109,8 @@ BATCHES = (  # ms a batch, ms each, requests a second, limit in ms
     (8.0, 0.2, 500.0, 15.0),  # what the limit allows does not keep up
     (1.0, 0.0, 100.0, 11.0),  # equal to the limit is within it
     (4.0, 0.01, 1000.0, 500.8),  # some hundred: small errors in the gap count
+    (99.95, 0.5, 1000.0, 399.5),  # 200, which just keeps up
+    (100.1, 0.5, 1000.0, 399.5),  # 200 would be within the limit, and just does not
 )
 
 
@@ -315,7 +317,7 @@ def by_sorting(due, took, workers):
 
 def by_search(fixed, each, rate, limit):
     best = 0
-    for n in range(1, 100_000):
+    for n in range(1, 5_000):
         work = fixed + each * n
         if (n - 1) * 1000 / rate + work <= limit + 1e-9 and work <= n * 1000 / rate + 1e-9:
             best = n
@@ -441,8 +443,10 @@ ARGUED = [
     *(
         (check_largest_batch, mutant, "slack of the size of rounding, or sizes that no case allows")
         for mutant in (
-            "100000 -> 99999",
-            "100000 -> 100001",
+            "5000 -> 4999",
+            "n * 1000 / rate + 1e-09 -> n * 1000 / rate - 1e-09",
+            "n * 1000 / rate + 1e-09 -> n * 1000 / rate",
+            "5000 -> 5001",
             "(n - 1) * 1000 / rate + work <= limit + 1e-09 -> (n - 1) * 1000 / rate + work < limit + 1e-09",
             "work <= n * 1000 / rate + 1e-09 -> work < n * 1000 / rate + 1e-09",
             "1 -> 0",

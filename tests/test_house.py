@@ -25,7 +25,7 @@ FLOORS = (  # of tutorial_lib
     {"losses"},
     {"config"},
     {"models"},
-    {"ranking", "evaluate", "checkpoint", "plots"},
+    {"ranking", "negatives", "evaluate", "checkpoint", "plots"},
     {"tasks"},
     {"train"},
     {"ratings"},
@@ -83,7 +83,10 @@ def upwards(imports: dict[str, set[str]], floors: tuple[set[str], ...], depth: i
 
     def floor(module: str) -> int:
         parts = module.split(".")
-        return level[parts[depth]] if len(parts) > depth else -1
+        if len(parts) <= depth:
+            return -1
+        assert parts[depth] in level, f"on which floor is {module}? write it into FLOORS"
+        return level[parts[depth]]
 
     return [
         f"{module} imports {other}"

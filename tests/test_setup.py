@@ -125,7 +125,7 @@ def test_the_pins_are_the_complete_closure_and_nothing_else():
     left_out = {canonicalize_name(wanted.name) for wanted in ranges() if wanted not in here}
     assert left_out <= {
         canonicalize_name(Requirement(text).name)
-        for extra in ("course", "site", "tensorboard")
+        for extra in PROJECT["optional-dependencies"].keys() - {"lab", "dev"}
         for text in PROJECT["optional-dependencies"][extra]
     }
     if not left_out:  # the pins of an extra that is not installed here cannot be traced

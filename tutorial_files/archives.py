@@ -34,7 +34,9 @@ def extract(archive: Path, folder: Path, *, max_bytes: int = MAX_UNPACKED) -> Pa
     read-only; nothing is left behind then.
     """
     if not archive.is_file():
-        raise TutorialError(f"There is no archive {archive} to unpack: download it first.")
+        raise TutorialError(
+            "There is no archive {archive} to unpack: download it first.", archive=archive
+        )
     with disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
@@ -69,8 +71,10 @@ def _unpack(archive: Path, content: Path, max_bytes: int) -> None:
                     room -= len(chunk)
                     if room < 0:
                         raise TutorialError(
-                            f"{archive} unpacks to more than {max_bytes:,} bytes and was refused: "
-                            "unpack it by hand if you trust it."
+                            "{archive} unpacks to more than {max_bytes:,} bytes and was"
+                            " refused: unpack it by hand if you trust it.",
+                            archive=archive,
+                            max_bytes=max_bytes,
                         )
                     file.write(chunk)
                 file.flush()
@@ -84,11 +88,15 @@ def _unpack(archive: Path, content: Path, max_bytes: int) -> None:
         EOFError,
     ) as error:
         raise TutorialError(
-            f"{archive} is damaged or no archive ({error}): download it again."
+            "{archive} is damaged or no archive ({error}): download it again.",
+            archive=archive,
+            error=error,
         ) from error
     except RuntimeError as error:  # unknown compression, password
         raise TutorialError(
-            f"{archive} cannot be unpacked here ({error}): unpack it by hand."
+            "{archive} cannot be unpacked here ({error}): unpack it by hand.",
+            archive=archive,
+            error=error,
         ) from error
 
 
@@ -113,16 +121,20 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
         yield archive.name[: -len(".gz")], gzip.GzipFile(archive)
     else:
         raise TutorialError(
-            f"Cannot unpack {archive}: known are .zip, .tar, .tar.gz, .tgz, .tar.bz2, .tar.xz and"
-            " .gz."
+            "Cannot unpack {archive}: known are .zip, .tar, .tar.gz, .tgz, .tar.bz2,"
+            " .tar.xz and .gz.",
+            archive=archive,
         )
 
 
 def _refuse_unless(harmless: bool, archive: Path, name: str) -> None:
     if not harmless:
         raise TutorialError(
-            f"{archive} holds {name!r}, which is a link, a device, no name or points outside the"
-            " folder, and was refused: get the archive from its official address."
+            "{archive} holds {name!r}, which is a link, a device, no name or points"
+            " outside the folder, and was refused: get the archive from its official"
+            " address.",
+            archive=archive,
+            name=name,
         )
 
 

@@ -104,8 +104,10 @@ def blocks(path: Path, encoding: str) -> Iterator[tuple[int, bytes]]:
             if (nul := data.find(b"\0")) >= 0:
                 place = line + data[:nul].count(b"\n")
                 raise TutorialError(
-                    f"{path}, line {place}: a NUL byte, so this is no text table, or it is UTF-16"
-                    " without its mark (then say encoding=utf-16-le)."
+                    "{path}, line {place}: a NUL byte, so this is no text table, or it is"
+                    " UTF-16 without its mark (then say encoding=utf-16-le).",
+                    path=path,
+                    place=place,
                 )
             if not chunk:
                 if data:
@@ -114,8 +116,11 @@ def blocks(path: Path, encoding: str) -> Iterator[tuple[int, bytes]]:
             cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
             if len(data) - cut > LONGEST + BLOCK or (len(data) - cut > LONGEST and cut == 0):
                 raise TutorialError(
-                    f"{path}, line {line}: longer than {LONGEST:,} bytes, so this is no table with"
-                    " a line for each event."
+                    "{path}, line {line}: longer than {longest:,} bytes, so this is no"
+                    " table with a line for each event.",
+                    path=path,
+                    line=line,
+                    longest=LONGEST,
                 )
             rest = data[cut:]
             if cut:
@@ -178,8 +183,10 @@ def _read_csv(
     """Rows as lists of fields by the rules of CSV: quotes hide separators and line ends."""
     if len(separator) > 1:
         raise TutorialError(
-            f"{path}, line {line}: a carriage return inside a line; save the file with usual line"
-            " ends."
+            "{path}, line {line}: a carriage return inside a line; save the file with"
+            " usual line ends.",
+            path=path,
+            line=line,
         )
     later = itertools.chain([block], (more for _, more in text))
     text_lines = (part for data in later for part in io.StringIO(data.decode(), newline=""))
@@ -213,8 +220,11 @@ def first_row(path: Path, line: int, text: str, separator: str) -> list[str]:
 
 def _quotes(path: Path, line: int, error: csv.Error) -> TutorialError:
     return TutorialError(
-        f"{path}, line {line}: the quotes do not match ({error}); a field with a separator stands"
-        ' in "...", and a quote in it is doubled.'
+        "{path}, line {line}: the quotes do not match ({error}); a field with a separator"
+        ' stands in "...", and a quote in it is doubled.',
+        path=path,
+        line=line,
+        error=error,
     )
 
 
@@ -230,7 +240,13 @@ def _refuse_fields(path: Path, line: int, found: int, fields: int, row: bytes) -
     shown = row.decode()
     shown = shown if len(shown) <= 60 else shown[:60] + "..."
     raise TutorialError(
-        f"{path}, line {line}: {found} field{'s' * (found != 1)} ({shown!r}), but the first line"
-        f" has {fields}; give every line the same fields, and put a field that holds the separator"
-        ' into "...".'
+        "{path}, line {line}: {found} field{plural} ({shown!r}), but the first line has"
+        " {fields}; give every line the same fields, and put a field that holds the"
+        ' separator into "...".',
+        path=path,
+        line=line,
+        found=found,
+        plural="s" * (found != 1),
+        shown=shown,
+        fields=fields,
     )

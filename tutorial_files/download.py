@@ -38,7 +38,7 @@ def download(url: str, destination: Path, md5: str | None = None, progress: bool
     """
     if not url.startswith(("http://", "https://")):
         raise TutorialError(
-            f"Cannot download {url!r}: the address must start with https:// or http://."
+            "Cannot download {url!r}: the address must start with https:// or http://.", url=url
         )
     with disk(destination):
         if destination.exists() and not _fault(destination, destination.name, md5):
@@ -48,21 +48,27 @@ def download(url: str, destination: Path, md5: str | None = None, progress: bool
     with _network(url, part, md5), _open_rest(url, part, md5) as response:
         if "html" in (response.headers["Content-Type"] or ""):
             raise TutorialError(
-                f"The answer from {url} is a web page (a login or error page?), not the data:"
-                " it was not kept; open the address in a browser."
+                "The answer from {url} is a web page (a login or error page?), not the"
+                " data: it was not kept; open the address in a browser.",
+                url=url,
             )
         received, total = _copy(response, url, part, progress)
     if total is not None and received != total:
         raise TutorialError(
-            f"The transfer of {url} broke off after {received:,} of {total:,} bytes:"
-            f" {_kept(part, md5)}."
+            "The transfer of {url} broke off after {received:,} of {total:,} bytes: {part}.",
+            url=url,
+            received=received,
+            total=total,
+            part=_kept(part, md5),
         )
     with disk(destination):
         if fault := _fault(part, destination.name, md5, announced=total is not None):
             _forget(part)
             raise TutorialError(
-                f"The file from {url} {fault} and was removed: download it again, and if that does"
-                " not help, the file at that address has changed."
+                "The file from {url} {fault} and was removed: download it again, and if"
+                " that does not help, the file at that address has changed.",
+                url=url,
+                fault=fault,
             )
         settle(part, destination)
         _forget(part)
@@ -96,7 +102,7 @@ def _open_rest(url: str, part: Path, md5: str | None) -> HTTPResponse:
         response.close()
         if not have:
             raise TutorialError(
-                f"The server sent a part of {url} that nobody asked for: try again later."
+                "The server sent a part of {url} that nobody asked for: try again later.", url=url
             )
         _forget(part)
         return _open_rest(url, part, md5)
@@ -229,11 +235,16 @@ def _network(url: str, part: Path, md5: str | None) -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         raise TutorialError(
-            f"The server answered {error.code} {error.reason} for {url}: check the address, or try"
-            " again later."
+            "The server answered {code} {reason} for {url}: check the address, or try again later.",
+            code=error.code,
+            reason=error.reason,
+            url=url,
         ) from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise TutorialError(
-            f"No connection for {url} ({reason}): check the network and {_kept(part, md5)}."
+            "No connection for {url} ({reason}): check the network and {part}.",
+            url=url,
+            reason=reason,
+            part=_kept(part, md5),
         ) from error

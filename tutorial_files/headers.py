@@ -26,14 +26,22 @@ def named(path: Path, line: int, header: Sequence[str], given: Mapping[str, str]
     where, here, shown = {}, f"{path}, line {line}", name_list(header)
     if len(header) > MOST_COLUMNS:
         raise TutorialError(
-            f"{here}: {len(header):,} columns; a table of events has a line for each event and at"
-            f" most {MOST_COLUMNS:,} columns."
+            "{here}: {count:,} columns; a table of events has a line for each event and at"
+            " most {most_columns:,} columns.",
+            here=here,
+            count=len(header),
+            most_columns=MOST_COLUMNS,
         )
     for meaning, name in given.items():
         if header.count(name) != 1:
             raise TutorialError(
-                f"{here}: {header.count(name)} columns are called {name!r}; choose {meaning}=..."
-                f" among [{shown}]."
+                "{here}: {header} columns are called {name!r}; choose {meaning}=... among"
+                " [{shown}].",
+                here=here,
+                header=header.count(name),
+                name=name,
+                meaning=meaning,
+                shown=shown,
             )
         where[meaning] = header.index(name)
     chosen = set(where.values())
@@ -43,22 +51,36 @@ def named(path: Path, line: int, header: Sequence[str], given: Mapping[str, str]
             continue
         if meaning in where:
             raise TutorialError(
-                f"{here}: the columns {header[where[meaning]]!r} and {name!r} both mean {meaning};"
-                f" choose one, for example csv:{path}@{meaning}={name}"
+                "{here}: the columns {header!r} and {name!r} both mean {meaning}; choose"
+                " one, for example csv:{path}@{meaning}={name}",
+                here=here,
+                header=header[where[meaning]],
+                name=name,
+                meaning=meaning,
+                path=path,
             )
         where[meaning] = number
     missing = [meaning for meaning in ("user", "item", "timestamp") if meaning not in where]
     if len(missing) == 3 and any(re.fullmatch(r"[\d.:\- ]+", cell) for cell in header):
         raise TutorialError(
-            f"{here}: no column names but values ([{shown}]), so the file has no header; number the"
-            f" columns, for example csv:{path}@user=1,item=2,timestamp=3"
+            "{here}: no column names but values ([{shown}]), so the file has no header;"
+            " number the columns, for example csv:{path}@user=1,item=2,timestamp=3",
+            here=here,
+            shown=shown,
+            path=path,
         )
     if missing:
         rest = (name for number, name in enumerate(header) if number not in where.values())
         free = [name for name in rest if re.fullmatch(r"[^,@\r\n]{1,40}", name)]
         raise TutorialError(
-            f"{here}: the table has the columns [{shown}] but lacks {missing}; call them so, or say"
-            f" which they are, for example csv:{path}@{missing[0]}={free[0] if free else 'NAME'}"
+            "{here}: the table has the columns [{shown}] but lacks {missing}; call them"
+            " so, or say which they are, for example csv:{path}@{missing2}={free}",
+            here=here,
+            shown=shown,
+            missing=missing,
+            path=path,
+            missing2=missing[0],
+            free=free[0] if free else "NAME",
         )
     return where
 
@@ -72,15 +94,21 @@ def numbered(
     where = {meaning: int(number) - 1 for meaning, number in given.items()}
     if {"user", "item"} - where.keys() or len(set(where.values())) < len(where):
         raise TutorialError(
-            f"{path}: numbered columns need user, item and, where there are times, timestamp, each"
-            " another number, for example @user=1,item=2,timestamp=4"
+            "{path}: numbered columns need user, item and, where there are times,"
+            " timestamp, each another number, for example @user=1,item=2,timestamp=4",
+            path=path,
         )
     wanted = max(fields, *(number + 1 for number in where.values()))
     if len(row) != wanted or min(where.values()) < 0:
         raise TutorialError(
-            f"{path}, line {line}: {len(row)} columns ([{name_list(row)}]), where {wanted} were"
+            "{path}, line {line}: {count} columns ([{name_list}]), where {wanted} were"
             " expected; compare the file with the format, or number the columns from 1, for"
-            f" example csv:{path}@user=1,item=2,timestamp=4"
+            " example csv:{path}@user=1,item=2,timestamp=4",
+            path=path,
+            line=line,
+            count=len(row),
+            name_list=name_list(row),
+            wanted=wanted,
         )
     return where
 

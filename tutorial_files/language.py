@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from unicodedata import east_asian_width
 
 from tutorial_files.shared import SHARED
 
@@ -63,6 +64,11 @@ def mark(message: str) -> str:
 
 def filled(message: str, values: Mapping[str, object]) -> str:
     return message.format(**values) if values else message
+
+
+def columns(text: str) -> int:
+    """The width of a text in columns; a Chinese character has two."""
+    return sum(2 if east_asian_width(mark) in "WF" else 1 for mark in text)
 
 
 @cache

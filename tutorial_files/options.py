@@ -66,7 +66,9 @@ def with_options(options: Options, given: dict[str, Any]) -> Options:
     known = {field.name: field for field in fields(Options)}
     for key, value in given.items():
         if key not in known:
-            raise TutorialError(f"Unknown option {key!r}: a data set takes {', '.join(known)}.")
+            raise TutorialError(
+                "Unknown option {key!r}: a data set takes {known}.", key=key, known=", ".join(known)
+            )
         kind = type(known[key].default)
         if kind is bool:
             value = {"true": True, "false": False}.get(str(value).lower(), value)
@@ -77,7 +79,12 @@ def with_options(options: Options, given: dict[str, Any]) -> Options:
         else:
             right, wanted = value is None or (isinstance(value, str) and value != ""), "a text"
         if not right:
-            raise TutorialError(f"Got {key}={value!r}: the option takes {wanted}.")
+            raise TutorialError(
+                "Got {key}={value!r}: the option takes {wanted}.",
+                key=key,
+                value=value,
+                wanted=wanted,
+            )
         options = replace(options, **{key: value})
     return options
 

@@ -53,22 +53,30 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
                     yield stream
             elif path.suffix.lower() in (".gz", ".zip"):
                 raise TutorialError(
-                    f"Cannot read {path}: its name ends in {path.suffix}, but its content is not"
-                    " packed; rename it if it is the table, or get it again."
+                    "Cannot read {path}: its name ends in {suffix}, but its content is not"
+                    " packed; rename it if it is the table, or get it again.",
+                    path=path,
+                    suffix=path.suffix,
                 )
             else:
                 yield raw
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
         raise TutorialError(
-            f"Cannot read {path}: the archive is damaged ({error}); get it again."
+            "Cannot read {path}: the archive is damaged ({error}); get it again.",
+            path=path,
+            error=error,
         ) from error
     except (RuntimeError, NotImplementedError) as error:  # a password, an unknown compression
         raise TutorialError(
-            f"Cannot read {path}: it cannot be unpacked here ({error}); unpack it by hand."
+            "Cannot read {path}: it cannot be unpacked here ({error}); unpack it by hand.",
+            path=path,
+            error=error,
         ) from error
     except OSError as error:
         raise TutorialError(
-            f"Cannot read {path} ({error.strerror or error}): choose a file that you may read."
+            "Cannot read {path} ({strerror}): choose a file that you may read.",
+            path=path,
+            strerror=error.strerror or error,
         ) from error
 
 
@@ -80,14 +88,18 @@ def _only_file(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     ]
     if any(info.filename == "[Content_Types].xml" for info in files):
         raise TutorialError(
-            f"Cannot read {path}: it is an Excel workbook, not a text table; save it as 'CSV UTF-8'"
-            " there."
+            "Cannot read {path}: it is an Excel workbook, not a text table; save it as"
+            " 'CSV UTF-8' there.",
+            path=path,
         )
     if len(files) != 1:
         names = ", ".join(info.filename for info in files[:5]) or "nothing"
         raise TutorialError(
-            f"Cannot read {path}: a zip archive with {len(files)} files ({names}); unpack it and"
-            " name the table in it."
+            "Cannot read {path}: a zip archive with {count} files ({names}); unpack it and"
+            " name the table in it.",
+            path=path,
+            count=len(files),
+            names=names,
         )
     return files[0]
 
@@ -99,20 +111,27 @@ def first_bytes(path: Path) -> bytes:
     with open_binary(path) as stream:
         head = stream.read(LONGEST)
     if not head.strip():
-        raise TutorialError(f"Cannot read {path}: the file is empty.")
+        raise TutorialError("Cannot read {path}: the file is empty.", path=path)
     for magic, what in OTHERS.items():
         if head.startswith(magic):
-            raise TutorialError(f"Cannot read {path}: it holds {what}, not a text table.")
+            raise TutorialError(
+                "Cannot read {path}: it holds {what}, not a text table.", path=path, what=what
+            )
     if HTML.match(head):
         raise TutorialError(
-            f"Cannot read {path}: it is a web page, not a table (a login or error page that was"
-            " saved under this name?); download the file again."
+            "Cannot read {path}: it is a web page, not a table (a login or error page that"
+            " was saved under this name?); download the file again.",
+            path=path,
         )
     if re.match(rb"^(\xef\xbb\xbf)?\s*(\{\s*\"|\[\s*[\[{])", head):
         raise TutorialError(
-            f"Cannot read {path}: line 1 is JSON, not a row of a table; convert it with pandas:"
-            f" pandas.read_json({str(path)!r}, lines={head.lstrip()[:1] == b'{'}, dtype=False)"
-            f".to_csv({str(path) + '.table.csv'!r}, index=False)"
+            "Cannot read {path}: line 1 is JSON, not a row of a table; convert it with"
+            " pandas: pandas.read_json({path2!r}, lines={value},"
+            " dtype=False).to_csv({path3!r}, index=False)",
+            path=path,
+            path2=str(path),
+            value=head.lstrip()[:1] == b"{",
+            path3=str(path) + ".table.csv",
         )
     return head
 
@@ -126,7 +145,8 @@ def encodings(path: Path, head: bytes, given: str | None) -> list[str]:
             return [codecs.lookup(given).name]
         except LookupError as error:
             raise TutorialError(
-                f"Unknown encoding {given!r}: write for example utf-8, gb18030, utf-16 or latin-1."
+                "Unknown encoding {given!r}: write for example utf-8, gb18030, utf-16 or latin-1.",
+                given=given,
             ) from error
     marked = [name for mark, name in BOMS.items() if head.startswith(mark)]
     return marked[:1] or ["utf-8", "gb18030"]
@@ -153,5 +173,7 @@ def is_parquet(path: Path) -> bool:
             return file.read(4) == b"PAR1"
     except OSError as error:
         raise TutorialError(
-            f"Cannot read {path} ({error.strerror or error}): choose a file that you may read."
+            "Cannot read {path} ({strerror}): choose a file that you may read.",
+            path=path,
+            strerror=error.strerror or error,
         ) from error

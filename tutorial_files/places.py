@@ -77,8 +77,12 @@ def fetch(name: str, data_dir: Path | None = None, progress: bool = True) -> Pat
         archive.unlink(missing_ok=True)
     if not (paths := sorted(folder.glob(pattern))):
         raise TutorialError(
-            f"The archive from {source.url} holds no {pattern}: get {name} by hand and put it into"
-            f" {folder}."
+            "The archive from {url} holds no {pattern}: get {name} by hand and put it into"
+            " {folder}.",
+            url=source.url,
+            pattern=pattern,
+            name=name,
+            folder=folder,
         )
     return paths[0]
 
@@ -86,7 +90,9 @@ def fetch(name: str, data_dir: Path | None = None, progress: bool = True) -> Pat
 def source_of(name: str) -> Source:
     if name not in SOURCES:
         raise TutorialError(
-            f"Unknown data set {name!r}: choose one of {', '.join(SOURCES)}, csv:PATH or txt:PATH."
+            "Unknown data set {name!r}: choose one of {sources}, csv:PATH or txt:PATH.",
+            name=name,
+            sources=", ".join(SOURCES),
         )
     return SOURCES[name]
 

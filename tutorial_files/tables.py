@@ -56,10 +56,11 @@ def read_table(
             if more and packed.looks_chinese(error.data):
                 continue
             raise TutorialError(
-                f"{path}, line {error.line}: the text is not {' or '.join(choices)}; say in which"
-                f" encoding it was saved, for example csv:{path}@encoding=latin-1 (western Europe),"
-                " gb18030 (China) or utf-16-le."
-            ) from error
+                "{path}, line {line}: the text is not {choices}; say in which encoding it"
+                " was saved, for example csv:{path}@encoding=latin-1 (western Europe),"
+                " gb18030 (China) or utf-16-le.",
+                path=path, line=error.line, choices=" or ".join(choices),
+            ) from error  # fmt: skip
         if choice == "gb18030" != encoding:
             table.notes.append("read as gb18030, for it is not UTF-8; if names look wrong, say"
                                " encoding=...")  # fmt: skip
@@ -111,9 +112,10 @@ class _Table:
         for name in self.extra:
             if name not in names:
                 raise TutorialError(
-                    f"{self.path}, line {line}: the columns [{headers.name_list(names)}] lack"
-                    f" {name!r}; compare the file with the format."
-                )
+                    "{path}, line {line}: the columns [{headers}] lack {name!r}; compare"
+                    " the file with the format.",
+                    path=self.path, line=line, headers=headers.name_list(names), name=name,
+                )  # fmt: skip
         return {name: names.index(name) for name in self.extra}
 
     def _first_line(self, encoding: str) -> tuple[int, str]:
@@ -124,7 +126,7 @@ class _Table:
             if first:
                 text = block[skipped:].decode() if b'"' in first else first.decode()
                 return line + block[:skipped].count(b"\n"), text
-        raise TutorialError(f"Cannot read {self.path}: the file is empty.")
+        raise TutorialError("Cannot read {path}: the file is empty.", path=self.path)
 
     def _add(self, piece: Piece, where: dict[str, int]) -> None:
         if not len(piece.lines):
@@ -134,9 +136,10 @@ class _Table:
             if meaning in where and not (full := size[:, where[meaning]] > 0).all():
                 line = piece.lines[int(np.argmin(full))]
                 raise TutorialError(
-                    f"{self.path}, line {line}: the {meaning} is missing (an empty field); fill it"
-                    " in or leave such lines out."
-                )
+                    "{path}, line {line}: the {meaning} is missing (an empty field); fill"
+                    " it in or leave such lines out.",
+                    path=self.path, line=line, meaning=meaning,
+                )  # fmt: skip
         for meaning, parts in self.ids.items():
             numbers = piece.integers(where[meaning])
             if numbers is None:
@@ -158,9 +161,10 @@ class _Table:
         for line, name in zip(piece.lines, piece.text(column), strict=True):
             if len(name) > LONGEST_ID:
                 raise TutorialError(
-                    f"{self.path}, line {line}: the {what} has {len(name):,} characters; an id has"
-                    f" at most {LONGEST_ID}."
-                )
+                    "{path}, line {line}: the {what} has {count:,} characters; an id has"
+                    " at most {longest_id}.",
+                    path=self.path, line=line, what=what, count=len(name), longest_id=LONGEST_ID,
+                )  # fmt: skip
 
     def _add_times(self, piece: Piece, column: int) -> None:
         numbers = piece.integers(column)
@@ -173,13 +177,15 @@ class _Table:
                 raise self._bad_time(int(piece.lines[error.row]), error) from error
         if self.times and self.times[0].kind != times.kind:
             raise TutorialError(
-                f"{self.path}, line {piece.lines[0]}: from here on the time is a {times.kind},"
-                f" before it was a {self.times[0].kind}; write all times in one way."
-            )
+                "{path}, line {lines}: from here on the time is a {kind}, before it was a"
+                " {kind2}; write all times in one way.",
+                path=self.path, lines=piece.lines[0], kind=times.kind, kind2=self.times[0].kind,
+            )  # fmt: skip
         self.times.append(times)
 
     def _bad_time(self, line: int, error: timestamps.BadTime) -> TutorialError:
-        return TutorialError(f"{self.path}, line {line}: {error}.")
+        at = {"path": self.path, "line": line}
+        return TutorialError("{path}, line {line}: {error}.", error=error, **at)
 
     def _add_ratings(self, piece: Piece, column: int) -> None:
         codes, names = piece.factorize(column)
@@ -187,16 +193,17 @@ class _Table:
             if name and not (RATING.fullmatch(name) and abs(float(name)) < 1e38):  # of float32
                 line = piece.lines[int(np.argmax(codes == code))]
                 raise TutorialError(
-                    f"{self.path}, line {line}: the rating {name[:40]!r} is no number; correct it,"
-                    " or give the column a name of another meaning to leave it out."
-                )
+                    "{path}, line {line}: the rating {name!r} is no number; correct it, or"
+                    " give the column a name of another meaning to leave it out.",
+                    path=self.path, line=line, name=name[:40],
+                )  # fmt: skip
         values = np.array([float(name or "nan") for name in names], dtype=np.float32)
         self.ratings.append(values[codes])
 
     def _frame(self, where: dict[str, int]) -> pd.DataFrame:
         if not self.lines:
             raise TutorialError(
-                f"Cannot read {self.path}: a header but no events; the table is empty."
+                "Cannot read {path}: a header but no events; the table is empty.", path=self.path
             )
         lines = np.concatenate(self.lines)
         ids = {meaning: _join(parts) for meaning, parts in self.ids.items()}
@@ -253,16 +260,16 @@ class _Table:
             from pyarrow import ArrowException, parquet
         except ImportError as error:
             raise TutorialError(
-                f"Cannot read {self.path}: Parquet files need the package pyarrow; install it, or"
-                " save the table as CSV."
-            ) from error
+                "Cannot read {path}: Parquet files need the package pyarrow; install it, or"
+                " save the table as CSV.", path=self.path,
+            ) from error  # fmt: skip
         try:
             table = parquet.read_table(self.path)
         except (OSError, ArrowException) as error:
             raise TutorialError(
-                f"Cannot read {self.path}: the Parquet file is damaged"
-                f" ({str(error).splitlines()[0]}); get it again."
-            ) from error
+                "Cannot read {path}: the Parquet file is damaged ({error}); get it again.",
+                path=self.path, error=str(error).splitlines()[0],
+            ) from error  # fmt: skip
         where = headers.named(self.path, 1, table.column_names, self.columns)
         where |= self._extra(table.column_names, 1)
         self.notes += headers.ignored(table.column_names, where)

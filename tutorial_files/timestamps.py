@@ -222,7 +222,9 @@ def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.nda
     seconds by their size and whose `unit` was not given.
     """
     if unit is not None and unit not in UNITS:
-        raise TutorialError(f"Unknown time_unit={unit!r}: choose one of {', '.join(UNITS)}.")
+        raise TutorialError(
+            "Unknown time_unit={unit!r}: choose one of {units}.", unit=unit, units=", ".join(UNITS)
+        )
     whole, part = times.whole, times.part
     if times.kind != "number":
         if unit is not None:

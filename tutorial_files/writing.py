@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 
 
 @contextmanager
@@ -26,8 +27,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise TutorialError(
-            f"could not write {path} ({error.strerror or error}{_free(path)}); free some space or"
-            " choose another folder"
+            "could not write {path} ({strerror}{path2}); free some space or choose another folder",
+            path=path,
+            strerror=error.strerror or error,
+            path2=_free(path),
         ) from None
 
 
@@ -53,8 +56,10 @@ def disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TutorialError(
-            f"Cannot write {path} ({error.strerror or error}): free some space or choose a folder"
-            " that you may write to."
+            "Cannot write {path} ({strerror}): free some space or choose a folder that you"
+            " may write to.",
+            path=path,
+            strerror=error.strerror or error,
         ) from error
 
 
@@ -67,7 +72,7 @@ def write_text(path: Path, text: str) -> None:
 def write_command(prog: str, about: str, write: Callable[[], object]) -> None:
     """The command line of what is made anew by one command, `python -m PROG --write`."""
     parser = argparse.ArgumentParser(prog=f"python -m {prog}", description=about)
-    parser.add_argument("--write", action="store_true", required=True, help="write it again")
+    parser.add_argument("--write", action="store_true", required=True, help=say("write it again"))
     parser.parse_args()
     try:
         write()

@@ -69,11 +69,12 @@ def load_checkpoint(
         saved = torch.load(path, map_location="cpu", weights_only=True)
         found = {part: dict(saved["identity"][part]) for part in identity or {}}
     except FileNotFoundError:
-        raise TutorialError(f"there is no checkpoint {path}") from None
+        raise TutorialError("there is no checkpoint {path}", path=path) from None
     except Exception as error:  # many kinds for a damaged file; torch's own words advise pickle
         raise DamagedCheckpoint(
-            f"{path} is not a readable checkpoint; delete it to start again"
-            f" ({type(error).__name__})"
+            "{path} is not a readable checkpoint; delete it to start again ({name})",
+            path=path,
+            name=type(error).__name__,
         ) from None
     for part, wanted in (identity or {}).items():
         for name in sorted(wanted.keys() | found[part].keys()):
@@ -83,8 +84,14 @@ def load_checkpoint(
             if longer and not (why := cannot_continue(wanted, got)):
                 continue
             raise TutorialError(
-                f"{path} belongs to another run: in its {part}, {name} is {got!r} and not"
-                f" {want!r}{why if longer else ''}; name another checkpoint or delete this one"
+                "{path} belongs to another run: in its {part}, {name} is {got!r} and not"
+                " {want!r}{why}; name another checkpoint or delete this one",
+                path=path,
+                part=part,
+                name=name,
+                got=got,
+                want=want,
+                why=why if longer else "",
             )
     return saved
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import columns, say
 
 
 def expect(name: str, value: float, want: float, tol: float, when: bool = True) -> None:
@@ -24,8 +25,11 @@ def expect(name: str, value: float, want: float, tol: float, when: bool = True) 
     """
     if not (0 < tol < abs(want) or (want == 0 and 0 < tol < np.inf)):
         raise TutorialError(
-            f"{name}: the tolerance {tol:g} must be positive and smaller than the number it guards,"
-            f" {want:g}"
+            "{name}: the tolerance {tol:g} must be positive and smaller than the number it"
+            " guards, {want:g}",
+            name=name,
+            tol=tol,
+            want=want,
         )
     _report(
         name, f"{name} = {want:g} ± {tol:g}", abs(float(value) - want) <= tol, float(value), when
@@ -35,10 +39,12 @@ def expect(name: str, value: float, want: float, tol: float, when: bool = True) 
 def expect_between(name: str, value: float, low: float, high: float, when: bool = True) -> None:
     """Check low <= value <= high; prints "ok  name: between low and high"."""
     if not low < high:
-        raise TutorialError(f"{name}: {low:g} to {high:g} is no range")
+        raise TutorialError(
+            "{name}: {low:g} to {high:g} is no range", name=name, low=low, high=high
+        )
     _report(
         name,
-        f"{name}: between {low:g} and {high:g}",
+        say("{name}: between {low:g} and {high:g}", name=name, low=low, high=high),
         low <= float(value) <= high,
         float(value),
         when,
@@ -47,7 +53,7 @@ def expect_between(name: str, value: float, low: float, high: float, when: bool 
 
 def expect_true(name: str, condition: bool, when: bool = True) -> None:
     """Check a statement; prints "ok  statement"."""
-    _report(name, name, bool(condition), "false", when)
+    _report(name, name, bool(condition), say("false"), when)
 
 
 def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool = True) -> None:
@@ -61,35 +67,45 @@ def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool =
     size = np.abs(want[np.isfinite(want)]).max(initial=0)
     if not 0 < tol < (size or np.inf):
         raise TutorialError(
-            f"{name}: the tolerance {tol:g} must be positive and smaller than the largest entry,"
-            f" {size:g}"
+            "{name}: the tolerance {tol:g} must be positive and smaller than the largest"
+            " entry, {size:g}",
+            name=name,
+            tol=tol,
+            size=size,
         )
     if got.shape == want.shape:
         worst, place = worst_difference(got, want)
         found = (
-            f"off by {worst:.3g} at {place}: {got[place]:.6g} instead of {want[place]:.6g}"
+            say(
+                "off by {worst:.3g} at {place}: {got:.6g} instead of {want:.6g}",
+                worst=worst,
+                place=place,
+                got=got[place],
+                want=want[place],
+            )
             if want.size
-            else "empty"
+            else say("empty")
         )
         _report(
             name,
-            f"{name} (max difference below {tol:g})",
+            say("{name} (max difference below {tol:g})", name=name, tol=tol),
             want.size > 0 and worst < tol,
             found,
             when,
         )
     else:
-        _report(name, name, False, f"of shape {got.shape} instead of {want.shape}", when)
+        found = say("of shape {got} instead of {want}", got=got.shape, want=want.shape)
+        _report(name, name, False, found, when)
 
 
 def _report(name: str, text: str, good: bool, found: object, when: bool) -> None:
     if not when:
-        print(f"--  {name}: the text speaks of the sample, not checked here")
+        print(say("--  {name}: the text speaks of the sample, not checked here", name=name))
     elif good:
-        print(f"ok  {text}")
+        print("ok ", text)
     else:
         raise AssertionError(
-            f"{name} is {found:.6g}, wanted: {text}"
+            say("{name} is {found:.6g}, wanted: {text}", name=name, found=found, text=text)
             if isinstance(found, float)
             else f"{text}: {found}"
         )
@@ -123,8 +139,9 @@ def show_matrix(
         for labels, size in zip((rows, cols), values.shape, strict=True)
     ):
         raise TutorialError(
-            f"show_matrix got shape {values.shape} and labels of other lengths: it shows one"
-            " labelled matrix"
+            "show_matrix got shape {shape} and labels of other lengths: it shows one"
+            " labelled matrix",
+            shape=values.shape,
         )
 
     def text(value: float) -> str:
@@ -137,13 +154,15 @@ def show_matrix(
         table.insert(0, [str(label) for label in cols])
     if rows is not None:
         labels = ([""] if cols is not None else []) + [str(label) for label in rows]
-        left = max(map(len, labels))
-        table = [[label.ljust(left), *row] for label, row in zip(labels, table, strict=True)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+        left = max(map(columns, labels))
+        labels = [label + " " * (left - columns(label)) for label in labels]
+        table = [[label, *row] for label, row in zip(labels, table, strict=True)]
+    widths = [max(columns(row[place]) for row in table) for place in range(len(table[0]))]
     for row in table:
-        print(
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = (
+            " " * (width - columns(cell)) + cell for cell, width in zip(row, widths, strict=True)
         )
+        print("  ".join(cells).rstrip())
 
 
 def settings(dataset: str = "sample", users: int | None = None) -> tuple[str, int | None]:
@@ -161,8 +180,9 @@ def settings(dataset: str = "sample", users: int | None = None) -> tuple[str, in
         return dataset, None
     if not (wanted.isdecimal() and int(wanted) > 0):
         raise TutorialError(
-            f"the number of users is {wanted!r}: set TUTORIAL_USERS to a whole number of at least"
-            " 1, or to all"
+            "the number of users is {wanted!r}: set TUTORIAL_USERS to a whole number of at"
+            " least 1, or to all",
+            wanted=wanted,
         )
     return dataset, int(wanted)
 

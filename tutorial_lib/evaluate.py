@@ -103,20 +103,25 @@ def evaluate(
         or not 1 <= max_len <= model.max_len
     ):
         raise TutorialError(
-            f"got part={part!r}, batch_size={batch_size}, sampled={sampled}, lists={lists},"
-            f" max_len={max_len}: part is 'valid' or 'test', batch_size at least 1, sampled and"
-            f" lists at least 0 (0 = none), and max_len from 1 to the model's {model.max_len}"
-        )
+            "got part={part!r}, batch_size={batch_size}, sampled={sampled}, lists={lists},"
+            " max_len={max_len}: part is 'valid' or 'test', batch_size at least 1, sampled"
+            " and lists at least 0 (0 = none), and max_len from 1 to the model's {max_len2}",
+            part=part, batch_size=batch_size, sampled=sampled, lists=lists, max_len=max_len,
+            max_len2=model.max_len,
+        )  # fmt: skip
     if model.num_items != split.dataset.num_items:
         raise TutorialError(
-            f"the model scores {model.num_items} items, {split.dataset.name} has"
-            f" {split.dataset.num_items}: build it with num_items=dataset.num_items"
+            "the model scores {num_items} items, {dataset} has {num_items2}: build it with"
+            " num_items=dataset.num_items",
+            num_items=model.num_items,
+            dataset=split.dataset.name,
+            num_items2=split.dataset.num_items,
         )
     if model.uses_time and not split.dataset.has_times:
         raise TutorialError(
-            f"{split.dataset.name} knows only the order of events and {type(model).__name__} reads"
-            " times: take another model"
-        )
+            "{dataset} knows only the order of events and {name} reads times: take another model",
+            dataset=split.dataset.name, name=type(model).__name__,
+        )  # fmt: skip
     targets: Targets = getattr(split, part)
     if users is not None:
         keep = np.isin(targets.user, users)
@@ -124,8 +129,9 @@ def evaluate(
         split = replace(split, **{part: targets})
     if len(targets) == 0:
         raise TutorialError(
-            f"the {part} part has no target for users={users}: nothing can be evaluated"
-        )
+            "the {part} part has no target for users={users}: nothing can be evaluated",
+            part=part, users=users,
+        )  # fmt: skip
     if device is None:
         device = next(
             (tensor.device for tensor in [*model.parameters(), *model.buffers()]),

@@ -71,7 +71,7 @@ def check(owner: object) -> None:
         if value is None and optional:
             continue
         if many and not isinstance(value, tuple | list):
-            raise TutorialError(f"{name} must be a list, got {value!r}")
+            raise TutorialError("{name} must be a list, got {value!r}", name=name, value=value)
         entries = value if many else [value]
         entries = tuple(check_one(name, one, kind, item.metadata) for one in entries)
         object.__setattr__(owner, name, entries if many else entries[0])
@@ -83,7 +83,12 @@ def check_one(
     """One value, or one entry of a list."""
     if choices := about.get("choices"):
         if value not in choices:
-            raise TutorialError(f"unknown {name} {value!r}; known are {', '.join(choices)}")
+            raise TutorialError(
+                "unknown {name} {value!r}; known are {choices}",
+                name=name,
+                value=value,
+                choices=", ".join(choices),
+            )
         return value
     least, below = about.get("least"), about.get("below", math.inf)
     accepted = {float: int | float, Path: str | Path}.get(kind, kind)
@@ -93,5 +98,11 @@ def check_one(
     if not right:
         limits = f" of at least {least}" if least is not None else ""
         limits += f" and below {below}" if below < math.inf else ""
-        raise TutorialError(f"{name} must be {WANTED[kind]}{limits}, got {value!r}")
+        raise TutorialError(
+            "{name} must be {wanted}{limits}, got {value!r}",
+            name=name,
+            wanted=WANTED[kind],
+            limits=limits,
+            value=value,
+        )
     return kind(value) if kind in (float, Path) else value

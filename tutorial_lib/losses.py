@@ -40,7 +40,9 @@ def draw_negatives(
     uniform over all items but the target: no rejection.
     """
     if num_items < 2:
-        raise TutorialError(f"negative sampling needs at least 2 items, got {num_items}")
+        raise TutorialError(
+            "negative sampling needs at least 2 items, got {num_items}", num_items=num_items
+        )
     drawn = torch.randint(1, num_items, (len(targets), count), generator=generator)
     drawn = drawn.to(targets.device)
     return drawn + (drawn >= targets[:, None])

@@ -88,7 +88,9 @@ class Ranks:
             )
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise TutorialError(
-                f"{path} holds no ranks ({error}): wanted a file that Ranks.to_csv wrote"
+                "{path} holds no ranks ({error}): wanted a file that Ranks.to_csv wrote",
+                path=path,
+                error=error,
             ) from None
 
 
@@ -121,7 +123,7 @@ def _expected(
 ) -> np.ndarray:
     """Mean gain over the places greater + 1 .. greater + equal + 1 that a tied target may take."""
     if k is not None and (k < 1 or k != int(k)):
-        raise TutorialError(f"k = {k}: a list has a whole number of places, at least 1")
+        raise TutorialError("k = {k}: a list has a whole number of places, at least 1", k=k)
     if not isinstance(ranks, Ranks):
         rank = np.asarray(ranks, dtype=np.float64)
         if not (rank >= 1).all():
@@ -164,8 +166,11 @@ def _lists(ranks: Ranks, k: int) -> Lists:
     longest = 0 if ranks.lists is None else ranks.lists.items.shape[1]
     if not 1 <= k <= longest:
         raise TutorialError(
-            f"lists of {k} items are needed and there are lists of {longest}: evaluate(...,"
-            f" lists={max(k, 1)})"
+            "lists of {k} items are needed and there are lists of {longest}: evaluate(...,"
+            " lists={value})",
+            k=k,
+            longest=longest,
+            value=max(k, 1),
         )
     return replace(ranks.lists, items=ranks.lists.items[:, :k])
 
@@ -205,8 +210,10 @@ def parse_metric(text: str) -> tuple[str, Callable[[Ranks], np.ndarray]]:
         METRICS[label].without_k if not at else k.strip().isdecimal() and int(k) > 0
     ):
         raise TutorialError(
-            f"unknown metric {text!r}: give NAME@K with a whole K of at least 1, such as ndcg@10,"
-            f" and a NAME of {', '.join(METRICS)} (MRR also stands alone)"
+            "unknown metric {text!r}: give NAME@K with a whole K of at least 1, such as"
+            " ndcg@10, and a NAME of {metrics} (MRR also stands alone)",
+            text=text,
+            metrics=", ".join(METRICS),
         )
     places = int(k) if at else None
     full = label if places is None else f"{label}@{places}"
@@ -258,8 +265,12 @@ def sampled_hit_probability(
     rank = np.asarray(rank)
     if (rank < 1).any() or (rank > num_items).any() or negatives < 0:
         raise TutorialError(
-            f"got ranks from {rank.min()} to {rank.max()} and {negatives} negatives: need ranks"
-            f" from 1 to num_items = {num_items}, and 0 negatives or more"
+            "got ranks from {rank} to {rank2} and {negatives} negatives: need ranks from 1"
+            " to num_items = {num_items}, and 0 negatives or more",
+            rank=rank.min(),
+            rank2=rank.max(),
+            negatives=negatives,
+            num_items=num_items,
         )
     negatives = min(negatives, num_items - 1)
 

@@ -15,7 +15,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import FONT, language
+from tutorial_lib.language import FONT, language, mark, say
 from tutorial_lib.statistics import Interval
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
@@ -23,7 +23,8 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW, BLACK = PALETTE = (
 )  # fmt: skip
 MARKERS = "osD^vP*X"  # with the colours: groups differ by shape too
 DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
-UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
+UNITS = ((mark("days"), 86_400), (mark("hours"), 3_600), (mark("minutes"), 60),
+         (mark("seconds"), 1))  # fmt: skip
 
 
 def use_style() -> None:
@@ -61,8 +62,8 @@ def heatmap(
     columns: Sequence | None = None,
     title: str = "",
     *,
-    xlabel: str = "key (event that is read)",
-    ylabel: str = "query (event that reads)",
+    xlabel: str = mark("key (event that is read)"),
+    ylabel: str = mark("query (event that reads)"),
     label: str | None = None,
     digits: int = 2,
     cmap: str = "Blues",
@@ -79,7 +80,8 @@ def heatmap(
     values = np.asarray(matrix.detach().cpu() if isinstance(matrix, torch.Tensor) else matrix)
     if values.ndim != 2 or 0 in values.shape:
         raise TutorialError(
-            f"heatmap got an array of shape {values.shape}: pass one matrix [rows, columns]"
+            "heatmap got an array of shape {shape}: pass one matrix [rows, columns]",
+            shape=values.shape,
         )
     truth, numbers = values.dtype == bool, values.astype(np.float64)
     finite = np.isfinite(numbers)
@@ -109,7 +111,7 @@ def heatmap(
     # long names would run into each other
     if columns is not None and max(len(str(name)) for name in columns) > 5:
         plt.setp(ax.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
-    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    ax.set(title=title, xlabel=say(xlabel), ylabel=say(ylabel))
     ax.tick_params(length=0)
     if label is not None:
         ax.figure.colorbar(image, ax=ax, label=label)
@@ -120,7 +122,7 @@ def learning_curve(
     histories: Any,
     column: str = "ndcg",
     *,
-    ylabel: str = "validation NDCG@10",
+    ylabel: str = mark("validation NDCG@10"),
     lines: Mapping[str, float] | None = None,
     title: str = "",
     ax: Axes | None = None,
@@ -137,9 +139,10 @@ def learning_curve(
         table = pd.DataFrame(getattr(history, "rows", history))
         if table.empty or not {"epoch", column} <= set(table.columns):
             raise TutorialError(
-                f"the history {name!r} has the columns {list(table.columns)}: wanted rows with"
-                f" epoch and {column}"
-            )
+                "the history {name!r} has the columns {columns}: wanted rows with epoch"
+                " and {column}",
+                name=name, columns=list(table.columns), column=column,
+            )  # fmt: skip
         color = PALETTE[index % 6]
         ax.plot(table["epoch"], table[column], color=color, marker=".", label=name)
         best = table[column].idxmin() if column == "loss" else table[column].idxmax()
@@ -149,7 +152,8 @@ def learning_curve(
     for index, (name, value) in enumerate((lines or {}).items()):
         ax.axhline(value, color="#555555", lw=1.2, ls=DASHES[index % len(DASHES)], label=name)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.set(xlabel="epoch (passes over the training data)", ylabel=ylabel, title=title)
+    xlabel = say("epoch (passes over the training data)")
+    ax.set(xlabel=xlabel, ylabel=say(ylabel), title=title)
     if lines or any(named):
         ax.legend(loc="best")
     return ax
@@ -168,7 +172,7 @@ def metric_bars(
     table: Mapping[str, Interval],
     lines: Mapping[str, float] | None = None,
     *,
-    xlabel: str = "NDCG@10 (mean over users, 95 % interval)",
+    xlabel: str = mark("NDCG@10 (mean over users, 95 % interval)"),
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -200,7 +204,7 @@ def metric_bars(
     ax.set_yticks(range(len(table)), list(table))
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(min([0.0] + [interval.low for interval in table.values()]), right)
-    ax.set_xlabel(xlabel)
+    ax.set_xlabel(say(xlabel))
     ax.set_title(title, pad=6 + 12 * min(len(lines), 2))
     ax.grid(axis="y", visible=False)
     return ax
@@ -210,7 +214,7 @@ def differences(
     table: Mapping[str, Mapping[str, Interval]],
     *,
     rivals: Sequence[str] | None = None,
-    xlabel: str = "difference of NDCG@10",
+    xlabel: str = mark("difference of NDCG@10"),
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -239,7 +243,7 @@ def differences(
     ax.set_yticks(range(len(table)), list(table))
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.xaxis.get_major_locator().set_params(nbins=5)
-    ax.set(xlabel=xlabel, title=title)
+    ax.set(xlabel=say(xlabel), title=title)
     return ax
 
 
@@ -248,7 +252,7 @@ def timeline(
     groups: Sequence | np.ndarray | None = None,
     *,
     clock: bool = True,
-    ylabel: str = "cluster of the item",
+    ylabel: str = mark("cluster of the item"),
     title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
@@ -262,9 +266,10 @@ def timeline(
     groups = np.zeros(len(times), dtype=np.int64) if groups is None else np.asarray(groups)
     if len(times) == 0 or times.shape != groups.shape:
         raise TutorialError(
-            f"timeline got {times.shape} times and {groups.shape} groups: pass one group per event,"
-            " at least one event"
-        )
+            "timeline got {shape} times and {shape2} groups: pass one group per event, at"
+            " least one event",
+            shape=times.shape, shape2=groups.shape,
+        )  # fmt: skip
     span = times - times[0]
     unit, seconds = next((u for u in UNITS if span[-1] >= 2 * u[1]), UNITS[-1])
     x = span / seconds if clock else np.arange(1, len(times) + 1)
@@ -287,9 +292,7 @@ def timeline(
         *((range(len(names)), [str(name) for name in names]) if len(names) > 1 else ([],))
     )
     ax.set_ylim(len(names) - 0.5, -0.9)
-    ax.set(
-        xlabel=f"time since the first event ({unit})" if clock else "event number (order alone)",
-        title=title,
-    )
-    ax.set_ylabel(ylabel if len(names) > 1 else "")
+    along = mark("time since the first event ({unit})" if clock else "event number (order alone)")
+    ax.set(xlabel=say(along, unit=unit), title=title)
+    ax.set_ylabel(say(ylabel) if len(names) > 1 else "")
     return ax

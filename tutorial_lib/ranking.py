@@ -84,8 +84,11 @@ def answer(model: SequenceModel, states: Tensor, question: Question, lists: int 
         scores = model.score(states)
         if scores.shape[1] != model.num_items + 1:
             raise TutorialError(
-                f"{type(model).__name__} scores {scores.shape[1] - 1} items and has"
-                f" num_items={model.num_items}: score all of them, and column 0 for PAD"
+                "{name} scores {shape} items and has num_items={num_items}: score all of"
+                " them, and column 0 for PAD",
+                name=type(model).__name__,
+                shape=scores.shape[1] - 1,
+                num_items=model.num_items,
             )
         own = scores.gather(1, question.target[:, None])[:, 0]
         # a copy, as the scores may be the model's own
@@ -189,8 +192,11 @@ def refuse_no_rank(own: Tensor, targets: Tensor) -> None:
     if not own.isfinite().all():
         row = int((~own.isfinite()).nonzero()[0])
         raise TutorialError(
-            f"row {row}: target {int(targets[row])} has score {float(own[row])}, so it has no rank:"
-            " a target needs a finite score"
+            "row {row}: target {targets} has score {own}, so it has no rank: a target"
+            " needs a finite score",
+            row=row,
+            targets=int(targets[row]),
+            own=float(own[row]),
         )
 
 

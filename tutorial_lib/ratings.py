@@ -38,7 +38,8 @@ def split_ratings(split: Split, part: str) -> Ratings:
     """The ratings of the training events ("train") or of the targets of "valid" or "test"."""
     if "rating" not in split.dataset.events:
         raise TutorialError(
-            f"{split.dataset.name} has no ratings: take another data set, such as ml-100k"
+            "{dataset} has no ratings: take another data set, such as ml-100k",
+            dataset=split.dataset.name,
         )
     events = split.train if part == "train" else split.dataset.events.iloc[getattr(split, part).row]
     return Ratings(*(events[name].to_numpy(copy=True) for name in ("user", "item", "rating")))
@@ -77,7 +78,8 @@ def rating_task(given: Ratings, valid: Ratings, config: TrainConfig) -> Task:
         error = rmse(predict(model, valid), valid)
         if not math.isfinite(error):
             raise TutorialError(
-                f"the error is no number; lower the learning rate ({config.learning_rate})"
+                "the error is no number; lower the learning rate ({learning_rate})",
+                learning_rate=config.learning_rate,
             )
         return -error
 

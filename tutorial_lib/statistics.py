@@ -44,13 +44,16 @@ def mean_over_seeds(values: np.ndarray | Sequence) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim not in (1, 2) or values.size == 0:
         raise TutorialError(
-            f"got an array of shape {values.shape}: pass one value per user [N], or [S, N] with one"
-            " row per seed"
+            "got an array of shape {shape}: pass one value per user [N], or [S, N] with"
+            " one row per seed",
+            shape=values.shape,
         )
     if not np.isfinite(values).all():
         bad = np.count_nonzero(~np.isfinite(values))
         raise TutorialError(
-            f"{bad} of {values.size} values are not finite: pass one number per user"
+            "{bad} of {size} values are not finite: pass one number per user",
+            bad=bad,
+            size=values.size,
         )
     return values.mean(axis=0) if values.ndim == 2 else values
 
@@ -60,7 +63,7 @@ def _in_chunks(draw: Callable[[int], np.ndarray], draws: int, width: int) -> np.
     [draws].
     """
     if draws < 1:
-        raise TutorialError(f"draws = {draws}: ask for at least 1 draw, 2000 is usual")
+        raise TutorialError("draws = {draws}: ask for at least 1 draw, 2000 is usual", draws=draws)
     step = max(1, CHUNK // width)
     return np.concatenate([draw(min(step, draws - done)) for done in range(0, draws, step)])
 
@@ -75,7 +78,7 @@ def bootstrap_interval(
     """
     if not 0 < level < 1:
         raise TutorialError(
-            f"level = {level}: pass a probability between 0 and 1, for example 0.95"
+            "level = {level}: pass a probability between 0 and 1, for example 0.95", level=level
         )
     values = mean_over_seeds(values)
     rng, n = np.random.default_rng(seed), len(values)
@@ -104,8 +107,10 @@ def _differences(a: np.ndarray | Sequence, b: np.ndarray | Sequence) -> np.ndarr
     a, b = mean_over_seeds(a), mean_over_seeds(b)
     if len(a) != len(b):
         raise TutorialError(
-            f"got {len(a)} users against {len(b)}: a paired comparison needs the same users in the"
-            " same order"
+            "got {count} users against {count2}: a paired comparison needs the same users"
+            " in the same order",
+            count=len(a),
+            count2=len(b),
         )
     return a - b
 
@@ -142,7 +147,10 @@ def holm(p_values: np.ndarray | Sequence) -> np.ndarray:
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise TutorialError(f"holm wants a list of probabilities between 0 and 1, got {p_values!r}")
+        raise TutorialError(
+            "holm wants a list of probabilities between 0 and 1, got {p_values!r}",
+            p_values=p_values,
+        )
     order = np.argsort(p, kind="stable")
     # smallest times M, the next times M - 1, ...
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))

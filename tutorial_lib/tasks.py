@@ -60,8 +60,11 @@ def with_windows(model: SequenceModel, config: TrainConfig) -> TrainConfig:
         return config
     if config.windows != TrainConfig.windows:
         raise TutorialError(
-            f"{type(model).__name__} with these options learns from windows={model.windows!r} alone"
-            f" and got windows={config.windows!r}: give windows={model.windows!r}, or leave it out"
+            "{name} with these options learns from windows={windows!r} alone and got"
+            " windows={windows2!r}: give windows={windows!r}, or leave it out",
+            name=type(model).__name__,
+            windows=model.windows,
+            windows2=config.windows,
         )
     return replace(config, windows=model.windows)
 
@@ -71,15 +74,25 @@ def check_fit(model: SequenceModel, split: Split) -> None:
     kind, data = type(model).__name__, split.dataset
     if model.uses_time and not data.has_times:
         raise TutorialError(
-            f"{kind} needs timestamps and {data.name} has none; choose a model without a clock"
+            "{kind} needs timestamps and {data} has none; choose a model without a clock",
+            kind=kind,
+            data=data.name,
         )
     if model.num_items != data.num_items:
         raise TutorialError(
-            f"{kind} was built for {model.num_items} items and {data.name} has {data.num_items};"
-            " give num_items=dataset.num_items"
+            "{kind} was built for {num_items} items and {data} has {num_items2}; give"
+            " num_items=dataset.num_items",
+            kind=kind,
+            num_items=model.num_items,
+            data=data.name,
+            num_items2=data.num_items,
         )
     if model.uses_users and model.num_users != data.num_users:
         raise TutorialError(
-            f"{kind} was built for {model.num_users} users and {data.name} has {data.num_users};"
-            " give num_users=dataset.num_users"
+            "{kind} was built for {num_users} users and {data} has {num_users2}; give"
+            " num_users=dataset.num_users",
+            kind=kind,
+            num_users=model.num_users,
+            data=data.name,
+            num_users2=data.num_users,
         )

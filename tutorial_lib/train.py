@@ -57,7 +57,7 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.zeros(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise TutorialError(
-            f"device {name!r} is not available here; use 'auto' or 'cpu'"
+            "device {name!r} is not available here; use 'auto' or 'cpu'", name=name
         ) from error
 
 
@@ -180,8 +180,8 @@ def train(
             return History()
         if config.shared_negatives and not has_table(model):
             raise TutorialError(
-                f"{type(model).__name__} draws its negatives for each pair; leave shared_negatives"
-                " out"
+                "{name} draws its negatives for each pair; leave shared_negatives out",
+                name=type(model).__name__,
             )
         if model.uses_time:
             model.fit_time(data)

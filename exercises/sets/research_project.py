@@ -32,13 +32,13 @@
 # **B. The design, before you run anything.** Name the baseline, the twin without a clock, the split, the number of seeds and of users. Use your answers to 2.4 and 3.4: how large a difference can this test find? Say what is fixed for all models (learning rates tried, epochs, width) and what you will do if a model fails to train. Write down your prediction as a number with a range.
 
 # %% [markdown] id="design-zh" lang="zh" tags=["task"]
-# **B. 设计，在运行任何东西之前。** 写出基线、不带时钟的孪生模型、切分方式、种子数和用户数。用上你对 2.4 和 3.4 的回答：这次测试能发现多大的差别？说明哪些东西对所有模型都一样（试过的学习率、轮数、宽度），以及某个模型训练不起来时怎么办。把你的预测写成一个数和一个范围。
+# **B. 设计，在运行任何东西之前。** 写出基线、不带时钟的对照模型、切分方式、种子数和用户数。用上你对 2.4 和 3.4 的回答：这次测试能发现多大的差别？说明哪些东西对所有模型都一样（试过的学习率、轮数、宽度），以及某个模型训练不起来时怎么办。把你的预测写成一个数和一个范围。
 
 # %% [markdown] id="design-rubric-en" lang="en" tags=["rubric"]
 # 8 points: a twin that differs in the clock alone (2); the smallest difference that the test can find, computed and not guessed (2); equal budget for all models, stated (2); a prediction with a range, made before the run (2). Take 2 off where the test set is used to choose anything.
 
 # %% [markdown] id="design-rubric-zh" lang="zh" tags=["rubric"]
-# 8 分：孪生模型只在时钟上不同（2 分）；测试能发现的最小差别是算出来的，不是猜的（2 分）；写明所有模型预算相同（2 分）；在运行之前给出带范围的预测（2 分）。只要用测试集选过任何东西，扣 2 分。
+# 8 分：对照模型只在时钟上不同（2 分）；测试能发现的最小差别是算出来的，不是猜的（2 分）；写明所有模型预算相同（2 分）；在运行之前给出带范围的预测（2 分）。只要用测试集选过任何东西，扣 2 分。
 
 # %% id="run" tags=["starter"]
 # This cell takes minutes and is not run when the project is graded: keep its output, it is part of your answer.

@@ -14,7 +14,7 @@
 # In the next two minutes you train such a recommender, on this machine, and look at what it shows the two of them. The rest of the course is about what to do next: how to make a model that knows what time it is, and how to find out whether that really helped.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="bbed930c"
-# 小林刚刚一口气选了六样同一类的东西，两分钟后还想再看。小波最近选的四样也都属于同一类，然后他关掉了页面，三天半以后才回来。应该给两个人都推荐*更多同类的东西*吗？
+# 小林刚刚一口气选了六样同一类的东西，两分钟后还想再看。小波最近选的四样也都属于同一类，然后他关掉了页面，三天半以后才回来。应该给两个人都**推荐（recommendation）更多同类的东西**吗？
 #
 # 你多半会说：小林可以，小波就未必了。可是，许多推荐系统看到的只是一串按先后排好的东西，没有时钟。在它们眼里，小林和小波的处境没有分别。
 #
@@ -35,7 +35,7 @@
 # - 判断环境是否装好，没装好时知道怎么修；
 # - 训练一个推荐模型，把它的列表与用户真正的选择对照着看；
 # - 按“猜、运行、弄坏、做题、对照”的步骤学一课；
-# - 手算一个物品在列表中的名次，并说清“100 次命中 27 次”值多少；
+# - 手算一个物品（item）在列表中的名次，并说清“100 次命中 27 次”值多少；
 # - 在课程地图上找到自己的路线。
 
 # %% [markdown] id="setup-text-en" lang="en"
@@ -46,7 +46,7 @@
 # %% [markdown] id="setup-text-zh" lang="zh" en="0f76204f"
 # ## 东西都齐了吗？
 #
-# 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单 *Kernel, Restart Kernel*。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
+# 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单“内核 → 重启内核”（英文界面为 *Kernel, Restart Kernel*）。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
 
 # %% id="setup"
 import sys
@@ -104,7 +104,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="data-zh" lang="zh" en="da13292c"
 # ## 两分钟：先训练，再看
 #
-# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 *类*，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不见时钟。它拿到的是训练期间的历史，要学会猜下一个物品。
+# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 **类**，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不见时钟。它拿到的是训练期间的历史（history），要学会猜下一个物品。
 
 # %% id="data-code"
 dataset = load_dataset(DATASET, users=USERS)
@@ -278,7 +278,7 @@ expect_true("with Alien still in the list it would be place 3", place_in_list(sc
 # **Then a check against something independent.** The library ranks all questions of the test period at once, in matrices. Our slow function must give the same place, question by question. Fifty of them will do.
 
 # %% [markdown] id="reference-zh" lang="zh" en="44cfb823"
-# **再与独立的东西核对。** 库用矩阵一次算出测试期间所有问题的排名。我们那个慢函数必须逐题给出同样的名次。核对五十题就够了。
+# **再与独立的东西核对。** 库用矩阵（matrix）一次算出测试期间所有问题的排名（rank）。我们那个慢函数必须逐题给出同样的名次。核对五十题就够了。
 
 # %% id="reference-check" tags=["reference-check"]
 ranks = evaluate(model, split, "test")
@@ -296,7 +296,7 @@ expect_true("our places are the library's", (differences <= 1).all() and (differ
 # **Then the library.** A *hit* is a place within the first $k$; the **hit rate**, HR@k, is the share of hits. (Lesson 02 has more such measures, and says which to trust.) This is the library's own source:
 
 # %% [markdown] id="hit-zh" lang="zh" en="f929a21a" tags=["library"]
-# **再看库里的版本。** 名次在前 $k$ 之内就是一次*命中*；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课还有更多这样的度量，并说明该信哪一个。）这是库自己的源码：
+# **再看库里的版本。** 名次在前 $k$ 之内就是一次**命中**；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课还有更多这样的度量，并说明该信哪一个。）这是库自己的源码：
 
 # %% id="hit-library" tags=["library"]
 from tutorial_lib.evaluate import Ranks, _expected
@@ -327,7 +327,7 @@ expect_true("the interval of the difference lies above 0.15", gain.low > 0.15, w
 # Four people of 100 by popularity, about 27 by the model. The interval in brackets says how far the number could move if other people had been asked.
 
 # %% [markdown] id="hit-why-zh" lang="zh" en="7bfe19aa"
-# 靠热门榜，100 个人里命中四个；靠模型，大约 27 个。方括号里的区间说的是：如果问的是另一批人，这个数会移动多远。
+# 靠热门（popularity）榜，100 个人里命中四个；靠模型，大约 27 个。方括号里的区间说的是：如果问的是另一批人，这个数会移动多远。
 
 # %% [markdown] id="break-en" lang="en" tags=["break-it"]
 # ## Break it: recommend what was already seen
@@ -543,7 +543,7 @@ lesson00.check_follows(follows)
 # %% [markdown] id="answer-zh" lang="zh" en="84e66e1b"
 # ## 回答开头的问题
 #
-# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。模型旁边站着两位*先知*（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还看得见时钟。除非碰运气，谁也不会比他们做得更好。
+# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。模型旁边站着两位**先知**（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还看得见时钟。除非碰运气，谁也不会比他们做得更好。
 
 # %% id="answer-code" tags=["nbval-ignore-output"]
 groups = {"within the hour": pause < 3600, "after a pause": pause >= 3600}
@@ -618,7 +618,7 @@ expect_true(
 # ## 小结
 #
 # 1. 推荐模型给所有物品打分；列表就是没看过的物品里得分最高的那些，下一个选择落在列表里就是命中。
-# 2. 在模拟世界里，我们知道最好能做到多少，所以每个分数都有地板和天花板。
+# 2. 在模拟世界里，我们知道最好能做到多少，所以每个分数都有地板和天花板（ceiling）。
 # 3. 没有时钟的模型，两分钟之后和三天之后推荐的都是更多同类的东西；停顿之后，它错过了大多数人。
 # 4. 先猜再运行；看它怎样坏掉；先做练习，再打开答案。
 # 5. 地图说明每一课需要什么；下一课是 01。

@@ -16,9 +16,9 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="146f288f"
 # 小雨在网页上给电影打分。她在列表里勾选了《异形》《月球》和《火星》，然后按下一个按钮。网站的表里多出三行，时间全是同一秒。她的邻居给买来的东西写评价，而那张表里的每一行，时间都是零点。
 #
-# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在亚马逊食品杂货评论里，**每一个**事件都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。它的时钟究竟能告诉它什么？
+# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在 Amazon Grocery 评论里，**每一个**事件（event）都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。它的时钟究竟能告诉它什么？
 #
-# 这一课里，你会把一张事件表变成喂给模型的东西：历史、间隔、窗口，以及分别用来学习、用来选择、用来报告的三部分数据。每一步都有一种不声不响的做法，会种下一个根本不存在的规律。到最后，你就能替小雨那张表作答。
+# 这一课里，你会把一张事件表变成喂给模型的东西：历史、间隔、窗口（window），以及分别用来学习、用来选择、用来报告的三部分数据。每一步都有一种不声不响的做法，会种下一个根本不存在的规律。到最后，你就能替小雨那张表作答。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -36,7 +36,7 @@
 # - 不对用户写循环，就为十万个事件算出间隔、会话和不规则程度；
 # - 根据几个汇总数字，判断一个数据集的时钟能说明什么、不能说明什么；
 # - 按时间切分，或按最后一个事件切分，并数出每种切法让训练看见了多少未来；
-# - 做出带目标的窗口，以及不丢失短间隔的间隔特征。
+# - 做出带目标（target）的窗口，以及不丢失短间隔的间隔特征。
 
 # %% id="setup"
 import matplotlib.pyplot as plt
@@ -73,7 +73,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="a054068a"
 # ## 七行，两个人
 #
-# 一个*事件*就是一行，有三项内容：谁（`user`，用户）、什么（`item`，物品）、何时（`timestamp`，时间戳，以秒计）。服务器按到达的先后写入各行，所以不同的人混在一起。这里的秒数从中午算起；真实的表从 1970 年 1 月 1 日算起。
+# 一个**事件**就是一行，有三项内容：谁（`user`，用户）、什么（`item`，物品）、何时（`timestamp`，时间戳，以秒计）。服务器按到达的先后写入各行，所以不同的人混在一起。这里的秒数从中午算起；真实的表从 1970 年 1 月 1 日算起。
 
 # %% id="tiny-events"
 names = {1: "Alien", 2: "Cake", 3: "Moon", 5: "Mars"}
@@ -87,7 +87,7 @@ print(raw.assign(name=raw["item"].map(names)).to_string())
 # **Step 1: histories.** Put each person's rows together, oldest first. That leaves one open question: user 1 has two events in the same second, a *tie*. Something has to decide which of them comes first.
 
 # %% [markdown] id="sort-zh" lang="zh" en="b10c9369"
-# **第一步：历史。** 把每个人的行放到一起，最早的在前。这样还剩一个悬而未决的问题：用户 1 有两个事件落在同一秒，这叫*并列*（tie）。总得有个东西来决定谁先谁后。
+# **第一步：历史。** 把每个人的行放到一起，最早的在前。这样还剩一个悬而未决的问题：用户 1 有两个事件落在同一秒，这叫**并列**（tie）。总得有个东西来决定谁先谁后。
 
 # %% [markdown] id="predict-sort-en" lang="en" tags=["predict"]
 # **Predict before you run.** The first line below sorts by user and time only. The second sorts by user, time and item number. What does user 1's history look like in each? And which of the two would you trust?
@@ -105,14 +105,14 @@ for label, table in (("user, time", by_time), ("user, time, item", by_id)):
 # %% [markdown] id="sort-why-en" lang="en"
 # The stable sort keeps *Mars* before *Moon*, as the rows came. The second sort turns them round, because 3 is less than 5, and it would do so for **every** user with this tie. That is the danger: item numbers carry meaning (they often follow age or popularity), so sorting ties by number plants one and the same pattern into thousands of histories. A sequence model finds it at once and is praised for it. Row order may say nothing either. In a log that is written as things happen it repeats no pattern from person to person; in a file that somebody sorted by item it repeats exactly this one (lesson 03). So ask how the file came about.
 
-# %% [markdown] id="sort-why-zh" lang="zh" en="20a8f1fa"
-# 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
+# %% [markdown] id="sort-why-zh" lang="zh" en="b792027b"
+# 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列（sequence）模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
 
 # %% [markdown] id="gap-en" lang="en"
 # **Step 2: gaps.** A *gap* is the time from one event to the next of the **same** user. Subtract neighbours, and leave out the step from one person to the next.
 
 # %% [markdown] id="gap-zh" lang="zh" en="4ee5bcb9"
-# **第二步：间隔。** *间隔*（gap）是**同一个**用户从一个事件到下一个事件的时间。相邻的时间相减，从一个人跳到下一个人的那一步不算。
+# **第二步：间隔。** **间隔**（gap）是**同一个**用户从一个事件到下一个事件的时间。相邻的时间相减，从一个人跳到下一个人的那一步不算。
 
 
 # %% id="tiny-gaps"
@@ -246,7 +246,7 @@ expect("share of gaps between half an hour and two hours", in_valley.mean(), 0.0
 # Here is one user, first as the clock shows it, then as a model sees it that counts events only.
 
 # %% [markdown] id="sitting-zh" lang="zh" en="2d1b7e01"
-# 六分钟。平均值谁也代表不了：间隔有两种，介于两者之间的几乎没有。人们来了，挑选一阵，然后离开；这样的一次来访叫一次**会话**（sitting）。我们约定，间隔达到一小时，就开始新的会话。一小时只是约定，但在那片空谷里取哪个值几乎没有差别：半小时到两小时之间的间隔，一千个里只有一个。60 % 的间隔落在会话之内。
+# 六分钟。平均值谁也代表不了：间隔有两种，介于两者之间的几乎没有。人们来了，挑选一阵，然后离开；这样的一次来访叫一次**会话**（sitting）。我们约定，间隔达到一小时，就开始新的会话。一小时只是约定，但在那片空谷里取哪个值几乎没有差别：半小时到两小时之间的间隔，一千个里只有一个。60% 的间隔落在会话之内。
 #
 # 下面是一个用户：先是时钟显示的样子，再是只数事件的模型看到的样子。
 
@@ -356,7 +356,7 @@ expect("share of users above 1", (cv > 1).mean(), 0.83, tol=0.02, when=ON_SAMPLE
 # In the sample 83 % of the users are more irregular than chance: sittings make bursts. Keep the other finding for lesson 20. With three gaps even a chance visitor has a CV of 0.65 only, so "the most irregular third of the users" is, in many data sets, also the third with the longest histories.
 
 # %% [markdown] id="cv-lesson-zh" lang="zh" en="afcf3c5b"
-# 在 sample 里，83 % 的用户比随机更不规则：会话造成了一阵一阵。另一个发现请留到第 20 课：只有三个间隔时，连随机访客的 CV 也只有 0.65，所以在许多数据集里，“最不规则的三分之一用户”同时也是历史最长的三分之一。
+# 在 sample 里，83% 的用户比随机更不规则：会话造成了一阵一阵。另一个发现请留到第 20 课：只有三个间隔时，连随机访客的 CV 也只有 0.65，所以在许多数据集里，“最不规则的三分之一用户”同时也是历史最长的三分之一。
 
 # %% [markdown] id="real-en" lang="en"
 # ## The clocks of real data
@@ -366,7 +366,7 @@ expect("share of users above 1", (cv > 1).mean(), 0.83, tol=0.02, when=ON_SAMPLE
 # %% [markdown] id="real-zh" lang="zh" en="9a9e5733"
 # ## 真实数据的时钟
 #
-# 现在轮到小雨的表和她邻居的表。真实数据不能随课程分发，汇总数字可以。下面这张表由 `python -m studies.gap_facts --write` 算出，来源是 MovieLens 100K（943 人，100,000 条电影评分）和亚马逊食品杂货评论（14,681 人，121,892 个事件）。
+# 现在轮到小雨的表和她邻居的表。真实数据不能随课程分发，汇总数字可以。下面这张表由 `python -m studies.gap_facts --write` 算出，来源是 MovieLens 100K（943 人，100,000 条电影评分）和 Amazon Grocery 评论（14,681 人，121,892 个事件）。
 
 # %% id="facts-code"
 facts = read_facts()
@@ -455,13 +455,13 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # %% [markdown] id="meaning-zh" lang="zh" en="6318c31c"
 # 对“感知时间”的模型来说，这意味着什么？
 #
-# - **MovieLens 100K 的时钟记的是评分入库的时刻，不是看电影的时刻。** 51 % 的间隔恰好是 0。也就是说，有一半的步，间隔只说明“同一次点击”，此外什么也没说：单凭时钟，没有哪个模型能把这些步彼此区分开。
-# - **间隔为 0 的地方，顺序同样不可知。** 76 % 的事件与相邻的事件落在同一秒；对 44 % 的用户来说，“最后”一个事件，也就是留末法（leave-last-out）拿来测试的那个，只是因为在文件里排在最后。能把它预测得很准的模型，学到的也许是文件的写法。
-# - **多数人没有再回来。** 98.2 % 的间隔不到一小时，61 % 的用户在一次会话里完成了全部评分。以天、以月计的效应，只可能来自其余的人，而且只来自他们为数不多的几步。
-# - **食品杂货有日期，没有钟点。** 所有事件都在零点，所以 29 % 的间隔是 0，意思是“同一天”；间隔的中位数是 22 天。这里的长停顿是真实的，但 9 % 的用户根本没有 CV，因为他们的间隔全是 0。
+# - **MovieLens 100K 的时钟记的是评分入库的时刻，不是看电影的时刻。** 51% 的间隔恰好是 0。也就是说，有一半的步，间隔只说明“同一次点击”，此外什么也没说：单凭时钟，没有哪个模型能把这些步彼此区分开。
+# - **间隔为 0 的地方，顺序同样不可知。** 76% 的事件与相邻的事件落在同一秒；对 44% 的用户来说，“最后”一个事件，也就是留一法（leave-last-out）拿来测试的那个，只是因为在文件里排在最后。能把它预测得很准的模型，学到的也许是文件的写法。
+# - **多数人没有再回来。** 98.2% 的间隔不到一小时，61% 的用户在一次会话里完成了全部评分。以天、以月计的效应，只可能来自其余的人，而且只来自他们为数不多的几步。
+# - **食品杂货有日期，没有钟点。** 所有事件都在零点，所以 29% 的间隔是 0，意思是“同一天”；间隔的中位数是 22 天。这里的长停顿是真实的，但 9% 的用户根本没有 CV，因为他们的间隔全是 0。
 # - **不规则往往就是历史长。** CV 随历史的长度增大：在所有用户上，两者的斯皮尔曼（Spearman）相关系数分别是 0.53 和 0.56。sample 里的长度和不规则程度是各自独立抽取的，那里是 0.08。
 #
-# 这并不是说，时间在那里没有用，而是说，一个论断必须经得起哪些追问：提升是不是落在间隔**不为** 0 的那些步上？打乱一个用户的间隔之后，提升会消失吗（第 19 课）？`control` 这个世界的时间戳与 `sample` 完全相同，却毫无意义；在那里，同一个模型会不会也没有提升？
+# 这并不是说，时间在那里没有用，而是说，一个主张必须经得起哪些追问：提升是不是落在间隔**不为** 0 的那些步上？打乱一个用户的间隔之后，提升会消失吗（第 19 课）？`control` 这个世界的时间戳与 `sample` 完全相同，却毫无意义；在那里，同一个模型会不会也没有提升？
 
 # %% [markdown] id="split-en" lang="en"
 # ## Two ways to cut
@@ -476,12 +476,12 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # %% [markdown] id="split-zh" lang="zh" en="eaabd358"
 # ## 两种切法
 #
-# 模型需要三部分数据：一部分用来学习（*训练集*），一部分用来选择（*验证集*），一部分用来报告（*测试集*，只打开一次）。常用的切法有两种。
+# 模型需要三部分数据：一部分用来学习（**训练集**（training part）），一部分用来选择（**验证集**（validation part）），一部分用来报告（**测试集**（test part），只打开一次）。常用的切法有两种。
 #
-# - **留末法**（leave-last-out）：每个用户的最后一个事件作测试，倒数第二个作验证，其余作训练。人人都参加测试，多数论文这样做。
+# - **留一法**（leave-last-out）：每个用户的最后一个事件作测试，倒数第二个作验证，其余作训练。人人都参加测试，多数论文这样做。
 # - **时间切分**（temporal split）：所有人用同一个时刻。第一个切点之前发生的是训练，第二个切点之后发生的是测试。
 #
-# 假设某个用户的最后一个事件在 12 月 10 日。用留末法时，模型会不会已经从**别人** 12 月 15 日的行为里学过东西？
+# 假设某个用户的最后一个事件在 12 月 10 日。用留一法时，模型会不会已经从**别人** 12 月 15 日的行为里学过东西？
 
 # %% id="split-code" tags=["library"]
 from tutorial_lib.data.events import Dataset
@@ -554,7 +554,7 @@ plt.show()
 # Two panels with the same twelve users as rows of events over the last thirty days. Left, leave-last-out: every row is training up to its last two events, and many training events of other users, drawn as crosses, lie to the right of the dashed line through the star. Right, temporal split: two vertical cuts for all; all training events lie left of the first cut, none right of the dashed line.
 
 # %% [markdown] id="split-alt-zh" lang="zh" en="632e6e93" tags=["alt"]
-# 两幅图，同样的十二个用户，各是一行事件，画的是最后三十天。左图，留末法：每一行除了最后两个事件都是训练，别的用户有许多训练事件（画成叉）落在穿过星号的虚线右边。右图，时间切分：所有人共用两条竖直的切线，训练事件全在第一条切线左边，虚线右边一个也没有。
+# 两幅图，同样的十二个用户，各是一行事件，画的是最后三十天。左图，留一法：每一行除了最后两个事件都是训练，别的用户有许多训练事件（画成叉）落在穿过星号的虚线右边。右图，时间切分：所有人共用两条竖直的切线，训练事件全在第一条切线左边，虚线右边一个也没有。
 
 # %% id="split-numbers"
 expect(
@@ -579,9 +579,9 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # The temporal split has no such leak, and it has its price. Only 1618 of the 3000 users of the sample have a test event. In MovieLens 100K it is 166 of 943, and 58 % of these have no training event at all: most people come only once, so whoever comes late was not there before. This course cuts by time wherever it can, and uses leave-last-out to compare with papers. Whichever you use, say which.
 
 # %% [markdown] id="split-lesson-zh" lang="zh" en="bb9b82df"
-# 用留末法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8 % 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41 %，在食品杂货里是 29 %。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏值多少，第 03 课会测出来。
+# 用留一法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8% 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41%，在食品杂货里是 29%。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏（leak）值多少，第 03 课会测出来。
 #
-# 时间切分没有这种泄漏，但也有代价。sample 的 3000 个用户里只有 1618 个有测试事件。在 MovieLens 100K 里是 943 个中的 166 个，其中 58 % 连一个训练事件也没有：多数人只来一次，来得晚的人，此前根本不在。本课程凡是能按时间切的都按时间切，要与论文比较时才用留末法。无论用哪一种，都要说明是哪一种。
+# 时间切分没有这种泄漏，但也有代价。sample 的 3000 个用户里只有 1618 个有测试事件。在 MovieLens 100K 里是 943 个中的 166 个，其中 58% 连一个训练事件也没有：多数人只来一次，来得晚的人，此前根本不在。本课程凡是能按时间切的都按时间切，要与论文比较时才用留一法。无论用哪一种，都要说明是哪一种。
 
 # %% [markdown] id="window-en" lang="en"
 # ## From a history to a window
@@ -609,7 +609,7 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # | 目标 | Cake | Moon | Mars | 无 |
 # | 查询时刻 | 70 | 400 | 100000 | 400 |
 #
-# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫*填充*，总是放在右边（原因见第 05 课）。*查询时刻*是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
+# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**（padding），总是放在右边（原因见第 05 课）。**查询时刻**（query time）是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
 
 # %% id="window-library" tags=["library"]
 from tutorial_lib.data.sequences import _require_positive
@@ -629,7 +629,7 @@ for label, table in (("items", inputs), ("times", input_times), ("targets", targ
 # Three columns and not four: a batch is only as wide as its longest window. The one trick is in `rows`: a table of row numbers, all windows at once, and pads that point at the last real row. No loop over users. Whoever writes it cleverly should be checked by somebody who writes it plainly:
 
 # %% [markdown] id="window-why-zh" lang="zh" en="870c7c97"
-# 三列而不是四列：一个批只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写得巧妙的人，应当由写得直白的人来核对：
+# 三列而不是四列：一个批（batch）只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写得巧妙的人，应当由写得直白的人来核对：
 
 
 # %% id="window-check" tags=["reference-check"]
@@ -660,7 +660,7 @@ expect_true("the windows of all batches equal the loop's, user by user", found =
 # %% [markdown] id="feature-zh" lang="zh" en="8a39ac07"
 # ## 从间隔到网络吃得下的数
 #
-# 间隔从一秒到一年，相差三千万倍。所以库交给模型的不是间隔 $g$，而是 $\ln(1 + g / 1\,\text{小时})$：0 还是 0，一小时变成 $\ln 2$，也没有哪个一年会把别的全淹没。然后减去均值、除以标准差，两者都只用**训练集**里的间隔来算。这样的特征有两个：*向后*的，即距上一个事件多久；*向前*的，即到查询时刻还有多久。
+# 间隔从一秒到一年，相差三千万倍。所以库交给模型的不是间隔 $g$，而是 $\ln(1 + g / 1\,\text{小时})$：0 还是 0，一小时变成 $\ln 2$，也没有哪个一年会把别的全淹没。然后减去均值、除以标准差，两者都只用**训练集**里的间隔来算。这样的特征有两个：**向后**的，即距上一个事件多久；**向前**的，即到查询时刻还有多久。
 
 # %% id="feature-library" tags=["library"]
 from torch import Tensor
@@ -721,7 +721,7 @@ expect_true("mended: subtract in int64, then convert", (np.diff(three).astype(np
 # Zero and 128. Beyond $2^{30}$, single precision knows the seconds in steps of 128 only. In the sample, the share of zero gaps rises from 1.8 % to 9 %, and 37 % of the gaps from 1 to 127 seconds vanish. Nothing warns you: the model trains, it just no longer sees what happens within a sitting. Libraries in wide use have done this. The rule is short: **subtract whole numbers first, convert the difference.**
 
 # %% [markdown] id="float-why-zh" lang="zh" en="d2da1825"
-# 零和 128。超过 $2^{30}$ 之后，单精度只能以 128 为步长表示秒。在 sample 里，零间隔的比例从 1.8 % 升到 9 %，1 到 127 秒的间隔有 37 % 消失了。没有任何警告：模型照常训练，只是再也看不见会话之内发生的事。一些广泛使用的库就这样做过。规则很短：**先用整数相减，再转换差值。**
+# 零和 128。超过 $2^{30}$ 之后，单精度只能以 128 为步长表示秒。在 sample 里，零间隔的比例从 1.8% 升到 9%，1 到 127 秒的间隔有 37% 消失了。没有任何警告：模型照常训练，只是再也看不见会话之内发生的事。一些广泛使用的库就这样做过。规则很短：**先用整数相减，再转换差值。**
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -837,7 +837,7 @@ expect("share of gaps that a clock of days puts on the right side", told, 0.986,
 # **1.4 思考。** 某个测试事件发生在 3 月 1 日。下面哪些做法，用到了当天谁也不可能知道的东西？用字母的集合作答。
 #
 # - A：切分之前，先去掉在整张表里不足五个事件的物品
-# - B：用留末法，在训练集上统计热门程度
+# - B：用留一法，在训练集上统计热门程度
 # - C：用时间切分，间隔特征的统计量来自训练集
 # - D：测试事件的历史里包含同一个用户的验证事件（验证集里的事件）
 # - E：把每个用户的间隔，除以该用户整段历史里最小的间隔
@@ -866,7 +866,7 @@ lesson01.check_future(uses_the_future)
 # %% [markdown] id="answer-zh" lang="zh" en="784652bb"
 # ## 回答开头的问题
 #
-# 在小雨那张表上胜出的模型，它的时钟究竟告诉了它什么？有一半的步，什么也没有：间隔是 0，顺序是文件的顺序。其余的几乎全是在网页前坐着的那一次会话里的几秒、几分钟。所以提升可能来自少数回头的人，可能来自文件的写法，如果用的是留末法，还可能来自别人的未来。现在你知道该要求什么了：只看有间隔的那些步，并列保持行的顺序，用时间切分（temporal split）。她邻居那张表里有以周计的真实停顿，代价是一天之内的顺序无从知晓。
+# 在小雨那张表上胜出的模型，它的时钟究竟告诉了它什么？有一半的步，什么也没有：间隔是 0，顺序是文件的顺序。其余的几乎全是在网页前坐着的那一次会话里的几秒、几分钟。所以提升可能来自少数回头的人，可能来自文件的写法，如果用的是留一法，还可能来自别人的未来。现在你知道该要求什么了：只看有间隔的那些步，并列保持行的顺序，用时间切分（temporal split）。她邻居那张表里有以周计的真实停顿，代价是一天之内的顺序无从知晓。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -883,7 +883,7 @@ lesson01.check_future(uses_the_future)
 # 1. 用稳定排序按用户和时间排列；并列保持行的顺序，绝不用物品编号来决定先后。
 # 2. 间隔在同一个用户之内计算；长间隔开始新的会话；CV 度量不规则程度，而短的历史不可能有大的 CV。
 # 3. 给时钟建模之前先看看它：MovieLens 100K 有一半的间隔是 0，食品杂货里每个事件都在零点。
-# 4. 留末法让训练看见别的用户的未来；时间切分不会，但能测试的用户较少。
+# 4. 留一法让训练看见别的用户的未来；时间切分不会，但能测试的用户较少。
 # 5. 窗口就是把历史错开一位，填充放在右边，时间差先用整数算。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
@@ -897,7 +897,7 @@ lesson01.check_future(uses_the_future)
 # %% [markdown] id="references-zh" lang="zh" en="18a96b2d" tags=["references"]
 # ## 参考文献
 #
-# - Y. Ji、A. Sun、J. Zhang、C. Li，*A Critical Study on Data Leakage in Recommender System Offline Evaluation*，ACM TOIS 2023：留末法放进了什么。[arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Y. Ji、A. Sun、J. Zhang、C. Li，*A Critical Study on Data Leakage in Recommender System Offline Evaluation*，ACM TOIS 2023：留一法放进了什么。[arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
 # - F. M. Harper、J. A. Konstan，*The MovieLens Datasets: History and Context*，ACM TiiS 2015：评分是怎样录入的。
 # - K.-I. Goh、A.-L. Barabási，*Burstiness and memory in complex systems*，EPL 2008：不规则时间的度量。[arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
 # - 本仓库：`tutorial_lib/data/events.py`，`tutorial_lib/data/splits.py`，`tutorial_lib/data/sequences.py`，`tutorial_lib/data/gaps.py`，`studies/gap_facts.py`，`data/README.md`。

@@ -36,7 +36,7 @@
 # - 给事件文件排好序，不让文件的行序和物品编号来书写历史；
 # - 用“改动未来”的办法，查出一个拟合量或一次选择有没有看过未来；
 # - 算出在测试集上从许多毫无用处的设置里挑出最好的一个，能白得多少分；
-# - 说清留末法让哪些东西混进了训练，而时间切分把它们挡在了外面。
+# - 说清留一法让哪些东西混进了训练，而时间切分把它们挡在了外面。
 
 # %% id="setup"
 from dataclasses import replace
@@ -127,16 +127,16 @@ expect_true(
 #
 # Two questions decide. Does the interval of *reported minus truth* lie above 0? And does the interval of *mended minus truth* contain 0, with both ends small against the leak? The unit is the world. We shall ask such questions about fifteen times, and the usual interval misses the truth once in twenty. So ours miss it once in a thousand.
 
-# %% [markdown] id="worlds-zh" lang="zh" en="d44c9909"
+# %% [markdown] id="worlds-zh" lang="zh" en="8752f1ef"
 # ## 怎样测量一处泄漏
 #
 # 只跑一次说明不了什么，而在真实数据上你又不知道真相。所以每种泄漏都有一个属于它的小**世界**，真相在那里是已知的；我们用不同的种子把这个世界造 100 遍，每一遍记下三个数：
 #
 # - **reported**（报告值）：带着泄漏的实验会写进论文的 NDCG@10；
 # - **mended**（修复值）：同一个实验，去掉泄漏；
-# - **truth**（真值）：网站上线后会看到的数。在骰子的世界里它就是碰运气的水平，第 02 课给出了闭式解。在别的世界里，它是在**现场观众**（live audience）身上的得分：同一个世界里的另一批用户，没有从他们身上学过任何东西。
+# - **truth**（真值）：网站上线后会看到的数。在骰子的世界里它就是碰运气的水平，第 02 课给出了闭式解。在别的世界里，它是在**上线后的新用户**（live audience）身上的得分：同一个世界里的另一批用户，没有从他们身上学过任何东西。
 #
-# 由两个问题来裁决：*报告值减真值*的区间是否在 0 以上？*修复值减真值*的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而通常的区间每二十次就会有一次漏掉真值，所以我们的区间放宽到一千次才漏一次。
+# 由两个问题来裁决：**报告值减真值**的区间是否在 0 以上？**修复值减真值**的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而通常的区间每二十次就会有一次漏掉真值，所以我们的区间放宽到一千次才漏一次。
 
 
 # %% id="worlds-code"
@@ -241,7 +241,7 @@ expect("events in the file", len(split.dataset.events), 8000, tol=1)
 # %% [markdown] id="leak1-zh" lang="zh" en="562fb186" tags=["break-it"]
 # ## 泄漏一：文件的行序
 #
-# 现在完整地重做小艾的实验：200 位用户，200 个物品，每人抽 40 次。只有两列的文件没有时间，于是只剩下留末法可用：每位用户的最后一行当测试。
+# 现在完整地重做小艾的实验：200 位用户，200 个物品，每人抽 40 次。只有两列的文件没有时间，于是只剩下留一法可用：每位用户的最后一行当测试。
 #
 # 修复的办法是留住时间戳。`make_dataset` 会调用 `sort_events`，按用户和时间排序，不管文件原来是什么样。
 
@@ -285,10 +285,10 @@ judge("file order", "rows of the file shuffled")
 #
 # **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. That is suspicious, not yet proof: in a file without times the order of the rows *is* the order of the events, and shuffling it also destroys what a sequence model may rightly use. So ask where the order comes from. If rows of equal time were sorted by item, or the file was exported sorted, the score belongs to the export. If the rows were written as the events happened, it belongs to the model. The MovieLens 1M file of lesson 07 has no times either, and we know its order only from the description of how it was made: a score on it is as good as that description.
 
-# %% [markdown] id="leak1-why-zh" lang="zh" en="b460705f"
+# %% [markdown] id="leak1-why-zh" lang="zh" en="59786251"
 # 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
 #
-# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。这只是可疑，还不算证据：在没有时间的文件里，行序*就是*事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就属于那次导出；如果各行是随着事件发生写下的，分数才属于模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
+# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。这只是可疑，还不算证据：在没有时间的文件里，行序**就是**事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就属于那次导出；如果各行是随着事件发生写下的，分数才属于模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
 
 # %% id="leak1-caught"
 file = dice_world(seed=0, users=200, items=200, length=40).sort_values(["user", "item"])
@@ -327,7 +327,7 @@ expect_true("rows shuffled: sort_events gives the same table", sort_events(file)
 # - 保留它们到来的顺序，`sort_events` 就是这样做的；
 # - 如果到来的顺序已经丢了，就用固定的种子把行打乱，再调用 `sort_events`。这样每次运行的结果同样一致。
 #
-# 真值取自 300 位现场观众，按他们真实的挑选顺序计算。
+# 真值取自 300 位上线后的新用户，按他们真实的挑选顺序计算。
 
 
 # %% id="shelf-world"
@@ -354,7 +354,7 @@ print(shelf_world(seed=0).head(10).to_string(index=False))
 # **Predict.** The shelf can be learned honestly: who takes one item of it will take the next from it too. Once the ties are sorted by number, will the reported score rise by a fifth, by half, or to more than double the truth? And the model that was trained on the sorted ties: how will **it** do with the live audience, compared with the honest model?
 
 # %% [markdown] id="predict-ties-zh" lang="zh" en="37bf1485" tags=["predict"]
-# **猜一猜。** 货架是可以老老实实学到的：拿了一件物品，下一件也会在这个货架上。并列一旦按编号排序，报告的分数会高出五分之一、一半，还是达到真值的两倍以上？而那个在排过序的并列上训练出来的模型，面对现场观众，与诚实的模型相比，表现会怎样？
+# **猜一猜。** 货架是可以老老实实学到的：拿了一件物品，下一件也会在这个货架上。并列一旦按编号排序，报告的分数会高出五分之一、一半，还是达到真值的两倍以上？而那个在排过序的并列上训练出来的模型，面对上线后的新用户，与诚实的模型相比，表现会怎样？
 
 
 # %% id="leak2-code" tags=["break-it", "nbval-ignore-output"]
@@ -397,9 +397,9 @@ expect_true("live, the leaking model is worse than the honest one: the interval 
 # In MovieLens 1M almost half of the timestamps are not unique, and a researcher who had once sorted them by item number put the gain in NDCG at about 20 %. <!-- literature -->
 
 # %% [markdown] id="leak2-why-zh" lang="zh" en="0a16abc1"
-# 两倍还多：0.37，而真值是 0.155。这处泄漏的害处不止于报告：面对现场观众，泄漏的模型只得 0.12，还不如诚实的模型。它学会了顺着货架往上走，真实的用户却不这么走。
+# 两倍还多：0.37，而真值是 0.155。这处泄漏的害处不止于报告：面对上线后的新用户，泄漏的模型只得 0.12，还不如诚实的模型。它学会了顺着货架往上走，真实的用户却不这么走。
 #
-# 在 MovieLens 1M 里，将近一半的时间戳不是唯一的。一位曾经按物品编号排过序的研究者估计，NDCG 因此虚高了约 20 %。<!-- literature -->
+# 在 MovieLens 1M 里，将近一半的时间戳不是唯一的。一位曾经按物品编号排过序的研究者估计，NDCG 因此虚高了约 20%。<!-- literature -->
 
 # %% [markdown] id="rename-en" lang="en" tags=["predict"]
 # **The check.** Names must not matter. Give all items new numbers, drawn at random, and run again.
@@ -447,7 +447,7 @@ expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed
 # What the leak is worth, you learn from the second mend: shuffle the ties with a seed and compare. And `sort_events` cannot help a table that was sorted by number before it reached you. Exercise 3.1 is about such tables.
 
 # %% [markdown] id="rename-why-zh" lang="zh" en="0bd2d97f"
-# 它**没有**跌。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，于是就能被学到。但分数变了，这就露了馅。无论物品叫什么名字，诚实的实验都会给出**一位不差**的同一个分数。只要你的分数动了，就说明有名字在做主。（神经网络的初始权重是随机的，又与编号挂钩，所以它的分数无论如何都会动一点。这时改为比较表格：*先排序再换编号*与*先换编号再排序*，得到的行必须一样。）
+# 它**没有**跌。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，于是就能被学到。但分数变了，这就露了馅。无论物品叫什么名字，诚实的实验都会给出**一位不差**的同一个分数。只要你的分数动了，就说明有名字在做主。（神经网络的初始权重是随机的，又与编号挂钩，所以它的分数无论如何都会动一点。这时改为比较表格：**先排序再换编号**与**先换编号再排序**，得到的行必须一样。）
 #
 # 泄漏值多少分，可以从第二种修复办法看出来：用种子把并列打乱，再比一比。另外，如果一张表到你手里之前已经按编号排过，`sort_events` 也救不了它。练习 3.1 说的就是这样的表。
 
@@ -594,7 +594,7 @@ judge("choice on test")
 #
 # Here $\varphi$ is the density of the standard normal distribution, $\Phi$ its distribution function, and $m \varphi \Phi^{m-1}$ is the density of the largest of $m$. For two settings the integral is $1/\sqrt{\pi}$.
 
-# %% [markdown] id="curse-zh" lang="zh" en="bb793193"
+# %% [markdown] id="curse-zh" lang="zh" en="70cf0eeb"
 # 约 0.035，光是“多试几次”，就比碰运气的水平高出一半。这叫**赢家诅咒**（winner's curse）；如果各种设置相互独立，它有闭式解。$n$ 位用户的 NDCG@10 取平均，近似服从以真值为中心的正态分布，标准误为 $\sigma / \sqrt{n}$，其中 $\sigma$ 是用户之间的标准差。$m$ 个这样的平均值里最大的那个，平均比真值高出
 #
 # $$\frac{\sigma}{\sqrt n}\, c_m, \qquad c_m = \int_{-\infty}^{\infty} z \; m\, \varphi(z)\, \Phi(z)^{m-1} \, dz .$$
@@ -695,9 +695,9 @@ expect_true("the choice by validation score does not", chosen_by["valid"][0] == 
 # %% [markdown] id="leak5-zh" lang="zh" en="a8eaa084" tags=["break-it"]
 # ## 泄漏五：别的用户的未来
 #
-# 行排好了序，并列保持原样，一切都在训练集上拟合、在验证集上选择。还剩最后一处泄漏，它藏在切分里。**留末法**（leave-one-out，第 01 课叫 leave-last-out）把每位用户的最后一个事件当测试，其余全部用来训练。如果小雨的最后一个事件在三月，那么要预测它的模型，已经从所有人直到十二月的行为里学过了。
+# 行排好了序，并列保持原样，一切都在训练集上拟合、在验证集上选择。还剩最后一处泄漏，它藏在切分里。**留一法**（leave-one-out，第 01 课叫 leave-last-out）把每位用户的最后一个事件当测试，其余全部用来训练。如果小雨的最后一个事件在三月，那么要预测它的模型，已经从所有人直到十二月的行为里学过了。
 #
-# 第 01 课数过有多少训练事件晚于测试事件。它们**值多少分**？这要看是什么世界，所以这里造一个有流行风潮的。每位用户有一个自己的货架，上面 20 件物品，她的选择一半来自那里。另一半是*爆款*：300 件物品陆续上架，人人都选，几天之后就被遗忘。
+# 第 01 课数过有多少训练事件晚于测试事件。它们**值多少分**？这要看是什么世界，所以这里造一个有流行风潮的。每位用户有一个自己的货架，上面 20 件物品，她的选择一半来自那里。另一半是**爆款**：300 件物品陆续上架，人人都选，几天之后就被遗忘。
 
 
 # %% id="trend-world"
@@ -756,18 +756,18 @@ expect_true("all choices of the next two lie there", (first_day[shown[3:]] > que
 # - **truth**: what the model trained before the cut does for the live audience after it.
 
 # %% [markdown] id="leak5-plan-zh" lang="zh" en="d4fc26b2"
-# 虚线右边的一切，都是那个问题的未来。留末法却在上面训练。我们来比较：
+# 虚线右边的一切，都是那个问题的未来。留一法却在上面训练。我们来比较：
 #
-# - **reported**：用留末法训练和测试的马尔可夫链；
+# - **reported**：用留一法训练和测试的马尔可夫链；
 # - **同样的问题，只用过去**：对每个问题，马尔可夫链只数它之前的训练事件，就像网站每秒都重新学习一遍。`markov_by_hand` 在这里重新登场；
 # - **mended**：时间切分，切分点之后的东西一概不学；
-# - **truth**：在切分点之前训练的模型，在切分点之后为现场观众服务的得分。
+# - **truth**：在切分点之前训练的模型，在切分点之后为上线后的新用户服务的得分。
 
 # %% [markdown] id="predict-future-en" lang="en" tags=["predict"]
 # **Predict.** The Markov chain knows no times at all; it sees only which item followed which. Can other people's future help it? Will *reported* be equal to *only the past*, a tenth higher, or more than that?
 
 # %% [markdown] id="predict-future-zh" lang="zh" en="16c22581" tags=["predict"]
-# **猜一猜。** 马尔可夫链根本不知道时间，只看见哪个物品跟在哪个后面。别人的未来帮得上它吗？*reported* 会与*只用过去*相等，高出一成，还是更多？
+# **猜一猜。** 马尔可夫链根本不知道时间，只看见哪个物品跟在哪个后面。别人的未来帮得上它吗？*reported* 会与**只用过去**相等，高出一成，还是更多？
 
 
 # %% id="leak5-code" tags=["break-it", "nbval-ignore-output"]
@@ -805,7 +805,7 @@ expect("what the future adds, as a share of the score without it", share, 0.3, t
 # **The check.** Again, change the future. Cut the calendar anywhere, change everything behind the cut: what was learned for the questions before it must not move.
 
 # %% [markdown] id="leak5-why-zh" lang="zh" en="2a4541ad"
-# 未来白送了 30 %：同样的模型，同样的问题，0.062 对 0.047。马尔可夫链不看时钟，但物品本身就是日历：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。还有一部分提升只是因为可数的事件更多。无论是哪一种，都来自当时还没有发生的事件。
+# 未来白送了 30%：同样的模型，同样的问题，0.062 对 0.047。马尔可夫链不看时钟，但物品本身就是日历：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。还有一部分提升只是因为可数的事件更多。无论是哪一种，都来自当时还没有发生的事件。
 #
 # 从 0.047 再降到真值 0.038，是另一回事。那不是偷看，主要是**变旧**：真实的模型是前些时候训练的，没见过最新的爆款。（问题也不一样：这里问的是切分点之后的所有事件，不只是每人的最后一个。）时间切分把这一点也算了进去，所以它说出的正是网站会看到的。泄漏有多大，要看是什么世界，而这一点你事先无从知道。
 #
@@ -900,7 +900,7 @@ for leak, times, tol in (
 # %% [markdown] id="yours-zh" lang="zh" en="274a56db"
 # ## 在这一课的数据集上
 #
-# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95 % 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步子是并列。
+# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95% 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步子是并列。
 
 # %% id="yours-code" tags=["nbval-ignore-output"]
 dataset = load_dataset(DATASET, users=USERS)
@@ -923,7 +923,7 @@ expect_true("and both its ends are below 0.005", max(-moved.low, moved.high) < 0
 # Nothing to see on the sample, with 1.8 % of ties. That is a measurement, not a permission. On data with many ties the score can also **fall**: the largest number of a tie then becomes the test event, and large numbers are often rare items. Up or down, it is no longer the score of the model.
 
 # %% [markdown] id="yours-why-zh" lang="zh" en="e06411c0"
-# 在只有 1.8 % 并列的 sample 上什么也看不出来。这是一次测量的结果，不是一张许可证。在并列很多的数据上，分数也可能**下降**：这时测试事件成了并列里编号最大的那个，而大编号往往是冷门物品。无论升降，它都不再是模型的分数。
+# 在只有 1.8% 并列的 sample 上什么也看不出来。这是一次测量的结果，不是一张许可证。在并列很多的数据上，分数也可能**下降**：这时测试事件成了并列里编号最大的那个，而大编号往往是冷门物品。无论升降，它都不再是模型的分数。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1100,7 +1100,7 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # 1. 泄漏就是从答案通向分数的一条暗道；它不报错，在骰子上就能报出碰运气的七倍。
 # 2. 按用户和时间排序，并列的保持原样（或用固定种子打乱），绝不让物品编号来做主。
 # 3. 要拟合的，只给它训练集；要选择的，只在验证集上选。
-# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上白得 $c_m \sigma / \sqrt n$；留末法放进来的东西，时间切分把它挡在外面。
+# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上白得 $c_m \sigma / \sqrt n$；留一法放进来的东西，时间切分把它挡在外面。
 # 5. 打乱行、换编号、改动未来：三招检查，不用知道真相，五种泄漏都抓得住。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
@@ -1115,7 +1115,7 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # %% [markdown] id="references-zh" lang="zh" en="65151730" tags=["references"]
 # ## 参考文献
 #
-# - Y. Ji、A. Sun、J. Zhang、C. Li，*A Critical Study on Data Leakage in Recommender System Offline Evaluation*，ACM TOIS 41 (3)，2023：留末法里别的用户的未来。[arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Y. Ji、A. Sun、J. Zhang、C. Li，*A Critical Study on Data Leakage in Recommender System Offline Evaluation*，ACM TOIS 41 (3)，2023：留一法里别的用户的未来。[arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
 # - 现实中的文件行序：[TiSASRec.pytorch，issue 9](https://github.com/pmixer/TiSASRec.pytorch/issues/9)。按物品编号排并列：[LRURec，issue 1](https://github.com/yueqirex/LRURec/issues/1)。
 # - G. C. Cawley、N. L. C. Talbot，*On Over-fitting in Model Selection and Subsequent Selection Bias in Performance Evaluation*，JMLR 11，2010：第 5 节。
 # - S. Kapoor、A. Narayanan，*Leakage and the reproducibility crisis in machine-learning-based science*，Patterns 4 (9)，2023：17 个领域里的泄漏分类。<!-- literature -->

@@ -18,7 +18,7 @@
 #
 # 你多半会说：太空题材。烘焙节目只是一段小插曲。可程序看到的只是三个先后发生的事件。如果对三者取**平均**，烘焙占三分之一；如果只看**最后一个**，《异形》就被忘掉了，而且随手误点一次，整个列表就会跑偏。
 #
-# 我们想要的规则是：回看全部历史，并针对此刻判断**每个过去的事件该占多大分量**。这条规则就是自注意力。这一课里，你会亲手实现它，证明它与 PyTorch 自带的实现完全相等，用两种方式弄坏它，再用它训练一个任何平均都解决不了的任务。
+# 我们想要的规则是：回看全部历史，并针对此刻判断**每个过去的事件该占多大分量**。这条规则就是自注意力（self-attention）。这一课里，你会亲手实现它，证明它与 PyTorch 自带的实现完全相等，用两种方式弄坏它，再用它训练一个任何平均都解决不了的任务。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -32,7 +32,7 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="df8b8a22" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 从点积到加权平均，手算出注意力权重；
+# - 从点积到加权平均，手算出注意力权重（attention weight）；
 # - 用四行代码写出自注意力，并与循环写法、与 PyTorch 逐一核对；
 # - 用一次测量说明为什么得分要除以 $\sqrt{d}$；
 # - 说清查询、键、值三个矩阵带来了什么，多头又带来了什么；
@@ -61,7 +61,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="fe7ec015"
 # ## 三个事件，每个两个数
 #
-# 给每个事件两个数：含有多少**太空**，含有多少**厨房**。像这样用一串数来代表一个物品，这串数就叫它的*嵌入*。以后模型会自己学出嵌入；这里由我们来定，好让你看清每一步。
+# 给每个事件两个数：含有多少**太空**，含有多少**厨房**。像这样用一串数来代表一个物品，这串数就叫它的**嵌入**（embedding）。以后模型会自己学出嵌入；这里由我们来定，好让你看清每一步。
 
 # %% id="tiny-events"
 names = ["Alien", "Cake", "Moon"]
@@ -72,7 +72,7 @@ show_matrix(x, names, ["space", "kitchen"], digits=1)
 # **Step 1: scores.** How alike are two events? Multiply number by number and add: the *dot product*. For *Moon* and *Alien* it is $2 \cdot 2 + 1 \cdot 0 = 4$. All pairs at once are one matrix product, $S = X X^\top$, where $X$ holds one event per row and $\top$ swaps rows and columns. Row $i$, column $j$ of $S$ answers: *event $i$ looks at event $j$; how well do they match?*
 
 # %% [markdown] id="score-zh" lang="zh" en="8c003e1a"
-# **第一步：打分。** 两个事件有多像？对应的数相乘再相加，就是*点积*。《月球》与《异形》的点积是 $2 \cdot 2 + 1 \cdot 0 = 4$。所有配对合起来就是一次矩阵乘法 $S = X X^\top$：$X$ 的每一行是一个事件，$\top$ 表示行列互换。$S$ 的第 $i$ 行第 $j$ 列回答的是：*事件 $i$ 看向事件 $j$，两者有多合拍？*
+# **第一步：打分。** 两个事件有多像？对应的数相乘再相加，就是**点积**。《月球》与《异形》的点积是 $2 \cdot 2 + 1 \cdot 0 = 4$。所有配对合起来就是一次矩阵乘法 $S = X X^\top$：$X$ 的每一行是一个事件，$\top$ 表示行列互换。$S$ 的第 $i$ 行第 $j$ 列回答的是：“事件 $i$ 看向事件 $j$，两者有多合拍？”
 
 # %% id="tiny-scores"
 scores = x @ x.T
@@ -94,7 +94,7 @@ show_matrix(scores, names, names, digits=1)
 #
 # $$a_{ij} = \frac{e^{s_{ij}}}{\sum_{k} e^{s_{ik}}} .$$
 #
-# 这里 $s_{ij}$ 是缩放后的得分，$a_{ij}$ 是*注意力权重*：事件 $i$ 汲取的信息里，事件 $j$ 占的份额。
+# 这里 $s_{ij}$ 是缩放后的得分，$a_{ij}$ 是**注意力权重**：事件 $i$ 汲取的信息里，事件 $j$ 占的份额。
 
 # %% [markdown] id="predict-row-en" lang="en" tags=["predict"]
 # **Predict before you run.** The row *Moon* has the scores 4, 2 and 5. After scaling and softmax: will *Cake* get about a quarter, about a tenth, or less than a tenth of the weight? And which of the three rows will be spread most evenly? Write your answers down.
@@ -114,8 +114,8 @@ expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones
 #
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
-# %% [markdown] id="mix-zh" lang="zh" en="c0d9728a"
-# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49 %，《月球》49 %；按分给最后一名的份额看，是《月球》：7 % 对 3 %。“均匀”要有一个度量，下文会讲到一个：熵。《月球》从自己那里取 62 %，从《异形》取 31 %，从 *Cake* 只取 7 %。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
+# %% [markdown] id="mix-zh" lang="zh" en="6deddccc"
+# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49%，《月球》49%；按分给最后一名的份额看，是《月球》：7% 对 3%。“均匀”要有一个度量，下文会讲到一个：熵（entropy）。《月球》从自己那里取 62%，从《异形》取 31%，从 *Cake* 只取 7%。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
 
@@ -170,7 +170,7 @@ expect_close("the loop gives the four steps above", attention_by_loop(x, x, x), 
 # A loop that we wrote ourselves and the four steps that we wrote ourselves may share an error. So we call a witness who has nothing to do with us: the operator that PyTorch ships for this purpose. We ask in double precision, so that agreement means twelve digits and not four.
 
 # %% [markdown] id="reference-zh" lang="zh" en="82dfd3b9"
-# 循环是我们自己写的，那四步也是我们自己写的，两者可能错到一块儿去。所以请一位与我们毫不相干的证人：PyTorch 专门为此提供的算子。用双精度来问，这样“一致”就意味着十二位数字相同，而不是四位。
+# 循环是我们自己写的，那四步也是我们自己写的，两者可能错到一块儿去。所以请一个与我们毫不相干的参照：PyTorch 专门为此提供的算子。用双精度来问，这样“一致”就意味着十二位数字相同，而不是四位。
 
 # %% id="reference-check" tags=["reference-check"]
 query, key, value = torch.randn(3, 7, 5, dtype=torch.double).unbind(0)  # 7 events, 5 dimensions
@@ -204,7 +204,7 @@ expect_close("the library equals PyTorch", attention(query, key, value), witness
 # %% [markdown] id="why-scale-zh" lang="zh" en="f998c4eb"
 # ## 为什么要除以 $\sqrt{d}$？
 #
-# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度。
+# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度（gradient）。
 
 # %% [markdown] id="predict-scale-en" lang="en" tags=["predict"]
 # **Predict.** 32 random keys, one random query. Without scaling, how large is the largest weight on average at $d = 4$, and how large at $d = 1024$? And with scaling: does it grow, fall, or stay?
@@ -264,14 +264,14 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 #
 # $W_Q$ turns an event into a question, $W_K$ into a label, $W_V$ into a message. Here is a task on which one can watch them at work. Each history holds six events, each with a **genre** (six of them, in random order) and a **mark** from 1 to 4. Then comes a genre alone, and the question: *which mark did this genre get?* This is what a recommender does all day: find the one earlier event that bears on this moment, and bring back what was known about it.
 
-# %% [markdown] id="projections-zh" lang="zh" en="5837f621"
+# %% [markdown] id="projections-zh" lang="zh" en="9bb49fc9"
 # ## 三个矩阵带来了什么
 #
 # 当 $q = k = x$ 时，得分表是对称的：《月球》问 *Cake* 的，正是 *Cake* 问《月球》的。而且一个事件只能寻找与自己相像的东西。三个学出来的矩阵把这两道限制都去掉：
 #
 # $$q_i = W_Q x_i, \qquad k_j = W_K x_j, \qquad v_j = W_V x_j .$$
 #
-# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。下面用一个任务来观察它们怎样工作。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：*这个类型当时得了几分？* 推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时知道的东西取回来。
+# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。下面用一个任务来观察它们怎样工作。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：“这个类型当时得了几分？”推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时知道的东西取回来。
 
 # %% id="lookup-data"
 GENRES, MARKS = 6, 4
@@ -315,7 +315,7 @@ print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:
 # **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/6$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.) Both are trained with five random seeds.
 
 # %% [markdown] id="lookup-predict-zh" lang="zh" en="fd9b9b79" tags=["predict"]
-# **猜一猜。** 下面的“孪生模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子训练。
+# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子（random seed）训练。
 
 
 # %% id="lookup-train" tags=["nbval-ignore-output"]
@@ -364,7 +364,7 @@ expect_true("the plain mean stays below one half, with every seed", max(right["p
 # Look at what it has learned. Each row below is one history; the frame marks the event that was asked about.
 
 # %% [markdown] id="lookup-why-zh" lang="zh" en="e0225aa0"
-# 平均知道*出现过*哪些评分，于是猜最常见的那个，十次里能对四次多一点。但它不可能知道哪个评分属于哪个类型：平均把这层联系切断了。注意力把联系留住了，因为它挑出一个事件，取走那个事件的整条消息。
+# 平均知道**出现过**哪些评分，于是猜最常见的那个，十次里能对四次多一点。但它不可能知道哪个评分属于哪个类型：平均把这层联系切断了。注意力把联系留住了，因为它挑出一个事件，取走那个事件的整条消息。
 #
 # 看看它学到了什么。下图每一行是一段历史，方框标出被问到的事件。
 
@@ -434,9 +434,9 @@ expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).
 # %% [markdown] id="heads-zh" lang="zh" en="93cc7483"
 # ## 多个头
 #
-# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，*以及*今晚的心情，一次平均就会把它们混成一团。*多头注意力*把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
+# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，**以及**今晚的心情，一次平均就会把它们混成一团。**多头注意力**（multi-head attention）把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数（parameter）的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
 #
-# 这次的证人是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
+# 这次的参照是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
 
 
 # %% id="heads-code" tags=["reference-check"]
@@ -488,7 +488,7 @@ expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.on
 # %% [markdown] id="break-order-zh" lang="zh" en="46b68dc7" tags=["break-it"]
 # ## 弄坏它之二：打乱过去
 #
-# 那四步里没有一步知道事件*站在哪里*。把一段历史的前六个事件打乱，最后一个事件的输出除了舍入误差之外一位不差。在注意力眼里，历史是一个**集合**。如果你不在乎顺序，这不算毛病；但做推荐要在乎：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。补救办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时钟呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身会登场。）
+# 那四步里没有一步知道事件**站在哪里**。把一段历史的前六个事件打乱，最后一个事件的输出除了舍入误差之外一位不差。在注意力眼里，历史是一个**集合**。如果你不在乎顺序，这不算毛病；但做推荐要在乎：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。补救办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时钟呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身会登场。）
 
 # %% id="break-order-code" tags=["break-it"]
 history = torch.randn(7, 4, dtype=torch.double)
@@ -542,7 +542,7 @@ lesson04.check_weights(my_weights)
 # **4.2 Modify.** Give attention a *temperature* $T$: divide the scaled scores by $T$ before the softmax. $T = 1$ must change nothing. What does the output approach when $T$ becomes very large, and when it becomes very small?
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="80b5f075" tags=["exercise"]
-# **4.2 修改。** 给注意力加一个*温度* $T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
+# **4.2 修改。** 给注意力加一个**温度**（temperature）$T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -568,7 +568,7 @@ lesson04.check_temperature(attention_at)
 # **4.3 Measure.** How many events does a row of weights really look at? A good answer is the *effective number*, $e^{H}$ with the entropy $H = -\sum_j a_j \ln a_j$: it is 8 for eight equal weights and 1 when a single event gets everything. Mind $0 \ln 0$, which counts as 0.
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="f837b1f0" tags=["exercise"]
-# **4.3 测量。** 一行权重实际上在看几个事件？一个好的答案是*有效个数* $e^{H}$，其中熵 $H = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
+# **4.3 测量。** 一行权重实际上在看几个事件？一个好的答案是**有效个数** $e^{H}$，其中熵 $H = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -631,7 +631,7 @@ lesson04.check_unchanged(unchanged)
 # %% [markdown] id="answer-zh" lang="zh" en="89868901"
 # ## 回答开头的问题
 #
-# 回到小米的那个晚上。用你写出的规则，《月球》回头一看，发现《异形》与自己相像，*Cake* 不像，于是只给烘焙节目留了 7 %。没有谁告诉它那档节目是插曲，是查询与键的匹配程度决定的。取平均会给它三分之一；只看最后一个事件，则会把《异形》丢掉。
+# 回到小米的那个晚上。用你写出的规则，《月球》回头一看，发现《异形》与自己相像，*Cake* 不像，于是只给烘焙节目留了 7%。没有谁告诉它那档节目是插曲，是查询与键的匹配程度决定的。取平均会给它三分之一；只看最后一个事件，则会把《异形》丢掉。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary

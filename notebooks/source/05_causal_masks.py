@@ -13,10 +13,10 @@
 #
 # In this lesson you will build both models, see the leak as a picture, and take home a test of ten lines that finds such a look ahead in any model that turns a list of items into one state for each position.
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="7bfd593e"
-# 两位同事用同样的历史训练同一个小小的注意力模型。把数据过了四遍之后，在训练集的每 100 个事件里，小安的模型有 98 次把正确的下一个物品排进前十；小本的模型只有 20 次。你会让谁的模型上线？
+# %% [markdown] id="puzzle-zh" lang="zh" en="58965c37"
+# 两位同事用同样的历史训练同一个小小的注意力模型。把数据过了四遍之后，在训练集的每 100 个事件里，小安的模型有 98 次把正确的下一个物品排进前十；小斌的模型只有 20 次。你会让谁的模型上线？
 #
-# 让小本的上线。到了线上，小安的模型比一张热门榜好不了多少。她的代码里少了一行，于是模型学会的是**偷看答案**，而不是猜答案。没有任何报错，形状全都对得上，损失曲线漂亮得前所未见。
+# 让小斌的上线。到了线上，小安的模型比一张热门榜好不了多少。她的代码里少了一行，于是模型学会的是**偷看答案**，而不是猜答案。没有任何报错，形状全都对得上，损失曲线漂亮得前所未见。
 #
 # 这一课里，你会把两个模型都做出来，把泄漏画成一张图，并带走一个十行的测试：只要模型把一串物品变成每个位置一个状态，就可以用它查出这种偷看。
 
@@ -29,10 +29,10 @@
 # - handle padding: why pads on the right need no mask of their own, and pads on the left do;
 # - read a training result that is too good to be true.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="0cc45235" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="2970d1c1" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 说明为什么要同时训练一个序列的所有位置，以及为什么这样做离不开因果掩码；
+# - 说明为什么要同时训练一个序列的所有位置，以及为什么这样做离不开因果掩码（causal mask）；
 # - 写出掩码，用在正确的地方，并认出三种错误的掩码；
 # - 用“改动未来、观察过去”的办法，检查序列模型有没有偷看，并说出这个检查看不到什么；
 # - 处理填充：为什么填充放在右边不需要另加掩码，放在左边却需要；
@@ -181,7 +181,7 @@ from collections.abc import Callable
 # Here is the small model of Ana and Ben: item embedding plus position, one attention, scores by the item table. The mask is an argument, so that we can break it.
 
 # %% [markdown] id="one-block-zh" lang="zh" en="a3b03cd2"
-# 这就是小安和小本的小模型：物品嵌入加位置，一层注意力，再用物品表打分。掩码是个参数，方便我们弄坏它。
+# 这就是小安和小斌的小模型：物品嵌入加位置，一层注意力，再用物品表打分。掩码是个参数，方便我们弄坏它。
 
 
 # %% id="one-block-code"
@@ -276,7 +276,7 @@ for name, table in reach.items():
 # - **Chance.** In training mode dropout throws dice, and two calls differ although nothing leaks. Call `.eval()` first, or the test accuses an innocent model.
 # - **The clock.** Only items are changed here. A model that reads the times of later events passes; lesson 12 moves the times instead.
 
-# %% [markdown] id="limits-zh" lang="zh"
+# %% [markdown] id="limits-zh" lang="zh" en="c6c3df43"
 # 有三件事，这个检查不会告诉你。
 #
 # - **泄漏有多严重。** “差一位”在对角线以上的配对最少，却最严重：每一对都直接通向答案。
@@ -300,7 +300,7 @@ expect_true("off by one has the fewest pairs of the three", reach["off by one"][
 # %% [markdown] id="train-zh" lang="zh" en="d277e3af" tags=["break-it"]
 # ## 弄坏它：带着泄漏去训练
 #
-# 现在轮到那两位同事。我们在 sample 上训练 `causal`（小本）、`no mask` 和 `off by one`（小安），随机种子、损失、四轮训练全都相同，每个模型看两次：一次在**训练时**，给每个位置上真实的下一个物品排名，一份粗心的进度报告就会这么做；一次在**上线时**，只看历史的最后一个位置，下一个事件此刻还不存在。先知模型掌握模拟世界的全部规律，凭真本事谁也赢不了它。
+# 现在轮到那两位同事。我们在 sample 上训练 `causal`（小斌）、`no mask` 和 `off by one`（小安），随机种子、损失、四轮训练全都相同，每个模型看两次：一次在**训练时**，给每个位置上真实的下一个物品排名，一份粗心的进度报告就会这么做；一次在**上线时**，只看历史的最后一个位置，下一个事件此刻还不存在。先知模型掌握模拟世界的全部规律，凭真本事谁也赢不了它。
 
 # %% id="data"
 dataset = load_dataset(DATASET, users=USERS)
@@ -408,15 +408,15 @@ expect_true("training loss of the causal model ends between 5 and 6", 5 < curves
 #
 # To mend Ana's model, change the one argument that differs: `causal` in place of `off_by_one`. Then it is Ben's.
 
-# %% [markdown] id="train-lesson-zh" lang="zh" en="9924cc30"
-# 这就是小安和小本的故事。训练时，她的模型对 100 个事件里的 98 个都把答案排进了前十，他的大约 20 个；上线时，他的 NDCG@10 约为 0.125，她的约为 0.02，比热门基线的 0.015 高不了多少。（各一个种子；差值对用户求出的 95 % 区间始终高于 0.08。）她的模型只学会了一件事：*照抄下一个输入*。没有下一个输入时，它就无话可说。
+# %% [markdown] id="train-lesson-zh" lang="zh" en="ab27c32f"
+# 这就是小安和小斌的故事。训练时，她的模型对 100 个事件里的 98 个都把答案排进了前十，他的大约 20 个；上线时，他的 NDCG@10 约为 0.125，她的约为 0.02，比热门基线的 0.015 高不了多少。（各一个种子；差值对用户求出的 95% 区间始终高于 0.08。）她的模型只学会了一件事：**照抄下一个输入**。没有下一个输入时，它就无话可说。
 #
 # 其实不用碰测试集，就有两个征兆可以提醒她：
 #
 # - **数字好得不可能。** 先知模型知道这些用户怎样做选择，连它都离满分很远。面对人的新选择，训练损失却接近零，只能说明答案就在输入里。
 # - **那张依赖图。** 画它只要一秒钟，不用训练，也不用数据。
 #
-# 要修好小安的模型，只需换掉那唯一不同的参数：用 `causal` 代替 `off_by_one`。这样它就和小本的一样了。
+# 要修好小安的模型，只需换掉那唯一不同的参数：用 `causal` 代替 `off_by_one`。这样它就和小斌的一样了。
 
 # %% [markdown] id="padding-en" lang="en"
 # ## Padding
@@ -428,7 +428,7 @@ expect_true("training loss of the causal model ends between 5 and 6", 5 < curves
 # %% [markdown] id="padding-zh" lang="zh" en="b82d829b"
 # ## 填充
 #
-# 历史有长有短，一个批次却是矩形。空位用物品 0 填上，这就是*填充*，谁也不许从它那里学到东西。填充该放在哪一边？本课程放在**右边**，在真实事件之后，于是白得一层保护：位置 $i$ 上的真实事件只能看 $j \le i$，那里没有填充。填充位置自己的输出是胡话，但没有人去读：整段历史的状态，取的是最后一个**真实**事件处的状态。
+# 历史有长有短，一个批次却是矩形。空位用物品 0 填上，这就是**填充**，谁也不许从它那里学到东西。填充该放在哪一边？本课程放在**右边**，在真实事件之后，于是白得一层保护：位置 $i$ 上的真实事件只能看 $j \le i$，那里没有填充。填充位置自己的输出是胡话，但没有人去读：整段历史的状态，取的是最后一个**真实**事件处的状态。
 #
 # 许多代码把填充放在**左边**，好让最后一个事件总在最后一列。这样一来，每个真实事件前面都有填充，因果掩码会放它们进来，必须再加一个掩码，不许它们当键。
 
@@ -554,10 +554,10 @@ lesson05.check_leaking(leaking)
 #
 # - A：在每个位置的 $d$ 个数上做 `LayerNorm`
 # - B：用整段历史所有位置的均值，对每个通道做归一化
-# - C：宽度为 3、左右各补一格的卷积
+# - C：宽度为 3、左右各补一格的卷积（convolution）
 # - D：宽度为 3、左边补两格的卷积
 # - E：双向 GRU
-# - F：对每个位置单独作用的前馈网络
+# - F：对每个位置单独作用的前馈网络（feed-forward network）
 
 # %% id="exercise4-code" tags=["exercise"]
 lets_future_in = ...
@@ -581,7 +581,7 @@ lesson05.check_parts(lets_future_in)
 # %% [markdown] id="answer-zh" lang="zh" en="179bbc2d"
 # ## 回答开头的问题
 #
-# 你会让小本的模型上线，因为你知道小安的数字是怎么来的。请把这一课的两个习惯带走：训练之前，改动未来、观察过去；结果好得不真实时，到输入里去找答案。
+# 你会让小斌的模型上线，因为你知道小安的数字是怎么来的。请把这一课的两个习惯带走：训练之前，改动未来、观察过去；结果好得不真实时，到输入里去找答案。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -592,7 +592,7 @@ lesson05.check_parts(lets_future_in)
 # 4. A model that can copy its answer shines in training and fails when serving; a smaller leak may cost next to nothing and is a fault all the same. A score above the clairvoyant's is an alarm.
 # 5. With pads on the right the causal mask is enough; with pads on the left they must be hidden as keys.
 
-# %% [markdown] id="summary-zh" lang="zh" en="ebb7287b" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="b6298c41" tags=["summary"]
 # ## 小结
 #
 # 1. 带掩码跑一遍，就同时回答了一段历史的所有问题；结果等于在每个前缀上各跑一遍。

@@ -14,7 +14,7 @@
 # In this lesson you build the block, prove it equal to PyTorch's own, and then run Rosa's experiment: every part removed in turn, every variant tuned alike, five seeds. The bet is decided twice, on two tasks.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="bee18317"
-# 小罗接手了一个推荐模型。解释不清的东西，她信不过。模型有两个 Transformer 块，她数了数零件：位置、注意力、前馈网络、残差连接、归一化、dropout。于是她划掉一个零件，重新训练，看看分数，把零件放回去，再划掉下一个。
+# 小罗接手了一个推荐模型。解释不清的东西，她信不过。模型有两个 Transformer 块，她数了数零件：位置、注意力、前馈网络、残差连接（residual connection）、归一化、dropout。于是她划掉一个零件，重新训练，看看分数，把零件放回去，再划掉下一个。
 #
 # 其中一个零件占了整整一篇论文，题目就叫 *Attention Is All You Need*（你只需要注意力）。另一个几乎看不见：它是 `x = x + attention(norm(x))` 这一行里的 `x +`。假如这两个里必须丢掉一个，你会留下哪个？把你的赌注写下来。
 #
@@ -90,7 +90,7 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 #
 # 注意力（第 04、05 课）是块里的一个零件。下面把其余的一个一个拿出来看，数字小到可以在纸上算。
 #
-# 一个事件有三个数：1、2、6。*层归一化*（LayerNorm）把它们调成均值 0、方差 1：减去均值 $m$，再除以标准差，也就是方差 $v$ 的平方根，
+# 一个事件有三个数：1、2、6。**层归一化**（LayerNorm）把它们调成均值 0、方差 1：减去均值 $m$，再除以标准差，也就是方差 $v$ 的平方根，
 #
 # $$\mathrm{norm}(x)_i = g_i \, \frac{x_i - m}{\sqrt{v + \varepsilon}} + b_i .$$
 #
@@ -265,7 +265,7 @@ def post_norm_block(x, layer):
 # The witness is PyTorch's own layer. All its weights are drawn at random, those of the norms too: with gains of 1 and shifts of 0 nobody would notice that they are missing. We compare outputs **and** gradients, to twelve digits.
 
 # %% [markdown] id="reference-zh" lang="zh" en="5ce9eddb"
-# 证人是 PyTorch 自带的层。它的全部权重都随机抽取，归一化的也不例外：如果增益都是 1、平移都是 0，漏写了也没人会发现。输出**和**梯度都要比，比到十二位数字。
+# 参照是 PyTorch 自带的层。它的全部权重都随机抽取，归一化的也不例外：如果增益都是 1、平移都是 0，漏写了也没人会发现。输出**和**梯度都要比，比到十二位数字。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -494,9 +494,9 @@ expect("pre-norm: likeness after 16 blocks", likeness["pre-norm"][-1], 0.55, tol
 # 很深的堆叠是语言模型的事。小罗的推荐模型只有两个块。每个零件**在那里**值多少？看两个任务：
 #
 # - **sample**：模拟世界里的下一个物品，1,000 位用户。用全量排序的 NDCG@10 打分，测试期内的每个事件都算。
-# - **replay**：从 30 个物品里随机放六个，然后来一个请求：*再来一次第 4 个*。正确答案就是第四个物品。按答对的比例打分；瞎猜的话，30 次里能对 1 次。
+# - **replay**：从 30 个物品里随机放六个，然后来一个请求：**再来一次第 4 个**。正确答案就是第四个物品。按答对的比例打分；瞎猜的话，30 次里能对 1 次。
 #
-# 规则要保证比较公平。每个变体都是关掉一个零件的 SASRec，训练得和别的一样久（`sample` 过六遍，`replay` 练 400 个批次）。对整体最好的设置，对少了一块的未必最好，所以**每个变体自选学习率**，0.003、0.01 或 0.03，看它在验证集上的平均成绩；测试集什么也不决定。五个种子：每个种子有自己的用户、初始权重、批次顺序和 dropout，同一个种子下的所有变体共用这些。于是可以在每个种子内部求它与完整模型之差，这就是*配对*的意思。
+# 规则要保证比较公平。每个变体都是关掉一个零件的 SASRec，训练得和别的一样久（`sample` 过六遍，`replay` 练 400 个批次）。对整体最好的设置，对少了一块的未必最好，所以**每个变体自选学习率**，0.003、0.01 或 0.03，看它在验证集上的平均成绩；测试集什么也不决定。五个种子：每个种子有自己的用户、初始权重、批次顺序和 dropout，同一个种子下的所有变体共用这些。于是可以在每个种子内部求它与完整模型之差，这就是**配对**的意思。
 
 # %% [markdown] id="predict-live-en" lang="en" tags=["predict"]
 # **Predict.** Before the table, three variants live, with the first seed. On `sample`: what is left of the NDCG@10 of the full model without attention, and what without residuals? Your bet from the beginning is at stake. And on `replay`: how often will the model without attention be right?
@@ -538,7 +538,7 @@ expect("sample, clairvoyant without clock", marks.get("clairvoyant, no clock", 0
 # The full table was made the same way, by one command (`python -m studies.block_ablation`), and is committed; the lines above show that it can be made again. For each variant we take the five paired differences to the full model and put an interval around their mean $m$: $m \pm 2.78\, s / \sqrt{5}$, where $s$ is their standard deviation and 2.78 is the factor of Student's t distribution for 95 % and five values.
 
 # %% [markdown] id="table-zh" lang="zh" en="9325e71b"
-# 完整的表用同样的办法、由一条命令（`python -m studies.block_ablation`）做出，并提交在仓库里；上面几行说明它可以重做。对每个变体，取它与完整模型的五个配对差，在均值 $m$ 周围给出区间：$m \pm 2.78\, s / \sqrt{5}$，其中 $s$ 是这些差的标准差，2.78 是学生 t 分布在 95 %、五个值时的系数。
+# 完整的表用同样的办法、由一条命令（`python -m studies.block_ablation`）做出，并提交在仓库里；上面几行说明它可以重做。对每个变体，取它与完整模型的五个配对差，在均值 $m$ 周围给出区间：$m \pm 2.78\, s / \sqrt{5}$，其中 $s$ 是这些差的标准差，2.78 是学生 t 分布在 95%、五个值时的系数。
 
 # %% id="table-code" tags=["nbval-ignore-output"]
 STUDENT = 2.776  # 97.5 % point of Student's distribution with 4 degrees of freedom
@@ -649,7 +649,7 @@ expect_true("no residual, 1,600 steps: right in at least 99 of 100, every seed",
 # %% [markdown] id="listen-zh" lang="zh" en="8c8dc13e" tags=["predict"]
 # ## 它在听谁说话？
 #
-# 取一些含 20 个物品的随机历史，把**最后**一个事件换成别的物品，看最后的状态移动了多远，以它自身的长度为单位：0 是聋子，1 是换了一个全新的状态。（第 05 课问的是输出*变没变*，这里问的是变了多少。）再数一数，两段毫无关系的历史，前十个推荐里有几个相同。
+# 取一些含 20 个物品的随机历史，把**最后**一个事件换成别的物品，看最后的状态移动了多远，以它自身的长度为单位：0 是聋子，1 是换了一个全新的状态。（第 05 课问的是输出**变没变**，这里问的是变了多少。）再数一数，两段毫无关系的历史，前十个推荐里有几个相同。
 #
 # **猜一猜。** 没有残差的模型，训练之前听得见最后一个事件吗？训练之后呢？
 
@@ -697,7 +697,7 @@ expect("trained, no residual: shared of ten", heard["no residual", "trained"][1]
 #
 # 切断残差，最后一个事件就得和另外十九个一起，从两次平均里挤过去：它只能让状态移动不到二十分之一。块的结构并不妨碍模型学会听见它，但把数据过六遍之后，模型给两个陌生人的十个物品里，仍有七八个是相同的，而完整模型给的相同不到一个。这就是一张热门榜。
 #
-# 在*你的*数据上注意力划不划算，要用这样的测量来回答。第一个要战胜的对手，就是没有注意力的模型。
+# 在**你的**数据上注意力划不划算，要用这样的测量来回答。第一个要战胜的对手，就是没有注意力的模型。
 
 # %% [markdown] id="rates-en" lang="en" tags=["predict"]
 # ## What is the norm for, then?
@@ -767,9 +767,9 @@ expect_true("replay at 0.03: a seed of post-norm fails", by_rate.loc[("replay", 
 # Had Rosa kept one learning rate for all, 0.003 say, she would have reported that the norm is worth 30 % of the score. That number would have been about her learning rate. This is why each variant gets its own.
 
 # %% [markdown] id="rates-lesson-zh" lang="zh" en="d738e14e"
-# 归一化在这里并没有抬高最好成绩。它拓宽的是**能用的学习率的范围**：前置归一化、两个块时，每个学习率都能解出 `replay`；没有归一化，最低的学习率只能答对约 60 %，在 `sample` 上只有完整模型 NDCG@10 的约 70 %。最高的学习率则会绊倒后置归一化的个别种子，以及四个块的若干种子。
+# 归一化在这里并没有抬高最好成绩。它拓宽的是**能用的学习率的范围**：前置归一化、两个块时，每个学习率都能解出 `replay`；没有归一化，最低的学习率只能答对约 60%，在 `sample` 上只有完整模型 NDCG@10 的约 70%。最高的学习率则会绊倒后置归一化的个别种子，以及四个块的若干种子。
 #
-# 要是小罗对所有变体只用一个学习率，比如 0.003，她就会报告说：归一化值 30 % 的分数。那个数字说的其实是她的学习率。所以每个变体都得有自己的学习率。
+# 要是小罗对所有变体只用一个学习率，比如 0.003，她就会报告说：归一化值 30% 的分数。那个数字说的其实是她的学习率。所以每个变体都得有自己的学习率。
 
 # %% [markdown] id="break-axis-en" lang="en" tags=["break-it"]
 # ## Break it, 1: a norm along the wrong axes
@@ -856,7 +856,7 @@ lesson06.check_rms_norm(rms_norm)
 # **6.2 Modify.** In a *parallel block* attention and feed-forward do not wait for each other: both read the same normalised input, and both results are added to the stream. Rewrite the pre-norm block in this way. `norm`, `attend` and `think` are functions from [L, d] to [L, d].
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="2b4bac3b" tags=["exercise"]
-# **6.2 修改。** 在*并行块*里，注意力和前馈网络互不等待：两者读同一个归一化后的输入，两个结果都加到数据流上。照这样改写前置归一化的块。`norm`、`attend` 和 `think` 都是从 [L, d] 到 [L, d] 的函数。
+# **6.2 修改。** 在**并行块**里，注意力和前馈网络互不等待：两者读同一个归一化后的输入，两个结果都加到数据流上。照这样改写前置归一化的块。`norm`、`attend` 和 `think` 都是从 [L, d] 到 [L, d] 的函数。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -965,7 +965,7 @@ lesson06.check_unmoved(unmoved)
 # 2. 层归一化留下事件的模样，忘掉它的大小；它只看一个事件，只沿最后一个轴。
 # 3. 残差运送的是事件本身：没有它，很深的堆叠里所有事件会变成一个样，哪怕大小和梯度看上去都健康。
 # 4. 零件的价值取决于任务：没有注意力，在 `sample` 上测不出损失，在 `replay` 上丢掉一切。
-# 5. 归一化拓宽了能用的学习率的范围；如果所有变体共用一个学习率，消融实验测到的就是学习率。
+# 5. 归一化拓宽了能用的学习率的范围；如果所有变体共用一个学习率，消融（ablation）实验测到的就是学习率。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

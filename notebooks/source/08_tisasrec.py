@@ -32,7 +32,7 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="0b8af6fa" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 把时间戳变成间隔，把间隔分进桶里，既会手算，也会用库来算；
+# - 把时间戳变成间隔，把间隔分进桶（bucket）里，既会手算，也会用库来算；
 # - 写出看得见间隔的注意力，并测出它占多少内存；
 # - 不用四维张量把它改写一遍，并证明数值和梯度都相等；
 # - 检验时钟可以改变什么、不可以改变什么，并认出两种不报错却把时钟弄丢的毛病；
@@ -97,7 +97,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="857b919d"
 # ## 四个事件和它们的间隔
 #
-# 先是 *Alien*，两分钟后是 *Cake*；*Moon* 与 *Cake* 在同一秒（点了两下，日志里各记一条）；再过一天是 *Mars*。两个事件的*间隔*就是它们之间的时间，不管谁先谁后。四个事件，就是一张四乘四的表。
+# 先是 *Alien*，两分钟后是 *Cake*；*Moon* 与 *Cake* 在同一秒（点了两下，日志里各记一条）；再过一天是 *Mars*。两个事件的**间隔**就是它们之间的时间，不管谁先谁后。四个事件，就是一张四乘四的表。
 
 # %% id="tiny-intervals"
 names = ["Alien", "Cake", "Moon", "Mars"]
@@ -113,9 +113,9 @@ show_matrix(np.array(intervals), names, names)
 # **Logarithmic.** Buckets of equal width in $\ln(1 + \text{gap} / 1\,\text{min})$, so that they are fine for minutes and coarse for months. The last one stands for the *horizon*, the length of the longest history of the training part, and for all beyond.
 
 # %% [markdown] id="buckets-zh" lang="zh" en="82842196"
-# 模型要给每段间隔学一个向量。不可能给每个秒数都学一个，于是把间隔分进编号为 0、1、……、$K$ 的*桶*里，一个桶一个向量。分法有两种。
+# 模型要给每段间隔学一个向量。不可能给每个秒数都学一个，于是把间隔分进编号为 0、1、……、$K$ 的**桶**里，一个桶一个向量。分法有两种。
 #
-# **线性分桶，用个人单位。** 论文给每位用户一把自己的尺子：单位是这位用户相邻两个事件之间最小的间隔。间隔为 0 看不出任何节奏，不算在内。桶号就是整单位的个数，超过 $K$ 的一律放进第 $K$ 个桶：这叫*截断*。
+# **线性分桶，用个人单位。** 论文给每位用户一把自己的尺子：单位是这位用户相邻两个事件之间最小的间隔。间隔为 0 看不出任何节奏，不算在内。桶号就是整单位的个数，超过 $K$ 的一律放进第 $K$ 个桶：这叫**截断**。
 #
 # **对数分桶。** 各个桶在 $\ln(1 + \text{gap} / 1\,\text{min})$ 上等宽，所以几分钟处分得细，几个月处分得粗。最后一个桶代表 *horizon*，也就是训练集里最长的那段历史的时长，以及比它更长的一切。
 
@@ -198,7 +198,7 @@ expect_true("each user has a unit of their own, and 0 stands for none", together
 #
 # 前者决定：隔了这么久，一个事件还算**多少分量**。后者让消息能说出自己**有多旧**。（完整的模型里，位置也以同样的方式加入一个向量；这里先略去。）
 #
-# 取第 04 课的三个事件，每个两个数，太空和厨房；桶只要两个：0 表示*今晚*，1 表示*很久以前*。今晚的向量是 $(0, 0)$，很久以前的向量是 $(-1, -1)$。
+# 取第 04 课的三个事件，每个两个数，太空和厨房；桶只要两个：0 表示**今晚**，1 表示**很久以前**。今晚的向量是 $(0, 0)$，很久以前的向量是 $(-1, -1)$。
 #
 # 库中的实现：[`tutorial_lib.models.tisasrec.interval_attention`](../../tutorial_lib/models/tisasrec.py)。
 
@@ -206,7 +206,7 @@ expect_true("each user has a unit of their own, and 0 stands for none", together
 # **Predict.** For Mira nothing changes: *Moon* still gives 31 % to *Alien*, 7 % to *Cake* and 62 % to itself. For Noah the query *Moon* is $(2, 1)$, so a year takes $3/\sqrt{2}$ off the scores of the two old events; lesson 04 found that this is worth a factor of about an eighth. An eighth of 31 % is about 4 %. Does *Alien* keep less than that, just that, or more?
 
 # %% [markdown] id="predict-noah-zh" lang="zh" en="6d1a434b" tags=["predict"]
-# **猜一猜。** 小米那边什么也没变：*Moon* 仍然给 *Alien* 31 %，给 *Cake* 7 %，给自己 62 %。小诺那边，查询 *Moon* 是 $(2, 1)$，所以一年会让两个旧事件的得分各减 $3/\sqrt{2}$；第 04 课说过，这相当于乘上大约八分之一。31 % 的八分之一约是 4 %。*Alien* 剩下的比这少，正好这么多，还是比这多？
+# **猜一猜。** 小米那边什么也没变：*Moon* 仍然给 *Alien* 31%，给 *Cake* 7%，给自己 62%。小诺那边，查询 *Moon* 是 $(2, 1)$，所以一年会让两个旧事件的得分各减 $3/\sqrt{2}$；第 04 课说过，这相当于乘上大约八分之一。31% 的八分之一约是 4%。*Alien* 剩下的比这少，正好这么多，还是比这多？
 
 # %% id="noah-weights"
 three = names[:3]
@@ -230,7 +230,7 @@ expect("an eighth of Mira's weight of Alien", math.exp(-3 / math.sqrt(2)) * weig
 # More, about 6 %: the two old events lose seven eighths of their *odds*, and then the row is shared out again, so *Moon* itself takes 93 %. Same events, same order, another mixture. Whether an old event **should** count less, nobody has told the model: the vectors are learned, and if time means nothing in the data, they may as well stay alike.
 
 # %% [markdown] id="noah-why-zh" lang="zh" en="d4b77075"
-# 比这多，约 6 %：两个旧事件先按八分之一打折，然后这一行还要重新分一遍份额，各家都跟着涨一点，*Moon* 自己涨到 93 %。同样的事件、同样的次序，混合的比例却不同了。旧事件**该不该**打折，谁也没有告诉模型：这些向量是学出来的；如果数据里时间毫无意义，它们尽可以彼此一样。
+# 比这多，约 6%：两个旧事件先按八分之一打折，然后这一行还要重新分一遍份额，各家都跟着涨一点，*Moon* 自己涨到 93%。同样的事件、同样的次序，混合的比例却不同了。旧事件**该不该**打折，谁也没有告诉模型：这些向量是学出来的；如果数据里时间毫无意义，它们尽可以彼此一样。
 
 # %% [markdown] id="naive-en" lang="en"
 # ## From scratch, the obvious way
@@ -322,7 +322,7 @@ expect("the same, twice as long", kept["naive"][3] / kept["naive"][2], 4, tol=0.
 # 再看看那个张量：每段历史里有 $L \times L$ 个向量，可**不同的**只有 $K + 1$ 个。所以每个桶做一次就够了，不必每一对做一次。
 #
 # - **键。** 让每个查询与全部 $K + 1$ 个间隔向量相乘，这只是一次矩阵乘法。然后每一对按自己的桶号取出那个乘积。
-# - **值。** 在加权求和里，同一个向量出现了很多次：先把同一个桶里所有的权重加起来，每个向量再乘一次。
+# - **值。** 在加权求和（weighted sum）里，同一个向量出现了很多次：先把同一个桶里所有的权重加起来，每个向量再乘一次。
 #
 # $$
 # q_i \cdot r^K_{b_{ij}} = \left(Q R^{K\top}\right)_{i,\, b_{ij}}, \qquad \sum_{j} a_{ij}\, r^V_{b_{ij}} = \sum_{b=0}^{K} m_{ib}\, r^V_b \quad \text{with} \quad m_{ib} = \sum_{j:\, b_{ij} = b} a_{ij} .
@@ -357,7 +357,7 @@ expect("attention that Noah's Moon pays to long ago", mass[2, 1], 0.07, tol=0.00
 # %% [markdown] id="reference-zh" lang="zh" en="411bafc4"
 # 看上去像是另一种算法，那就得证明。数值**和**梯度都要一致：梯度错了照样能训练，只是训练不好。两个头，双精度。
 #
-# 还有第二位证人，它对间隔一无所知。取 $K = 0$，只有一个桶：所有间隔都一样。它的键向量给整行得分加上同一个数，softmax 不理会；它的值向量则原样加到输出上。所以结果必须等于 PyTorch 自带的因果注意力，再加上这个向量。
+# 还有第二个参照，它对间隔一无所知。取 $K = 0$，只有一个桶：所有间隔都一样。它的键向量给整行得分加上同一个数，softmax 不理会；它的值向量则原样加到输出上。所以结果必须等于 PyTorch 自带的因果注意力，再加上这个向量。
 
 # %% id="reference-check" tags=["reference-check"]
 arguments = operands(batch=3, heads=2, length=9, width=4, last=5, dtype=torch.double)
@@ -587,7 +587,7 @@ expect_true("no pair in the last bucket, log", in_last["log"] == 0, when=ON_SAMP
 # Both show the sittings. In the linear picture everything beyond 64 units is one colour: 72 % of all pairs have the same interval, and a day looks like a year. What it has instead is detail within a sitting. The logarithmic picture spends its 64 buckets on all scales.
 
 # %% [markdown] id="matrix-why-zh" lang="zh" en="49535234"
-# 两幅图都看得出一次次会话。在线性的图里，超过 64 个单位的全是一种颜色：72 % 的配对间隔相同，一天与一年看起来一样。它换来的是会话之内的细节。对数的图则把 64 个桶分给了所有尺度。
+# 两幅图都看得出一次次会话。在线性的图里，超过 64 个单位的全是一种颜色：72% 的配对间隔相同，一天与一年看起来一样。它换来的是会话之内的细节。对数的图则把 64 个桶分给了所有尺度。
 
 # %% [markdown] id="break-click-en" lang="en" tags=["break-it"]
 # ## Break it, 1: one double click
@@ -622,7 +622,7 @@ expect_true(
 # One click, and 99 % of the pairs of this user fall into one bucket: the clock has stopped for them, and no error was raised. A minimum is at the mercy of a single event. This is no rare accident. Look at `gap_q75` of MovieLens 100K in `data/facts/gap_facts.csv`: three quarters of all gaps are 37 s or less, because people rate a list, not an evening. Among so many, the smallest is soon a single second. The mend is a bucketing without a minimum, hence `bucketing="log"` as the default of this library; both stand in the tables of results.
 
 # %% [markdown] id="break-click-why-zh" lang="zh" en="b2b9f3eb"
-# 只点了一下，这位用户 99 % 的配对就落进了同一个桶：他们的时钟停了，却没有任何报错。最小值的命运捏在单独一个事件手里。这并不是罕见的意外。看看 `data/facts/gap_facts.csv` 里 MovieLens 100K 的 `gap_q75`：四分之三的间隔不超过 37 秒，因为人们是对着一张清单打分，而不是看完一晚打一次。这么多间隔里，最小的一个很容易就是一秒。补救办法是不用最小值来分桶，所以本库默认 `bucketing="log"`；结果表里两种都有。
+# 只点了一下，这位用户 99% 的配对就落进了同一个桶：他们的时钟停了，却没有任何报错。最小值的命运捏在单独一个事件手里。这并不是罕见的意外。看看 `data/facts/gap_facts.csv` 里 MovieLens 100K 的 `gap_q75`：四分之三的间隔不超过 37 秒，因为人们是对着一张清单打分，而不是看完一晚打一次。这么多间隔里，最小的一个很容易就是一秒。补救办法是不用最小值来分桶，所以本库默认 `bucketing="log"`；结果表里两种都有。
 
 # %% id="facts-check"
 facts = pd.read_csv(FACTS / "gap_facts.csv").set_index("dataset")
@@ -658,7 +658,7 @@ expect_true("mended: whole numbers first", torch.equal(five.diff(), (five + 60).
 # Between neighbouring float32 numbers of this size lie 128 s. On the sample 12 % of the gaps below an hour become 0 and 62 % land in another bucket. Even the first law is broken: move the clock by a minute, and the gaps are others. The mend is the order that the library keeps: differences in int64 first, then logarithms.
 
 # %% [markdown] id="break-float-why-zh" lang="zh" en="4d27e705"
-# 在这个量级上，相邻的两个 float32 数相差 128 秒。在 sample 上，不到一小时的间隔有 12 % 变成了 0，62 % 掉进了别的桶。连第一条定律也破了：把时钟拨动一分钟，间隔就变了样。补救办法就是库所坚持的次序：先用 int64 求差，再取对数。
+# 在这个量级上，相邻的两个 float32 数相差 128 秒。在 sample 上，不到一小时的间隔有 12% 变成了 0，62% 掉进了别的桶。连第一条定律也破了：把时钟拨动一分钟，间隔就变了样。补救办法就是库所坚持的次序：先用 int64 求差，再取对数。
 
 # %% [markdown] id="task-en" lang="en"
 # ## Does time help? First world: time is everything
@@ -765,7 +765,7 @@ expect_true("past, query time: much better if the question follows within minute
 # %% [markdown] id="task-why-zh" lang="zh" en="cec1fdcd"
 # 在时间说了算的地方，时钟值得一切，**前提是模型看对了钟**。论文里的 TiSASRec 解得了 `past`，在 `query` 上却只能瞎猜：它知道每个事件发生在何时，却不知道现在几点。（推荐系统总是知道现在几点的。用不用它是一种选择，不算泄漏：提问的时刻不是秘密，那时选了什么才是。）
 #
-# 让人意外的是 68 % 的那一格。用了 `query_time=True`，所有间隔都从现在量起。两个旧事件之间的间隔就成了两段间隔之**差**，而注意力里没有哪一步会拿一个桶去减另一个桶。如果提问紧跟在最后一个事件之后几分钟，它就答得好得多，因为这时“从现在起”和“从最后一个事件起”几乎一样。所以没有哪种选择处处更好：它属于那些要用验证集来选的设置。
+# 让人意外的是 68% 的那一格。用了 `query_time=True`，所有间隔都从现在量起。两个旧事件之间的间隔就成了两段间隔之**差**，而注意力里没有哪一步会拿一个桶去减另一个桶。如果提问紧跟在最后一个事件之后几分钟，它就答得好得多，因为这时“从现在起”和“从最后一个事件起”几乎一样。所以没有哪种选择处处更好：它属于那些要用验证集来选的设置。
 
 # %% [markdown] id="twins-en" lang="en"
 # ## Does time help? Worlds in which it is not everything
@@ -784,12 +784,12 @@ expect_true("past, query time: much better if the question follows within minute
 #
 # 接下来的世界更接近生活。在 `sample` 里，心情跟着时钟走，但口味、类别和上一次选择也同样要紧；时钟在那里值多少是已知的，因为先知模型有带时钟的，也有不带时钟的。在 `control` 里，时间戳一模一样，但每过一个事件，心情就前进固定的一步：时钟只是摆设，**从中什么也不该得到**。再往后是 MovieLens 100K 和 Amazon Grocery，那里的答案没有人知道。
 #
-# TiSASRec 应当跟谁比？不能只跟 SASRec 比：两者的差别不止时钟，位置的进入方式不同，表也更多。真正一针见血的，是跟**它自己的孪生模型**比：同一个模型、同样的训练和测试、同样次序的同样事件、同样的目标，只是那只钟什么也不说。这样的钟有两种：
+# TiSASRec 应当跟谁比？不能只跟 SASRec 比：两者的差别不止时钟，位置的进入方式不同，表也更多。真正一针见血的，是跟**它自己的对照模型**比：同一个模型、同样的训练和测试、同样次序的同样事件、同样的目标，只是那只钟什么也不说。这样的钟有两种：
 #
 # - *constant*：所有间隔都相等，只剩下次序；
 # - *shuffled*：每位用户的间隔互换位置，不规则的程度照旧，却站错了事件。
 #
-# 结果表里，两个模拟世界有 `query_time=True` 的恒定时钟孪生模型，真实数据有论文形式的两种孪生模型。每种都用五个随机种子；每位用户的 NDCG@10 先对种子取平均，区间来自对用户的成对重抽样，和第 07 课一样。
+# 结果表里，两个模拟世界有 `query_time=True` 的恒定时钟对照模型，真实数据有论文形式的两种对照模型。每种都用五个随机种子；每位用户的 NDCG@10 先对种子取平均，区间来自对用户的成对重抽样，和第 07 课一样。
 
 # %% [markdown] id="predict-twins-en" lang="en" tags=["predict"]
 # **Predict.** For each of the four data sets: will the difference between the real and the constant clock lie above 0, around 0 or below? On which of them would you believe a gain, and on which would you suspect a fault in the comparison?
@@ -858,7 +858,7 @@ plt.show()
 # Four panels: sample, control, MovieLens 100K and Amazon Grocery. Each row is one setting of TiSASRec, with up to three points and their 95 % intervals: the NDCG@10 with the real clock minus that with the constant clock, with the shuffled clock, and of SASRec. A line marks 0; in the panel of sample a dashed line marks what the clock is worth to the clairvoyant.
 
 # %% [markdown] id="twins-alt-zh" lang="zh" en="7aaf6cb8" tags=["alt"]
-# 四幅图：sample、control、MovieLens 100K、Amazon Grocery。每一行是 TiSASRec 的一种设置，最多有三个点和它们的 95 % 区间：用真时钟时的 NDCG@10，分别减去用恒定时钟、用打乱的时钟，以及 SASRec 的 NDCG@10。一条线标出 0；在 sample 那一幅里，虚线标出时钟对先知模型值多少。
+# 四幅图：sample、control、MovieLens 100K、Amazon Grocery。每一行是 TiSASRec 的一种设置，最多有三个点和它们的 95% 区间：用真时钟时的 NDCG@10，分别减去用恒定时钟、用打乱的时钟，以及 SASRec 的 NDCG@10。一条线标出 0；在 sample 那一幅里，虚线标出时钟对先知模型值多少。
 
 # %% id="twins-check"
 expect_true(
@@ -906,7 +906,7 @@ expect_true(
 # 结果如下：
 #
 # - **`control`**：从时钟那里什么也没得到。本该如此；既然如此，其余几幅才值得一看。
-# - **`sample`**：告诉 TiSASRec 查询时刻之后，它比用恒定时钟的孪生模型高出 0.013，约占时钟对先知模型的价值 0.04 的 三分之一。论文的形式只量事件到事件的间隔，从不量到查询那一刻，与 SASRec 没有明显差别。
+# - **`sample`**：告诉 TiSASRec 查询时刻之后，它比用恒定时钟的对照模型高出 0.013，约占时钟对先知模型的价值 0.04 的三分之一。论文的形式只量事件到事件的间隔，从不量到查询那一刻，与 SASRec 没有明显差别。
 # - **MovieLens 100K**：TiSASRec 比 SASRec 高 0.006，区间不含 0。一份报告写到这里就可以宣布“时间有用”。可是把间隔打乱，它照样这么好；换成恒定时钟，也不更差。帮上忙的，是两个模型之间别的差异，比如位置进入了每个块的键和值。
 # - **Amazon Grocery**：真时钟比恒定时钟高 0.0006，区间刚刚不含 0。可是用打乱的间隔，模型和用真间隔一样好。如果这不只是许多区间里碰巧走运的一个，那么说明问题的是用户间隔的大小，而不是它们所在的位置。
 #
@@ -918,7 +918,7 @@ expect_true(
 # Mind two more things. Each row is one setting, and with several rows one of them will look best by chance; decide by validation, not by this picture. And a gain over the constant clock with `query_time=True` answers another question than without: there the model is told how long the user has been away.
 
 # %% [markdown] id="twins-why-zh" lang="zh" en="04477753"
-# 这幅图怎么读。点在 0 的右边，说明用真时钟时模型做得更好；区间包含 0，说明这些用户分不出高下。先看 `control`：那里的真相就是 0，所以凡是离开 0 的，都显示出这种比较会错到什么程度；别处的提升，可信程度不会超过这一幅所允许的。然后把圆点（恒定时钟）和菱形（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过用恒定时钟的孪生模型，那么帮上忙的**不是时间**，而是别的部件。
+# 这幅图怎么读。点在 0 的右边，说明用真时钟时模型做得更好；区间包含 0，说明这些用户分不出高下。先看 `control`：那里的真相就是 0，所以凡是离开 0 的，都显示出这种比较会错到什么程度；别处的提升，可信程度不会超过这一幅所允许的。然后把圆点（恒定时钟）和菱形（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过用恒定时钟的对照模型，那么帮上忙的**不是时间**，而是别的部件。
 #
 # 还要留意两件事。每一行是一种设置，行数一多，总有一行会碰巧显得最好；请用验证集来决定，而不是用这幅图。另外，`query_time=True` 时相对恒定时钟的提升，与没有它时回答的是不同的问题：那时模型还被告知这位用户离开了多久。
 

@@ -14,11 +14,11 @@
 # How can the heart of a method be replaced by anything at all, and nothing happens? The matrix is computed correctly, and every test of the module passes. In this lesson you build the three kinds of connection, from the plain residual to *manifold-constrained hyper-connections* (mHC), see what the matrix is for, and find Nora's fault. It is one line, and it stands somewhere else.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="f7011943"
-# 小诺把推荐模型里的一条残差流换成了四条，模块是从网上拿来的。网络的每个部件外面，都有一个学出来的 4×4 矩阵把四条流混合起来，还有一个古老的算法按论文的要求管住这个矩阵。形状全都对得上，损失在下降，分数和以前一样好。
+# 小雨把推荐模型里的一条残差流换成了四条，模块是从网上拿来的。网络的每个部件外面，都有一个学出来的 4×4 矩阵把四条流混合起来，还有一个古老的算法按论文的要求管住这个矩阵。形状全都对得上，损失在下降，分数和以前一样好。
 #
 # 接着她做了一件几乎没人会做的事：把这个矩阵换掉。先换成让各条流原样通过的，再换成把它们互相调换的，最后换成每个数都是四分之一的。网络的输出，到第十二位数字都没有变。
 #
-# 一个方法的核心怎么可能随便换成什么都毫无影响？矩阵算得没错，模块的测试也全部通过。这一课里，你会亲手搭出三种连接，从普通的残差一直到*流形约束超连接*（manifold-constrained hyper-connections，mHC），弄明白这个矩阵是干什么用的，并找出小诺的错误。错误只有一行，而且在别的地方。
+# 一个方法的核心怎么可能随便换成什么都毫无影响？矩阵算得没错，模块的测试也全部通过。这一课里，你会亲手搭出三种连接，从普通的残差一直到**流形约束超连接**（manifold-constrained hyper-connections，mHC），弄明白这个矩阵是干什么用的，并找出小雨的错误。错误只有一行，而且在别的地方。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -67,7 +67,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="6d2fcc52"
 # ## 一条流
 #
-# 第 04 课的事件 *Moon* 有两个数：*太空* 2，*厨房* 1。网络的一个*子层*（sub-layer）$F$，也就是注意力或前馈网络，读入这个事件，说出点什么。我们这个是玩具：把两个数对调，再减半。**残差连接**（第 06 课）把说出来的加到原有的上面，$x \leftarrow x + F(x)$。
+# 第 04 课的事件 *Moon* 有两个数：**太空** 2，**厨房** 1。网络的一个**子层**（sub-layer）$F$，也就是注意力或前馈网络，读入这个事件，说出点什么。我们这个是玩具：把两个数对调，再减半。**残差连接**（第 06 课）把说出来的加到原有的上面，$x \leftarrow x + F(x)$。
 
 
 # %% id="tiny-residual"
@@ -97,7 +97,7 @@ show_matrix(table, ["x", "F(x)", "x + F(x)"], ["space", "kitchen"], digits=1)
 # %% [markdown] id="hc-zh" lang="zh" en="16e337b6"
 # ## 两条流：超连接
 #
-# 网络对这个事件所知道的一切，都得装进这一个向量。*超连接*（hyper-connections，HC）让好几个向量并排往前走，这就是*残差流*（residual stream），每条占矩阵 $X$ 的一行。开始时，各行都是事件的副本。每个子层外面有三个学出来的小映射：
+# 网络对这个事件所知道的一切，都得装进这一个向量。**超连接**（hyper-connections，HC）让好几个向量并排往前走，这就是**残差流**（residual stream），每条占矩阵 $X$ 的一行。开始时，各行都是事件的副本。每个子层外面有三个学出来的小映射：
 #
 # $$X \leftarrow H_{res} X + H_{post}^\top F(H_{pre} X)$$
 #
@@ -163,7 +163,7 @@ expect("space after ten mixings", (ten @ streams)[0, 0], 115, tol=0.5)
 #
 # ## 和恰好是一
 #
-# mHC 的办法是只允许这样的矩阵：没有负数，而且**每一行、每一列的和都是 1**。它们叫做*双随机矩阵*（doubly stochastic matrix）。
+# mHC 的办法是只允许这样的矩阵：没有负数，而且**每一行、每一列的和都是 1**。它们叫做**双随机矩阵**（doubly stochastic matrix）。
 #
 # - **行：** 每条新的流都是旧流的加权平均，平均值绝不会超过最大的那个。前向时，什么都不会变大。
 # - **列：** 每条旧的流都完整地传了下去，不多也不少。所有流的总和保持不变。反向传播时，起作用的是行列互换后的同一个矩阵，所以梯度也不会变大。
@@ -194,7 +194,7 @@ expect_close("one mixing leaves 0.6 of the difference", (doubly @ once)[0] - (do
 # %% [markdown] id="sinkhorn-zh" lang="zh" en="2171f731"
 # ## 把任意矩阵变成双随机矩阵
 #
-# 训练会随意改动每个数，随意走的一步不可能恰好留在“行和、列和都是 1”里面。所以网络学的是一个由 *logit* 组成的矩阵 $Z$，什么数都可以，再把它变成双随机矩阵：对每个数取 $e$ 的幂，这样全都是正数；然后**每一列除以列和，每一行除以行和，如此反复**。这就是 *Sinkhorn-Knopp 迭代*。先在一个 3×3 的矩阵上做第一轮：
+# 训练会随意改动每个数，随意走的一步不可能恰好留在“行和、列和都是 1”里面。所以网络学的是一个由 *logit* 组成的矩阵 $Z$，什么数都可以，再把它变成双随机矩阵：对每个数取 $e$ 的幂，这样全都是正数；然后**每一列除以列和，每一行除以行和，如此反复**。这就是“Sinkhorn-Knopp 迭代”。先在一个 3×3 的矩阵上做第一轮：
 
 # %% id="sinkhorn-first"
 positive = torch.tensor([[1.0, 2.0, 1.0], [1.0, 1.0, 4.0], [2.0, 1.0, 1.0]], dtype=torch.double)
@@ -262,7 +262,7 @@ expect("each further round divides the error by", (errors[2] / errors[6]) ** 0.2
 #
 # $$\begin{pmatrix} a & b \\ c & d \end{pmatrix} \longrightarrow \begin{pmatrix} p & 1 - p \\ 1 - p & p \end{pmatrix}, \qquad p = \frac{\sqrt{ad}}{\sqrt{ad} + \sqrt{bc}} .$$
 #
-# 这位证人从没见过我们的循环。更大的矩阵里，任取四个数也有同样的比值，它们也必须保持不变。
+# 这个参照从没见过我们的循环。更大的矩阵里，任取四个数也有同样的比值，它们也必须保持不变。
 #
 # <!-- definition -->
 
@@ -400,7 +400,7 @@ expect_true("logits of sd 1, 20 rounds: the median is below 1e-10", typical[1][a
 #
 # ## 完整的连接
 #
-# 固定的映射对每个事件一视同仁。所以三个映射都有一个*静态*部分，即学出来的偏置 $b$；还有一个*动态*部分，它会看这个事件的各条流：把 $n$ 条流、每条 $d$ 个数排成一个长向量，除以它的均方根（记作 $\hat x$），再乘以学出来的矩阵 $\varphi$（phi）。学出来的数 $\alpha$（alpha）决定动态部分占多大分量，起初是 0.01：
+# 固定的映射对每个事件一视同仁。所以三个映射都有一个**静态**部分，即学出来的偏置 $b$；还有一个**动态**部分，它会看这个事件的各条流：把 $n$ 条流、每条 $d$ 个数排成一个长向量，除以它的均方根（记作 $\hat x$），再乘以学出来的矩阵 $\varphi$（phi）。学出来的数 $\alpha$（alpha）决定动态部分占多大分量，起初是 0.01：
 #
 # $$H_{pre} = \sigma(\alpha_1 \hat x \varphi_1 + b_1), \qquad H_{post} = 2\,\sigma(\alpha_2 \hat x \varphi_2 + b_2), \qquad H_{res} = \mathrm{Sinkhorn}(\alpha_3 \hat x \varphi_3 + b_3) .$$
 #
@@ -554,8 +554,8 @@ expect_true("at width 64 with 4 streams each sub-layer costs 6,171 more paramete
 #
 # 这道约束换来了什么？跟着各条流绕过许多子层，只看混合：过了 $L$ 个子层，输入的各条流被乘上了乘积 $H_L \cdots H_2 H_1$。论文用它的**增益**来衡量：
 #
-# - **前向**：乘积中一*行*的绝对值之和，取最大的，表示输出流最多能比最大的输入流大多少倍；
-# - **反向**：一*列*的绝对值之和，取最大的，对梯度来说是同样的意思。
+# - **前向**：乘积中一**行**的绝对值之和，取最大的，表示输出流最多能比最大的输入流大多少倍；
+# - **反向**：一**列**的绝对值之和，取最大的，对梯度来说是同样的意思。
 #
 # 普通的残差让流原样通过：不管多深，增益都是 1。
 
@@ -729,7 +729,7 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 # %% [markdown] id="collapse-zh" lang="zh" en="c1183450" tags=["break-it"]
 # ## 弄坏它：把流并拢
 #
-# 现在来看小诺的模块。它承诺能装进任何网络：一个向量进，一个向量出。于是它做了不得不做的事：在入口处把事件复制成四条流，用正确的 $H_{res}$ 套公式，在出口处把各条流加起来。**每个子层都这样。** 下面就是它，装在四个小子层外面，所有参数都是随机的，$\alpha = 1$，就当训练早已开始。
+# 现在来看小雨的模块。它承诺能装进任何网络：一个向量进，一个向量出。于是它做了不得不做的事：在入口处把事件复制成四条流，用正确的 $H_{res}$ 套公式，在出口处把各条流加起来。**每个子层都这样。** 下面就是它，装在四个小子层外面，所有参数都是随机的，$\alpha = 1$，就当训练早已开始。
 
 
 # %% id="collapse-code" tags=["break-it"]
@@ -778,7 +778,7 @@ before = run_collapsing(collapsing, x)
 # **Predict.** Nora's experiment: put other doubly stochastic matrices in the place of $H_{res}$: the identity, a swap of the streams, all quarters. How much does the output change? And the size of the state: what happens to it in each of the four sub-layers?
 
 # %% [markdown] id="predict-collapse-zh" lang="zh" en="21c8da3f" tags=["predict"]
-# **猜一猜。** 重做小诺的实验：把 $H_{res}$ 换成别的双随机矩阵：单位矩阵、调换各条流的矩阵、全是四分之一的矩阵。输出会变多少？再看状态的大小：经过四个子层，每一层会发生什么？
+# **猜一猜。** 重做小雨的实验：把 $H_{res}$ 换成别的双随机矩阵：单位矩阵、调换各条流的矩阵、全是四分之一的矩阵。输出会变多少？再看状态的大小：经过四个子层，每一层会发生什么？
 
 # %% id="collapse-swap" tags=["break-it"]
 others = {
@@ -836,7 +836,7 @@ expect("growth of the size in each sub-layer", growth, 4, tol=0.2)
 #
 # 所以这个模块不过是一个普通的残差，带一个门 $g$，外加一个谁也没要的因子 $n = 4$：状态每过一个子层就大四倍，两个块之后大 256 倍。网络最后的归一化把它掩盖了。掩盖不了的是，与 $4x$ 相比，各个子层说的话越来越不算数。
 #
-# 对*模块*做任何测试都发现不了它：Sinkhorn 是对的，形状也是对的。能发现它的是去问**梯度**：没有作用的零件收不到梯度。下面是每个子层中 $H_{pre}$、$H_{post}$、$H_{res}$ 的偏置里最大的梯度；旁边是同样的参数，但用**一直保持的流**：只复制一次，只平均一次。这就是补救办法。
+# 对**模块**做任何测试都发现不了它：Sinkhorn 是对的，形状也是对的。能发现它的是去问**梯度**：没有作用的零件收不到梯度。下面是每个子层中 $H_{pre}$、$H_{post}$、$H_{res}$ 的偏置里最大的梯度；旁边是同样的参数，但用**一直保持的流**：只复制一次，只平均一次。这就是补救办法。
 #
 # <!-- definition -->
 
@@ -883,9 +883,9 @@ with torch.no_grad():
 # Look at the first and the last row of the mended table, though. The **first** $H_{res}$ is idle here too: it mixes copies. And the **last** one can do nothing for the mean of the streams, because the columns sum to 1. A network with one block has two sub-layers, so there *no* $H_{res}$ does anything; with two blocks, two of four. That is not a bug, it is what the constraint means, and a reason not to expect much of mHC in a shallow network.
 
 # %% [markdown] id="collapse-lesson-zh" lang="zh" en="3a522b76"
-# 并拢之后，每个 $H_{res}$ 的梯度除了舍入误差就是零。它待在优化器里，耗着时间，永远停在出生的地方。（$H_{pre}$ 也几乎不动：它只是缩放 $x$，而 $F$ 里面的归一化会把缩放去掉。）用一直保持的流，状态的大小就健康了，中间的矩阵也学得动了。
+# 并拢之后，每个 $H_{res}$ 的梯度除了舍入误差就是零。它待在优化器（optimizer）里，耗着时间，永远停在出生的地方。（$H_{pre}$ 也几乎不动：它只是缩放 $x$，而 $F$ 里面的归一化会把缩放去掉。）用一直保持的流，状态的大小就健康了，中间的矩阵也学得动了。
 #
-# 不过，请看补救之后那张表的第一行和最后一行。**第一个** $H_{res}$ 在这里同样闲着：它混合的是副本。**最后一个**对各条流的平均也毫无办法，因为列和是 1。只有一个块的网络有两个子层，所以*没有一个* $H_{res}$ 起作用；两个块时，四个里有两个。这不是错误，约束本来就意味着这个；也正因如此，在很浅的网络里别对 mHC 期望太高。
+# 不过，请看补救之后那张表的第一行和最后一行。**第一个** $H_{res}$ 在这里同样闲着：它混合的是副本。**最后一个**对各条流的平均也毫无办法，因为列和是 1。只有一个块的网络有两个子层，所以**没有一个** $H_{res}$ 起作用；两个块时，四个里有两个。这不是错误，约束本来就意味着这个；也正因如此，在很浅的网络里别对 mHC 期望太高。
 
 # %% [markdown] id="apart-en" lang="en" tags=["break-it"]
 # ## Break it again: streams that never part
@@ -1226,7 +1226,7 @@ lesson09.check_statements(always_true)
 # %% [markdown] id="answer-zh" lang="zh" en="825eed2b"
 # ## 回答开头的问题
 #
-# 小诺的模块里随便放什么矩阵都行，因为根本没有东西经过它。同一个向量的四个副本，用行和为 1 的矩阵去混合，还是这个向量的四个副本；加起来，就是进来时的四倍。出错的那一行，是每个子层出口处的 `sum`。把它拿掉，让各条流走完整个网络，矩阵才有东西可混合。
+# 小雨的模块里随便放什么矩阵都行，因为根本没有东西经过它。同一个向量的四个副本，用行和为 1 的矩阵去混合，还是这个向量的四个副本；加起来，就是进来时的四倍。出错的那一行，是每个子层出口处的 `sum`。把它拿掉，让各条流走完整个网络，矩阵才有东西可混合。
 #
 # 请把这个习惯带走：装上一个新零件之后，先把它换成胡乱的东西，看看输出；再看看它的梯度。如果这两样都不留痕迹，这个零件就等于不存在。
 

@@ -18,7 +18,7 @@
 #
 # 你说不出来，缺的却不是物理知识。答案取决于她**等了多久**。如果灯正在往上走，第二下会让它荡得更厉害；如果灯正在往下落，同样的一下几乎会让它当场停住。
 #
-# 再看看循环网络看到了什么：*敲，敲*。两个事件，一先一后，没有时钟。对这两种情形，它只能给出同一个答案。我们想要的是这样一种记忆：在两个事件之间**它自己会继续运动**，时钟走多久，它就动多久。这就是状态空间模型（state-space model）。这一课里，你会从这盏灯出发搭一个状态空间模型，让它在不规则的时刻上毫无误差地运行，用三种办法算出同一个结果，用四种方式弄坏它，最后得到推荐模型里的一层。
+# 再看看循环网络看到了什么：“敲，敲”。两个事件，一先一后，没有时钟。对这两种情形，它只能给出同一个答案。我们想要的是这样一种记忆：在两个事件之间**它自己会继续运动**，时钟走多久，它就动多久。这就是状态空间模型（state-space model）。这一课里，你会从这盏灯出发搭一个状态空间模型，让它在不规则的时刻上毫无误差地运行，用三种办法算出同一个结果，用四种方式弄坏它，最后得到推荐模型里的一层。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -34,7 +34,7 @@
 #
 # - 用矩阵指数把线性状态推进任意长的间隔，不带任何误差；
 # - 用零阶保持、双线性变换和欧拉法，把连续时间的规律变成一步一步的计算，并测出各自的误差；
-# - 把同一份记忆写成递推、卷积和扫描，并说清哪几种在间隔不规则时还能用；
+# - 把同一份记忆写成递推（recurrence）、卷积和扫描，并说清哪几种在间隔不规则时还能用；
 # - 读懂一个核，说出特征值的实部和虚部各记住了什么；
 # - 认出四种错误：步长太大，特征值的实部为正，卷积绕回了开头，以及间隔为 0 的事件什么也没留下。
 
@@ -74,7 +74,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="8a17726a"
 # ## 两个数说清一盏灯
 #
-# 灯在某一时刻的情况，两个数就说完了：离静止位置的**高度**，单位 cm；以及**速度**，单位 cm/s。两者合起来叫*状态* $x$。状态怎样变化？
+# 灯在某一时刻的情况，两个数就说完了：离静止位置的**高度**，单位 cm；以及**速度**，单位 cm/s。两者合起来叫**状态** $x$。状态怎样变化？
 #
 # - 高度按速度变化。
 # - 速度受两股力：弹簧往回拉，灯越高拉得越狠；摩擦让它变慢，灯越快阻力越大。
@@ -107,7 +107,7 @@ show_matrix(A, ["change of height", "change of velocity"], ["height", "velocity"
 #
 # $$x(t + \Delta) = e^{\Delta A} x(t), \qquad e^{\Delta A} = I + \Delta A + \frac{(\Delta A)^2}{2} + \frac{(\Delta A)^3}{6} + \dots$$
 #
-# $I$ 是什么都不改变的矩阵，$\Delta$（delta）是间隔。这个*矩阵指数*（matrix exponential）是四个数的一张小表，每种间隔做一次。有了它，跨过这段间隔只要一次乘法，间隔是一毫秒还是一年都一样。
+# $I$ 是什么都不改变的矩阵，$\Delta$（delta）是间隔。这个**矩阵指数**（matrix exponential）是四个数的一张小表，每种间隔做一次。有了它，跨过这段间隔只要一次乘法，间隔是一毫秒还是一年都一样。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py)。
 
@@ -147,7 +147,7 @@ expect("height after a whole swing", path[4, 0], 0.61, tol=0.005)
 # %% [markdown] id="swing-why-zh" lang="zh" en="36418498"
 # 荡了半个来回，灯在静止位置**下方** 0.78 cm；荡了一个来回，在上方 0.61 cm。转向来自弹簧，缩小来自摩擦。
 #
-# 我们的级数靠得住吗？请两位证人。PyTorch 有 `torch.linalg.matrix_exp`，用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
+# 我们的级数靠得住吗？请两个参照。PyTorch 有 `torch.linalg.matrix_exp`，用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
 #
 # $$e^{t A} = e^{-t/4} \left( \cos(\pi t)\, I + \frac{\sin(\pi t)}{\pi} \left(A + \tfrac14 I\right) \right) .$$
 #
@@ -268,7 +268,7 @@ expect_true("second tap after 2 s: above 0.4 cm", height(fine, [0.0, 2.0]).max()
 # %% [markdown] id="diagonal-zh" lang="zh" en="c0383e8b"
 # ## 一个复数代替两个实数
 #
-# 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的*特征向量*是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是*特征值*（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
+# 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的**特征向量**（eigenvector）是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是**特征值**（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
 #
 # $$z(t + \Delta) = e^{\lambda \Delta} z(t) .$$
 #
@@ -295,7 +295,7 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # It also pays. A full matrix of $P$ rows costs $P^2$ products for every event and a matrix exponential for every gap. A diagonal one costs $P$ of each. All layers from here to lesson 13 are diagonal and learn their eigenvalues directly.
 
 # %% [markdown] id="diagonal-why-zh" lang="zh" en="511a44d1"
-# 把特征值 $\lambda = -\tfrac14 + \pi i$ 当一句话来读。**实部**说记忆褪得多快：$e^{-t/4}$，所以 2.77 秒后剩一半。**虚部**说它转得多快：一秒转 $\pi$，也就是半圈。
+# 把特征值 $\lambda = -\tfrac14 + \pi i$ 当一句话来读。**实部**说记忆衰减得多快：$e^{-t/4}$，所以 2.77 秒后剩一半。**虚部**说它转得多快：一秒转 $\pi$，也就是半圈。
 #
 # 这样做还省钱。$P$ 行的完整矩阵，每个事件要 $P^2$ 次乘法，每种间隔要算一次矩阵指数；对角的只要各 $P$ 次。从这里到第 13 课，所有的层都是对角的，直接学习特征值。
 
@@ -329,7 +329,7 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # - **欧拉法**（Euler method）：按起点处的变化，整步一直往前走：$\bar A = I + \Delta A$，$\bar B = \Delta B$。
 # - **双线性变换**（bilinear transform）：按起点和终点变化的平均来走：$\bar A = (I - \tfrac{\Delta}{2} A)^{-1} (I + \tfrac{\Delta}{2} A)$，$\bar B = (I - \tfrac{\Delta}{2} A)^{-1} \Delta B$。
 #
-# 这一步叫*离散化*（discretization）。下面是库里的写法，完整矩阵和对角矩阵各一个。
+# 这一步叫**离散化**（discretization）。下面是库里的写法，完整矩阵和对角矩阵各一个。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py)。
 
@@ -344,7 +344,7 @@ from tutorial_lib.models.ssm import METHODS, expm1
 # The library takes both matrices of ZOH from one matrix exponential. A witness that knows nothing of that: $\bar B$ is what a force of 1 leaves behind, added up over the step, $\int_0^\Delta e^{s A} B\, ds$. We add it up in 2,000 thin slices.
 
 # %% [markdown] id="discrete-check-zh" lang="zh" en="7eaa5e02"
-# 库用一次矩阵指数同时得到 ZOH 的两个矩阵。请一位对此一无所知的证人：$\bar B$ 就是大小为 1 的力在整步里留下的东西之和，$\int_0^\Delta e^{s A} B\, ds$。我们切成 2,000 个薄片把它加起来。
+# 库用一次矩阵指数同时得到 ZOH 的两个矩阵。请一个对此一无所知的参照：$\bar B$ 就是大小为 1 的力在整步里留下的东西之和，$\int_0^\Delta e^{s A} B\, ds$。我们切成 2,000 个薄片把它加起来。
 
 # %% id="discrete-check-code" tags=["reference-check"]
 B = TAP[:, None]  # [2, 1]: the force acts on the velocity
@@ -429,7 +429,7 @@ print("steps from", round(4 / counts[-1], 3), "to", 4 / counts[0], "s")
 # So the question is what the input is. Between two events of a history nothing happens. There is nothing to approximate, and a single exact jump is right, however long the gap.
 
 # %% [markdown] id="errors-why-zh" lang="zh" en="9e77bfd6"
-# 步长减半，欧拉法的误差减半，双线性变换的误差变成四分之一：它们的*收敛阶*是 1 和 2。零阶保持在输入真的保持不变时毫无误差，步长多大都行。如果输入在一步之内变化，它就和欧拉法一样会偏，因为它精确求解的是**另一个输入**下的规律。
+# 步长减半，欧拉法的误差减半，双线性变换的误差变成四分之一：它们的**收敛阶**是 1 和 2。零阶保持在输入真的保持不变时毫无误差，步长多大都行。如果输入在一步之内变化，它就和欧拉法一样会偏，因为它精确求解的是**另一个输入**下的规律。
 #
 # 所以关键在于输入是什么。一段历史的两个事件之间，什么也没有发生。没有需要近似的东西，一次精确的跳跃就对了，间隔多长都行。
 
@@ -478,7 +478,7 @@ for method in ("bilinear", "zoh"):
 # %% [markdown] id="positive-zh" lang="zh" en="323408fd" tags=["break-it"]
 # ## 弄坏它之二：实部为正的特征值
 #
-# 如果规律本身会爆炸，跳得再精确也没用。没有人会把这样的规律写下来，但训练会把它找出来。一个年轻的网站，在训练窗口的 20 天里每天增长 5 %。拿只有一个记忆数的模型去拟合，最合适的特征值是**正的**，而且在窗口之内，它确实是更好的模型。后来有人隔了一年才回来，或者隔了十年。
+# 如果规律本身会爆炸，跳得再精确也没用。没有人会把这样的规律写下来，但训练会把它找出来。一个年轻的网站，在训练窗口的 20 天里每天增长 5%。拿只有一个记忆数的模型去拟合，最合适的特征值是**正的**，而且在窗口之内，它确实是更好的模型。后来有人隔了一年才回来，或者隔了十年。
 
 # %% id="positive-code" tags=["break-it"]
 # show: tutorial_lib.models.ssm.StableEigenvalues
@@ -530,7 +530,7 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 #
 # $$x_3 = u_3 + \bar\lambda\, u_2 + \bar\lambda^2 u_1 .$$
 #
-# 每个输入都乘上 $\bar\lambda$ 的某次幂，几次幂只取决于它的**年龄**。这一串幂叫*核*（kernel），这样的求和叫*卷积*（convolution）。写成矩阵：
+# 每个输入都乘上 $\bar\lambda$ 的某次幂，几次幂只取决于它的**年龄**。这一串幂叫**核**（kernel），这样的求和叫**卷积**（convolution）。写成矩阵：
 #
 # 库中的实现：[`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py)。
 
@@ -574,7 +574,7 @@ expect("the third state", states[2], 2.61, tol=0.005)
 #
 # $$(a_1, b_1) \text{ 后接 } (a_2, b_2) = (a_2 a_1,\; a_2 b_1 + b_2) .$$
 #
-# 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是*并行扫描*。
+# 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是**并行扫描**（parallel scan）。
 #
 # 库中的实现：[`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py)。
 
@@ -591,7 +591,7 @@ from tutorial_lib.models.ssm import scan
 # `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The witness for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
 
 # %% [markdown] id="views-check-zh" lang="zh" en="bf594534"
-# `recursive_halving` 是教科书上的扫描。CPU 上能同时做的事不多，所以库里的 `scan`，也就是 `recurrence` 的*快速形式*（在 `tutorial_lib/kernels/scan.py` 里），拼接的是约 $\sqrt L$ 个事件一段的段落，梯度是手写的。你不必读它，但要有办法检查它。状态的证人是幂的矩阵，用 NumPy 一格一格填出来；梯度的证人是穿过 `recurrence` 的自动求导。
+# `recursive_halving` 是教科书上的扫描。CPU 上能同时做的事不多，所以库里的 `scan`，也就是 `recurrence` 的**快速形式**（在 `tutorial_lib/kernels/scan.py` 里），拼接的是约 $\sqrt L$ 个事件一段的段落，梯度是手写的。你不必读它，但要有办法检查它。状态的参照是幂的矩阵，用 NumPy 一格一格填出来；梯度的参照是穿过 `recurrence` 的自动求导。
 
 # %% id="views-check-code" tags=["reference-check"]
 decays = torch.exp(torch.complex(-torch.rand(5), 6 * torch.rand(5) - 3).to(torch.complex128))  # five memories
@@ -670,11 +670,11 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 # %% [markdown] id="kernel-zh" lang="zh" en="17920c72"
 # ## 核长什么样
 #
-# 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是褪去。复数的是一个衰减的振荡：它还用相位记住了**什么时候**。一层里有很多个。起步时该用哪些特征值？有三个答案：
+# 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是衰减。复数的是一个衰减的振荡：它还用相位记住了**什么时候**。一层里有很多个。起步时该用哪些特征值？有三个答案：
 #
 # - **灯**：一对。
-# - **S4D-Lin**：$\lambda_n = -\tfrac12 + \pi i n$，$n = 0, 1, 2, \dots$ 大家褪得一样快，一个比一个转得快。这就是傅里叶级数的那些波。
-# - **HiPPO**：一个完整的矩阵，来自这样一个问题：怎样用 $N$ 个数对*全部过去*做出最好的概括。它的核是勒让德多项式（Legendre polynomial）$P_n$，一族越来越曲折的曲线，画在拉伸过的时间轴上：
+# - **S4D-Lin**：$\lambda_n = -\tfrac12 + \pi i n$，$n = 0, 1, 2, \dots$ 大家衰减得一样快，一个比一个转得快。这就是傅里叶级数的那些波。
+# - **HiPPO**：一个完整的矩阵，来自这样一个问题：怎样用 $N$ 个数对**全部过去**做出最好的概括。它的核是勒让德多项式（Legendre polynomial）$P_n$，一族越来越曲折的曲线，画在拉伸过的时间轴上：
 #
 # $$K_n(t) = \sqrt{2n + 1}\; P_n(2 e^{-t} - 1)\, e^{-t} .$$
 #
@@ -838,7 +838,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="26b4a38d"
-# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长：
+# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长（step size）：
 #
 # ![第 1 步：来自时钟的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
 #
@@ -864,7 +864,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # %% [markdown] id="lru-zh" lang="zh" en="ffc91d0b"
 # ## 从循环网络到状态空间
 #
-# 循环网络算的是 $h_i = \tanh(W h_{i-1} + U x_i)$。改三处，就得到*线性循环单元*（linear recurrent unit，LRU）：
+# 循环网络算的是 $h_i = \tanh(W h_{i-1} + U x_i)$。改三处，就得到**线性循环单元**（linear recurrent unit，LRU）：
 #
 # 1. **去掉 tanh。** 状态变成线性的，于是可以用扫描。弯折交给后面的前馈网络（第 06 课）。
 # 2. **以特征向量为坐标。** $W$ 变成一串复数 $\lambda_j$。
@@ -908,7 +908,7 @@ expect_true("a gap of 0 leaves everything", torch.equal(lru.decay(one_two)[2], t
 #
 # - **有时钟的 LRU**：8 个记忆，$\lambda^{\Delta}$。
 # - **没有时钟的 LRU**：其余相同，一个事件算一步。
-# - **GRU，间隔当输入**：宽度 32 的循环网络，所有间隔都以数字*告诉*它，后面还接一个小网络。它的参数有六十倍之多。
+# - **GRU，间隔当输入**：宽度 32 的循环网络，所有间隔都以数字**告诉**它，后面还接一个小网络。它的参数有六十倍之多。
 #
 # 误差是均方根误差除以灯的典型高度：1 表示不比永远回答 0 更好。第二个测试里，间隔比训练时见过的都长，2.5 到 5 秒。
 
@@ -1071,7 +1071,7 @@ expect_close("mended: its whole difference, faded over 1.3 s", kept, 5 * math.ex
 # A push of zero duration does nothing, and ZOH is right to say so: its weight at gap 0 is 0. But an event is no push. It is a tap. The *impulse form* $x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ lets every event enter whole; the LRU above does this. Whoever wants to keep ZOH must not use a gap of 0: the library's steps begin at 1 (`event_steps`, in lesson 13).
 
 # %% [markdown] id="zero-why-zh" lang="zh" en="932d463e"
-# 持续时间为零的推力什么也不做，ZOH 这么说没有错：间隔为 0 时它的权重是 0。可事件不是推，而是敲。*脉冲形式* $x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 让每个事件完整地进来；上面的 LRU 就是这样。想保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
+# 持续时间为零的推力什么也不做，ZOH 这么说没有错：间隔为 0 时它的权重是 0。可事件不是推，而是敲。**脉冲形式**（impulse form）$x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 让每个事件完整地进来；上面的 LRU 就是这样。想保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises

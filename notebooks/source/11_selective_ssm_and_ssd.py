@@ -14,11 +14,11 @@
 # What is missing is a memory that **looks at the event before it decides** whether to fade, to write, or to let it pass. In this lesson you give it that choice, watch it solve Ken's task, and then find an old acquaintance in it: written as a matrix, it is attention.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="7e9fb4db"
-# 小凯今晚在一家网店里打开了十二个页面。其中三样他买了：帐篷、灯、绳子。另外九个都是误点：手滑，广告，打开就关掉的页面。你拿着一个小本子站在他身后。最后问你：*他买了什么，先后顺序如何？*
+# 小凯今晚在一家网店里打开了十二个页面。其中三样他买了：帐篷、灯、绳子。另外九个都是误点：手滑，广告，打开就关掉的页面。你拿着一个小本子站在他身后。最后问你：“他买了什么，先后顺序如何？”
 #
-# 再容易不过了。买的记下来，别的不理。现在把本子交给第 10 课的记忆。不管来的是什么事件，它每次都按同样的倍数褪去。到最后，帐篷可能在三个事件之前，也可能在十二个事件之前；它的痕迹和中间发生的一切混在一起，而且谁也没记下来过多少次误点。
+# 再容易不过了。买的记下来，别的不理。现在把本子交给第 10 课的记忆。不管来的是什么事件，它每次都按同样的倍数衰减。到最后，帐篷可能在三个事件之前，也可能在十二个事件之前；它的痕迹和中间发生的一切混在一起，而且谁也没记下来过多少次误点。
 #
-# 缺的是这样一种记忆：**先看一眼事件，再决定**是褪去，是写入，还是放它过去。这一课里，你会把这个选择权交给它，看它解出小凯的任务，然后在它身上认出一位老相识：把它写成矩阵，就是注意力。
+# 缺的是这样一种记忆：**先看一眼事件，再决定**是衰减，是写入，还是放它过去。这一课里，你会把这个选择权交给它，看它解出小凯的任务，然后在它身上认出一位老相识：把它写成矩阵，就是注意力。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -33,7 +33,7 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="b7a73e74" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 手算一个选择性状态空间，说清它的步长决定了什么；
+# - 手算一个选择性状态空间（selective state space），说清它的步长决定了什么；
 # - 用实验说明，时不变的记忆做不到、有选择的记忆做得到的是什么；
 # - 把 SSD 写成递推、写成矩阵、写成分块，并证明三者相等；
 # - 用同一个矩阵解释“注意力是矩阵，状态空间是递推”这句话；
@@ -87,7 +87,7 @@ plots.use_style()
 #
 # $$h_t = e^{-\Delta_t} h_{t-1} + \Delta_t x_t .$$
 #
-# 在那里，$\Delta_t$ 是时钟上的间隔。这一课只有一个新想法：**让事件自己选择**它的 $\Delta_t$，也就是*步长*。比如，购买要求步长 1，误点要求步长 0。
+# 在那里，$\Delta_t$ 是时钟上的间隔。这一课只有一个新想法：**让事件自己选择**它的 $\Delta_t$，也就是**步长**。比如，购买要求步长 1，误点要求步长 0。
 #
 # <!-- definition -->
 
@@ -121,7 +121,7 @@ for label, steps in (("all alike", [1.0, 1.0, 1.0]), ("chosen by the event", [1.
 # %% [markdown] id="tiny-why-zh" lang="zh" en="2b92b295"
 # 步长相同，剩下 9.10，几乎全是误点。步长自选，误点不留痕迹：衰减是 1，权重是 0，记忆里仍是 3。在第 10 课，间隔为 0 的事件什么也没留下，那是一个错误；在这里，同样的效应成了工具。
 #
-# 大步长则相反：$e^{-\Delta}$ 几乎是 0，过去被抹掉，由这个事件取而代之。一个数，就在*不理会*和*重新开始*之间做出了选择。
+# 大步长则相反：$e^{-\Delta}$ 几乎是 0，过去被抹掉，由这个事件取而代之。一个数，就在**不理会**和**重新开始**之间做出了选择。
 #
 # 网络用 $\Delta = \mathrm{softplus}(z)$ 从事件算出步长，其中 $z = w \cdot x + b$，而 $\mathrm{softplus}(z) = \ln(1 + e^z)$ 不论 $z$ 是多少都为正。由此有一个漂亮的结果：
 
@@ -147,7 +147,7 @@ expect_close("the decay is one minus a sigmoid", torch.exp(-F.softplus(z)), 1 - 
 # %% [markdown] id="task-zh" lang="zh" en="93b81ee6"
 # ## 把小凯的晚上变成一个任务
 #
-# 十二个事件。其中三个位置随机，是购买，商品有四种；其余都是误点。然后来三次提问：第一次要答出第一件买的，第二次答第二件，第三次答第三件。文献里把它叫做*选择性复制*（selective copying）。瞎猜的话，四次里能对一次。
+# 十二个事件。其中三个位置随机，是购买，商品有四种；其余都是误点。然后来三次提问：第一次要答出第一件买的，第二次答第二件，第三次答第三件。文献里把它叫做**选择性复制**（selective copying）。瞎猜的话，四次里能对一次。
 #
 # 模型用第 10 课的 LRU，16 个复数记忆，前面一个嵌入，后面一个线性输出层。对手之间**只有一处**不同：步长。第一个对每个事件都走步长 1：它是线性时不变的（linear time-invariant，LTI）。第二个走 $\sigma(s)$，每种事件各有一个学出来的数 $s$，总共只多六个参数。（LRU 用的是脉冲形式：不管步长多少，事件都完整地进来。两个对手都可以给误点学一个“什么也没有”的嵌入；只有第二个能选的，是记忆往前走多远。）
 #
@@ -265,11 +265,11 @@ expect("guessing", 1 / KINDS, 0.25, tol=1e-9)
 # A word of caution. The state of an LTI memory still *contains* the evening; a deep network behind it could perhaps dig it out. What fails is one layer with a linear read-out.
 
 # %% [markdown] id="task-why-zh" lang="zh" en="df3c2bd0"
-# LTI 的记忆并不笨：购买的位置固定时，它次次都对。但它是按**年龄**存东西的，位置一随机，帐篷的年龄就说明不了什么。于是它掉到 0.61（比瞎猜好，因为*典型*的年龄多少有点用）。
+# LTI 的记忆并不笨：购买的位置固定时，它次次都对。但它是按**年龄**存东西的，位置一随机，帐篷的年龄就说明不了什么。于是它掉到 0.61（比瞎猜好，因为**典型**的年龄多少有点用）。
 #
 # 另一个记忆给误点接近 0 的步长，给其余的接近 1 的步长。它**给自己造了一个时钟**，没有要紧的事发生时，这个时钟几乎不走。在这个时钟上，三次购买总是在第一次提问之前的三格、两格、一格，小凯的任务就变成了那个容易的任务。
 #
-# 提醒一句：LTI 记忆的状态里仍然*含有*整个晚上，后面接一个很深的网络，也许能把它挖出来。做不到的，是一层加上线性输出。
+# 提醒一句：LTI 记忆的状态里仍然**含有**整个晚上，后面接一个很深的网络，也许能把它挖出来。做不到的，是一层加上线性输出。
 
 # %% [markdown] id="s6-en" lang="en"
 # ## S6: Mamba's memory
@@ -325,7 +325,7 @@ A = -torch.arange(1, N + 1, dtype=torch.double).repeat(D, 1)  # Mamba's start: -
 # A witness: switch the selection off. With the same $\Delta$, $B$ and $C$ at every event S6 must be the LTI memory of lesson 10, and that one has another view, the convolution with a kernel by FFT.
 
 # %% [markdown] id="s6-check-zh" lang="zh" en="c8c00e5c"
-# 找一位证人：把选择关掉。如果每个事件的 $\Delta$、$B$、$C$ 都相同，S6 就必须是第 10 课的 LTI 记忆，而后者还有另一种写法：用 FFT 与核做卷积。
+# 找一个参照：把选择关掉。如果每个事件的 $\Delta$、$B$、$C$ 都相同，S6 就必须是第 10 课的 LTI 记忆，而后者还有另一种写法：用 FFT 与核做卷积。
 
 # %% id="s6-check-code" tags=["reference-check"]
 same = [delta[:1].expand(L, D), A, B[:1].expand(L, N), C[:1].expand(L, N)]
@@ -338,7 +338,7 @@ expect_close("S6 without selection is a convolution", s6_by_loops(x, *same), by_
 # The library computes all channels and numbers of an event at once and walks through the events. The line above the formula names its *fast form*: the same numbers, but it keeps few states and has a gradient written by hand (`tutorial_lib/kernels/scan.py`). Around the scan stands the Mamba block: a short causal convolution over the last four events, the scan, and a gate $\mathrm{SiLU}(z)$ that lets each channel through or not. All three of $\Delta$, $B$ and $C$ come from the event by one linear map.
 
 # %% [markdown] id="s6-library-zh" lang="zh" en="21f42128" tags=["library"]
-# 库把一个事件的所有通道、所有数一起算，再逐个事件往前走。公式上方那一行指明它的*快速形式*：结果相同，但只保留很少的状态，梯度是手写的（在 `tutorial_lib/kernels/scan.py` 里）。扫描外面是 Mamba 块：对最近四个事件的一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道放行多少。$\Delta$、$B$、$C$ 三者都由事件经同一个线性映射得到。
+# 库把一个事件的所有通道、所有数一起算，再逐个事件往前走。公式上方那一行指明它的**快速形式**：结果相同，但只保留很少的状态，梯度是手写的（在 `tutorial_lib/kernels/scan.py` 里）。扫描外面是 Mamba 块：对最近四个事件的一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道放行多少。$\Delta$、$B$、$C$ 三者都由事件经同一个线性映射得到。
 
 # %% id="s6-library-code" tags=["library"]
 from tutorial_lib import kernels
@@ -375,11 +375,11 @@ for part, fast, plain in zip(("x", "step", "A", "B", "C"), found["fast form"], f
 # %% [markdown] id="ssd-zh" lang="zh" en="e986e68b"
 # ## SSD：把同一个记忆写成矩阵
 #
-# S6 必须逐个事件地走。Mamba-2 放弃了一点自由：同一个*头*的所有数共用**一个** $A$ 和一个 $\Delta_t$。这样整个状态一起褪去，递推就可以像第 10 课那样写开。事件 $i$ 处的输出是
+# S6 必须逐个事件地走。Mamba-2 放弃了一点自由：同一个**头**的所有数共用**一个** $A$ 和一个 $\Delta_t$。这样整个状态一起衰减，递推就可以像第 10 课那样写开。事件 $i$ 处的输出是
 #
 # $$y_i = \sum_{j \le i} \underbrace{e^{A (\Delta_{j+1} + \dots + \Delta_i)}}_{L_{ij}} \; (C_i \cdot B_j) \; \Delta_j x_j .$$
 #
-# 慢慢读。$C_i \cdot B_j$ 是一个点积，一边是事件 $i$ 要问的，一边是事件 $j$ 能给的。点积的结果给 $\Delta_j x_j$ 加权。这你认得：这就是注意力，$C_i$ 是**查询**，$B_j$ 是**键**，$\Delta_j x_j$ 是**值**。softmax 没了；因果掩码不再是全 1 的三角形，而是一个逐渐褪去的三角形 $L_{ij}$。逐格相乘（$\circ$）：
+# 慢慢读。$C_i \cdot B_j$ 是一个点积，一边是事件 $i$ 要问的，一边是事件 $j$ 能给的。点积的结果给 $\Delta_j x_j$ 加权。这你认得：这就是注意力，$C_i$ 是**查询**，$B_j$ 是**键**，$\Delta_j x_j$ 是**值**。softmax 没了；因果掩码不再是全 1 的三角形，而是一个逐渐衰减的三角形 $L_{ij}$。逐格相乘（$\circ$）：
 #
 # $$y = \left( L \circ C B^\top \right) (\Delta x) .$$
 #
@@ -413,7 +413,7 @@ expect("event 1 as seen from event 4", fades[3, 0], 0.22, tol=0.005)
 # Event 3 has a step of 0, so nothing fades on the way to it: it sees event 1 with 0.61, exactly as event 2 does. Event 4 takes a step of 2 and looks back through it: 0.22. A row begins with the oldest event, and all of its entries shrink together at every step.
 
 # %% [markdown] id="ssd-tiny-why-zh" lang="zh" en="4a7f7c85"
-# 事件 3 的步长是 0，走到它那里什么也没褪：它看事件 1 是 0.61，和事件 2 看到的一模一样。事件 4 走了步长 2，要隔着这一步往回看：0.22。每一行从最早的事件开始，每走一步，所有的格子一起缩小。
+# 事件 3 的步长是 0，走到它那里什么也没衰减：它看事件 1 是 0.61，和事件 2 看到的一模一样。事件 4 走了步长 2，要隔着这一步往回看：0.22。每一行从最早的事件开始，每走一步，所有的格子一起缩小。
 
 # %% [markdown] id="same-en" lang="en"
 # **Is it really the same matrix?** Do not take the formula's word. A linear map can be measured: send in a 1 at one event and 0 at all others, and what comes out is one column. So run the **recurrence**, which knows no matrix, once for every event, and put the columns side by side.
@@ -440,7 +440,7 @@ expect_close("the measured matrix is L * C B^T, times the step", measured, fades
 # Now with random numbers, two heads and width 3, against a witness of four bare loops in NumPy.
 
 # %% [markdown] id="ssd-random-zh" lang="zh" en="d6657ea1"
-# 再用随机数来试，两个头，宽度 3，证人是 NumPy 里的四层循环。
+# 再用随机数来试，两个头，宽度 3，参照是 NumPy 里的四层循环。
 
 
 # %% id="ssd-random-check" tags=["reference-check"]
@@ -510,7 +510,7 @@ plt.show()
 # Three lower triangles of nine rows and columns as heat maps. Attention: the first row has a single bright cell, further down the brightness is spread over the whole row. The fading mask: bright along the diagonal and in a small block of events 1 to 5, darker towards the lower left there; from row 6 on the first five columns are black, a second block of events 6 to 9 begins. SSD: the same two blocks, column 3 entirely black, and column 6 brighter than the scale, from the diagonal down.
 
 # %% [markdown] id="look-alt-zh" lang="zh" en="39cc7d71" tags=["alt"]
-# 三个九行九列的下三角热力图。注意力：第一行只有一个亮格，越往下，亮度越摊开在整行上。逐渐褪去的掩码：对角线和事件 1 到 5 的小方块是亮的，越往左下越暗；从第 6 行起，前五列是黑的，事件 6 到 9 开始了第二个方块。SSD：同样的两个方块，第 3 列全黑，第 6 列从对角线往下亮得超出刻度。
+# 三个九行九列的下三角热力图。注意力：第一行只有一个亮格，越往下，亮度越摊开在整行上。逐渐衰减的掩码：对角线和事件 1 到 5 的小方块是亮的，越往左下越暗；从第 6 行起，前五列是黑的，事件 6 到 9 开始了第二个方块。SSD：同样的两个方块，第 3 列全黑，第 6 列从对角线往下亮得超出刻度。
 
 # %% id="look-check"
 expect_true("the stray click: its column is 0", (ssd[:, 2] == 0).all())
@@ -537,9 +537,9 @@ expect_close(
 # Attention can learn to ignore a stray click, by its key. It has no fading, and its rows always sum to 1: somebody must get the attention, even if nobody deserves it. In return it can single out one event among thousands at full strength, while SSD must squeeze everything into one state. Set $A = 0$ and all steps to 1, and SSD *is* causal attention without the softmax. This double life is called *structured state-space duality*, hence the name SSD: **attention is a matrix, a state space is a recurrence, and here both are the same map.**
 
 # %% [markdown] id="look-why-zh" lang="zh" en="59c4ded4"
-# 误点是一个黑的**列**：谁也不读它，它也不让别人褪色。那一夜是一种**方块**结构：从事件 6 起，之前的一切只剩 0.0025。两者都只靠步长就做到了。
+# 误点是一个黑的**列**：谁也不读它，它也不让别人衰减。那一夜是一种**方块**结构：从事件 6 起，之前的一切只剩 0.0025。两者都只靠步长就做到了。
 #
-# 注意力可以学会不理误点，靠的是它的键。但注意力没有褪色，而且每行之和总是 1：注意力总得给谁，哪怕谁都不配。反过来，它能从几千个事件里以全部力度挑出一个，而 SSD 得把一切挤进一个状态。令 $A = 0$、所有步长为 1，SSD *就是*去掉 softmax 的因果注意力。这种双重身份叫*结构化状态空间对偶*（structured state-space duality），SSD 由此得名：**注意力是矩阵，状态空间是递推，在这里，两者是同一个映射。**
+# 注意力可以学会不理误点，靠的是它的键。但注意力没有衰减，而且每行之和总是 1：注意力总得给谁，哪怕谁都不配。反过来，它能从几千个事件里以全部力度挑出一个，而 SSD 得把一切挤进一个状态。令 $A = 0$、所有步长为 1，SSD **就是**去掉 softmax 的因果注意力。这种双重身份叫**结构化状态空间对偶**（structured state-space duality），SSD 由此得名：**注意力是矩阵，状态空间是递推，在这里，两者是同一个映射。**
 
 # %% [markdown] id="chunks-en" lang="en"
 # ## In chunks: both at once
@@ -554,12 +554,12 @@ expect_close(
 # %% [markdown] id="chunks-zh" lang="zh" en="22e673b5"
 # ## 分块：两者兼得
 #
-# 计算机该用哪种形式？递推的工作量小，但要走 $L$ 步，一步等一步。矩阵一口气算完，但有 $L^2$ 个格子。第三种形式取两者之长。把历史切成每块 $Q$ 个事件的*块*：
+# 计算机该用哪种形式？递推的工作量小，但要走 $L$ 步，一步等一步。矩阵一口气算完，但有 $L^2$ 个格子。第三种形式取两者之长。把历史切成每块 $Q$ 个事件的**块**：
 #
 # 1. 块**内**用矩阵：$Q^2$ 个格子，所有块同时算。
-# 2. 一块要**传下去**的只有一个状态：块里的所有输入，各自褪到块的末尾。
+# 2. 一块要**传下去**的只有一个状态：块里的所有输入，各自衰减到块的末尾。
 # 3. 块**与块之间**用递推：只要 $L / Q$ 步。
-# 4. 每个事件还要读一遍**进入**本块时的状态，褪到此刻为止。
+# 4. 每个事件还要读一遍**进入**本块时的状态，衰减到此刻为止。
 
 # %% [markdown] id="predict-chunks-en" lang="en" tags=["predict"]
 # **Predict.** A history of 4,096 events. How many entries does the full matrix have, and how many do all the small matrices have together, with chunks of 64?
@@ -710,7 +710,7 @@ expect_true("at 4,096 less than a fiftieth", share[4096] < 0.02)
 # %% [markdown] id="init-zh" lang="zh" en="9aa4a031" tags=["break-it"]
 # ## 弄坏它之一：开头被覆盖
 #
-# Mamba 很讲究记忆的起点：步长的偏置是特意设定的，让步长落在 0.001 到 0.1 之间，有的记忆长，有的短。后来这个块被装进一个推荐模型，而推荐模型在构造的最后有这么一行 `self.apply(initialise)`：每个 `nn.Linear` 都得到小的随机权重，偏置一律为**零**。在原始代码里，步长的权重和偏置*正是*一个 `nn.Linear`。没有任何报错。
+# Mamba 很讲究记忆的起点：步长的偏置是特意设定的，让步长落在 0.001 到 0.1 之间，有的记忆长，有的短。后来这个块被装进一个推荐模型，而推荐模型在构造的最后有这么一行 `self.apply(initialise)`：每个 `nn.Linear` 都得到小的随机权重，偏置一律为**零**。在原始代码里，步长的权重和偏置**正是**一个 `nn.Linear`。没有任何报错。
 #
 # **猜一猜。** 在那之后，每个通道的步长是多少？过多少个事件，一个输入就只剩十分之一？（最慢的数 $A = -1$。）
 
@@ -773,7 +773,7 @@ expect_true("mended: 190 events back there is still more than a hundredth", ther
 # All steps become $\mathrm{softplus}(0) = 0.69$, and a tenth is left after 3.3 events instead of 23 to 2,300. A model made for long histories starts with the memory of a goldfish, and 50 events back nothing is left that a gradient could hold on to. Training *may* lift the bias again; whether it does in your number of epochs you do not know. The ports of Mamba4Rec and SS4Rec have this fault. TiM4Rec has not, because Mamba-2 keeps the bias outside of any `nn.Linear`, and so does our library for both. The test is one line: compare the steps before and after the construction of the **whole** model.
 
 # %% [markdown] id="init-why-zh" lang="zh" en="c12360fd"
-# 所有步长都变成 $\mathrm{softplus}(0) = 0.69$，只剩十分之一不再需要 23 到 2,300 个事件，而只要 3.3 个。一个为长历史而造的模型，起步时记性像金鱼；50 个事件之前的东西，已经没有梯度可以抓住。训练*也许*能把偏置再拉回来，但在你的轮数之内能不能，你并不知道。Mamba4Rec 和 SS4Rec 的公开代码都有这个毛病。TiM4Rec 没有，因为 Mamba-2 把偏置放在任何 `nn.Linear` 之外；我们的库对两者都这样做。检查只要一行：比较**整个**模型构造前后的步长。
+# 所有步长都变成 $\mathrm{softplus}(0) = 0.69$，只剩十分之一不再需要 23 到 2,300 个事件，而只要 3.3 个。一个为长历史而造的模型，起步时记性像金鱼；50 个事件之前的东西，已经没有梯度可以抓住。训练**也许**能把偏置再拉回来，但在你的轮数之内能不能，你并不知道。Mamba4Rec 和 SS4Rec 的公开代码都有这个毛病。TiM4Rec 没有，因为 Mamba-2 把偏置放在任何 `nn.Linear` 之外；我们的库对两者都这样做。检查只要一行：比较**整个**模型构造前后的步长。
 
 # %% [markdown] id="overflow-en" lang="en" tags=["break-it"]
 # ## Break it, 2: the matrix that overflows
@@ -921,7 +921,7 @@ for kind in ("ssd", "s6"):
 # %% [markdown] id="exercise1-zh" lang="zh" en="d6e6b692" tags=["exercise"]
 # ## 练习
 #
-# **11.1 实现。** 一块要传下去的是什么？算出一个头在最后一个事件之后的状态，**不许对事件循环**：每个输入从自己的事件褪到末尾，再乘上它的 $B$。
+# **11.1 实现。** 一块要传下去的是什么？算出一个头在最后一个事件之后的状态，**不许对事件循环**：每个输入从自己的事件衰减到末尾，再乘上它的 $B$。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -1039,7 +1039,7 @@ lesson11.check_unchanged(unchanged)
 # %% [markdown] id="answer-zh" lang="zh" en="0a93c3cc"
 # ## 回答开头的问题
 #
-# 小凯买了什么，先后顺序如何？每个事件都一样褪的记忆，100 次里大约答对 61 次；会选步长的几乎从不出错。它做的正是你拿着小本子做的事：误点以接近 0 的步长放过去，只有买了东西，它的时钟才走。
+# 小凯买了什么，先后顺序如何？每个事件都一样衰减的记忆，100 次里大约答对 61 次；会选步长的几乎从不出错。它做的正是你拿着小本子做的事：误点以接近 0 的步长放过去，只有买了东西，它的时钟才走。
 #
 # 不过，这里选步长的是事件，不是墙上的钟。相隔一分钟的两次点击和相隔一年的两次点击，在 Mamba 看来一模一样。第 12、13 课会把真正的时钟请回来：TiM4Rec 让它去缩放选出的步长，SS4Rec 则给它一个专属的状态空间。
 
@@ -1057,7 +1057,7 @@ lesson11.check_unchanged(unchanged)
 #
 # 1. 选择性状态空间让事件自己选步长：接近 0 就是不理会，很大就是抹掉过去。
 # 2. 时不变的记忆按年龄存东西，做不了选择性复制；让它自选步长，同样的记忆就会给自己造一个时钟，把任务解出来。
-# 3. SSD 是同一个映射的三种形式：递推，矩阵 $L \circ C B^\top$，分块。那个矩阵就是没有 softmax、掩码逐渐褪去的注意力。
+# 3. SSD 是同一个映射的三种形式：递推，矩阵 $L \circ C B^\top$，分块。那个矩阵就是没有 softmax、掩码逐渐衰减的注意力。
 # 4. 分块的时间与长度成正比，注意力与长度的平方成正比；历史短时，融合的注意力领先。
 # 5. 要检查步长没有被初始化覆盖，要对每一段单独求和，流式推理时要留着卷积的输入。
 

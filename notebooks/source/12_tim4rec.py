@@ -18,7 +18,7 @@
 #
 # 第 11 课的 Mamba 模型会给同一个列表：它只看得见顺序。第 08 课的 TiSASRec 能分开他们，代价是一张大表，每一对事件占一格。现在假设每个事件只许你花**一个数**，不许建表，不许成对。你会去拧模型里的哪一个数？
 #
-# TiM4Rec 的回答是**步长**：一个事件让过去褪掉多少，本来就由它决定。这一课里，你会让时钟去拧步长，证明别的什么都没变，检验模型是否真的读得懂时间，并弄清楚为什么作者公开的那个版本看得见未来，而历史一旦填不满窗口，又几乎什么都看不见。
+# TiM4Rec 的回答是**步长**：一个事件让过去衰减掉多少，本来就由它决定。这一课里，你会让时钟去拧步长，证明别的什么都没变，检验模型是否真的读得懂时间，并弄清楚为什么作者公开的那个版本看得见未来，而历史一旦填不满窗口，又几乎什么都看不见。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -33,8 +33,8 @@
 # ## 学完这一课，你能够
 #
 # - 手算：给步长加一个门，记忆里留下的东西会怎样变；
-# - 写出一个因果的时间门，它的起点与没有时钟的模型分毫不差，并给出证明；
-# - 用五个种子，与一个看不见时间的孪生模型对比，检验模型读不读得懂间隔；
+# - 写出一个因果的时间门（time gate），它的起点与没有时钟的模型分毫不差，并给出证明；
+# - 用五个种子，与一个无时间信息的对照模型对比，检验模型读不读得懂间隔；
 # - 挪动一个事件、观察各个输出，找出会读未来时间的模型；
 # - 说清在带填充的窗口上做归一化会把时间信号变成什么样，以及历史变长时，时间要花多少代价。
 
@@ -81,13 +81,13 @@ MINUTE, DAY = 60, 86_400
 # %% [markdown] id="tiny-zh" lang="zh" en="44d78c30"
 # ## 留下多少，由一个数决定
 #
-# 回想第 11 课。每来一个事件，记忆 $h$ 褪去一些，再收进一些：
+# 回想第 11 课。每来一个事件，记忆 $h$ 衰减一些，再收进一些：
 #
 # $$h_t = e^{\Delta_t A}\, h_{t-1} + \Delta_t\, x_t B_t^\top , \qquad \Delta_t = \mathrm{softplus}(r_t + b) .$$
 #
-# $\Delta_t$ 是*步长*，$A$ 是一个负数，$x_t$ 是事件带来的东西，$B_t$ 决定放到哪里。原始步长 $r_t$ 由物品算出，$b$ 是学出来的偏置，$\mathrm{softplus}(z) = \ln(1 + e^z)$ 保证步长为正。**步长大**，就是忘得多、写得重；**步长小**，就是保住原来的，几乎不写。
+# $\Delta_t$ 是**步长**，$A$ 是一个负数，$x_t$ 是事件带来的东西，$B_t$ 决定放到哪里。原始步长 $r_t$ 由物品算出，$b$ 是学出来的偏置，$\mathrm{softplus}(z) = \ln(1 + e^z)$ 保证步长为正。**步长大**，就是忘得多、写得重；**步长小**，就是保住原来的，几乎不写。
 #
-# TiM4Rec 在原始步长前面放一个数 $\tau_t$，叫做*门*（gate）：$\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$。取 $A = -1$、$r = 2$、$b = -2$：
+# TiM4Rec 在原始步长前面放一个数 $\tau_t$，叫做**门**（gate）：$\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$。取 $A = -1$、$r = 2$、$b = -2$：
 #
 # 库中的实现：[`tutorial_lib.models.mamba.ssd_recurrence`](../../tutorial_lib/models/mamba.py)。
 
@@ -106,7 +106,7 @@ expect("kept with the gate at 0", table[0, 2], 0.88, tol=0.002)
 # **Predict before you run.** Another item has the raw step $r = -2$, and its bias is $b = 2$, so that at gate 1 it keeps a half as well. The gate goes to 2. Does it forget more, or less?
 
 # %% [markdown] id="predict-sign-zh" lang="zh" en="d891b353" tags=["predict"]
-# 门等于 1 时什么都不变，这里旧的留下一半。门等于 2 时只剩 12 %，等于 0 时留下 88 %。
+# 门等于 1 时什么都不变，这里旧的留下一半。门等于 2 时只剩 12%，等于 0 时留下 88%。
 #
 # **先猜，再运行。** 另一个物品的原始步长是 $r = -2$，偏置是 $b = 2$，于是门等于 1 时它同样留下一半。现在门变成 2。它忘得更多，还是更少？
 
@@ -189,15 +189,15 @@ expect("share of piano for Omar", shares[2, 0], 0.04, tol=0.005)
 # In the library: [`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py).
 
 # %% [markdown] id="tiny-read-zh" lang="zh" en="d36759cf"
-# 没有时钟，两个人的记忆一样：48 % 是钢琴。加上门以后，小艾的今晚仍有 69 % 是钢琴，而隔了三个星期的小欧只剩 4 %：舞曲带着一个大步长到来，擦掉黑板，用大字写下自己。做到这件事的，就是每个事件一个数。
+# 没有时钟，两个人的记忆一样：48% 是钢琴。加上门以后，小艾的今晚仍有 69% 是钢琴，而隔了三个星期的小欧只剩 4%：舞曲带着一个大步长到来，擦掉黑板，用大字写下自己。做到这件事的，就是每个事件一个数。
 #
 # ## 时钟住在掩码里
 #
-# 第 11 课讲过对偶：这个递推同时也是*一个*带掩码的矩阵，一种没有 softmax 的注意力。写开来就是
+# 第 11 课讲过对偶：这个递推同时也是**一个**带掩码的矩阵，一种没有 softmax 的注意力。写开来就是
 #
 # $$y_i = \sum_{j \le i} \underbrace{e^{A(\Delta_{j+1} + \dots + \Delta_i)}}_{\text{掩码}}\; (C_i \cdot B_j)\; \Delta_j x_j .$$
 #
-# 从 $j$ 走到 $i$，一路上的步长相加。步长带了门，这个和就成了一种有的地方走得快、有的地方走得慢的时间。这正好用来当证人：对所有配对硬算求和，再加上库里快速的分块形式，一起与我们的循环核对。
+# 从 $j$ 走到 $i$，一路上的步长相加。步长带了门，这个和就成了一种有的地方走得快、有的地方走得慢的时间。这正好用来当参照：对所有配对硬算求和，再加上库里快速的分块形式，一起与我们的循环核对。
 #
 # 库中的实现：[`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py)。
 
@@ -352,7 +352,7 @@ def learn(name, gap, seed, **options):
 # **Predict.** Three contestants, five seeds each: `Mamba4Rec`, the twin without a clock, on `past`; `TiM4Rec` on `past`; `TiM4Rec` with `query_time=True` on `query`. How many of 100 will each get right? And what would `TiM4Rec` **without** `query_time` get on `query`? (For the last one you need no training.)
 
 # %% [markdown] id="predict-task-zh" lang="zh" en="fe5a28aa" tags=["predict"]
-# **猜一猜。** 三位选手，各用五个种子：没有时钟的孪生模型 `Mamba4Rec`，做 `past`；`TiM4Rec`，做 `past`；带 `query_time=True` 的 `TiM4Rec`，做 `query`。每 100 题各对多少？还有，**不带** `query_time` 的 `TiM4Rec` 去做 `query` 会怎样？（最后这一问不用训练就能回答。）
+# **猜一猜。** 三位选手，各用五个种子：没有时间信息的对照模型 `Mamba4Rec`，做 `past`；`TiM4Rec`，做 `past`；带 `query_time=True` 的 `TiM4Rec`，做 `query`。每 100 题各对多少？还有，**不带** `query_time` 的 `TiM4Rec` 去做 `query` 会怎样？（最后这一问不用训练就能回答。）
 
 # %% id="task-run" tags=["nbval-ignore-output"]
 contestants = {
@@ -514,7 +514,7 @@ expect_true("published: every output changes with every event", reach["published
 # Here is what happens then. The task is impossible by construction: at each position, say whether the **next** gap will be short or long, where gaps are coin flips. Nobody can be right more than half of the time. We train both versions on all positions, five seeds, and look at each twice: in the training pass, and when serving, with the history cut off after the position that asks.
 
 # %% [markdown] id="coins-zh" lang="zh" en="34a68fe0"
-# `query_time` 超前看一步，并且明说了：*什么时候*提问，上线时是知道的。公开的版本则什么都看得见。这有害吗？它的作者训练时，每个前缀用一个窗口，只在末尾放一个目标；那里未来不在窗口里，什么都不会泄漏。一旦有人按本课程训练所有模型的方式，在每个位置都放目标，祸害就开始了。
+# `query_time` 超前看一步，并且明说了：**什么时候**提问，上线时是知道的。公开的版本则什么都看得见。这有害吗？它的作者训练时，每个前缀用一个窗口，只在末尾放一个目标；那里未来不在窗口里，什么都不会泄漏。一旦有人按本课程训练所有模型的方式，在每个位置都放目标，祸害就开始了。
 #
 # 来看看会发生什么。任务被设计成无解的：在每个位置上，说出**下一段**间隔是短还是长，而间隔是抛硬币决定的。谁也不可能对过一半。我们在所有位置上训练两个版本，各五个种子，每个看两次：一次在训练时，一次在上线时，也就是把历史在提问的位置之后切断。
 
@@ -641,7 +641,7 @@ expect("mended, largest minus smallest real gap", mended[1:60].max() - mended[1:
 # `mask_pads=True` mends this: a pad counts as a gap of 0, and the real gaps spread over about seven units again. But two weaknesses remain, and they come from the LayerNorm over the window itself:
 
 # %% [markdown] id="pads-read-zh" lang="zh" en="962d61f4"
-# 从一分钟到六小时的所有间隔，全都落在 0.0709 与 0.0711 之间。说了算的只有那个填充：$L$ 个数里有一个极大的值，层归一化就把其余的都变成 $1/\sqrt{L-1}$，这里是 $1/\sqrt{199}$，不管它们原来是多少。这个信号清楚说出的只有*历史在哪里结束*，而那根本不是时间。
+# 从一分钟到六小时的所有间隔，全都落在 0.0709 与 0.0711 之间。说了算的只有那个填充：$L$ 个数里有一个极大的值，层归一化就把其余的都变成 $1/\sqrt{L-1}$，这里是 $1/\sqrt{199}$，不管它们原来是多少。这个信号清楚说出的只有**历史在哪里结束**，而那根本不是时间。
 #
 # `mask_pads=True` 补上了这一点：填充算作间隔 0，真实的间隔重新铺开到大约七个单位。但还剩两个弱点，都来自“在窗口上做层归一化”这件事本身：
 
@@ -664,9 +664,9 @@ expect_true("no fine clock: 40 seconds of float32 are 0 or 128", ((now + 40).flo
 # - Pointwise: nothing is lost.
 
 # %% [markdown] id="reader-zh" lang="zh" en="8929c5f8"
-# **它没有单位。** 归一化除以窗口内的离散程度，剩下的只是间隔*相对于其他间隔*的大小。如果一段历史只有一个间隔，三分钟和三个星期给出同样的信号。**它没有细致的时钟。** 公开的数据管线用 float32 存时间，对今天的秒数，它的刻度是 128 秒一格。
+# **它没有单位。** 归一化除以窗口内的离散程度，剩下的只是间隔**相对于其他间隔**的大小。如果一段历史只有一个间隔，三分钟和三个星期给出同样的信号。**它没有细致的时钟。** 公开的数据管线用 float32 存时间，对今天的秒数，它的刻度是 128 秒一格。
 #
-# 这些毛病要付出多少代价？让一个探针网络来告诉我们：它是一个小网络，看得到*整个*信号和历史的长度，只需说出最后一段间隔是短是长。先算一算。历史有 2 到 8 个事件，窗口是 8。
+# 这些毛病要付出多少代价？让一个探针网络来告诉我们：它是一个小网络，看得到**整个**信号和历史的长度，只需说出最后一段间隔是短是长。先算一算。历史有 2 到 8 个事件，窗口是 8。
 #
 # - 公开的版本：只有填满的窗口读得出来，七种长度里占一种。最好也就是 $(6 \cdot 0.5 + 1)/7$，约 0.57。
 # - 屏蔽填充：如果一段历史里所有间隔都是同一类，就读不出来，$n$ 个事件时这样的概率是 $1/2^{n-2}$，这时只能猜。对各种长度平均，约 0.86。
@@ -735,7 +735,7 @@ expect_true("both differences: the 95 % interval lies above 0.1", min(steps_up) 
 #
 # ## 时间要花多少代价？
 #
-# 那个主张是*以线性代价引入时间*。我们来量一量时钟给模型添了多少，对照的是没有时钟的同一个模型：求一个窗口的梯度时必须留在内存里的数，再加上它带来的参数。第 08 课的 TiSASRec 为 $L \times L$ 的间隔付账；公开的 TiM4Rec 有它的 $\mathrm{Linear}(L \to L)$；我们的版本在每个事件处有一个门。
+# 那个主张是**以线性代价引入时间**。我们来量一量时钟给模型添了多少，对照的是没有时钟的同一个模型：求一个窗口的梯度时必须留在内存里的数，再加上它带来的参数。第 08 课的 TiSASRec 为 $L \times L$ 的间隔付账；公开的 TiM4Rec 有它的 $\mathrm{Linear}(L \to L)$；我们的版本在每个事件处有一个门。
 
 
 # %% id="cost-code" tags=["nbval-ignore-output"]
@@ -810,7 +810,7 @@ expect("multiplications of the published time path at 1600, as a share", share[5
 # Eight times the length costs our gate 8 times as much, TiSASRec's intervals about 41 times and the published time path about 59 times: with $\mathrm{Linear}(L \to L)$ the published version is **not** linear. To be fair, its square has a small factor: at 200 events it adds 2 % to the multiplications, at 1600 events 16 %. It also fixes the length: a model built for 200 events has no weights for the 201st.
 
 # %% [markdown] id="cost-read-zh" lang="zh" en="740022ba"
-# 长度变成八倍，我们的门贵到 8 倍，TiSASRec 的间隔约 41 倍，公开的时间通路约 59 倍：带着 $\mathrm{Linear}(L \to L)$，公开的版本**不是**线性的。公平地说，它的平方项系数很小：200 个事件时给乘法次数添 2 %，1600 个事件时添 16 %。它还把长度定死了：为 200 个事件建的模型，对第 201 个没有权重。
+# 长度变成八倍，我们的门贵到 8 倍，TiSASRec 的间隔约 41 倍，公开的时间通路约 59 倍：带着 $\mathrm{Linear}(L \to L)$，公开的版本**不是**线性的。公平地说，它的平方项系数很小：200 个事件时给乘法次数添 2%，1600 个事件时添 16%。它还把长度定死了：为 200 个事件建的模型，对第 201 个没有权重。
 
 # %% [markdown] id="real-en" lang="en"
 # ## Does it rank better on real data?
@@ -820,13 +820,13 @@ expect("multiplications of the published time path at 1600, as a share", share[5
 # %% [markdown] id="real-zh" lang="zh" en="e12d26db"
 # ## 在真实数据上，它的排名更好吗？
 #
-# 门读得懂时钟是一回事，从中得到好处是另一回事。所以这里按第 08 课的规程，看 MovieLens 100K 和 Amazon Grocery：五个种子，所有模型用同样的损失、宽度和轮数，学习率都在验证集上从同样的两个里选。TiM4Rec 有四个对手：它自己的两个孪生模型，训练和测试都用*恒定*的或*打乱*的间隔；Mamba4Rec，也就是没有门的同一个网络；还有 SASRec。
+# 门读得懂时钟是一回事，从中得到好处是另一回事。所以这里按第 08 课的规程，看 MovieLens 100K 和 Amazon Grocery：五个种子，所有模型用同样的损失、宽度和轮数，学习率都在验证集上从同样的两个里选。TiM4Rec 有四个对手：它自己的两个对照模型，训练和测试都用**恒定**的或**打乱**的间隔；Mamba4Rec，也就是没有门的同一个网络；还有 SASRec。
 
 # %% [markdown] id="predict-real-en" lang="en" tags=["predict"]
 # **Predict.** TiM4Rec has everything Mamba4Rec has, and a gate that may stay at 1. Can it be worse on test users? And which of the four differences would convince you that *time* helped?
 
 # %% [markdown] id="predict-real-zh" lang="zh" en="4c0c1551" tags=["predict"]
-# **猜一猜。** Mamba4Rec 有的，TiM4Rec 都有，再加一个可以停在 1 的门。在测试用户上，它会更差吗？四个差别里，哪一个能让你相信帮上忙的是*时间*？
+# **猜一猜。** Mamba4Rec 有的，TiM4Rec 都有，再加一个可以停在 1 的门。在测试用户上，它会更差吗？四个差别里，哪一个能让你相信帮上忙的是**时间**？
 
 # %% id="real-code" tags=["nbval-ignore-output"]
 from tutorial_lib.experiments.results import read_quality
@@ -859,7 +859,7 @@ plt.show()
 # Two panels, MovieLens 100K and Amazon Grocery. In each, four points with 95 % intervals: the NDCG@10 of TiM4Rec minus that of its twin with a constant clock, minus that of its twin with shuffled gaps, minus that of Mamba4Rec, minus that of SASRec. A line marks 0; only the last point of MovieLens 100K lies clearly to the right of it.
 
 # %% [markdown] id="real-alt-zh" lang="zh" en="2f0de18e" tags=["alt"]
-# 两幅图：MovieLens 100K 和 Amazon Grocery。每幅四个点，带 95 % 区间：TiM4Rec 的 NDCG@10，分别减去用恒定时钟的孪生模型、用打乱的间隔的孪生模型、Mamba4Rec 和 SASRec 的 NDCG@10。一条线标出 0，只有 MovieLens 100K 的最后一个点明显在它右边。
+# 两幅图：MovieLens 100K 和 Amazon Grocery。每幅四个点，带 95% 区间：TiM4Rec 的 NDCG@10，分别减去用恒定时钟的对照模型、用打乱的间隔的对照模型、Mamba4Rec 和 SASRec 的 NDCG@10。一条线标出 0，只有 MovieLens 100K 的最后一个点明显在它右边。
 
 # %% id="real-check"
 films, groceries = gained["MovieLens 100K"], gained["Amazon Grocery"]
@@ -875,12 +875,12 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # %% [markdown] id="real-read-en" lang="en"
 # Neither better nor worse. On MovieLens 100K the differences to the two twins and to Mamba4Rec lie within 0.001 of 0, on Amazon Grocery within 0.0005, and every one of these intervals contains 0. The gate was free to stay at 1, and as far as these users can tell, it might have done so.
 #
-# Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has 1.45 times as many parameters (lesson 13). That is why every time-aware model of this course is held against its own twin.
+# Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has more parameters (lesson 13 counts them). That is why every time-aware model of this course is held against its own twin.
 
-# %% [markdown] id="real-read-zh" lang="zh" en="4aaff2c1"
-# 不更好，也不更差。在 MovieLens 100K 上，与两个孪生模型、与 Mamba4Rec 的差都在 0 的上下 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间个个都含 0。门尽可以停在 1；就这些用户所能看出的，它停没停都一样。
+# %% [markdown] id="real-read-zh" lang="zh" en="14fc4d6e"
+# 不更好，也不更差。在 MovieLens 100K 上，与两个对照模型、与 Mamba4Rec 的差都在 0 的上下 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间个个都含 0。门尽可以停在 1；就这些用户所能看出的，它停没停都一样。
 #
-# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也多到 1.45 倍（第 13 课）。所以在本课程里，每个使用时间信息的模型都要跟它自己的孪生模型比。
+# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也更多（第 13 课会数一数）。所以在本课程里，每个使用时间信息的模型都要跟它自己的对照模型比。
 
 # %% [markdown] id="verdict-en" lang="en"
 # So what is left of the claim *"TiM4Rec adds time to SSD at linear cost"*, as far as this lesson can tell?
@@ -895,11 +895,11 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # The last line speaks of these two data sets, of histories of at most 50 events and of gaps between past events alone. On other data the clock may be worth more. Lesson 23 collects the verdicts.
 
 # %% [markdown] id="verdict-zh" lang="zh" en="c7db77c1"
-# 那么，就这一课所能判断的，*“TiM4Rec 以线性代价把时间引入 SSD”* 这个主张还剩下什么？
+# 那么，就这一课所能判断的，“TiM4Rec 以线性代价把时间引入 SSD”这个主张还剩下什么？
 #
 # | 主张的哪一部分 | 这里的结论 |
 # |---|---|
-# | 它读得懂时钟 | 逐点的版本读得懂：100 题对 97 题以上，孪生模型靠猜 |
+# | 它读得懂时钟 | 逐点的版本读得懂：100 题对 97 题以上，对照模型靠猜 |
 # | 公开的版本读得懂 | 历史带填充时几乎不行；不带填充时没有单位 |
 # | 线性代价 | 逐点的版本是；公开的版本按平方增长，系数很小 |
 # | 因为有时钟，在真实数据上排名更好 | 在这两个数据集上**没有复现**：与恒定时钟、与 Mamba4Rec 都没有差别 |
@@ -914,7 +914,7 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # %% [markdown] id="exercise1-zh" lang="zh" en="a0bcd70c" tags=["exercise"]
 # ## 练习
 #
-# **12.1 实现。** 到最后一个事件之后，**第一个**事件还剩多少？写出 `share_left(raw, gate, bias, A)`：收进最后一个事件时，第一个事件当初写下的东西褪到了原来的几分之几。只有一个头，$A$ 为负。
+# **12.1 实现。** 到最后一个事件之后，**第一个**事件还剩多少？写出 `share_left(raw, gate, bias, A)`：收进最后一个事件时，第一个事件当初写下的东西衰减到了原来的几分之几。只有一个头，$A$ 为负。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -1029,7 +1029,7 @@ lesson12.check_unmoved(unmoved)
 # %% [markdown] id="answer-zh" lang="zh" en="1c4974e3"
 # ## 回答开头的问题
 #
-# 该拧的那个数是步长。给它加一个门，时钟就管得着记忆留下什么、事件写得多重，代价是每个事件、每个头一个数；如果时间帮不上忙，模型尽可以让门停在 1。小艾的记忆仍然大半是钢琴，小欧的变成了舞曲。小欧*应不应该*得到另一个列表，要去问数据：门让这个答案成为可能，训练来做决定。另外，假如小欧的三个星期是在舞曲**之后**过去的，那就只有看得见查询时刻的模型才会知道。
+# 该拧的那个数是步长。给它加一个门，时钟就管得着记忆留下什么、事件写得多重，代价是每个事件、每个头一个数；如果时间帮不上忙，模型尽可以让门停在 1。小艾的记忆仍然大半是钢琴，小欧的变成了舞曲。小欧**应不应该**得到另一个列表，要去问数据：门让这个答案成为可能，训练来做决定。另外，假如小欧的三个星期是在舞曲**之后**过去的，那就只有看得见查询时刻的模型才会知道。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1045,7 +1045,7 @@ lesson12.check_unmoved(unmoved)
 #
 # 1. 选择性状态空间的步长决定留下什么；TiM4Rec 用由间隔算出的门去乘原始步长。
 # 2. 门放大的是物品想做的事：长间隔可以意味着忘掉，也可以意味着抓住，究竟哪样是学出来的。
-# 3. 最后一个映射为 0 时，模型的起点与 Mamba4Rec 分毫不差；在只有时钟能解的任务上，它几乎全对，孪生模型只对一半。
+# 3. 最后一个映射为 0 时，模型的起点与 Mamba4Rec 分毫不差；在只有时钟能解的任务上，它几乎全对，对照模型只对一半。
 # 4. 公开的版本把窗口里所有间隔混在一起：在所有位置上训练，就会读到未来的时间；一个时间为 0 的填充，就把它的信号压平。
 # 5. 我们的门，时间和内存都与长度成正比；公开的通路和 TiSASRec 的间隔按长度的平方增长。
 
@@ -1062,5 +1062,5 @@ lesson12.check_unmoved(unmoved)
 #
 # - H. Fan 等，*TiM4Rec: An Efficient Sequential Recommendation Model Based on Time-Aware Structured State Space Duality Model*，Neurocomputing 2025：关于时间感知 SSD 的一节。[arXiv 2409.16182](https://arxiv.org/abs/2409.16182)
 # - T. Dao、A. Gu，*Transformers are SSMs*，ICML 2024：第 5 至 7 节，门所作用的 SSD。[arXiv 2405.21060](https://arxiv.org/abs/2405.21060)
-# - C. Liu 等，*Mamba4Rec*，2024：没有时钟的孪生模型。[arXiv 2403.03900](https://arxiv.org/abs/2403.03900)
+# - C. Liu 等，*Mamba4Rec*，2024：没有时间信息的对照模型。[arXiv 2403.03900](https://arxiv.org/abs/2403.03900)
 # - 本仓库：`tutorial_lib/models/tim4rec.py`，`tutorial_lib/models/mamba.py`，`tests/models/test_tim4rec.py`。

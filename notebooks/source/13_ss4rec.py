@@ -36,7 +36,7 @@
 # - 说清为什么在层里把一段间隔拆成两段什么都不变，而间隔一旦取了对数就会变；
 # - 选择时间的单位，并认出被单位清空了的记忆；
 # - 找出因为间隔为 0 而没有留下痕迹的事件，并加以补救；
-# - 读懂整个 SS4Rec 块，用五个种子与看不见时间的孪生模型对比，并说出关于它的哪些说法根本就能不能检验。
+# - 读懂整个 SS4Rec 块，用五个种子与无时间信息的对照模型（time-blind twin）对比，并说出关于它的哪些说法根本就能不能检验。
 
 # %% id="setup"
 import math
@@ -85,7 +85,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 #
 # $$x_i = e^{\lambda \Delta_i}\, x_{i-1} + \frac{e^{\lambda \Delta_i} - 1}{\lambda}\, u_i .$$
 #
-# 把保留下来的份额记作 $\kappa = e^{\lambda\Delta}$。于是第二个系数就是 $(1 - \kappa)$ 乘一个常数 $1/(-\lambda)$：记忆从旧的朝新的走过去，走的份额是 $1 - \kappa$。这是一种**以小时计量记忆长短的滑动平均**。取半衰期一小时，即每小时 $\lambda = -\ln 2$。
+# 把保留下来的份额记作 $\kappa = e^{\lambda\Delta}$。于是第二个系数就是 $(1 - \kappa)$ 乘一个常数 $1/(-\lambda)$：记忆从旧的朝新的走过去，走的份额是 $1 - \kappa$。这是一种**以小时计量记忆长短的滑动平均**。取半衰期（half-life）一小时，即每小时 $\lambda = -\ln 2$。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.discretise_diagonal`](../../tutorial_lib/models/ssm.py)。
 
@@ -116,7 +116,7 @@ expect_true("share of the new after no time at all: 0", 1 - kept[0] == 0)
 #
 # ## 从零写起
 #
-# 下面是循环，适用于任何复数 $\lambda$（第 10 课：虚部让记忆转动，实部让它衰减）。它必须与两位证人一致。一位是硬算：每段间隔分成两万小步，沿着 $x' = \lambda x + u$ 走过去。另一位是 PyTorch 的矩阵指数，作用在小表 $\begin{pmatrix} \lambda & 1 \\ 0 & 0 \end{pmatrix}$ 上，它同时推动状态和被保持的输入。
+# 下面是循环，适用于任何复数 $\lambda$（第 10 课：虚部让记忆转动，实部让它衰减）。它必须与两个参照一致。一位是硬算：每段间隔分成两万小步，沿着 $x' = \lambda x + u$ 走过去。另一位是 PyTorch 的矩阵指数，作用在小表 $\begin{pmatrix} \lambda & 1 \\ 0 & 0 \end{pmatrix}$ 上，它同时推动状态和被保持的输入。
 
 
 # %% id="scratch"
@@ -219,7 +219,7 @@ expect_close("seven whole gaps or 280 pieces: the same states", coarse, fine, to
 #
 # ## 诚实的时钟
 #
-# 把间隔切开，必须什么都不变：一小时就是两个半小时。对精确的一步来说，这就是指数律 $e^{\lambda(a + b)} = e^{\lambda a} e^{\lambda b}$，数学上叫*半群*性质（semigroup）。凡是自称“连续时间”的东西，都可以拿它来试。每来一个事件就褪掉一成的记忆，通不过；把间隔当作又一个输入告诉网络，也通不过。
+# 把间隔切开，必须什么都不变：一小时就是两个半小时。对精确的一步来说，这就是指数律 $e^{\lambda(a + b)} = e^{\lambda a} e^{\lambda b}$，数学上叫**半群**性质（semigroup）。凡是自称“连续时间”的东西，都可以拿它来试。每来一个事件就衰减掉一成的记忆，通不过；把间隔当作又一个输入告诉网络，也通不过。
 #
 # 再看我们的库里真正使用的步长 `event_steps`：$1 + \ln(1 + \text{间隔} / 1\,\text{h})$。
 
@@ -247,7 +247,7 @@ expect("kept over the two halves", 0.5 ** halves[0, 1:].sum().item(), 0.14, tol=
 # The published model takes the gaps in **seconds** and multiplies them by a learned step $s$, which starts between 0.001 and 0.1; the eigenvalues start with the real part $-\tfrac12$. What is kept over a gap is then $e^{-s\,\Delta / 2}$.
 
 # %% [markdown] id="split-why-zh" lang="zh" en="dd497016"
-# 更大：是 2.81，而不是 1.69。半衰期为一个单位的记忆，跨过整小时留下 31 %，跨过两个半小时只留下 14 %。可见我们的 SS4Rec **在它自己的时间里**是精确的，而它自己的时间不是时钟的时间。一部分是有意为之（前面的 1 是一个事件自身的分量），一部分是取对数的代价。为什么要付这个代价？请看下一节。
+# 更大：是 2.81，而不是 1.69。半衰期为一个单位的记忆，跨过整小时留下 31%，跨过两个半小时只留下 14%。可见我们的 SS4Rec **在它自己的时间里**是精确的，而它自己的时间不是时钟的时间。一部分是有意为之（前面的 1 是一个事件自身的分量），一部分是取对数的代价。为什么要付这个代价？请看下一节。
 #
 # ## 弄坏它之一：时间的单位
 #
@@ -311,7 +311,7 @@ expect("event_steps of 30 days", 1 + math.log1p(720), 7.6, tol=0.05)
 # - **impulses**: the event is a tap on the lamp of lesson 10, not a push: $x_i = e^{\lambda\Delta_i} x_{i-1} + u_i$, and the gap afterwards only lets it fade.
 
 # %% [markdown] id="facts-why-zh" lang="zh" en="00fb18a1"
-# 一个公式，两种相反的失败。在 Amazon Grocery 上，一半的间隔有 22 天以上：以秒计，每过一次，之前的一切就忘光一次。在 MovieLens 100K 上，51 % 的间隔是 **0**：那里有一半的事件，一秒都没有被保持过。这就说到了小梅。
+# 一个公式，两种相反的失败。在 Amazon Grocery 上，一半的间隔有 22 天以上：以秒计，每过一次，之前的一切就忘光一次。在 MovieLens 100K 上，51% 的间隔是 **0**：那里有一半的事件，一秒都没有被保持过。这就说到了小梅。
 #
 # ## 弄坏它之二：没有留下痕迹的事件
 #
@@ -369,7 +369,7 @@ expect_true("impulses measured in seconds: less than a millionth is left of any 
 # `S5` keeps $P$ complex numbers as its state, each with a rate of its own, and one matrix $B$ brings the input in. Two of its lines are worth a look. `StableEigenvalues` stores the real part as $-e^{\nu}$, so that no training step can make it positive; the published one is free, and a rate that turns positive grows with the length of the gap. And `states_ahead` reads the memory not at the event but when the **question** is asked: it lets the state arrive at event $i$, then holds the input of event $i$ for as long as `ahead` says.
 
 # %% [markdown] id="trace-why-zh" lang="zh" en="f47b7e23"
-# 用原始间隔，十二部里记住了**一部**，名单上的最后一部；而同一秒里谁排在最后，只是文件的偶然。这就是第一位工程师。垫底和脉冲都存下了全部十二部。第二位工程师用的正是脉冲，可她以秒计时：一小时有 3,600 秒，每部电影都只剩下不到百万分之一。脉冲把并列当作它本来的样子，一个没有次序的集合。垫底则保留文件里的次序，从第一部的 0.05 到最后一部的 0.2；我们选它，是因为这样一来，时钟若停着不动，剩下的就是一个步长相等的普通状态空间，也就是我们做比较时需要的、看不见时间的孪生模型。
+# 用原始间隔，十二部里记住了**一部**，名单上的最后一部；而同一秒里谁排在最后，只是文件的偶然。这就是第一位工程师。垫底和脉冲都存下了全部十二部。第二位工程师用的正是脉冲，可她以秒计时：一小时有 3,600 秒，每部电影都只剩下不到百万分之一。脉冲把并列当作它本来的样子，一个没有次序的集合。垫底则保留文件里的次序，从第一部的 0.05 到最后一部的 0.2；我们选它，是因为这样一来，时钟若停着不动，剩下的就是一个步长相等的普通状态空间，也就是我们做比较时需要的、无时间信息的对照模型。
 #
 # ## 库里的版本
 #
@@ -471,7 +471,7 @@ expect(
 # SS4Rec 的一个块里有两个状态空间，一前一后：
 #
 # 1. **时间感知**：就是上面的 S5。步长来自时钟；怎样对待一个物品，则永远不变。
-# 2. **关系感知**：第 11 课的 S6 扫描。步长来自物品，它从不看时钟。留下什么，取决于*来的是什么*，而不是*什么时候来*。
+# 2. **关系感知**：第 11 课的 S6 扫描。步长来自物品，它从不看时钟。留下什么，取决于**来的是什么**，而不是**什么时候来**。
 #
 # 两者各自加到自己的输入上，再做归一化。没有位置，也没有前馈网络。
 
@@ -529,7 +529,7 @@ expect_close("a clock that stands still leaves the time-blind twin", model(items
 # The last-gap task of lesson 12: one gap tells the answer, everything else is noise. Either the gap before the last event (`past`) or the gap up to the question (`query`).
 
 # %% [markdown] id="query-zh" lang="zh" en="d80a5872"
-# 关于时间，这个模型有两件事要定下来，都做成了选项。`clock="none"` 是孪生模型：每步都是 1。`query_time` 决定位置 $i$ 在什么时候读取：是提问那一刻（公开的版本如此：事件*之后*的间隔也是一步），还是事件发生时。
+# 关于时间，这个模型有两件事要定下来，都做成了选项。`clock="none"` 是对照模型：每步都是 1。`query_time` 决定位置 $i$ 在什么时候读取：是提问那一刻（公开的版本如此：事件**之后**的间隔也是一步），还是事件发生时。
 #
 # ## 它读得懂时钟吗？
 #
@@ -563,7 +563,7 @@ def learn(gap, seed, **options):
 # **Predict.** Three contestants, five seeds each: the twin with `clock="none"` on `query`; SS4Rec with `query_time=True` on `query`; SS4Rec with `query_time=False` on `past`. How many of 100 does each get right?
 
 # %% [markdown] id="predict-task-zh" lang="zh" en="79a80b13" tags=["predict"]
-# **猜一猜。** 三位选手，各用五个种子：`clock="none"` 的孪生模型做 `query`；`query_time=True` 的 SS4Rec 做 `query`；`query_time=False` 的 SS4Rec 做 `past`。每 100 题各对多少？
+# **猜一猜。** 三位选手，各用五个种子：`clock="none"` 的对照模型做 `query`；`query_time=True` 的 SS4Rec 做 `query`；`query_time=False` 的 SS4Rec 做 `past`。每 100 题各对多少？
 
 # %% id="task-run" tags=["nbval-ignore-output"]
 contestants = {
@@ -588,7 +588,7 @@ plt.show()
 # Share of right answers for the three contestants, with one dot for each seed. The twin stands on the line of guessing at one half; both versions with a clock stand next to 1, with all seeds.
 
 # %% [markdown] id="task-alt-zh" lang="zh" en="04201cd0" tags=["alt"]
-# 三位选手答对的份额，每个种子一个点。孪生模型正落在一半的“瞎猜”线上；两个有时钟的版本都紧挨着 1，所有种子都如此。
+# 三位选手答对的份额，每个种子一个点。对照模型正落在一半的“瞎猜”线上；两个有时钟的版本都紧挨着 1，所有种子都如此。
 
 # %% id="task-check"
 blind, query, past = right.values()
@@ -619,13 +619,13 @@ expect_true("without query_time the question may come ten days later: nothing ch
 # %% [markdown] id="task-read-zh" lang="zh" en="7bcbc18f"
 # 有时钟，每 100 题对 97 题以上；没有，就是抛硬币。再说一遍：不带 `query_time`，提问的时刻对模型来说就不存在。公开的 SS4Rec 无论训练还是测试，都看得到它要预测的那个事件的时间；和它比的模型却看不到。这是正当的（上线时，“现在”是已知的），但必须明说，并且提供给所有模型；否则那张表比的是信息，而不是模型。
 #
-# 与第 12 课一样，读得懂时钟，不等于在真实数据上从中得了好处。那需要在同一批真实测试用户上与孪生模型比较，这一课的最后一节就来做。
+# 与第 12 课一样，读得懂时钟，不等于在真实数据上从中得了好处。那需要在同一批真实测试用户上与对照模型比较，这一课的最后一节就来做。
 #
 # ## 两个被宣称的数字
 #
 # 有个公开的仓库给 SS4Rec 定了目标：在 MovieLens 上 RMSE 为 0.60 到 0.70；命中率 HR@10 高于 0.30，同时 NDCG@10 高于 0.25。模型的论文里根本没有 RMSE。不训练任何东西，我们能说出什么？
 #
-# **RMSE** 是预测*评分*的均方根误差。SS4Rec 不预测评分，它排序。它的损失只看同一个列表里得分的差。所以，取训练好的模型，给它的所有得分加上任意一个数，或者把它们拉伸一下，看看什么变了。
+# **RMSE** 是预测**评分**的均方根误差。SS4Rec 不预测评分，它排序。它的损失只看同一个列表里得分的差。所以，取训练好的模型，给它的所有得分加上任意一个数，或者把它们拉伸一下，看看什么变了。
 
 # %% [markdown] id="predict-rmse-en" lang="en" tags=["predict"]
 # **Predict.** We add 100 to every score. What becomes of the loss, of the ranks, and of the "RMSE" if somebody reads the score of the true item as a rating and compares it with 4 stars?
@@ -763,7 +763,7 @@ plt.show()
 # Four panels, MovieLens 100K in the left column, Amazon Grocery in the right. Above: NDCG@10 of ten models with 95 % intervals over users, the counting models lowest. Below: for five time-aware models, the NDCG@10 with the real clock minus that with a constant clock, minus that with shuffled gaps, and minus that of the model without a clock. A line marks 0, and most intervals lie across it.
 
 # %% [markdown] id="real-alt-zh" lang="zh" en="104f5727" tags=["alt"]
-# 四幅图，左列是 MovieLens 100K，右列是 Amazon Grocery。上面：十个模型的 NDCG@10 和对用户的 95 % 区间，只会计数的模型最低。下面：五个带时钟的模型，用真时钟时的 NDCG@10，分别减去用恒定时钟、用打乱的间隔、以及不带时钟的模型的 NDCG@10。一条线标出 0，大多数区间都跨过它。
+# 四幅图，左列是 MovieLens 100K，右列是 Amazon Grocery。上面：十个模型的 NDCG@10 和对用户的 95% 区间，只会计数的模型最低。下面：五个带时钟的模型，用真时钟时的 NDCG@10，分别减去用恒定时钟、用打乱的间隔、以及不带时钟的模型的 NDCG@10。一条线标出 0，大多数区间都跨过它。
 
 # %% id="real-check"
 five = [v for found in quality.values() for name in found for v in found[name].values() if len(v) > 1]
@@ -825,7 +825,7 @@ expect(
 #
 # **记忆可以取代注意力。** 在 MovieLens 100K 上，Mamba4Rec 和 TiM4Rec 比 SASRec 高 0.013，区间不含 0。在 Amazon Grocery 上，六个里没有一个与 SASRec 有明显差别。大家的宽度和预算都一样。不过在这个宽度上，Mamba4Rec 的参数是 SASRec 的 1.45 倍；而学得慢的模型，在这里可能显得比实际差。
 #
-# **没有一只时钟值点什么。** 四个带时钟的记忆，两个数据集，各两个孪生模型：十六个区间，没有一个在 0 以上。有两个在 0 以下，而单凭运气顶多会有一个：在 Amazon Grocery 上，知道查询时刻的 SS4Rec 比用打乱的间隔的孪生模型低 0.001；在 MovieLens 100K 上，LRURec 的真时钟比恒定时钟*低* 0.008。后一件事的原因很可能就写在公式里：衰减取间隔次幂。间隔一长，它非忘不可，不管该不该忘；而一个门、一个注意力的桶，还可以学会什么都不做。至于 SS4Rec，告诉它什么时候提问，也不比不告诉更好。
+# **没有一只时钟值点什么。** 四个带时钟的记忆，两个数据集，各两个对照模型：十六个区间，没有一个在 0 以上。有两个在 0 以下，而单凭运气顶多会有一个：在 Amazon Grocery 上，知道查询时刻的 SS4Rec 比用打乱的间隔的对照模型低 0.001；在 MovieLens 100K 上，LRURec 的真时钟比恒定时钟**低** 0.008。后一件事的原因很可能就写在公式里：衰减取间隔次幂。间隔一长，它非忘不可，不管该不该忘；而一个门、一个注意力的桶，还可以学会什么都不做。至于 SS4Rec，告诉它什么时候提问，也不比不告诉更好。
 #
 # 是模型读不懂时钟吗？不是，你亲眼看过它们读懂。是这些数据的间隔里什么都没有吗？这也推不出来：第 08 课的 TiSASRec 同样没有多找到什么，但换别的模型、更长的历史、别的数据，也许会有。
 
@@ -840,7 +840,7 @@ expect(
 # %% [markdown] id="verdict-zh" lang="zh" en="e1bb2564"
 # | 说法 | 这里的结论 |
 # |---|---|
-# | 它读得懂时钟 | 是：100 题对 97 题以上，孪生模型靠猜 |
+# | 它读得懂时钟 | 是：100 题对 97 题以上，对照模型靠猜 |
 # | RMSE 为 0.60 到 0.70 | 照这个说法无从检验：做排序的模型没有 RMSE |
 # | HR@10 高于 0.30，同时 NDCG@10 高于 0.25 | **没有复现**：在 MovieLens 100K 上是 0.20 和 0.11；从比值看也不大可信 |
 # | 因为有时钟，它在真实数据上排得更好 | 在这两个数据集上**没有复现**，给不给查询时刻都一样 |
@@ -981,7 +981,7 @@ lesson13.check_unchanged(unchanged)
 # 2. 精确的一步允许把间隔在任何地方切开；取对数放弃了这一点，换来记忆跨得过的范围。
 # 3. 单位说了算：以原始的秒计，比最后一个事件更早的东西熬不过一夜；间隔为 0 时，被保持的事件不留痕迹。
 # 4. 对角状态的权重属于状态：不需要为每个事件做一张表。
-# 5. 它读得懂时钟，孪生模型靠猜；它没有 RMSE，在两个真实数据集上，它的时钟没有带来好处。
+# 5. 它读得懂时钟，对照模型靠猜；它没有 RMSE，在两个真实数据集上，它的时钟没有带来好处。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -16,7 +16,7 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="65881046"
 # 小叶泡好一杯茶，离开了厨房。室温 20 °C，茶 80 °C，此刻正以每分钟 1.2 度、也就是每小时 72 度的速度变凉。三小时后她回来了。茶是多少度？
 #
-# 你只知道速度，那就跟着速度走：每小时 72 度，三小时是 216 度，80 − 216 = −136。茶的温度是**零下 136 度**。有更好的方法，教科书都夸*龙格和库塔*（Runge–Kutta）的那一种。用它一步走完三小时，茶的温度是 **206 °C**，比刚泡好时还烫。
+# 你只知道速度，那就跟着速度走：每小时 72 度，三小时是 216 度，80 − 216 = −136。茶的温度是**零下 136 度**。有更好的方法，教科书都夸**龙格和库塔**（Runge–Kutta）的那一种。用它一步走完三小时，茶的温度是 **206 °C**，比刚泡好时还烫。
 #
 # 两次计算都没有算错。而且这杯茶离你的本行并不远：一个推荐模型知道用户的状态变得有多快，于是一步跨过间隔，它算的就是这样的东西，不管用户离开了三分钟还是三个月。这一课里，你会学会跟着速度走：怎样迈一步，一步错多少，代价多大，什么时候会爆炸，以及大家回来的时刻各不相同时，怎样同时算好一整批茶。
 
@@ -33,7 +33,7 @@
 # ## 学完这一课，你能够
 #
 # - 用欧拉法、中点法和龙格-库塔法各手算一步；
-# - 测出一个求解器的收敛阶，不管卖家怎么说，并说清它到哪里为止；
+# - 测出一个求解器的收敛阶（order of convergence），不管卖家怎么说，并说清它到哪里为止；
 # - 按代价，也就是对场求值的次数，来比较求解器；
 # - 看速率和步长就知道会不会爆炸，并用三种办法补救；
 # - 一批数据里每一行的间隔都不同，只调用一次就全部算好。
@@ -70,11 +70,11 @@ DOUBLE = torch.double
 # %% [markdown] id="tiny-zh" lang="zh" en="c1aad718"
 # ## 只说速度的规律
 #
-# 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是：*每一分钟，茶失去它高出室温部分的 2 %*。折合每小时 1.2 倍。写下来就是
+# 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是：“每一分钟，茶失去它高出室温部分的 2%”。折合每小时 1.2 倍。写下来就是
 #
 # $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
 #
-# 时间 $t$ 以小时计。这样的规律叫*常微分方程*（ordinary differential equation，ODE）。它不说茶现在多少度，只说在任何时刻、任何状态下，状态变得有多快；回答这个问题的函数 $f$ 叫*场*（field）。问它几个状态：
+# 时间 $t$ 以小时计。这样的规律叫**常微分方程**（ordinary differential equation，ODE）。它不说茶现在多少度，只说在任何时刻、任何状态下，状态变得有多快；回答这个问题的函数 $f$ 叫**场**（field）。问它几个状态：
 #
 # <!-- definition -->
 
@@ -103,7 +103,7 @@ expect("loss in the first minute, as a share", -tea(0, 60) / 60 / 60, 0.02, tol=
 # %% [markdown] id="euler-zh" lang="zh" en="b79e5114"
 # 茶越热，凉得越快。问题就在这里：每小时 72 度的速度只在这一刻成立，一分钟之后就慢了一点。
 #
-# **欧拉法。** 那就只跟着这个速度走一小段时间 $h$，即*步长*（step size），然后再问一次：
+# **欧拉法。** 那就只跟着这个速度走一小段时间 $h$，即**步长**（step size），然后再问一次：
 #
 # $$z_{\text{new}} = z + h\, f(t, z) .$$
 #
@@ -220,13 +220,13 @@ expect("RK4, error", follow("rk4", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 0.0
 # <!-- definition -->
 
 # %% [markdown] id="reference-zh" lang="zh" en="d3e611d2"
-# 请两位证人。第一位是封闭的公式。为了增加难度，茶杯旁边现在放了一台**来回摆头的风扇**：变凉的速率随时间起伏，在 0 和原来的两倍之间，
+# 请两个参照。第一位是封闭的公式。为了增加难度，茶杯旁边现在放了一台**来回摆头的风扇**：变凉的速率随时间起伏，在 0 和原来的两倍之间，
 #
 # $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
 #
 # 步子足够多时，三种方法都必须走到这个值。如果求解器在错误的**时刻**去问场，第一条规律发现不了，这一条能。
 #
-# 第二位证人是 *torchdiffeq*，别人写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：*3/8 法则*（3/8 rule），在一步的三分之一处提问。所以数字会不同，能比的只有阶，下面会测。
+# 第二个参照是 *torchdiffeq*，别人写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：**3/8 法则**（3/8 rule），在一步的三分之一处提问。所以数字会不同，能比的只有阶，下面会测。
 #
 # <!-- definition -->
 
@@ -392,7 +392,7 @@ expect("that of RK4 by", ratios["rk4"], 16, tol=1)
 # Two things end this. At **large steps** there is no order at all: the law of the slope holds for steps that are small enough, and one step of three hours is not. At **small steps** the rounding takes over. Every addition rounds in the seventh digit of a float32, and eight thousand additions round eight thousand times: smaller steps make it worse.
 
 # %% [markdown] id="order-why-zh" lang="zh" en="7c154790"
-# 步长减半，误差分别除以 2、4 和 16。指数 1、2、4 就是*收敛阶*；在对数坐标里，它是直线的斜率。3/8 法则的阶也是 4，所以 torchdiffeq 的 `rk4` 和我们的一样好，只是数字不同。
+# 步长减半，误差分别除以 2、4 和 16。指数 1、2、4 就是**收敛阶**；在对数坐标里，它是直线的斜率。3/8 法则的阶也是 4，所以 torchdiffeq 的 `rk4` 和我们的一样好，只是数字不同。
 #
 # 有两件事会让它失效。**步长太大**时，根本谈不上阶：斜率的规律只对足够小的步长成立，而三小时一步不算小。**步长太小**时，舍入误差占了上风：float32 每做一次加法，就在第七位上舍入一次，八千次加法就舍入八千次，步子再小反而更差。
 
@@ -404,7 +404,7 @@ expect("that of RK4 by", ratios["rk4"], 16, tol=1)
 # %% [markdown] id="cost-zh" lang="zh" en="99832615"
 # ## 代价是多少？
 #
-# 上面那张图并不公平。RK4 的一步要问场四次，欧拉法只问一次；如果场是一个神经网络，花钱的正是提问。所以要数*对场求值的次数*（field evaluation），再画误差对它的图。`adaptive` 那条线属于一个自己选步长的求解器，下面再讲。
+# 上面那张图并不公平。RK4 的一步要问场四次，欧拉法只问一次；如果场是一个神经网络，花钱的正是提问。所以要数**对场求值的次数**（field evaluation），再画误差对它的图。`adaptive` 那条线属于一个自己选步长的求解器，下面再讲。
 
 # %% [markdown] id="predict-cost-en" lang="en" tags=["predict"]
 # **Predict.** You may ask the field 64 times: 64 steps of Euler, 32 of midpoint or 16 of RK4. Who wins? And who wins if you may ask 8 times only?
@@ -498,7 +498,7 @@ expect("Euler must ask more often than RK4 by a factor of", needed["euler"] / ne
 # With 64 questions RK4 is 200 times more exact than Euler. To come below 1 %, Euler must ask 29 times as often. With 8 questions Euler comes out ahead, but read that with care: its error is as large as the value. Where all are wrong, the order says nothing about who is least wrong. A low order is cheap only for those who do not look at the result.
 
 # %% [markdown] id="cost-why-zh" lang="zh" en="050bf8c0"
-# 问 64 次，RK4 比欧拉法精确 200 倍。要让误差低于 1 %，欧拉法提问的次数是 RK4 的 29 倍。只问 8 次时欧拉法领先，但别急着下结论：它的误差和数值本身一样大。大家都错的时候，阶并不能告诉你谁错得最少。低阶的方法之所以便宜，只是因为没有人去看结果。
+# 问 64 次，RK4 比欧拉法精确 200 倍。要让误差低于 1%，欧拉法提问的次数是 RK4 的 29 倍。只问 8 次时欧拉法领先，但别急着下结论：它的误差和数值本身一样大。大家都错的时候，阶并不能告诉你谁错得最少。低阶的方法之所以便宜，只是因为没有人去看结果。
 
 # %% [markdown] id="circle-en" lang="en"
 # ## Does the circle close?
@@ -508,7 +508,7 @@ expect("Euler must ask more often than RK4 by a factor of", needed["euler"] / ne
 # %% [markdown] id="circle-zh" lang="zh" en="a32a2b80"
 # ## 圆能合上吗？
 #
-# 状态可以不止一个数。一个孩子坐在旋转木马上，离中心 1 米，位置是 $z = (x, y)$。速度总是与位置成直角，$f(t, z) = \omega\, (-y, x)$，每转一圈 $\omega = 2\pi$：这是一个*向量场*（vector field），每个位置一支箭头。真正的轨迹是一个圆，转一圈，孩子回到出发的地方。
+# 状态可以不止一个数。一个孩子坐在旋转木马上，离中心 1 米，位置是 $z = (x, y)$。速度总是与位置成直角，$f(t, z) = \omega\, (-y, x)$，每转一圈 $\omega = 2\pi$：这是一个**向量场**（vector field），每个位置一支箭头。真正的轨迹是一个圆，转一圈，孩子回到出发的地方。
 
 # %% [markdown] id="predict-circle-en" lang="en" tags=["predict"]
 # **Predict.** Euler follows the arrow straight ahead, 20 steps for the turn. Does its path close, end inside the circle, or end outside?
@@ -636,7 +636,7 @@ plt.show()
 # Does a better solver help? Lea's three hours in one step say no: −136, 253 and 206 °C with Euler, midpoint and RK4, where the truth is 21.6 °C. Each solver has a factor of its own that depends on $\lambda h$ alone. So measure how far each may go: halve an interval until the largest $\lambda h$ is found at which a step does not grow.
 
 # %% [markdown] id="limit-zh" lang="zh" en="68f9bf6c"
-# 步长 90 分钟时，每步乘以 −0.8：茶先比室温凉，再比室温热，再凉。结果是错的，但会平静下来。步长 2 小时时因子是 −1.4，一天之后茶比室温高 3402 度。这就是*不稳定*（instability）。规律在消退，爆炸的只是计算。
+# 步长 90 分钟时，每步乘以 −0.8：茶先比室温凉，再比室温热，再凉。结果是错的，但会平静下来。步长 2 小时时因子是 −1.4，一天之后茶比室温高 3402 度。这就是**不稳定**（instability）。规律在消退，爆炸的只是计算。
 #
 # 换更好的求解器有用吗？小叶的三小时一步走完，答案是没用：欧拉法、中点法、RK4 给出 −136、253 和 206 °C，真值是 21.6 °C。每个求解器各有自己的因子，只取决于 $\lambda h$。那就测一测各自能走多远：把区间不断对半切，找出一步之后不变大的最大的 $\lambda h$。
 
@@ -674,7 +674,7 @@ for method, limit in limits.items():
     )
 
 # %% [markdown] id="stiff-en" lang="en"
-# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded up to $\lambda h = 2.828$.
+# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded as long as $\lambda h$ is below $2\sqrt{2}$.
 #
 # ## Break it, 2: the spoon in the cup
 #
@@ -682,8 +682,8 @@ for method, limit in limits.items():
 #
 # **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
 
-# %% [markdown] id="stiff-zh" lang="zh" en="f325b7f7"
-# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；RK4 在 $\lambda h$ 不超过 2.828 时保持有界。
+# %% [markdown] id="stiff-zh" lang="zh" en="36d240a5"
+# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；只要 $\lambda h$ 小于 $2\sqrt{2}$，RK4 就能让它保持有界。
 #
 # ## 弄坏它之二：杯子里的勺子
 #
@@ -724,7 +724,7 @@ expect_true("two days in float32, Euler, steps of half an hour: not a number any
 # 3. **A solver that chooses its own steps** and notices when a step was too large. What does that cost? Count.
 
 # %% [markdown] id="stiff-why-zh" lang="zh" en="64dcffbd"
-# 130 步，而不是六步。早已停下来的那一部分，在整整三小时里一直规定着步长。如果快的部分迫使慢的部分走小步，这条规律就叫*刚性*的（stiff，stiffness）。学出来的场在训练中可能变得刚性，谁也不会通知；在 float32 里，状态会涨到无穷大，无穷减无穷是 `nan`，你在损失里看到的就是它。
+# 130 步，而不是六步。早已停下来的那一部分，在整整三小时里一直规定着步长。如果快的部分迫使慢的部分走小步，这条规律就叫**刚性**的（stiff，stiffness）。学出来的场在训练中可能变得刚性，谁也不会通知；在 float32 里，状态会涨到无穷大，无穷减无穷是 `nan`，你在损失里看到的就是它。
 #
 # 补救有三种办法：
 #
@@ -772,7 +772,7 @@ expect("from 120 to 1200 times", asked[1200.0] / asked[120.0], 9.6, tol=0.3)
 # %% [markdown] id="adaptive-zh" lang="zh" en="1c8e7edb"
 # ## 自己选步长的求解器
 #
-# 求解器不知道真值，怎么知道步子太大了？它把同一步**用不同的阶走两遍**，再比较。欧拉法和中点法的第一问相同，所以两者合起来只需对场求值两次；它们的差大致说明欧拉法错了多少。差超过*容差*（tolerance），这一步就作废，换小的再试；差远小于容差，下一步就可以大一些。这叫*自适应步长*（adaptive step size）。欧拉法一步之内的误差随 $h^2$ 增长，所以代码里有个平方根。
+# 求解器不知道真值，怎么知道步子太大了？它把同一步**用不同的阶走两遍**，再比较。欧拉法和中点法的第一问相同，所以两者合起来只需对场求值两次；它们的差大致说明欧拉法错了多少。差超过**容差**（tolerance），这一步就作废，换小的再试；差远小于容差，下一步就可以大一些。这叫**自适应步长**（adaptive step size）。欧拉法一步之内的误差随 $h^2$ 增长，所以代码里有个平方根。
 #
 # 一点钟，有人开了大约五分钟的门，一阵冷风吹过茶杯。
 
@@ -866,7 +866,7 @@ expect_true("alone or with 999 quiet cups: as many evaluations", asked[0] == ask
 # **Predict.** With a tolerance of 0.0001 for the cups before the fan, is the final relative error below 0.0001? And with a tolerance of 0.001, does the solver notice the gust?
 
 # %% [markdown] id="promise-zh" lang="zh" en="6f51c4ed" tags=["predict"]
-# **容差保证了什么。** 它管住的是*一步*误差的*估计*，管不住最后的误差。
+# **容差保证了什么。** 它管住的是**一步**误差的**估计**，管不住最后的误差。
 #
 # **猜一猜。** 风扇前的那些茶，容差取 0.0001，最后的相对误差会低于 0.0001 吗？容差取 0.001，求解器会发觉那阵冷风吗？
 
@@ -931,7 +931,7 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 # %% [markdown] id="clocks-zh" lang="zh" en="07e07afb"
 # ## 一次调用，许多时钟
 #
-# 风扇前四杯茶，同时泡好。小安马上就回来，小本 20 分钟后，小叶 3 小时后，小米两天后。一批里有多少行，就有多少个时钟，而求解器只有一个。办法是重新标度：给每一行一个自己的时钟 $\sigma = t / \Delta$，从 0 走到 1，$\Delta$ 是这一行的间隔。间隔长的行就得走得快些，恰好快这么多倍：
+# 风扇前四杯茶，同时泡好。小林马上就回来，小斌 20 分钟后，小叶 3 小时后，小米两天后。一批里有多少行，就有多少个时钟，而求解器只有一个。办法是重新标度：给每一行一个自己的时钟 $\sigma = t / \Delta$，从 0 走到 1，$\Delta$ 是这一行的间隔。间隔长的行就得走得快些，恰好快这么多倍：
 #
 # $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ 从 } 0 \text{ 到 } 1 .$$
 #
@@ -943,7 +943,7 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 # **Predict.** 200 steps of RK4 for all four. How many evaluations does one call take, and how many does a loop over the rows take? Is Ada's tea exactly the same afterwards, or the same but for rounding?
 
 # %% [markdown] id="predict-clocks-zh" lang="zh" en="d62548c2" tags=["predict"]
-# **猜一猜。** 四杯都用 RK4 走 200 步。一次调用要对场求值多少次？逐行循环要多少次？小安的茶之后是一模一样，还是只差舍入误差？
+# **猜一猜。** 四杯都用 RK4 走 200 步。一次调用要对场求值多少次？逐行循环要多少次？小林的茶之后是一模一样，还是只差舍入误差？
 
 # %% id="clocks-code" tags=["reference-check"]
 names = ["Ada", "Ben", "Lea", "Mira"]
@@ -979,7 +979,7 @@ show_matrix(20 + together[:, 0], cols=names, digits=1)
 # %% [markdown] id="wrong-clock-zh" lang="zh" en="2518b74d" tags=["break-it"]
 # ## 弄坏它之三：错误的时钟
 #
-# 三种不会报错的错误。**大家共用一个时钟**：取这一批的平均间隔。**单位错了**：小本的 20 分钟传成了 20，而规律以小时计。**步数太少**：每人 10 步，对小叶绰绰有余。
+# 三种不会报错的错误。**大家共用一个时钟**：取这一批的平均间隔。**单位错了**：小斌的 20 分钟传成了 20，而规律以小时计。**步数太少**：每人 10 步，对小叶绰绰有余。
 #
 # **猜一猜。** 四杯茶里，哪一杯受哪种错误之害，多严重？
 
@@ -1000,7 +1000,7 @@ expect_true("10 steps: Mira's tea is a billion degrees below zero", few[3, 0] < 
 # With the mean gap, about thirteen hours, every cup is cold, also Ada's, who never left. With the wrong unit Ben's tea is cold after 20 minutes. And the last mistake hits the row that you would look at last. The same number of steps for all means a step of 4.8 hours for Mira, far beyond what RK4 bears, and her tea is a billion degrees below zero. **The number of steps must suit the longest gap and the fastest rate.** In data with gaps from a second to a year this decides everything: one takes more steps, or an adaptive solver, or a field that cannot move fast, or a clock that counts long gaps less.
 
 # %% [markdown] id="wrong-clock-why-zh" lang="zh" en="abfe0a51"
-# 用平均间隔，大约十三个小时，每杯茶都凉了，连根本没离开的小安那杯也是。单位弄错，小本的茶 20 分钟就凉透了。最后一种错误落在你最后才会去看的那一行上：大家步数相同，小米的一步就是 4.8 小时，远远超出 RK4 受得住的范围，她的茶到了零下十亿度。**步数要配得上最长的间隔和最快的速率。** 数据里的间隔从一秒到一年都有，这一点就决定了一切：要么多走几步，要么用自适应的求解器，要么用跑不快的场，要么换一个把长间隔算短些的时钟。
+# 用平均间隔，大约十三个小时，每杯茶都凉了，连根本没离开的小林那杯也是。单位弄错，小斌的茶 20 分钟就凉透了。最后一种错误落在你最后才会去看的那一行上：大家步数相同，小米的一步就是 4.8 小时，远远超出 RK4 受得住的范围，她的茶到了零下十亿度。**步数要配得上最长的间隔和最快的速率。** 数据里的间隔从一秒到一年都有，这一点就决定了一切：要么多走几步，要么用自适应的求解器，要么用跑不快的场，要么换一个把长间隔算短些的时钟。
 
 # %% id="wrong-clock-check"
 expect("mean gap of the batch (h)", gaps.mean(), 12.8, tol=0.05)

@@ -14,7 +14,7 @@
 # A ruler answers the first question badly: it cuts the corner. It cannot answer the second one at all. What helps is to know the **law of motion**, the rule that says at every point of the plane in which direction the taste moves, and how fast. Nobody has written this law down. In this lesson you learn it from the 30 photographs, with a network in place of the law. On the way you compute a gradient through a solver by hand, get the same gradient with a hundredth of the memory, and find out what such a law can never do.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="221cc345"
-# 小艾每次打开音乐播放器，它都会记下两个数：正在放的音乐有多*吵*、有多*老*，都是和她一贯的最爱相比。两个数就是平面上的一个点，所以每条记录都是她口味的一张照片。有时她一个晚上打开三次，然后一个星期都不打开。十个星期之后，一共有 30 张照片。把它们摆在一起，能看出一条螺旋线：她的口味绕着最爱转圈，越转越近。
+# 小艾每次打开音乐播放器，它都会记下两个数：正在放的音乐有多**吵**、有多**老**，都是和她一贯的最爱相比。两个数就是平面上的一个点，所以每条记录都是她口味的一张照片。有时她一个晚上打开三次，然后一个星期都不打开。十个星期之后，一共有 30 张照片。把它们摆在一起，能看出一条螺旋线：她的口味绕着最爱转圈，越转越近。
 #
 # 两个问题。有两张照片相隔五天，**在这中间**她的口味在哪里？**下个星期**又会在哪里？
 #
@@ -75,7 +75,7 @@ plots.use_style()
 #
 # $$x' = -a\,x - b\,y, \qquad y' = b\,x - a\,y .$$
 #
-# $a$ 把点往中心**拉**，$b$ 让它向左**转**。$a = 0$ 时，点绕着圆跑；$a > 0$ 时，走的是螺旋线。在每一点给出一个速度的规则，叫做*向量场*（vector field）。
+# $a$ 把点往中心**拉**，$b$ 让它向左**转**。$a = 0$ 时，点绕着圆跑；$a > 0$ 时，走的是螺旋线。在每一点给出一个速度的规则，叫做**向量场**（vector field）。
 #
 # $a$ 和 $b$ 我们都不知道，就猜 $a = 0$，$b = 1$。口味从 $(1, 0)$ 出发；一个星期后的照片显示它在 $(0.5, 0.5)$。按我们的猜测，它会走到哪里？第 14 课的回答是欧拉法。这里走两步就够，每步半个星期：按眼下的速度笔直往前走，走两次。
 #
@@ -111,7 +111,7 @@ expect("loss: half the squared distance", error.square().sum() / 2, 0.15625, tol
 # <!-- definition -->
 
 # %% [markdown] id="backward-zh" lang="zh" en="21b5b777"
-# 两个参数该怎么改？*梯度*会告诉我们，往回走就能算出它。在每个时刻都记一个向量 $\lambda$（lambda）：**如果把这一刻的状态稍微挪动一下，损失会增加多少？** 在终点，它就是误差本身，$\lambda_2 = z_2 - \text{photo}$。再往前一步：挪动 $z_1$，会通过两条路影响 $z_2$，一条是直接的，另一条是因为换了地方，速度也变了。记向量场的矩阵为 $M$（速度就是 $M z$）：
+# 两个参数该怎么改？**梯度**会告诉我们，往回走就能算出它。在每个时刻都记一个向量 $\lambda$（lambda）：**如果把这一刻的状态稍微挪动一下，损失会增加多少？** 在终点，它就是误差本身，$\lambda_2 = z_2 - \text{photo}$。再往前一步：挪动 $z_1$，会通过两条路影响 $z_2$，一条是直接的，另一条是因为换了地方，速度也变了。记向量场的矩阵为 $M$（速度就是 $M z$）：
 #
 # $$z_2 = z_1 + h M z_1 \quad \Longrightarrow \quad \lambda_1 = \lambda_2 + h M^\top \lambda_2 .$$
 #
@@ -144,7 +144,7 @@ expect("degrees turned by the guess", math.degrees(math.atan2(path[2, 1], path[2
 # The loss falls when the pull grows (slope $-0.5$) and when the turn shrinks (slope $0.375$), as the picture suggested. Three witnesses. PyTorch's own backpropagation. Finite differences, which know nothing of gradients: move a parameter by a hair and look. And a closed form: write the point as one complex number, and an Euler step is one product with $w = 1 + h(-a + i b)$, so the end is $w^2$, and school calculus does the rest.
 
 # %% [markdown] id="witness-zh" lang="zh" en="608b6c8f"
-# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），和图上看到的一致。请三位证人。第一位是 PyTorch 自己的反向传播。第二位是有限差分，它对梯度一无所知：把参数挪动一丝，看看结果变多少。第三位是封闭的公式：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
+# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），和图上看到的一致。请三个参照。第一位是 PyTorch 自己的反向传播。第二位是有限差分，它对梯度一无所知：把参数挪动一丝，看看结果变多少。第三位是封闭的公式：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -299,7 +299,7 @@ plt.show()
 # %% [markdown] id="network-zh" lang="zh" en="687e0b7a"
 # ## 用网络充当规律
 #
-# 口味在外圈跑得比内圈快，两个参数描述不了。网络可以：输入 2 个数，中间 32 个带 tanh 的神经元，输出 2 个数。输入的是口味在哪里，输出的是**它的速度**。右边是网络的微分方程，叫做*神经常微分方程*（Neural ODE）。
+# 口味在外圈跑得比内圈快，两个参数描述不了。网络可以：输入 2 个数，中间 32 个带 tanh 的神经元，输出 2 个数。输入的是口味在哪里，输出的是**它的速度**。右边是网络的微分方程，叫做**神经常微分方程**（Neural ODE）。
 #
 # 训练和上面一样。从每张照片出发启动求解器，让它走到下一张、再下一张、第三张照片的时刻，然后比较。（走三张而不是一张：路程长了，照片的模糊就不那么要紧了。）每对照片都有自己的间隔，一次 `integrate` 全部算完。
 #
@@ -358,7 +358,7 @@ print("two numbers", " ".join(f"{loss:.4f}" for loss in two_losses))
 # An arrow at every point of a grid, for the velocity there: such a picture is a *phase portrait*. What did the network believe before training, what does it believe now, and what is true?
 
 # %% [markdown] id="portrait-zh" lang="zh" en="fd47cc79"
-# 在网格的每个点上画一个箭头，表示那里的速度：这样的图叫*相图*（phase portrait）。训练之前，网络相信什么？现在相信什么？真相又是什么？
+# 在网格的每个点上画一个箭头，表示那里的速度：这样的图叫**相图**（phase portrait）。训练之前，网络相信什么？现在相信什么？真相又是什么？
 
 # %% id="portrait-picture" tags=["picture", "nbval-ignore-output"]
 side = torch.linspace(-1.0, 1.0, 9)
@@ -420,9 +420,9 @@ expect_true("the loss of the network has come near that of the blur", losses[-1]
 #
 # 一幅图证明不了多少，也没有回答那两个问题。所以我们找六个服从同一规律的人，每人有自己的照片、自己的模糊、自己的初始权重，再来问。
 #
-# **在两张照片之间**，取 400 个时刻：*直尺*（两个邻居之间的直线）；从前一张照片出发的*流*；以及*两头夹*的流，从前一张往后走，再从后一张往回走（时长为负），离哪张近就多信哪张。
+# **在两张照片之间**，取 400 个时刻：**直尺**（两个邻居之间的直线）；从前一张照片出发的**流**；以及**两头夹**的流，从前一张往后走，再从后一张往回走（时长为负），离哪张近就多信哪张。
 #
-# **在最后一张照片之后**，一个星期和三个星期：*原地不动*；*两个数*，也就是前面那条规律，用同样的照片拟合；流；还有*一跳*。一跳是最容易想到的另一种模型：把间隔告诉网络，一步走完，$z + \Delta \cdot f(z, \Delta)$，其中 $\Delta$（delta）是间隔。它的宽度相同，学的也是同样的照片对。
+# **在最后一张照片之后**，一个星期和三个星期：**原地不动**；**两个数**，也就是前面那条规律，用同样的照片拟合；流；还有**一跳**。一跳是最容易想到的另一种模型：把间隔告诉网络，一步走完，$z + \Delta \cdot f(z, \Delta)$，其中 $\Delta$（delta）是间隔。它的宽度相同，学的也是同样的照片对。
 
 # %% [markdown] id="predict-compare-en" lang="en" tags=["predict"]
 # **Predict.** Does the flow beat the ruler where photographs are half a week apart or more? And where they are closer? Which of the four is worst after three weeks?
@@ -631,7 +631,7 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # %% [markdown] id="ways-zh" lang="zh" en="e30f9c4d"
 # ## 求梯度的两种办法
 #
-# 往回走的时候，你用到了 $z_1$ 和 $z_0$：场*在那里*的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。*伴随方法*（adjoint method）只保留一段的起点和终点，中间什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
+# 往回走的时候，你用到了 $z_1$ 和 $z_0$：场**在那里**的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。**伴随方法**（adjoint method）只保留一段的起点和终点，中间什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
@@ -804,7 +804,7 @@ plt.show()
 # Kilobytes saved against the number of field evaluations, both axes logarithmic. Backpropagation through RK4 and through the adaptive solver lie on one rising line, from about 10 kB at 8 evaluations to more than 1,000 kB at 1,000. The adjoint method is a flat line at about 0.2 kB.
 
 # %% [markdown] id="bytes-alt-zh" lang="zh" en="94f8a12b" tags=["alt"]
-# 横轴是求场次数，纵轴是保存的千字节数，都是对数刻度。穿过 RK4 和穿过自适应求解器的反向传播落在同一条上升的线上，从 8 次求场约 10 kB，到 1,000 次求场超过 1,000 kB。伴随方法是一条水平线，约 0.2 kB。
+# 横轴是函数求值次数，纵轴是保存的千字节数，都是对数刻度。穿过 RK4 和穿过自适应求解器的反向传播落在同一条上升的线上，从 8 次函数求值约 10 kB，到 1,000 次函数求值超过 1,000 kB。伴随方法是一条水平线，约 0.2 kB。
 
 # %% id="bytes-check"
 fixed, adaptive, without = (np.array(values) for values in ways.values())
@@ -825,7 +825,7 @@ expect_between("field evaluations, adjoint over the other way", forwards.calls /
 # Between two events of a history a solver takes a handful of steps and the states are small. There backpropagation through a few fixed steps is the better choice: exact for what was computed, and quick. The models of the next lessons do that.
 
 # %% [markdown] id="bytes-why-zh" lang="zh" en="ddcc7594"
-# 反向传播为每次求场都保存同样多的东西，所以步数翻倍，字节也翻倍。伴随方法只留起点和终点，中间发生什么都不管。代价是规律要再走一遍，这里求场次数是原来的两到三倍。
+# 反向传播为每次函数求值都保存同样多的东西，所以步数翻倍，字节也翻倍。伴随方法只留起点和终点，中间发生什么都不管。代价是规律要再走一遍，这里函数求值次数是原来的两到三倍。
 #
 # 在一段历史的两个事件之间，求解器只走几步，状态也小。这时，穿过几个固定步的反向传播是更好的选择：对算出的结果来说是精确的，而且快。后面几课的模型就是这么做的。
 
@@ -893,7 +893,7 @@ expect_close("mended, 40 fixed steps of RK4: right to a thousandth", fixed_slope
 # %% [markdown] id="flow-zh" lang="zh" en="a94c409f"
 # ## 怎样才算流
 #
-# 先演化 0.4，再演化 0.6，应当和一次演化 1.0 到达同一处。对运动规律来说，这是理所当然的；对网络来说，这是需要专门造出来的性质。有这种性质的模型叫做*流*（flow）。只读状态的场，天生就有这种性质，只差求解器的误差。
+# 先演化 0.4，再演化 0.6，应当和一次演化 1.0 到达同一处。对运动规律来说，这是理所当然的；对网络来说，这是需要专门造出来的性质。有这种性质的模型叫做**流**（flow）。只读状态的场，天生就有这种性质，只差求解器的误差。
 #
 # 第 17 课的模型 DeepM3，照发表的形式却没有：它的场会**读入即将跨过的间隔有多长**，然后一步跨过去。库把两种形式写在同一个类里。（它的时间单位是小时的对数；这里只关心 0.4 和 0.6 怎么相加。）
 
@@ -970,7 +970,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 # The same week gives two answers that lie 0.15 apart, many times the blur of the photographs. An event without meaning, say a song that the player skipped, would cut the week in two and move the state. That is a *residual network that is told the gap*, and a fine model in its way, but no law of motion: its steps cannot be refined, and gaps it has never seen are new to it.
 
 # %% [markdown] id="gap-why-zh" lang="zh" en="3439a80c"
-# 同样的一个星期，给出的两个答案相距 0.15，是照片模糊程度的好几倍。一个没有意义的事件，比如被播放器跳过的一首歌，会把这个星期切成两半，状态就变了。它是一个*被告知间隔的残差网络*，作为模型也不错，但不是运动规律：它的步子没法变细，没见过的间隔对它来说是全新的。
+# 同样的一个星期，给出的两个答案相距 0.15，是照片模糊程度的好几倍。一个没有意义的事件，比如被播放器跳过的一首歌，会把这个星期切成两半，状态就变了。它是一个**被告知间隔的残差网络**，作为模型也不错，但不是运动规律：它的步子没法变细，没见过的间隔对它来说是全新的。
 
 # %% [markdown] id="cross-en" lang="en"
 # ## What a flow cannot do
@@ -982,7 +982,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 # %% [markdown] id="cross-zh" lang="zh" en="0e234131"
 # ## 流做不到什么
 #
-# 假设一种时尚翻转了：一个星期之内，在“喜欢—不喜欢”这条线上，位于 $z$ 的人都移到 $-z$。线上的流学得会吗？从 $-1$ 和 $1$ 出发的两条路，途中必须相遇。可是在**同一时刻**相遇的地方，场给两者的速度是同一个，从此它们就再也分不开。*轨迹不能相交。* 在一条线上，这意味着：出发时在右边的，永远在右边。
+# 假设一种时尚翻转了：一个星期之内，在“喜欢—不喜欢”这条线上，位于 $z$ 的人都移到 $-z$。线上的流学得会吗？从 $-1$ 和 $1$ 出发的两条路，途中必须相遇。可是在**同一时刻**相遇的地方，场给两者的速度是同一个，从此它们就再也分不开。“轨迹（trajectory）不能相交。”在一条线上，这意味着：出发时在右边的，永远在右边。
 #
 # 剩下的最好办法，是把所有起点都带到中间。九个起点从 $-2$ 到 $2$，代价是均方误差 $5/3$，也就是 $z^2$ 的平均。
 
@@ -1106,7 +1106,7 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 #
 # $$e^{-L t}\,\delta(0) \;\le\; \delta(t) \;\le\; e^{L t}\,\delta(0) .$$
 #
-# 这就是*格朗沃尔不等式*（Grönwall's inequality），满足条件的最小的 $L$ 叫做场的*利普希茨常数*（Lipschitz constant）。有人写道，末尾带 tanh 的场是“利普希茨有界”的，所以误差长不大。可是 tanh 限制的是另一样东西：**速度**，每个坐标不超过 1。走得慢的场，照样可以把两个邻居送往相反的方向。
+# 这就是**格朗沃尔不等式**（Grönwall's inequality），满足条件的最小的 $L$ 叫做场的**利普希茨常数**（Lipschitz constant）。有人写道，末尾带 tanh 的场是“利普希茨有界”的，所以误差长不大。可是 tanh 限制的是另一样东西：**速度**，每个坐标不超过 1。走得慢的场，照样可以把两个邻居送往相反的方向。
 #
 # 在一条线上，用纸笔就能解出来。对 $z' = \tanh(k z)$，$\sinh(k z)$ 恰好按 $e^{k t}$ 增长。
 #
@@ -1139,7 +1139,7 @@ expect_true("the speed stayed below 1", ends.abs().max() < 0.5)
 # %% [markdown] id="measure-zh" lang="zh" en="2ded77dd"
 # 那么，神经网络的场 $\tanh(W_2 \tanh(W_1 z + b_1) + b_2)$，利普希茨常数是多少？对库里权重很大、宽度为 8 的流，有三个答案：
 #
-# - **测量值**：在 2,001 个状态上，它的斜率矩阵最多把向量拉长多少倍。一个矩阵最多拉长多少倍，叫做它的*谱范数*（spectral norm）。测量只会偏小，因为状态远不止我们看的这些；
+# - **测量值**：在 2,001 个状态上，它的斜率矩阵最多把向量拉长多少倍。一个矩阵最多拉长多少倍，叫做它的**谱范数**（spectral norm）。测量只会偏小，因为状态远不止我们看的这些；
 # - **上界**：tanh 不会拉长任何东西，所以 $W_1$ 和 $W_2$ 的谱范数之积就够了。它从不说谎，但可能大得太多。这就是 `lipschitz_bound`；
 # - **据说 tanh 能给的**：1。
 #

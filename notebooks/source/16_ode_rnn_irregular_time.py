@@ -14,9 +14,9 @@
 # The GRU of lesson 07 says yes, twice, and not because it has thought about it. It sees three items. A year is not among its inputs, and after the last event nothing in it moves until the next one comes. In this lesson the state gets a life between the events: it **moves on** by a differential equation (lessons 14 and 15) for exactly as long as the clock says, and **jumps** by a GRU when something happens. You compute such a model by hand, compare the library's with an independent solver, run it one event at a time, give it wrong clocks, and find out what the differential equation is good for and what it is not.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="075598bc"
-# 小诺和小凡按同样的顺序看了同样三样东西：《异形》、一档烘焙节目、《月球》。小诺一个晚上看完；小凡看完烘焙节目之后离开了一年，回来才看《月球》。现在两人都打开了网站。推荐模型对两人必须处在同一个状态吗？
+# 小雨和小凡按同样的顺序看了同样三样东西：《异形》、一档烘焙节目、《月球》。小雨一个晚上看完；小凡看完烘焙节目之后离开了一年，回来才看《月球》。现在两人都打开了网站。推荐模型对两人必须处在同一个状态吗？
 #
-# 再单看小诺：她可能在《月球》之后一分钟来要列表，也可能过了一个月才来。这两个时刻，状态又必须相同吗？
+# 再单看小雨：她可能在《月球》之后一分钟来要列表，也可能过了一个月才来。这两个时刻，状态又必须相同吗？
 #
 # 第 07 课的 GRU 两次都回答“是”，而且并不是深思熟虑的结果。它只看到三个物品；“一年”不在它的输入里，最后一个事件之后，它内部什么都不动，直到下一个事件到来。这一课里，状态在事件之间有了自己的生命：它按照微分方程（第 14、15 课）**继续运动**，时钟走多久就动多久；事件发生时，它按照 GRU **跳一下**。你会亲手算一个这样的模型，把库里的版本与独立的求解器核对，让它一次只处理一个事件，给它装上各种错误的时钟，最后弄清楚微分方程在这里有什么用、没有什么用。
 
@@ -35,7 +35,7 @@
 # - 手算一个 ODE-RNN：演化、三个门、跳跃，再来一遍；
 # - 推进一个批次，其中每一行有自己的间隔，并说清用什么时间单位它才学得动；
 # - 用独立的求解器核对整个模型，用完整的一遍核对一次一个事件的流式计算；
-# - 用错误的时钟和没有时钟的孪生模型，通过实验弄清一个模型有没有在读时钟；
+# - 用错误的时钟和没有时间信息的对照模型，通过实验弄清一个模型有没有在读时钟；
 # - 诚实地说出事件之间的微分方程带来了什么，并认出三种错误：毫秒，来自未来的间隔，以及让各行互相影响的求解器。
 
 # %% id="setup"
@@ -98,15 +98,15 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="1b8eed32"
 # ## 两个数的状态
 #
-# 和第 04 课一样，一个物品就是两个数：*太空*和*厨房*。状态 $z$ 也是两个数。有两条规则让它变化。
+# 和第 04 课一样，一个物品就是两个数：**太空**和**厨房**。状态 $z$ 也是两个数。有两条规则让它变化。
 #
-# **事件之间**，它跟着一个*向量场*走，也就是给每个状态规定一个速度的规则。我们取 $f(z) = \tanh(W z)$，于是没有哪个数在每单位时间里动得超过 1。时间单位与库里相同：不是小时数 $t$，而是 $s = \ln(1 + t / 1\,\text{h})$。为什么这样取，马上就会看到。
+# **事件之间**，它跟着一个**向量场**走，也就是给每个状态规定一个速度的规则。我们取 $f(z) = \tanh(W z)$，于是没有哪个数在每单位时间里动得超过 1。时间单位与库里相同：不是小时数 $t$，而是 $s = \ln(1 + t / 1\,\text{h})$。为什么这样取，马上就会看到。
 #
 # **事件发生时**，事件的两个数是 $x$，由 GRU 完成跳跃。它有三个部分，各有自己的权重：
 #
 # $$r = \sigma(W_r x + b_r + U_r z), \qquad u = \sigma(W_u x + b_u + U_u z), \qquad n = \tanh(W_n x + b_n + r \odot U_n z),$$
 #
-# 其中 $\sigma$ 把一个数压到 0 与 1 之间，$\odot$ 表示逐项相乘。*重置门* $r$ 决定旧状态在*候选* $n$ 里能说多少话，*更新门* $u$ 决定旧状态留下多少：
+# 其中 $\sigma$ 把一个数压到 0 与 1 之间，$\odot$ 表示逐项相乘。**重置门** $r$ 决定旧状态在**候选** $n$ 里能说多少话，**更新门** $u$ 决定旧状态留下多少：
 #
 # $$z \leftarrow (1 - u) \odot n + u \odot z .$$
 #
@@ -184,7 +184,7 @@ expect("Euler's error in space", euler[0] - exact[0], 0.036, tol=0.001)
 # **Predict before you run.** We now follow three people through the three events: Nora, who waits one hour and then two; Ivan, who waits one hour and then a year; and a plain GRU, which jumps without flowing. In front of *Moon*, which of them has the most *kitchen* left from the baking show? And after *Moon*, is any of the three in the same state as another?
 
 # %% [markdown] id="predict-three-zh" lang="zh" en="fbc1aa98" tags=["predict"]
-# **先猜，再运行。** 现在让三位走过这三个事件：小诺，先等一小时，再等两小时；小凡，先等一小时，再等一年；还有一个普通的 GRU，只跳跃，不演化。在《月球》之前，谁身上还留着烘焙节目带来的最多的*厨房*？在《月球》之后，有没有哪两位处在同一个状态？
+# **先猜，再运行。** 现在让三位走过这三个事件：小雨，先等一小时，再等两小时；小凡，先等一小时，再等一年；还有一个普通的 GRU，只跳跃，不演化。在《月球》之前，谁身上还留着烘焙节目带来的最多的**厨房**？在《月球》之后，有没有哪两位处在同一个状态？
 
 
 # %% id="three-code"
@@ -224,9 +224,9 @@ expect_close("without the flow Ivan's year leaves no trace", walk([0, HOUR, YEAR
 # **Does the hand calculation hold?** PyTorch has the same jump as `torch.nn.GRUCell`. It stacks the three parts in our order, reset, update, candidate.
 
 # %% [markdown] id="three-why-zh" lang="zh" en="a096b413"
-# 同样三个事件，三个不同的状态。来到《月球》面前，普通的 GRU 还带着烘焙节目之后的 0.420 厨房。小诺反而**更多**，0.447：这个向量场不只是遗忘，它还在转动，头一个小时里把太空转成了厨房。小凡起初和她一样是 0.494，一年之后只剩 0.018。看完《月球》，小诺的状态仍是混合的，小凡的几乎只有太空。
+# 同样三个事件，三个不同的状态。来到《月球》面前，普通的 GRU 还带着烘焙节目之后的 0.420 厨房。小雨反而**更多**，0.447：这个向量场不只是遗忘，它还在转动，头一个小时里把太空转成了厨房。小凡起初和她一样是 0.494，一年之后只剩 0.018。看完《月球》，小雨的状态仍是混合的，小凡的几乎只有太空。
 #
-# 请注意有一点*并没有*证明：小凡的状态**更好**。这些权重是编出来的。处处为零的向量场也是一个 ODE-RNN，它会对两人一视同仁。演化让区分两人成为**可能**；有没有用，只有数据能说。
+# 请注意有一点**并没有**证明：小凡的状态**更好**。这些权重是编出来的。处处为零的向量场也是一个 ODE-RNN，它会对两人一视同仁。演化让区分两人成为**可能**；有没有用，只有数据能说。
 #
 # **手算靠得住吗？** PyTorch 里有同样的跳跃，叫 `torch.nn.GRUCell`。它把三个部分按我们的顺序叠在一起：重置、更新、候选。
 
@@ -273,13 +273,13 @@ expect_close("and torchdiffeq, row by row", together, torch.stack(witness), tol=
 # %% [markdown] id="units-zh" lang="zh" en="eaf1cae1"
 # ## 时间的单位决定它学不学得动
 #
-# 为什么不用秒来数？因为向量场总得有*某个*速度。我们的向量场每单位时间最多动 1。让状态静候一小时，一次以秒计，一次以 $\ln(1 + \text{小时})$ 计，然后烘焙节目发生。我们看跳跃之前的状态，看训练会传回起点的梯度，再看*求场*的次数，也就是第 14 课的计价单位。
+# 为什么不用秒来数？因为向量场总得有**某个**速度。我们的向量场每单位时间最多动 1。让状态静候一小时，一次以秒计，一次以 $\ln(1 + \text{小时})$ 计，然后烘焙节目发生。我们看跳跃之前的状态，看训练会传回起点的梯度，再看**函数求值**的次数，也就是第 14 课的计价单位。
 
 # %% [markdown] id="predict-units-en" lang="en" tags=["predict"]
 # **Predict.** In seconds the hour lasts 3,600 units. With one Euler step: how large is the state before the jump? With an adaptive solver, which follows the field faithfully: what is left of the state, and does it need 20, 200 or more than 5,000 field evaluations?
 
 # %% [markdown] id="predict-units-zh" lang="zh" en="f1fa5296" tags=["predict"]
-# **猜一猜。** 以秒计，一小时是 3,600 个单位。只走一步欧拉法，跳跃之前的状态有多大？换成忠实地跟着向量场走的自适应求解器，状态还剩多少？求场次数是 20、200，还是 5,000 以上？
+# **猜一猜。** 以秒计，一小时是 3,600 个单位。只走一步欧拉法，跳跃之前的状态有多大？换成忠实地跟着向量场走的自适应求解器，状态还剩多少？函数求值次数是 20、200，还是 5,000 以上？
 
 
 # %% id="units-code" tags=["nbval-ignore-output"]
@@ -326,7 +326,7 @@ for solver in ("one Euler step", "adaptive"):
 # A year must not be 30 million times a second. The logarithm sees to that. And the library goes one step further: it divides by the standard deviation of this number over the gaps of the **training part**, so that a gap of ordinary size lasts about one unit on any data set. `fit_time` measures it.
 
 # %% [markdown] id="units-why-zh" lang="zh" en="a01166af"
-# 以秒计有两种失败，换个更好的求解器，只是换一种失败。粗糙的求解器会**爆炸**：状态大过 1,000，梯度也是。忠实的求解器会**饱和**：向量场早已静止，过去的一切都没了，梯度不到百万分之一，而为了得出这个结果，求场 5,000 次以上。
+# 以秒计有两种失败，换个更好的求解器，只是换一种失败。粗糙的求解器会**爆炸**：状态大过 1,000，梯度也是。忠实的求解器会**饱和**：向量场早已静止，过去的一切都没了，梯度不到百万分之一，而为了得出这个结果，函数求值 5,000 次以上。
 #
 # 一年不应当是一秒的三千万倍。取对数就是为了这个。库还多走一步：再除以这个数在**训练集**的间隔上的标准差，于是在任何数据集上，一段寻常的间隔大约就是一个单位。`fit_time` 负责测出它。
 
@@ -352,7 +352,7 @@ expect("one gap of two hours, in log hours", math.log(3), 1.099, tol=0.001)
 # From a minute to a year the duration goes from 0.0079 to 4.33: a few solver steps are enough for any of them. The price is the one of lesson 13. The clock starts again at every event, and logarithms do not add: two gaps of one hour last 1.386 log hours, one gap of two hours lasts 1.099. So an event that changes nothing would still change the pace. In its **own** time $s$ the library's neural flow is a flow; in hours it is one only from an event onwards.
 
 # %% [markdown] id="clock-why-zh" lang="zh" en="f010b3a6"
-# 从一分钟到一年，时长只从 0.0079 走到 4.33：哪一种都只要几个求解步。代价与第 13 课相同。时钟在每个事件处重新开始，而对数不能直接相加：两段一小时的间隔共 1.386 个对数小时，一段两小时的间隔只有 1.099。所以，一个什么也不改变的事件，仍会改变节奏。库里的神经演化在它**自己的**时间 $s$ 里是一个流；以小时计，只有从一个事件往后看，它才是。
+# 从一分钟到一年，时长只从 0.0079 走到 4.33：哪一种都只要几个求解步。代价与第 13 课相同。时钟在每个事件处重新开始，而对数不能直接相加：两段一小时的间隔共 1.386 个对数小时，一段两小时的间隔只有 1.099。所以，一个什么也不改变的事件，仍会改变节奏。库里的神经流在它**自己的**时间 $s$ 里是一个流；以小时计，只有从一个事件往后看，它才是。
 
 # %% [markdown] id="picture-en" lang="en"
 # ## A picture: flow and jumps in real time
@@ -370,9 +370,9 @@ expect("one gap of two hours, in log hours", math.log(3), 1.099, tol=0.001)
 #
 # 两天之中，状态都在做什么？六个事件：头三小时里三个，漫长的一夜，再三个。下面是库里的三个模型，没有训练过，权重放大了，好让我们看得见。每个有三个坐标。区别在于事件之间发生什么：
 #
-# - **decay（衰减）**：每个坐标按自己的速率褪去，这里的半衰期是 0.5、16、500 小时；
-# - **neural flow（神经演化）**：与上面一样的向量场，带权重；
-# - **attractor（吸引子）**：像衰减，但褪向一个目标，目标由第二个 GRU 在每个事件处设定（第 17 课专门讲它）。
+# - **decay（衰减）**：每个坐标按自己的速率衰减，这里的半衰期是 0.5、16、500 小时；
+# - **neural flow（神经流）**：与上面一样的向量场，带权重；
+# - **attractor（吸引子，attractor）**：像衰减，但趋向一个目标，目标由第二个 GRU 在每个事件处设定（第 17 课专门讲它）。
 #
 # 看图之前先想：长夜过后，三者之中谁什么也不剩？谁会停在一个不是零的值上？
 
@@ -430,7 +430,7 @@ plt.show()
 # Three panels over 48 hours, three coloured coordinates each, dotted vertical jumps at the events at 0, 1, 3, 30, 31 and 33 hours. Decay: after every jump the first coordinate falls to zero within hours, the second fades over the night, the third hardly moves. Neural flow: after every jump the coordinates bend quickly at first and ever more slowly later, and move on in the night. Attractor: the coordinates run towards dashed levels, the first within hours, the second during the night, the third hardly at all.
 
 # %% [markdown] id="picture-alt-zh" lang="zh" en="005d93f4" tags=["alt"]
-# 三幅图，横轴 48 小时，各有三条彩色曲线，在第 0、1、3、30、31、33 小时的事件处有竖直的虚点跳跃。衰减：每次跳跃之后，第一个坐标几小时内落到零，第二个在夜里慢慢褪去，第三个几乎不动。神经演化：每次跳跃之后，各坐标先很快弯开，随后越来越慢，夜里仍在移动。吸引子：各坐标奔向虚线标出的高度，第一个几小时就到，第二个在夜里走过去，第三个几乎不动。
+# 三幅图，横轴 48 小时，各有三条彩色曲线，在第 0、1、3、30、31、33 小时的事件处有竖直的虚点跳跃。衰减：每次跳跃之后，第一个坐标几小时内落到零，第二个在夜里慢慢衰减，第三个几乎不动。神经流：每次跳跃之后，各坐标先很快弯开，随后越来越慢，夜里仍在移动。吸引子：各坐标奔向虚线标出的高度，第一个几小时就到，第二个在夜里走过去，第三个几乎不动。
 
 # %% id="picture-check" tags=["reference-check"]
 for label, model in drawn.items():
@@ -471,7 +471,7 @@ expect("share of the night's duration that its first three hours last", math.log
 # The library's model does what we did by hand, for a batch, in three functions. `elapsed_hours` subtracts **integers** before anything becomes a float (lesson 01). `gru_update` is our `jump`; the input's share of the gates comes from outside, for it can be computed for all events at once.
 
 # %% [markdown] id="picture-why-zh" lang="zh" en="6af1850d"
-# 到了早晨，衰减已经清空了快的那个坐标，第二个还留着 0.31。吸引子停在自己的目标上，而目标不是零。神经演化两样都不是：向量场引到哪里，它就走到哪里；又因为它的时钟是对数的，27 小时里的头三小时占了这一夜的 0.416。
+# 到了早晨，衰减已经清空了快的那个坐标，第二个还留着 0.31。吸引子停在自己的目标上，而目标不是零。神经流两样都不是：向量场引到哪里，它就走到哪里；又因为它的时钟是对数的，27 小时里的头三小时占了这一夜的 0.416。
 #
 # ## 从手算到库
 #
@@ -489,7 +489,7 @@ expect_close("gru_update equals our jump", gru_update(cell, old, gates), ours, t
 # The neural flow splits its work the same way. `context` turns all gaps of a batch into durations, `bind` prepares the field and returns `evolve`, which the loop over the events calls. (`kind`, `told` and `lipschitz` belong to variants that lesson 17 compares; the plain one is `autonomous`: the field knows the state alone.)
 
 # %% [markdown] id="library-flow-zh" lang="zh" en="ba2858c6" tags=["library"]
-# 神经演化也是这样分工的。`context` 把整个批次的间隔一次变成时长；`bind` 准备好向量场，返回 `evolve`，由逐个事件的循环去调用。（`kind`、`told` 和 `lipschitz` 属于第 17 课要比较的几个变体；最普通的是 `autonomous`：向量场只知道状态。）
+# 神经流也是这样分工的。`context` 把整个批次的间隔一次变成时长；`bind` 准备好向量场，返回 `evolve`，由逐个事件的循环去调用。（`kind`、`told` 和 `lipschitz` 属于第 17 课要比较的几个变体；最普通的是 `autonomous`：向量场只知道状态。）
 
 # %% id="library-flow-code" tags=["library"]
 from collections.abc import Callable
@@ -528,7 +528,7 @@ from collections.abc import Callable
 #
 # ![一行七步，从左到右。第 1、3、5 步是跳跃：在三个事件处，GRU 用物品 x 改变状态 z。第 2、4、6 步是演化：状态跟着场 f 继续运动，时钟走多久就动多久：一小时，一年，以及从最后一个事件到查询时刻。第 7 步读出状态。下方是状态中的一个数随时间的变化：在事件之间平滑移动，在每个事件处跳变。时间在第 2、4、6 步进入。](../figures/zh/ode_rnn.svg)
 #
-# **从图上找答案。** 小诺和小凡看了同样三个物品，只有第二段间隔不同。从哪一步开始，两人的状态不一样？哪几步不看时钟？
+# **从图上找答案。** 小雨和小凡看了同样三个物品，只有第二段间隔不同。从哪一步开始，两人的状态不一样？哪几步不看时钟？
 #
 # <details><summary>答案</summary>
 #
@@ -540,7 +540,7 @@ from collections.abc import Callable
 # **The witness.** A loop that nobody can misread: one history, one event after the other, the field written out, the solver of `torchdiffeq`, the cell of PyTorch. It shares no line with the library. We also ask it with the wrong unit of time, minutes for hours, to see that the comparison can fail.
 
 # %% [markdown] id="witness-zh" lang="zh" en="e770e53a"
-# **证人。** 一个谁都不会读错的循环：一段历史，一个事件接一个事件，向量场写开，求解器用 `torchdiffeq` 的，跳跃用 PyTorch 自己的。它与库没有一行共用的代码。我们还让它用错误的时间单位（把分钟当小时）算一遍，好确认这个比较确实会失败。
+# **参照。** 一个谁都不会读错的循环：一段历史，一个事件接一个事件，向量场写开，求解器用 `torchdiffeq` 的，跳跃用 PyTorch 自己的。它与库没有一行共用的代码。我们还让它用错误的时间单位（把分钟当小时）算一遍，好确认这个比较确实会失败。
 
 
 # %% id="witness-code" tags=["reference-check"]
@@ -676,7 +676,7 @@ expect_true("pads on the left change the state by more than 0.1", (on_the_left -
 # **The moment of the question.** After *Moon* the state flows on as well. With `query_time=True` the model moves from each event to the moment of the question before it answers. The argument `query_times` holds that moment: in training the time of the next event, when serving *now*. If nobody gives it, the model answers as of the last event: it moves from `times` to `times`, that is, not at all. Now the other half of the puzzle.
 
 # %% [markdown] id="query-zh" lang="zh" en="6a068a54"
-# **提问的时刻。** 看完《月球》之后，状态也在继续演化。带 `query_time=True` 的模型，回答之前会先从每个事件走到提问的时刻。参数 `query_times` 就是那个时刻：训练时是下一个事件的时间，上线时就是*现在*。如果没人给，模型就以最后一个事件的时刻来回答：从 `times` 走到 `times`，也就是不动。现在来看谜题的另一半。
+# **提问的时刻。** 看完《月球》之后，状态也在继续演化。带 `query_time=True` 的模型，回答之前会先从每个事件走到提问的时刻。参数 `query_times` 就是那个时刻：训练时是下一个事件的时间，上线时就是**现在**。如果没人给，模型就以最后一个事件的时刻来回答：从 `times` 走到 `times`，也就是不动。现在来看谜题的另一半。
 
 # %% id="query-code"
 asks = {"at once": 0, "1 minute after": MINUTE, "1 month after": MONTH}
@@ -709,7 +709,7 @@ with torch.no_grad():
 #
 # 属于事件 $i$ 的间隔是哪一段：它前面的，还是它后面的？`np.diff` 给的是同一串数，错一位非常容易。一旦错位，事件 $i$ 处的状态就被推进了 $t_{i+1} - t_i$，而 $t_{i+1}$ 正是它要预测的那个事件的时间。
 #
-# 我们来测谁读了哪个时间。把事件 $j$ 挪动半小时，*它所回答的那次提问也跟着挪动*，看哪些输出变了。三个模型：普通的，带 `query_time=True` 的，以及错位的，它把 `query_times` 放到了 `times` 的位置上。
+# 我们来测谁读了哪个时间。把事件 $j$ 挪动半小时，**它所回答的那次提问也跟着挪动**，看哪些输出变了。三个模型：普通的，带 `query_time=True` 的，以及错位的，它把 `query_times` 放到了 `times` 的位置上。
 
 # %% [markdown] id="predict-leak-en" lang="en" tags=["predict"]
 # **Predict.** Draw the three tables: a row for each output, a column for each event that is moved. Will you see a difference between the second and the third?
@@ -781,7 +781,7 @@ plt.show()
 # - **全体打乱**：每段间隔都换成从所有历史的所有间隔里抽来的一段；
 # - **内部打乱**：一段历史的间隔互换位置，每段历史仍保有自己的那些间隔；
 # - **恒定**的时钟：每个事件之后都是一小时；
-# - **看不见时间的孪生模型**，`solver="none"`：同样的 GRU，没有演化，没有时钟；
+# - **无时间信息的对照模型**，`solver="none"`：同样的 GRU，没有演化，没有时钟；
 # - **错一位**：真实的时钟，用上面的错位代替 `query_time`。
 
 # %% id="task-code"
@@ -929,7 +929,7 @@ expect_close("the closed form equals RK4 on dz/dt = -lambda z", fading(start, ho
 # **Predict.** The same task, the same training, five seeds. Which of the two controls stays behind the neural flow?
 
 # %% [markdown] id="predict-controls-zh" lang="zh" en="d8226142" tags=["predict"]
-# **猜一猜。** 同样的任务，同样的训练，五个种子。两个对照里，哪一个会落在神经演化后面？
+# **猜一猜。** 同样的任务，同样的训练，五个种子。两个对照里，哪一个会落在神经流后面？
 
 # %% id="controls-run" tags=["nbval-ignore-output"]
 compete("gap as a feature", {"flow": "gap_feature", "query_time": True})
@@ -961,7 +961,7 @@ plt.show()
 # Share of right answers for nine contestants, one dot for each seed. Real clock, gap as a feature, decay, and one place off in the training pass stand at 1. Shuffled within stands near 0.7. Shuffled among all, the constant clock, the blind twin, and one place off when serving stand on the line of guessing at 0.5.
 
 # %% [markdown] id="controls-alt-zh" lang="zh" en="c23b4e9b" tags=["alt"]
-# 九位选手答对的份额，每个种子一个点。真实的时钟、把间隔当特征、衰减，以及训练时的错一位，都在 1 处。内部打乱在 0.7 附近。全体打乱、恒定的时钟、孪生模型，以及上线时的错一位，都落在 0.5 的“瞎猜”线上。
+# 九位选手答对的份额，每个种子一个点。真实的时钟、把间隔当特征、衰减，以及训练时的错一位，都在 1 处。内部打乱在 0.7 附近。全体打乱、恒定的时钟、对照模型，以及上线时的错一位，都落在 0.5 的“瞎猜”线上。
 
 # %% id="controls-check"
 for label in ("gap as a feature", "decay"):
@@ -989,9 +989,9 @@ expect_true("there, the gap as a feature: above 0.95 with the best seed", featur
 # Many log files count in milliseconds. Take the five models that were trained on seconds, and serve them the same times in milliseconds. Everything is an integer, no shape is wrong.
 
 # %% [markdown] id="controls-why-zh" lang="zh" en="732cdb48"
-# 哪个都不会。两个对照与神经演化做得一样好，差值的区间离零不超过 0.03。在这个任务上，ODE 换不来**一点准确率**。换来准确率的是间隔，而让状态知道间隔，有更便宜的办法。
+# 哪个都不会。两个对照与神经流做得一样好，差值的区间离零不超过 0.03。在这个任务上，ODE 换不来**一点准确率**。换来准确率的是间隔，而让状态知道间隔，有更便宜的办法。
 #
-# 最后三行看的是谜题的另一半：起决定作用的是最后一个事件*之前*的间隔，而且不给查询时刻。神经演化同样知道答案。把间隔当特征也能做到，只是短短 120 个批次，未必每个种子都走得到那一步（看上面打印出来的各个种子）：被间隔推动的状态是强烈的提示，输入里多出来的一个小数是微弱的提示。这说的是训练多快能找到它，而不是模型能不能表达它。
+# 最后三行看的是谜题的另一半：起决定作用的是最后一个事件**之前**的间隔，而且不给查询时刻。神经流同样知道答案。把间隔当特征也能做到，只是短短 120 个批次，未必每个种子都走得到那一步（看上面打印出来的各个种子）：被间隔推动的状态是强烈的提示，输入里多出来的一个小数是微弱的提示。这说的是训练多快能找到它，而不是模型能不能表达它。
 #
 # 不只是玩具任务如此。<!-- literature -->Mozer、Kazakov 和 Lindsey（2017）做了一个记忆在连续时间里衰减的 GRU，又给普通的 GRU 加上间隔作为输入，结果在十一个数据集上，两者基本没有差别。演化真正给出的是一种**形状**：状态在每个时刻都存在，时间过一点它就动一点，训练里从没出现过的间隔也有规则可循。这种形状适不适合数据，要靠测量来回答，那是第 17 课的主题。
 #
@@ -1190,11 +1190,11 @@ lesson16.check_leaking(leaking)
 # %% [markdown] id="exercise4-zh" lang="zh" en="15630d94" tags=["exercise"]
 # **16.4 思考。** 下面哪些话是对的？用字母的集合作答。
 #
-# - A：带 `solver="none"` 时，不论权重如何，小诺和小凡在《月球》之后都处在同一个状态。
+# - A：带 `solver="none"` 时，不论权重如何，小雨和小凡在《月球》之后都处在同一个状态。
 # - B：不论权重如何，ODE-RNN 对两人必定处在不同的状态。
 # - C：在 `decay` 下，等一小时、再等一小时（中间没有事件），与等两小时相同。
-# - D：在库里的神经演化下，用 `flow` 把状态推进一小时、再推进一小时，与推进两小时相同。
-# - E：神经演化解出了末间隔任务，说明这个任务少不了 ODE。
+# - D：在库里的神经流下，用 `flow` 把状态推进一小时、再推进一小时，与推进两小时相同。
+# - E：神经流解出了末间隔任务，说明这个任务少不了 ODE。
 # - F：`step` 的代价与此前事件的个数无关。
 
 # %% id="exercise4-code" tags=["exercise"]
@@ -1219,7 +1219,7 @@ lesson16.check_sentences(true_sentences)
 # %% [markdown] id="answer-zh" lang="zh" en="ea3a40f1"
 # ## 回答开头的问题
 #
-# 推荐模型对两人*必须*处在同一个状态吗？普通的 GRU 必须，它别无选择。ODE-RNN 有得选：在小凡离开的那一年里，在小诺看完《月球》后的那个月里，它的状态都可以继续运动，而且不必重读谁的历史。但能够不同，本身算不上优点：一个被告知间隔的 GRU 花更少的代价，也有同样的选择。所以诚实的回答是：让模型看得见时钟；给它一个错的时钟，看它到底有没有在看；至于看了有没有用，由没见过的用户来决定。
+# 推荐模型对两人**必须**处在同一个状态吗？普通的 GRU 必须，它别无选择。ODE-RNN 有得选：在小凡离开的那一年里，在小雨看完《月球》后的那个月里，它的状态都可以继续运动，而且不必重读谁的历史。但能够不同，本身算不上优点：一个被告知间隔的 GRU 花更少的代价，也有同样的选择。所以诚实的回答是：让模型看得见时钟；给它一个错的时钟，看它到底有没有在看；至于看了有没有用，由没见过的用户来决定。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary

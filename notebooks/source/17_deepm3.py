@@ -12,9 +12,9 @@
 # So what should the state of a user **do while nobody clicks**? Stand still? Fade to nothing? Go home? **DeepM3** is a recommender built around this question, and it arrived with large words: a state that moves in continuous time, a third of the parameters of its rivals, immunity to scrambled timestamps. In this lesson you take it apart, put a second one beside it, and ask of each part what it is worth, in a world in which the value of time is known. The answer was not the one that we had expected.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="3a9722b9"
-# 三年来，小雅一直听弦乐四重奏。昨晚却是爵士，一连听了四张。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她一走就是一个月呢？你大概会猜：四重奏。可是这中间什么也没发生：没有点击，没有事件，没有任何东西可供一个只读事件的模型去读。过去的只有时间。
+# 三年来，小艾一直听弦乐四重奏。昨晚却是爵士，一连听了四张。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她一走就是一个月呢？你大概会猜：四重奏。可是这中间什么也没发生：没有点击，没有事件，没有任何东西可供一个只读事件的模型去读。过去的只有时间。
 #
-# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
+# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值（value of time）已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -92,9 +92,9 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="831789f9"
 # ## 两个时间尺度，各用两个数
 #
-# 用两个数描写小雅的一个时刻：*爵士*与*四重奏*。这样的数存两对。**心情** $z$ 停在昨晚留下的地方，$(1.0,\ 0.1)$。**口味** $g$ 是三年里长成的，$(0.2,\ 0.9)$，一个晚上动不了它多少。
+# 用两个数描写小艾的一个时刻：**爵士**与**四重奏**。这样的数存两对。**心情** $z$ 停在昨晚留下的地方，$(1.0,\ 0.1)$。**口味** $g$ 是三年里长成的，$(0.2,\ 0.9)$，一个晚上动不了它多少。
 #
-# 没有人点击的时候，心情会回到口味那里去。规律是：*每过一个半衰期，心情离口味的距离就减少一半*。假设半衰期（half-life）是 24 小时。没有事件的 $t$ 小时之后，
+# 没有人点击的时候，心情会回到口味那里去。规律是：“每过一个半衰期，心情离口味的距离就减少一半”。假设半衰期（half-life）是 24 小时。没有事件的 $t$ 小时之后，
 #
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
@@ -133,7 +133,7 @@ expect_close("there both numbers are equal", both[0], both[1], tol=1e-12)
 # %% [markdown] id="tiny-why-zh" lang="zh" en="36bbaf47"
 # 28.6 小时之后。三天后距离还剩八分之一，一个月后就什么也看不出来了。
 #
-# 这就是**吸引子**（attractor）：心情无论从哪里出发，终点都是口味。封闭公式的背后是微分方程 $dz/dt = -\lambda\,(z - g)$，速率 $\lambda = \ln 2 / 24$ 每小时。于是就有了独立的证人：走许多小步的求解器（第 14 课）、`torchdiffeq`，还有库里的版本，它的每个坐标各有一个半衰期。
+# 这就是**吸引子**（attractor）：心情无论从哪里出发，终点都是口味。封闭公式的背后是微分方程 $dz/dt = -\lambda\,(z - g)$，速率 $\lambda = \ln 2 / 24$ 每小时。于是就有了独立的参照：走许多小步的求解器（第 14 课）、`torchdiffeq`，还有库里的版本，它的每个坐标各有一个半衰期。
 
 # %% id="reference-check" tags=["reference-check"]
 rate = math.log(2) / 24
@@ -164,7 +164,7 @@ expect_close("one day and then two days are three days", parts, exact, tol=1e-12
 # %% [markdown] id="flows-zh" lang="zh" en="3c0d2b48"
 # ## 真实时间轴上的三种答案
 #
-# 这是小雅的一周：两个晚上听四重奏，接着两小时里听了四张爵士，然后什么也没有。在事件处，每个状态都会**跳**一下：朝那个物品走 60 % 的路。在事件之间，它做三件事之一：站着不动，渐渐归零，或者回家。口味在事件处只走 5 %，其余时间不动。图里画的是一个数：四重奏比爵士领先多少。
+# 这是小艾的一周：两个晚上听四重奏，接着两小时里听了四张爵士，然后什么也没有。在事件处，每个状态都会**跳**一下：朝那个物品走 60% 的路。在事件之间，它做三件事之一：站着不动，渐渐归零，或者回家。口味在事件处只走 5%，其余时间不动。图里画的是一个数：四重奏比爵士领先多少。
 
 # %% id="flows-picture" tags=["picture", "nbval-ignore-output"]
 quartet, jazz = torch.tensor([0.0, 1.0], dtype=DOUBLE), torch.tensor([1.0, 0.0], dtype=DOUBLE)
@@ -220,7 +220,7 @@ expect("home: lead after a week", last["goes home (attractor)"], 0.40, tol=0.03)
 # A month later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home?
 
 # %% [markdown] id="slider-zh" lang="zh" en="d4bf1466"
-# 一个月后，第一种还在放爵士，第二种对小雅已经一无所知，第三种放四重奏。请你自己运行下一个单元格，拖动半衰期：什么时候吸引子形同瞎子，因为第二张唱片还没开始，第一张已经忘了？什么时候又是因为它永远到不了家？
+# 一个月后，第一种还在放爵士，第二种对小艾已经一无所知，第三种放四重奏。请你自己运行下一个单元格，拖动半衰期：什么时候吸引子形同瞎子，因为第二张唱片还没开始，第一张已经忘了？什么时候又是因为它永远到不了家？
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
 sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
@@ -322,7 +322,7 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `euler` | 在学出来的场里走一步欧拉法 |
 # | `rk4` | 在同一个场里走一步龙格-库塔法 |
 #
-# 前两个写法不同，却是同一类函数：一个 GRU，再用点积打分。四个名字，三个模型。我们的 `deepm3` 在所有位置上训练，对小雅的问题给出了更多的答案：
+# 前两个写法不同，却是同一类函数：一个 GRU，再用点积打分。四个名字，三个模型。我们的 `deepm3` 在所有位置上训练，对小艾的问题给出了更多的答案：
 #
 # | `flow=` | 两个事件之间 | 求解器 |
 # |:--|:--|:--|
@@ -333,7 +333,7 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # | `attractor` | 每个数回家，家是一个看不见时钟的慢 GRU 的读出 | 封闭公式 |
 # | `gap_feature` | 什么也不做；间隔的长度只是输入里多出来的一个数 | 不需要 |
 #
-# `solver="none"` 是完全没有时钟的 GRU，是它们共同的“失明的孪生模型”。设了 `query_time=True`，状态会在最后一个事件之后继续走到提问的那一刻。学出来的场用对数小时计时，$s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式用小时计时。
+# `solver="none"` 是完全没有时钟的 GRU，是它们共同的“无时间信息的对照模型”。设了 `query_time=True`，状态会在最后一个事件之后继续走到提问的那一刻。学出来的场用对数小时计时，$s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式用小时计时。
 #
 # 库中的实现：[`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py)。
 
@@ -446,7 +446,7 @@ expect("published, solved well: still not", halves["published", "RK4, 50 steps"]
 # Then what is it? With one Euler step, written without any word about differential equations:
 
 # %% [markdown] id="flow-why-zh" lang="zh" en="8a24cfd6"
-# `autonomous` 差的只是求解器的误差，解得更好就补上了。`published` **解得再好**也差 9 % 的路：它的场事先就被告知整个间隔有多长。穿过长度为二的间隔时，它的走法与穿过长度为一的间隔时不同，半路的位置就不是同一个地方，也就谈不上*小雅的状态在中午时位于何处*。
+# `autonomous` 差的只是求解器的误差，解得更好就补上了。`published` **解得再好**也差 9% 的路：它的场事先就被告知整个间隔有多长。穿过长度为二的间隔时，它的走法与穿过长度为一的间隔时不同，半路的位置就不是同一个地方，也就谈不上**小艾的状态在中午时位于何处**。
 #
 # 那它是什么？只走一步欧拉法时，不提一个字的微分方程，可以这样写：
 
@@ -474,7 +474,7 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # %% [markdown] id="residual-why-zh" lang="zh" en="753e7468"
 # 一个小网络外面套一个**残差连接**，再按间隔缩放：这是一个残差网络。残差网络没有什么不好，只是它不是连续时间里的状态。
 #
-# 还有一个说法也得收回。对 `autonomous` 来说，欧拉法和 RK4 是通往同一个地方的两条路：步数增加，38 % 的差距降到 5 %，再降到 0。它们是两种**精度**。论文的形式永远只走一步，欧拉法与 RK4 之间那 33 % 永远不会缩小。在那里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层、共用权重。后者的排序是不是更好，要由数据说了算，与数值的阶无关。
+# 还有一个说法也得收回。对 `autonomous` 来说，欧拉法和 RK4 是通往同一个地方的两条路：步数增加，38% 的差距降到 5%，再降到 0。它们是两种**精度**。论文的形式永远只走一步，欧拉法与 RK4 之间那 33% 永远不会缩小。在那里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层、共用权重。后者的排序是不是更好，要由数据说了算，与数值的阶无关。
 
 # %% [markdown] id="part-en" lang="en"
 # ## Can one state hold mood and taste?
@@ -486,9 +486,9 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # %% [markdown] id="part-zh" lang="zh" en="40314b16"
 # ## 一个状态装得下心情和口味吗？
 #
-# 我们当初造吸引子，靠的是这样一个论证。让两个人站在同一个状态 $z$：听爵士的那一晚的小雅，和从来只听爵士的小唐。无论规律 $dz/dt = f(z)$ 是什么，他们永远一起走，因为规律眼里只有 $z$。所以状态里必须两样都有，心情**和**口味。可如果它只是一个状态，那股让心情淡去的流，也会把口味冲走。所以：用慢 GRU 存口味，用快状态存心情。
+# 我们当初造吸引子，靠的是这样一个论证。让两个人站在同一个状态 $z$：听爵士的那一晚的小艾，和从来只听爵士的小唐。无论规律 $dz/dt = f(z)$ 是什么，他们永远一起走，因为规律眼里只有 $z$。所以状态里必须两样都有，心情**和**口味。可如果它只是一个状态，那股让心情淡去的流，也会把口味冲走。所以：用慢 GRU 存口味，用快状态存心情。
 #
-# 状态只有**一个**数时，这就是证明。有两个数时，请再看仔细些。存 $u = z - g$，也就是离家的距离，再存 $g$ 本身。于是 $u$ 归零，$g$ 不动，读出时把两者相加。这就是普通的*衰减*：一个坐标的半衰期很短，另一个的无穷长。
+# 状态只有**一个**数时，这就是证明。有两个数时，请再看仔细些。存 $u = z - g$，也就是离家的距离，再存 $g$ 本身。于是 $u$ 归零，$g$ 不动，读出时把两者相加。这就是普通的**衰减**：一个坐标的半衰期很短，另一个的无穷长。
 
 # %% id="part-code"
 decay = build_flow("decay", 2, solver="rk4", steps=1, lipschitz=0.0).double().requires_grad_(False)
@@ -518,11 +518,11 @@ for item in range(2):  # jazz, then quartets
 # %% [markdown] id="experiment-zh" lang="zh" en="7c6cee3e"
 # ## 它值多少？实验
 #
-# **尺子。** 在 `sample` 里，心情按我们亲手写的规律跟着时钟走。先知模型知道这条规律，一次带时钟，一次不带。两者 NDCG@10 之差就是*时间的价值*。在 `control` 里，时间戳一模一样，心情却不理会它们：那里的价值是 0，任何收益都是假象。
+# **尺子。** 在 `sample` 里，心情按我们亲手写的规律跟着时钟走。先知模型知道这条规律，一次带时钟，一次不带。两者 NDCG@10 之差就是**时间的价值**。在 `control` 里，时间戳一模一样，心情却不理会它们：那里的价值是 0，任何收益都是假象。
 #
-# **运行。** 每个变体五个种子，宽度都是 64，学习率、损失、轮数全都相同，没有为任何一个单独挑选。（所以这是同一份配方下的比较；各自调参是第 18 课的主题。）
+# **运行。** 每个变体五个种子，宽度都是 64，学习率、损失、轮数全都相同，没有为任何一个单独挑选。（所以这是同一份训练方案下的比较；各自调参是第 18 课的主题。）
 #
-# **度量。** 每个变体的 NDCG@10 减去失明的孪生模型的，逐个用户相减，对种子取平均；95 % 区间来自对用户的重抽样，$p$ 值来自随机翻转符号，变体多，所以再做 Holm 校正。除以时间的价值，就是**拿回的份额**。
+# **度量。** 每个变体的 NDCG@10 减去无时间信息的对照模型的，逐个用户相减，对种子取平均；95% 区间来自对用户的重抽样，$p$ 值来自随机翻转符号，变体多，所以再做 Holm 校正。除以时间的价值，就是**拿回的份额**。
 
 # %% [markdown] id="predict-experiment-en" lang="en" tags=["predict"]
 # **Predict.** Order them, best first: attractor, decay, autonomous with RK4, published with RK4, and the gap as a mere feature without any flow. Where do the attractor with a constant clock and the attractor without query time come out? And which is the larger effect, another solver for the same flow or another flow for the same solver?
@@ -590,7 +590,7 @@ plt.show()
 # Two panels of points with 95 % intervals: gain over the blind twin, one row a variant. Sample: all rows that are told the query time lie far to the right of 0 and left of the dashed line at the value of time, 0.04; the gap as a feature is furthest right, the two published rows are furthest left among them. The two squares, constant clock and no query time, lie at 0. Control: no interval lies above 0; the gap as a feature lies around 0, the attractor a little below, autonomous and published further below, decay lowest.
 
 # %% [markdown] id="experiment-alt-zh" lang="zh" en="13b40df7" tags=["alt"]
-# 两幅带 95 % 区间的点图，每行一个变体，横轴是比失明的孪生模型高多少。sample：凡是告诉了查询时刻的行，都远在 0 的右边，又在时间的价值 0.04 处的虚线左边；把间隔当特征的最靠右，其中两行 published 最靠左。两个方块，即恒定时钟和不告诉查询时刻，都在 0 处。control：没有哪个区间在 0 以上；把间隔当特征的在 0 附近，吸引子略低于 0，autonomous 和 published 更低，衰减最低。
+# 两幅带 95% 区间的点图，每行一个变体，横轴是比无时间信息的对照模型高多少。sample：凡是告诉了查询时刻的行，都远在 0 的右边，又在时间的价值 0.04 处的虚线左边；把间隔当特征的最靠右，其中两行 published 最靠左。两个方块，即恒定时钟和不告诉查询时刻，都在 0 处。control：没有哪个区间在 0 以上；把间隔当特征的在 0 附近，吸引子略低于 0，autonomous 和 published 更低，衰减最低。
 
 # %% id="experiment-check"
 share = {name: gain["sample", name].mean / value_of_time["sample"] for name in VARIANTS}
@@ -642,13 +642,13 @@ expect_true("control, the feature: no difference", adjusted["control", "gap as a
 # Look at the first row again. The best mean belongs to the variant with **no flow at all**: a GRU that is told the gap as one more number, and a gate at the read-out. It is also the only one that does no harm in `control`. And look at decay and the autonomous field: the "plain flows" that could not part mood and taste recover about two thirds. Our argument was a proof for one number and wrong for 64, and the early look at one seed, under other settings, had misled us. Nobody would have found out without the control variants.
 
 # %% [markdown] id="experiment-why-zh" lang="zh" en="e2a8e211"
-# 失明的孪生模型得 0.123。时钟值 0.040，各变体拿回的份额如下：
+# 无时间信息的对照模型得 0.123。时钟值 0.040，各变体拿回的份额如下：
 #
-# - **凡是告诉了查询时刻的，都拿回 40 % 以上**，Holm 校正后 $p < 0.001$：把间隔当特征 78 %，吸引子 73 %，衰减 70 %，autonomous 场加 RK4 67 %，published 场 51 %。
-# - **不告诉查询时刻：什么也没有。** 同一个吸引子，每个事件处都有真时钟，只是在最后一个事件之后立刻读出，就与失明的孪生模型不分上下。换成恒定时钟也一样：光多些参数，什么用也没有。
+# - **凡是告诉了查询时刻的，都拿回 40% 以上**，Holm 校正后 $p < 0.001$：把间隔当特征 78%，吸引子 73%，衰减 70%，autonomous 场加 RK4 67%，published 场 51%。
+# - **不告诉查询时刻：什么也没有。** 同一个吸引子，每个事件处都有真时钟，只是在最后一个事件之后立刻读出，就与无时间信息的对照模型不分上下。换成恒定时钟也一样：光多些参数，什么用也没有。
 # - **在 `control` 上谁也没有收益**，本该如此，所以 `sample` 里的收益确实来自时钟。但请看那里 0 的左边：**流吃了亏**。衰减低约 0.022，published 低 0.015，autonomous 低 0.011（一半来自一个糟糕的种子），吸引子低 0.008；只有把间隔当特征的，看不出有损失。
 #
-# 最后这一点值得想一想。不管时钟有没有话要说，流都**非得**按时钟推动状态不可；输入里的一个数却可以不理会。训练本可以学会站着不动，比如让半衰期长达数年，或者让场处处为零。在这份配方下，它没有做到。
+# 最后这一点值得想一想。不管时钟有没有话要说，流都**非得**按时钟推动状态不可；输入里的一个数却可以不理会。训练本可以学会站着不动，比如让半衰期长达数年，或者让场处处为零。在这份训练方案下，它没有做到。
 #
 # 为什么只有最后那段间隔要紧？这是世界造成的：一个事件会把心情朝它的物品拉过去 0.9 的路，之前的间隔对心情做过什么，剩不下多少。到提问为止的那段间隔在最后一个事件之后，没有什么会把它抹掉。
 #
@@ -850,7 +850,7 @@ expect("more than a month", (asked > MONTH).mean(), 0.005, tol=0.001, when=ON_SA
 # %% [markdown] id="parameters2-zh" lang="zh" en="3ec00850"
 # ## 800K 对 2.6M
 #
-# 当初的宣传是：DeepM3 *只用三分之一的参数*就胜过 SASRec。按描述把两者重新搭出来，3,952 个物品，窗口 20 个事件，数一数。从来收不到梯度的参数不会学习；把它们分开数，剩下的叫**有效参数**（live parameter）。
+# 当初的宣传是：DeepM3 **只用三分之一的参数**就胜过 SASRec。按描述把两者重新搭出来，3,952 个物品，窗口 20 个事件，数一数。从来收不到梯度的参数不会学习；把它们分开数，剩下的叫**实际参与训练的参数**（live parameter）。
 
 
 # %% id="published-code"
@@ -953,9 +953,9 @@ expect("live parameters of a SASRec of width 107", total(sasrec(107)), 702_883, 
 # %% [markdown] id="parameters2-why-zh" lang="zh" en="8992395a"
 # 宣传里的数字没有错：803,200 和 2,597,120。只是前一个的宽度是 128，后一个的宽度是 **256**。并排来看：
 #
-# - **宽度相等，都是 128**：803,200 对 905,344；都是 256：2,196,224 对 2,597,120。少 11 % 和 15 %，不是少三分之二；
-# - **有效参数相等**：803,200 里有 99,072 个从不学习，那是建好了却没用上的第二个循环网络。有效参数同样约 704,000 个的 SASRec，宽度是 107。那才是公平的对手；
-# - 大部分其实两者都不是：有效参数的 72 % 是物品表，每个模型都有。
+# - **宽度相等，都是 128**：803,200 对 905,344；都是 256：2,196,224 对 2,597,120。少 11% 和 15%，不是少三分之二；
+# - **实际参与训练的参数相等**：803,200 里有 99,072 个从不学习，那是建好了却没用上的第二个循环网络。实际参与训练的参数同样约 704,000 个的 SASRec，宽度是 107。那才是公平的对手；
+# - 大部分其实两者都不是：实际参与训练的参数的 72% 是物品表，每个模型都有。
 #
 # 参数少了排序是否照样好，是要用数据回答的问题。在 `sample` 上，参数个数说明不了多少，结果表的 `parameters` 一列可以看到：
 
@@ -1029,7 +1029,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and 82 times as much as a step with a closed form. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="90c7b93b"
-# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）*欧拉法让延迟减半*在这里只是算术：求场一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
+# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟（latency）减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
@@ -1039,7 +1039,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # %% [markdown] id="lipschitz-zh" lang="zh" en="7488a79d"
 # ## 利普希茨有界与免疫
 #
-# 最后的大话：演化是*利普希茨有界*的，因此对*打乱的时间线免疫*。两个断言，一个“因此”。先看界。场的最后是 tanh，所以没有哪个坐标的速度超过 1。这限制的是**速度**。**利普希茨常数**（Lipschitz constant）是另一回事：两个相邻的状态最多分开得多快（第 15 课）。把场的两个矩阵乘以 10、乘以 100，测一测：最高速度，上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态在 $s = 2$ 之后的距离变成多少倍。
+# 最后的大话：演化是**利普希茨有界**的，因此对**打乱的时间线免疫**。两个断言，一个“因此”。先看界。场的最后是 tanh，所以没有哪个坐标的速度超过 1。这限制的是**速度**。**利普希茨常数**（Lipschitz constant）是另一回事：两个相邻的状态最多分开得多快（第 15 课）。把场的两个矩阵乘以 10、乘以 100，测一测：最高速度，上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态在 $s = 2$ 之后的距离变成多少倍。
 
 # %% id="lipschitz-code"
 starts = 0.3 * torch.randn(200, 16, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
@@ -1082,7 +1082,7 @@ expect_true("and Groenwall's: growth at most exp(2)", max(row[2] for row in boun
 #
 # tanh 把速度压在 1 以下，却让邻居的距离变成一千多倍。`lipschitz=1` 会把矩阵缩小，这时界才是真的。
 #
-# 再看那个“因此”。打乱时间线，并不是把状态推动一点点，而是改变状态**走多久**。论文的测试量的是：时间打乱后模型损失多少。我们在真相已知的地方重做一遍：在 `last_gap_task`（第 08 课）里，一切由到提问为止的时间决定。训练一个失明的孪生模型、一个不告诉查询时刻的吸引子、一个告诉查询时刻的吸引子；然后把每条测试序列的间隔打乱。
+# 再看那个“因此”。打乱时间线，并不是把状态推动一点点，而是改变状态**走多久**。论文的测试量的是：时间打乱后模型损失多少。我们在真相已知的地方重做一遍：在 `last_gap_task`（第 08 课）里，一切由到提问为止的时间决定。训练一个无时间信息的对照模型、一个不告诉查询时刻的吸引子、一个告诉查询时刻的吸引子；然后把每条测试序列的间隔打乱。
 #
 # **猜一猜：** 谁损失最少？那就是你想要的吗？
 
@@ -1154,7 +1154,7 @@ expect(
 # The two that know nothing of the question's time guess, 50 %, and lose nothing: perfectly robust. The one that has understood the task falls from nearly 100 % to 62 %, as far as anybody must fall who believes a false clock (half, and a little luck where the shuffled gap happens to be the same one). **Immune to scrambled time** is another word for **uses no time**. A small loss counts as robustness only where the clean model beats its blind twin. A bound on the Lipschitz constant does not come into it. (Corruptions of real data, done with care, are the subject of lesson 19.)
 
 # %% [markdown] id="immune-why-zh" lang="zh" en="ba123178"
-# 两个不知道提问时刻的模型都在瞎猜，50 %，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100 % 掉到 62 %，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它失明的孪生模型时，损失小才算鲁棒性。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
+# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性（robustness）。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
 
 # %% [markdown] id="mind-en" lang="en"
 # ## For the instructor: what would change your mind?
@@ -1172,11 +1172,11 @@ expect(
 #
 # 一个结果值多少，要看推翻它需要什么。在动手训练之前，请讨论：
 #
-# 1. *在 `sample` 里时间有用。* `control` 上出现什么结果，会让你不再相信整张表？而流在那里吃了亏：是因为它们非动不可，还是因为训练得太短？哪一次运行能分出来？
-# 2. *把间隔当特征，不比任何流差。* 在什么样的世界里流应当胜出？请写下那里心情的规律、训练集里的间隔、测试集里的间隔，以及你愿意当作证据的差距。
-# 3. *求解器的阶不要紧。* 什么样的场会让它非要紧不可？（看“弄坏它之一”。）你会在 NDCG@10 里看到，还是更早就看到？
-# 4. *关于真实数据什么也没说。* 在 `sample` 里时钟推动心情，因为我们就是这么写的。要相信电影也是如此，你会要求什么样的对照？
-# 5. *所有变体用同一份配方。* 上面哪些差别小到各自调参之后就可能翻转？第 18 课从这里接着讲。
+# 1. “在 `sample` 里时间有用。”`control` 上出现什么结果，会让你不再相信整张表？而流在那里吃了亏：是因为它们非动不可，还是因为训练得太短？哪一次运行能分出来？
+# 2. “把间隔当特征，不比任何流差。”在什么样的世界里流应当胜出？请写下那里心情的规律、训练集里的间隔、测试集里的间隔，以及你愿意当作证据的差距。
+# 3. “求解器的阶不要紧。”什么样的场会让它非要紧不可？（看“弄坏它之一”。）你会在 NDCG@10 里看到，还是更早就看到？
+# 4. “关于真实数据什么也没说。”在 `sample` 里时钟推动心情，因为我们就是这么写的。要相信电影也是如此，你会要求什么样的对照？
+# 5. “所有变体用同一份训练方案。”上面哪些差别小到各自调参之后就可能翻转？第 18 课从这里接着讲。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1282,7 +1282,7 @@ lesson17.check_is_flow(is_flow)
 #
 # 前三列：训练和测试都用这种时钟；最后一列：用真时钟训练，用打乱的时间测试。这张表支持哪些说法？用字母的集合作答。
 #
-# - A：P 胜过失明的孪生模型，是因为用到了时钟
+# - A：P 胜过无时间信息的对照模型，是因为用到了时钟
 # - B：Q 用到了时钟
 # - C：R 很鲁棒：时间打乱几乎不让它损失什么，所以时钟不干净时就该用它
 # - D：对 Q 来说，要紧的还有间隔站在哪些事件之间，而不只是间隔有多长
@@ -1324,7 +1324,7 @@ lesson17.check_supported(supported)
 #
 # 最后一张唱片之后十分钟：爵士，这用不着什么流。离开一个月之后：四重奏，前提是没有人点击的时候她的状态可以动，**而且**一直动到提问的那一刻。站着不动的状态还在放爵士；渐渐归零的状态忘了她是谁，给她的是所有人的那张列表；会回家的状态放四重奏。在这之间，爵士之夜过后一两天，两样都该在列表上。
 #
-# 那么 DeepM3 呢？它的好想法站住了：用户的状态是存在于时间之中的东西，可以留着，也可以很便宜地往前推。它的大话没有站住：知道间隔多长的一步不是流，参数更少是因为宽度不同，对时间免疫就是失明。在这个世界里，时钟值钱，是因为它告诉模型**现在几点**；模型怎样用它来推动状态，远没有那么要紧，一个普通的特征也一样好，时钟空洞时也不添乱。流要证明自己的价值，得靠它在没有数据的地方许下的承诺：那些谁也没给它看过的间隔。
+# 那么 DeepM3 呢？它的好想法站住了：用户的状态是存在于时间之中的东西，可以留着，也可以很便宜地往前推。它的大话没有站住：知道间隔多长的一步不是流，参数更少是因为宽度不同，对时间免疫，其实就是读不到时间。在这个世界里，时钟值钱，是因为它告诉模型**现在几点**；模型怎样用它来推动状态，远没有那么要紧，一个普通的特征也一样好，时钟空洞时也不添乱。流要证明自己的价值，得靠它在没有数据的地方许下的承诺：那些谁也没给它看过的间隔。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1340,7 +1340,7 @@ lesson17.check_supported(supported)
 #
 # 1. DeepM3 让状态跨过每个间隔演化，在每个事件处由 GRU 跳一下；吸引子让快状态回到慢口味那里，有封闭公式，对一秒和一年都精确。
 # 2. 流能通过两半的测试。事先被告知间隔的场，解得再好也通不过：那是残差网络，对它来说欧拉法与 RK4 是两种架构。
-# 3. 在 `sample` 里，凡是告诉了查询时刻的变体，都拿回 40 % 以上的时间的价值，没有流的特征也一样；不告诉查询时刻，什么也没有；在 `control` 上谁也没有收益，流还吃亏。
+# 3. 在 `sample` 里，凡是告诉了查询时刻的变体，都拿回 40% 以上的时间的价值，没有流的特征也一样；不告诉查询时刻，什么也没有；在 `control` 上谁也没有收益，流还吃亏。
 # 4. 数参数要在宽度相等时数，而且只数在学习的；数运算要数再来一个事件的，并且把状态留着。
 # 5. tanh 限制的是速度，不是利普希茨常数；对打乱的时间免疫，就是没有用到时间。
 

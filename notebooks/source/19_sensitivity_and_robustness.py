@@ -14,9 +14,9 @@
 # Is that the detector that tells smoke from steam, or the one without a battery? A small loss alone cannot say. In this lesson you spoil clocks by hand, gap by gap, learn which question a spoilt clock answers and which it does not, and open the case of every model that takes part.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="e2dd30cc"
-# 小安家的走廊里，浴室门口装着两个烟雾报警器。一个每逢洗热水澡就响；另一个装了三年，蒸汽从来没有惊动过它。小安说，这一个才叫鲁棒。后来他打开外壳想换电池，发现里面根本没有电池。
+# 小敏家的走廊里，浴室门口装着两个烟雾报警器。一个每逢洗热水澡就响；另一个装了三年，蒸汽从来没有惊动过它。小敏说，这一个才叫鲁棒。后来他打开外壳想换电池，发现里面根本没有电池。
 #
-# DeepM3（第 17 课）的宣传里写道：时间里掺了噪声、又丢了事件，它的 NDCG 只下降 0.36 %，而传统模型会“崩溃”。<!-- literature -->
+# DeepM3（第 17 课）的宣传里写道：时间里掺了噪声、又丢了事件，它的 NDCG 只下降 0.36%，而传统模型会“崩溃”。<!-- literature -->
 #
 # 它是那个分得清烟和蒸汽的报警器，还是那个没有电池的？单凭损失小，说明不了问题。这一课里，你会亲手一个间隔一个间隔地弄坏时钟，弄清楚坏掉的时钟能回答什么问题、不能回答什么问题，然后把每个参赛模型的外壳都打开看看。
 
@@ -34,9 +34,9 @@
 #
 # - 亲手用六种办法破坏一段历史：动的是间隔，再重建时钟；并说清为什么绝不直接动时间；
 # - 分清敏感性（时钟毁掉时损失什么）与鲁棒性（时钟受干扰时损失什么）；
-# - 用两个问题组成的表给任何模型定位，揭穿没有时钟的模型，也揭穿找错了孪生模型的模型；
+# - 用两个问题组成的表给任何模型定位，揭穿没有时钟的模型，也揭穿找错了对照模型的模型；
 # - 算出错误的时钟造成的损害的上界，并说出这样一个上界值多少；
-# - 读懂整套实验的结果表，并据此评判两个断言。
+# - 读懂实验套件的结果表，并据此评判两个断言。
 
 # %% id="setup"
 import tempfile
@@ -98,9 +98,9 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="b6671f7d"
 # ## 五个事件，六种破坏
 #
-# 小安在 10:50、11:10、11:20、16:20 和 17:10 读了五篇文章，A 到 E。间隔是 20、10、300 和 50 分钟。E 是模型要预测的那篇，所以最后一个间隔一直通到提问的时刻。
+# 小敏在 10:50、11:10、11:20、16:20 和 17:10 读了五篇文章，A 到 E。间隔是 20、10、300 和 50 分钟。E 是模型要预测的那篇，所以最后一个间隔一直通到提问的时刻。
 #
-# 凡是破坏时钟，动的都是**间隔**。然后*重建*时钟：第一个时刻不变，后面每个时刻等于第一个时刻加上到此为止的间隔之和（`cumsum`）。
+# 凡是破坏时钟，动的都是**间隔**。然后**重建**时钟：第一个时刻不变，后面每个时刻等于第一个时刻加上到此为止的间隔之和（`cumsum`）。
 #
 # - **gaps shuffled**：间隔互换位置；
 # - **gaps constant**：每个间隔都是一小时；
@@ -182,7 +182,7 @@ plt.show()
 # %% [markdown] id="times-zh" lang="zh" en="2fa775dd" tags=["break-it"]
 # ## 弄坏它之一：直接破坏时间
 #
-# 直接破坏**时间**看上去更简单。DeepM3 公开的代码就是这样做的：给累计时间加噪声，再排序；“丢失”事件的办法，是把时间戳原地改成零。对小安也这么做：先加 −15 到 +10 分钟的噪声；再把 C 的时间改成零，这回用 unix 秒。
+# 直接破坏**时间**看上去更简单。DeepM3 公开的代码就是这样做的：给累计时间加噪声，再排序；“丢失”事件的办法，是把时间戳原地改成零。对小敏也这么做：先加 −15 到 +10 分钟的噪声；再把 C 的时间改成零，这回用 unix 秒。
 #
 # **猜一猜：** 加了噪声以后谁排第一？C 之前的间隔有多长，C 之后的又有多长？
 
@@ -212,7 +212,7 @@ expect("3rd model", lost[2], 0.66, tol=0.005)
 # Now the same on real histories, and mended: the noise on gaps, the lost events really removed.
 
 # %% [markdown] id="times-why-zh" lang="zh" en="7fe2df42"
-# 给时间加噪声会破坏**顺序**：B 跑到了 A 前面。事后再排序的人，等于同时破坏了两样东西，再也说不清是哪一样伤了模型。改成零的时间也不是丢失的事件：物品还在，两边各是一个间隔，负 54 年和正 54 年。（就算把负数截成 0，后一个还在。）没有哪个传感器会这样坏。而且*原地*做的事不会复原：轮到第二个模型，0.51 的事件已经没了；到第三个，0.66。
+# 给时间加噪声会破坏**顺序**：B 跑到了 A 前面。事后再排序的人，等于同时破坏了两样东西，再也说不清是哪一样伤了模型。改成零的时间也不是丢失的事件：物品还在，两边各是一个间隔，负 54 年和正 54 年。（就算把负数截成 0，后一个还在。）没有哪个传感器会这样坏。而且**原地**做的事不会复原：轮到第二个模型，0.51 的事件已经没了；到第三个，0.66。
 #
 # 下面在真实的历史上重做一遍，并且改正：噪声加在间隔上，丢失的事件真的拿掉。
 
@@ -244,7 +244,7 @@ expect_true("and the next model finds the events as they were", events.equals(be
 # **Does the library do the same?** It works on all users at once. A plain loop over users, event by event, is the witness; the random numbers are drawn beforehand, in the same order.
 
 # %% [markdown] id="reference-zh" lang="zh" en="bc493da1"
-# **库里做的是同样的事吗？** 它一次处理所有用户。证人是一个朴素的循环，逐个用户、逐个事件地做；随机数按同样的次序事先抽好。
+# **库里做的是同样的事吗？** 它一次处理所有用户。参照是一个朴素的循环，逐个用户、逐个事件地做；随机数按同样的次序事先抽好。
 
 # %% id="reference-check" tags=["reference-check"]
 starts, times = split.dataset.offsets, events["timestamp"].to_numpy()
@@ -328,18 +328,18 @@ from tutorial_lib.data.splits import Targets
 #
 # 模型在干净的数据上训练，在弄坏的历史上测试。破坏分两种，问的问题恰好相反。
 #
-# **敏感性**（sensitivity）：*毁掉*时钟，把间隔打乱，或者改成恒定。浓烟里的报警器就应该响。在这里，损失是**好消息**：被毁掉的东西，模型确实用到了。如果一个比特都没变，说明它没有电池。
+# **敏感性**（sensitivity）：**毁掉**时钟，把间隔打乱，或者改成恒定。浓烟里的报警器就应该响。在这里，损失是**好消息**：被毁掉的东西，模型确实用到了。如果一个比特都没变，说明它没有电池。
 #
-# **鲁棒性**（robustness）：*干扰*时钟，抖动、粗糙的时钟、丢失的事件。蒸汽不是烟。在这里，损失是坏消息。
+# **鲁棒性**（robustness）：**干扰**时钟，抖动、粗糙的时钟、丢失的事件。蒸汽不是烟。在这里，损失是坏消息。
 #
-# 同样是损失小，在第一种测试里是坏消息，在第二种里是好消息。所以哪一个都不能单独看。起决定作用的是第三个数：干净数据上，模型比它的**孪生模型**（同一个模型，去掉时钟）领先多少。两个问题组成一张表：
+# 同样是损失小，在第一种测试里是坏消息，在第二种里是好消息。所以哪一个都不能单独看。起决定作用的是第三个数：干净数据上，模型比它的**对照模型**（同一个模型，去掉时钟）领先多少。两个问题组成一张表：
 #
 # | | 受干扰时没有损失 | 受干扰时有损失 |
 # |:--|:--|:--|
-# | **干净时胜过孪生模型** | 鲁棒 | 脆弱；也许仍然领先孪生模型 |
+# | **干净时胜过对照模型** | 鲁棒 | 脆弱；也许仍然领先对照模型 |
 # | **干净时没有胜过** | 没有电池：证明不了什么 | 白读了时钟 |
 #
-# 这门课的整套实验对每个模型都问这两个问题，所有模型用同样种子的同样破坏。*胜过孪生模型*：对种子和用户都重新抽样得到的 95 % 区间在 0 以上。*有损失*：按用户配对的变化量，区间在 0 以下。对整个下面一行，这套实验一律说 *does not use time*（没有用到时间），意思是从中一无所得；究竟是哪一格，要看毁掉时钟的结果。裁决的代码是这样的：
+# 这门课的实验套件对每个模型都问这两个问题，所有模型用同样种子的同样破坏。**胜过对照模型**：对种子和用户都重新抽样得到的 95% 区间在 0 以上。**有损失**：按用户配对的变化量，区间在 0 以下。对整个下面一行，这套实验一律说 *does not use time*（没有用到时间），意思是从中一无所得；究竟是哪一格，要看毁掉时钟的结果。裁决的代码是这样的：
 
 # %% id="judge-code" tags=["library"]
 from tutorial_lib.experiments.stages.robustness import AHEAD, BEATEN, BLIND, COLUMNS, CORRUPTIONS, HOLDS
@@ -367,7 +367,7 @@ expect_true("who loses is asked for the lead that is left", left == (AHEAD, BEAT
 # %% [markdown] id="live-zh" lang="zh" en="d5ead8d3" tags=["predict"]
 # ## 现场演示
 #
-# 两个模型，两个种子，一个学习率，用户也不多：这次运行只演示各个阶段怎样工作，不能当作任何证据。`deepm3-gap+query` 是一个 GRU，每个间隔和查询时刻都告诉它；`deepm3-none` 是它的孪生模型。第三名选手以 `steadfast`（坚定不移）的名字参赛：*连续时间模型，任何噪声都动摇不了*。打开外壳看看（`Entry` 那一行）：里面就是普通的 GRU。
+# 两个模型，两个种子，一个学习率，用户也不多：这次运行只演示各个阶段怎样工作，不能当作任何证据。`deepm3-gap+query` 是一个 GRU，每个间隔和查询时刻都告诉它；`deepm3-none` 是它的对照模型。第三名选手以 `steadfast`（坚定不移）的名字参赛：“连续时间模型，任何噪声都动摇不了”。打开外壳看看（`Entry` 那一行）：里面就是普通的 GRU。
 #
 # **猜一猜：** 在每种破坏下，`steadfast` 各损失多少？它会得到什么裁决？
 
@@ -390,7 +390,7 @@ display(sensitivity.draw(destroyed)["sensitivity"])
 # Three panels, gaps shuffled, order shuffled and gaps constant, with a row for each of popularity, the blind GRU, the GRU that is told the gaps, and steadfast. Points with 95 % intervals show the change of NDCG@10. In the panels of gaps only the GRU that is told the gaps can leave 0; steadfast stands exactly on 0, like the blind GRU and popularity. In the panel of the order all but popularity lie left of 0.
 
 # %% [markdown] id="live-alt-zh" lang="zh" en="17194016" tags=["alt"]
-# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、看不见时间的 GRU、告诉了间隔的 GRU、steadfast。点和 95 % 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有告诉了间隔的 GRU 会离开 0；steadfast 与看不见时间的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
+# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、看不见时间的 GRU、告诉了间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有告诉了间隔的 GRU 会离开 0；steadfast 与看不见时间的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
 
 # %% id="live-check"
 steady, table = suite.entry("steadfast"), disturbed["robustness"].set_index(["model", "corruption"])
@@ -418,11 +418,11 @@ expect_true("the GRU that is told the gaps does react", reacts, when=ON_SAMPLE)
 # **Predict** the new verdict. Which of the numbers above still gives it away?
 
 # %% [markdown] id="twin-zh" lang="zh" en="fddc5c2e" tags=["break-it"]
-# ## 弄坏它之二：找错了孪生模型
+# ## 弄坏它之二：找错了对照模型
 #
 # 领先恰好是 0，它就露了馅。（如果告诉了间隔的 GRU 在这里得到同样的裁决，不必奇怪：小模型只跑两个种子，往往不足以显示领先，而这套实验不赊账。后面的结果表里种子更多。）
 #
-# 可是孪生模型由谁来挑？诚实的孪生模型，是**同一个模型去掉时钟**。假如让 `steadfast` 的作者来挑，他挑了 `popularity`。
+# 可是对照模型由谁来挑？诚实的对照模型，是**同一个模型去掉时钟**。假如让 `steadfast` 的作者来挑，他挑了 `popularity`。
 #
 # **猜一猜**新的裁决。上面的哪些数仍然会让它露馅？
 
@@ -450,13 +450,13 @@ expect_true(
 # 3. **disturbed**: what does it lose, and is it still ahead of its twin?
 
 # %% [markdown] id="twin-why-zh" lang="zh" en="3388224d"
-# *Robust: uses time, no significant loss.* GRU 当然胜过热门，而这套实验无从知道，这与时间毫无关系。孪生模型有多诚实，这个测试就有多诚实。让它露馅的是第一种测试：时钟毁掉了，却没有一位用户的结果变动。
+# *Robust: uses time, no significant loss.* GRU 当然胜过热门，而这套实验无从知道，这与时间毫无关系。对照模型有多诚实，这个测试就有多诚实。让它露馅的是第一种测试：时钟毁掉了，却没有一位用户的结果变动。
 #
 # 所以要读三个数，次序如下：
 #
 # 1. **毁掉**：有没有任何变化？没有，模型就没有时钟。
 # 2. **干净**：它胜过同一个模型去掉时钟的版本吗？没有，它就是读了时钟却一无所得。
-# 3. **干扰**：它损失多少？是否仍然领先孪生模型？
+# 3. **干扰**：它损失多少？是否仍然领先对照模型？
 
 # %% [markdown] id="bound-en" lang="en"
 # ## What a bound is worth
@@ -474,7 +474,7 @@ expect_true(
 # %% [markdown] id="bound-zh" lang="zh" en="d021d7f0"
 # ## 一个上界值多少
 #
-# DeepM3 的演化据说是*利普希茨有界*的，因此对*打乱的时间线免疫*。前半句在第 15、17 课已经处理过：tanh 限制的是**速度** $V$；两个矩阵的谱范数（spectral norm）之积限制的是**利普希茨常数**（Lipschitz constant）$L$，根据格朗沃尔不等式（Grönwall's inequality），两个状态在时间 $t$ 内的距离最多放大到 $e^{L t}$ 倍。剩下的是那个“因此”。
+# DeepM3 的演化据说是**利普希茨有界**的，因此对**打乱的时间线免疫**。前半句在第 15、17 课已经处理过：tanh 限制的是**速度** $V$；两个矩阵的谱范数（spectral norm）之积限制的是**利普希茨常数**（Lipschitz constant）$L$，根据格朗沃尔不等式（Grönwall's inequality），两个状态在时间 $t$ 内的距离最多放大到 $e^{L t}$ 倍。剩下的是那个“因此”。
 #
 # 让一个状态把同样的事件经历两遍，一遍用时长 $s_1, s_2, \dots$，一遍用错的时长 $s'_1, s'_2, \dots$。在事件 $i$ 之后，两者相距 $e_i$ 有多远？两者都在动的时候，距离最多放大 $e^{L m_i}$ 倍，其中 $m_i = \min(s_i, s'_i)$。然后一个停下，另一个继续走 $|s_i - s'_i|$，速度最多 $V$。到了事件处两者都跳；假设这一跳把距离缩小到 $\kappa$ 倍。合起来就是
 #
@@ -624,8 +624,8 @@ expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
 # %% [markdown] id="immune-why-en" lang="en"
 # With a Lipschitz constant of 0.01 the model solves the task, every seed in more than 95 % of the cases, and under scrambled gaps it falls to 62 %, as far as everybody falls who believes the clock (lesson 17). Its field is nearly constant: all states drift alike, and how far they have drifted tells how long the gap was. So the clock is read through the speed, and the Lipschitz constant has nothing to do with it. Immune would be a field that moves nothing over the gaps it meets: $V = 0$, or an attractor of which several half-lives have passed in every gap, so that each state has long arrived. Neither of them can read the clock.
 
-# %% [markdown] id="immune-why-zh" lang="zh" en="51455947"
-# 利普希茨常数只有 0.01 的模型解出了任务，每个种子答对的都超过 95 %；间隔一打乱，就跌到 62 %，凡是相信时钟的都要跌这么多（第 17 课）。它的场几乎是恒定的：所有状态一起漂移，漂了多远就说明间隔有多长。可见时钟是通过速度读出来的，与利普希茨常数无关。要做到免疫，场就不能在所遇到的间隔里移动状态：要么 $V = 0$，要么是一个吸引子，每段间隔都已过去好几个半衰期，状态早已到达终点。这两种都读不出时间。
+# %% [markdown] id="immune-why-zh" lang="zh" en="9dc20fe4"
+# 利普希茨常数只有 0.01 的模型解出了任务，每个种子答对的都超过 95%；间隔一打乱，就跌到 62%，凡是相信时钟的都要跌这么多（第 17 课）。它的场几乎是恒定的：所有状态一起漂移，漂了多远就说明间隔有多长。可见时钟是通过速度读出来的，与利普希茨常数无关。要做到免疫，场就不能在所遇到的间隔里移动状态：要么 $V = 0$，要么是一个吸引子，每段间隔都已过去好几个半衰期，状态早已到达终点。这两种都读不出时间。
 
 # %% [markdown] id="tables-en" lang="en"
 # ## The tables
@@ -635,7 +635,7 @@ expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
 # %% [markdown] id="tables-zh" lang="zh" en="1cbea21b"
 # ## 结果表
 #
-# 现在来看证据：课程里的每个模型，同样种子的同样破坏，整套实验跑过的每份数据。先看每张表用句子怎么说，句子由各阶段自己算出来。（没有时间的数据只能谈顺序。）
+# 现在来看证据：课程里的每个模型，同样种子的同样破坏，实验套件跑过的每份数据。先看每张表用句子怎么说，句子由各阶段自己算出来。（没有时间的数据只能谈顺序。）
 
 # %% id="tables-code" tags=["nbval-ignore-output"]
 found = {"sensitivity": {}, "robustness": {}}  # stage: {name of the data: table}
@@ -655,7 +655,7 @@ for name in suite_names():
 # **Who has a battery?** The change of each time-aware model when the gaps of the test histories are shuffled, orange where the clean model beats its twin.
 
 # %% [markdown] id="forest-zh" lang="zh" en="be20e3b8"
-# **谁有电池？** 测试历史的间隔打乱之后，每个时间感知模型的变化；干净数据上胜过孪生模型的用橙色。
+# **谁有电池？** 测试历史的间隔打乱之后，每个时间感知模型的变化；干净数据上胜过对照模型的用橙色。
 
 # %% id="forest-picture" tags=["picture", "nbval-ignore-output"]
 rows = []
@@ -671,13 +671,13 @@ if rows:
 # A panel for each data set with times, a row for each time-aware model, with points and 95 % intervals: the change of NDCG@10 when the gaps are shuffled. A line marks 0. In the panel of sample two rows lie far to the left, the attractor and the gap as a feature, both told the query time and both orange; most others lie on or near 0.
 
 # %% [markdown] id="forest-alt-zh" lang="zh" en="8d64eda9" tags=["alt"]
-# 每份有时间的数据一幅图，每个时间感知模型一行，点和 95 % 区间表示间隔打乱后 NDCG@10 的变化，竖线标出 0。在 sample 那幅里，有两行远在左边：吸引子和把间隔当特征的，两者都被告知查询时刻，都是橙色；其余大多在 0 上或 0 附近。
+# 每份有时间的数据一幅图，每个时间感知模型一行，点和 95% 区间表示间隔打乱后 NDCG@10 的变化，竖线标出 0。在 sample 那幅里，有两行远在左边：吸引子和把间隔当特征的，两者都被告知查询时刻，都是橙色；其余大多在 0 上或 0 附近。
 
 # %% [markdown] id="quadrants-en" lang="en"
 # **And who is robust?** The table of two questions as a picture. To the right: the lead of the clean model over its twin. Upwards: the change under jitter of strength 1, where a typical gap is wrong by a factor of $e$. It counts as a loss only when the whole interval lies below 0.
 
 # %% [markdown] id="quadrants-zh" lang="zh" en="b93f63ee"
-# **谁又是鲁棒的？** 把两个问题的表画成图。向右：干净时领先孪生模型多少。向上：强度为 1 的抖动之下的变化，这时一个典型的间隔会错 $e$ 倍。整个区间都在 0 以下，才算有损失。
+# **谁又是鲁棒的？** 把两个问题的表画成图。向右：干净时领先对照模型多少。向上：强度为 1 的抖动之下的变化，这时一个典型的间隔会错 $e$ 倍。整个区间都在 0 以下，才算有损失。
 
 # %% id="quadrants-picture" tags=["picture", "nbval-ignore-output"]
 if found["robustness"]:
@@ -707,7 +707,7 @@ if found["robustness"]:
 # A panel for each data set with times; every time-aware model is a point with two intervals, the lead over its twin to the right, the change under jitter upwards; lines at 0 make four fields, no battery, robust, in vain and fragile. In sample two orange points lie far to the right, close below the line of no change; all blue ones have intervals of the lead that reach 0 or below.
 
 # %% [markdown] id="quadrants-alt-zh" lang="zh" en="a9c70515" tags=["alt"]
-# 每份有时间的数据一幅图；每个时间感知模型是一个带两个区间的点，向右是比孪生模型领先多少，向上是抖动之下的变化；0 处的两条线分出四块：no battery（没有电池）、robust（鲁棒）、in vain（白读）、fragile（脆弱）。在 sample 里，两个橙色的点远在右边，紧挨着“没有变化”线的下方；所有蓝点的领先区间都碰到 0 或在 0 以下。
+# 每份有时间的数据一幅图；每个时间感知模型是一个带两个区间的点，向右是比对照模型领先多少，向上是抖动之下的变化；0 处的两条线分出四块：no battery（没有电池）、robust（鲁棒）、in vain（白读）、fragile（脆弱）。在 sample 里，两个橙色的点远在右边，紧挨着“没有变化”线的下方；所有蓝点的领先区间都碰到 0 或在 0 以下。
 
 # %% id="tables-check"
 for name, table in found["sensitivity"].items():
@@ -780,14 +780,14 @@ expect_true("and the interval of its lead contains 0", lead["seeds_low"] < 0 < l
 # %% [markdown] id="tables-why-zh" lang="zh" en="c69ad30a"
 # 先看 `sample`，因为我们知道在那里时钟是有价值的（第 17 课）。
 #
-# - **毁掉。** 没有时钟的模型，变化都恰好是 0。损失最多的两个，各自都超过 0.01，正是用最直白的方式告诉了查询时刻的那两个：吸引子，以及把间隔当特征的。它们有电池，干净时也胜过孪生模型。
-# - **干扰。** 还是这两个，在强度 0.5 的抖动之下（间隔一般会错 1.65 倍），损失不到 0.005，仍然领先孪生模型。*鲁棒*可以是这个意思。这不是什么架构的奇迹：要紧的是人离开了几分钟还是几天，错 1.65 倍，几分钟变不成几天。
-# - **丢失事件**是另一回事。十个事件丢三个，失明的孪生模型也个个有损失。缺的是历史，不是时钟。
-# - **论文的形式**没有被告知查询时刻，它没有胜过孪生模型。在噪声下它损失也好，不损失也好，都是那个没有电池的报警器。
+# - **毁掉。** 没有时钟的模型，变化都恰好是 0。损失最多的两个，各自都超过 0.01，正是用最直白的方式告诉了查询时刻的那两个：吸引子，以及把间隔当特征的。它们有电池，干净时也胜过对照模型。
+# - **干扰。** 还是这两个，在强度 0.5 的抖动之下（间隔一般会错 1.65 倍），损失不到 0.005，仍然领先对照模型。**鲁棒**可以是这个意思。这不是什么架构的奇迹：要紧的是人离开了几分钟还是几天，错 1.65 倍，几分钟变不成几天。
+# - **丢失事件**是另一回事。十个事件丢三个，无时间信息的对照模型也个个有损失。缺的是历史，不是时钟。
+# - **论文的形式**没有被告知查询时刻，它没有胜过对照模型。在噪声下它损失也好，不损失也好，都是那个没有电池的报警器。
 #
-# 接着看 `control`，时钟毫无价值的同一个世界。16 个里没有一个胜过孪生模型，理当如此。可间隔一打乱，吸引子却受了损：报警器有电池，只是这屋里什么也没着火。（十六个里就这一个，Holm 校正之后也不显著，可能只是偶然。）所以，毁掉时钟带来的损失，从来说明不了时钟有价值，只说明它被读了。
+# 接着看 `control`，时钟毫无价值的同一个世界。16 个里没有一个胜过对照模型，理当如此。可间隔一打乱，吸引子却受了损：报警器有电池，只是这屋里什么也没着火。（十六个里就这一个，Holm 校正之后也不显著，可能只是偶然。）所以，毁掉时钟带来的损失，从来说明不了时钟有价值，只说明它被读了。
 #
-# 再看**真实数据**。在任何一份上，校正了这么多次比较之后（第 20 课），都没有时间感知模型胜过自己的孪生模型。在留出最后一个物品的 MovieLens 100K 上，间隔一打乱，有三个模型受损，可见它们确实在读时钟。其中两个是“白读”：读到的东西没有让它们领先。第三个，把间隔当特征的那个，是橙色的：它领先幅度的区间从 0.0001 起。但它是十个里的一个，校正后 $p$ 是 0.096，所以这点领先只是线索，还不是事实。在 Amazon Grocery 上，十个里有一个受损，就是吸引子，掉了成绩的十分之一，也是“白读”。领先本身都靠不住的地方，“谁更鲁棒”也就没有可靠的答案，不管损失有多小。
+# 再看**真实数据**。在任何一份上，校正了这么多次比较之后（第 20 课），都没有时间感知模型胜过自己的对照模型。在留出最后一个物品的 MovieLens 100K 上，间隔一打乱，有三个模型受损，可见它们确实在读时钟。其中两个是“白读”：读到的东西没有让它们领先。第三个，把间隔当特征的那个，是橙色的：它领先幅度的区间从 0.0001 起。但它是十个里的一个，校正后 $p$ 是 0.096，所以这点领先只是线索，还不是事实。在 Amazon Grocery 上，十个里有一个受损，就是吸引子，掉了成绩的十分之一，也是“白读”。领先本身都靠不住的地方，“谁更鲁棒”也就没有可靠的答案，不管损失有多小。
 #
 # 关于“没有显著损失”，有一点要当心：区间碰到 0，并不证明什么都没损失，只说明这些用户、这些种子看不出来。要看它的下端，再与领先的幅度比一比。
 
@@ -795,7 +795,7 @@ expect_true("and the interval of its lead contains 0", lead["seeds_low"] < 0 < l
 # **Two claims.** *Under time noise it loses next to nothing while others collapse*: the comparison behind it cannot show that. Its only rival had no clock, so under time noise that rival loses exactly 0 and cannot collapse; and a model with the announced virtue has to beat its own twin first. *Lipschitz-bounded, therefore immune to scrambled time*: the bound was not kept by a tanh, it would say nothing if it were, and a model that is immune to scrambled time uses no time. What each data set has to say in numbers stands in the sentences and pictures above; lesson 23 collects the verdicts.
 
 # %% [markdown] id="claims-zh" lang="zh" en="5b75634c"
-# **两个断言。** *时间噪声下几乎没有损失，别的模型却崩溃*：它背后的比较显示不了这一点。唯一的对手没有时钟，所以在时间噪声下损失恰好是 0，根本崩溃不了；而一个真有这种长处的模型，先得胜过自己的孪生模型。*利普希茨有界，因此对打乱的时间免疫*：tanh 并没有守住这个界；就算守住了，它也什么都没说；而对打乱的时间免疫的模型，就是没有用到时间。各份数据用数字怎么说，都在上面的句子和图里；第 23 课会汇总这些裁决。
+# **两个断言。** “时间噪声下几乎没有损失，别的模型却崩溃”：它背后的比较显示不了这一点。唯一的对手没有时钟，所以在时间噪声下损失恰好是 0，根本崩溃不了；而一个真有这种长处的模型，先得胜过自己的对照模型。“利普希茨有界，因此对打乱的时间免疫”：tanh 并没有守住这个界；就算守住了，它也什么都没说；而对打乱的时间免疫的模型，就是没有用到时间。各份数据用数字怎么说，都在上面的句子和图里；第 23 课会汇总这些裁决。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -902,7 +902,7 @@ lesson19.check_bound_after(bound_after)
 # **19.4 Think.** Five makers send you the table that the next cell prints: changes of NDCG@10 in thousandths, with the ends of 95 % intervals. (Made up for this exercise.) *Lead*: over what the maker calls its twin. *Destroyed*: gaps shuffled. *Disturbed*: jitter. Give each a verdict: `"robust"`, `"fragile"`, `"in vain"` or `"no battery"`.
 
 # %% [markdown] id="exercise4-zh" lang="zh" en="cf80b29c" tags=["exercise"]
-# **19.4 思考。** 五家厂商寄来了下一个单元格打印的表：NDCG@10 的变化，以千分之一为单位，并给出 95 % 区间的两端。（数字是为本题编的。）*lead*：比厂商自称的孪生模型领先多少。*destroyed*：间隔打乱。*disturbed*：抖动。请给每一家下裁决：`"robust"`（鲁棒）、`"fragile"`（脆弱）、`"in vain"`（白读了时钟）或 `"no battery"`（没有电池）。
+# **19.4 思考。** 五家厂商寄来了下一个单元格打印的表：NDCG@10 的变化，以千分之一为单位，并给出 95% 区间的两端。（数字是为本题编的。）*lead*：比厂商自称的对照模型领先多少。*destroyed*：间隔打乱。*disturbed*：抖动。请给每一家下裁决：`"robust"`（鲁棒）、`"fragile"`（脆弱）、`"in vain"`（白读了时钟）或 `"no battery"`（没有电池）。
 
 # %% id="exercise4-code" tags=["exercise"]
 sent = {
@@ -940,7 +940,7 @@ lesson19.check_verdicts(verdicts)
 #
 # 没有电池的报警器鲁棒吗？它是不受惊动，那是另一回事。要说它鲁棒，你得先见过它响：在烟里响，而且比没装报警器的邻居家那面墙更早告诉你。只有这样，在蒸汽里保持安静才算优点。
 #
-# 对模型来说，烟就是毁掉的时钟，墙就是它的孪生模型，蒸汽就是抖动。0.36 % 的损失只是那份安静；没有人放过烟。<!-- literature -->
+# 对模型来说，烟就是毁掉的时钟，墙就是它的对照模型，蒸汽就是抖动。0.36% 的损失只是那份安静；没有人放过烟。<!-- literature -->
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -956,7 +956,7 @@ lesson19.check_verdicts(verdicts)
 #
 # 1. 破坏间隔，再重建时钟；给时间加噪声会破坏顺序，把时间改成零会造出五十年的间隔。
 # 2. 毁掉时钟，看模型有没有用它；干扰时钟，看模型鲁不鲁棒。损失小，在两种测试里含义相反。
-# 3. 只有干净时胜过“同一个模型去掉时钟”，损失小才算数；找错孪生模型骗得过这个测试，骗不过毁掉的时钟。
+# 3. 只有干净时胜过“同一个模型去掉时钟”，损失小才算数；找错对照模型骗得过这个测试，骗不过毁掉的时钟。
 # 4. 错误的时钟通过状态的速度进来。利普希茨常数限制它后来变成什么样，但界松得什么也没说。
 # 5. 在 `sample` 里，用时钟用得最多的模型，时钟毁掉时损失最多，抖动时损失很少；丢失事件则人人有份。
 

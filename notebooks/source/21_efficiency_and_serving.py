@@ -419,7 +419,7 @@ expect_true("a user among 64 is at least 3 times cheaper than alone", cheaper > 
 # %% [markdown] id="search-zh" lang="zh" en="d160132d"
 # ## 精确搜索与近似搜索
 #
-# 推荐列表就是一个状态与所有物品向量的内积中最大的十个。物品只有 1,000 个时，这不算什么；有一千万个时，它就是最大的开销。**索引**（index）只看一部分物品。最简单的做法是按方向把物品分到若干个格子里，只搜索中心与状态最匹配的那些格子。下面是平面上的六个物品，两个格子，查询向量指向上方，略微偏右：
+# 推荐列表就是一个状态与所有物品向量的内积（inner product）中最大的十个。物品只有 1,000 个时，这不算什么；有一千万个时，它就是最大的开销。**索引**（index）只看一部分物品。最简单的做法是按方向把物品分到若干个格子里，只搜索中心与状态最匹配的那些格子。下面是平面上的六个物品，两个格子，查询向量指向上方，略微偏右：
 
 # %% id="search-tiny"
 plane = np.array([[1.0, 0.1], [0.9, 0.5], [1.9, 1.5], [0.1, 1.0], [-0.2, 0.9], [-0.4, 1.2]])
@@ -1029,6 +1029,7 @@ lesson21.check_latencies(latencies)
 
 
 # %% id="exercise1-solution" tags=["solution"]
+# Solution
 def latencies(due, took, workers):
     free, found = [-np.inf] * workers, []
     for moment, work in zip(due, took, strict=True):
@@ -1057,6 +1058,7 @@ lesson21.check_largest_batch(largest_batch)
 
 
 # %% id="exercise2-solution" tags=["solution"]
+# Solution
 def largest_batch(fixed, each, rate, limit):
     n = np.arange(1, 100_001)
     work, gap = fixed + each * n, 1000 / rate
@@ -1083,6 +1085,7 @@ lesson21.check_ignored(ignored)
 
 
 # %% id="exercise3-solution" tags=["solution"]
+# Solution
 def ignored(answer, items, times, query_time):
     before = answer(items, times, query_time)
     together = np.full_like(times, times[-1])  # all gaps become 0
@@ -1133,6 +1136,7 @@ supported = ...
 lesson21.check_supported(supported)
 
 # %% id="exercise4-solution" tags=["solution"]
+# Solution
 supported = {"B", "C", "E"}
 
 lesson21.check_supported(supported)

@@ -14,7 +14,7 @@
 # The third sentence sounds like mathematics, so we treat it as such. In this lesson you look up what its words mean, build an estimator for each of them, try every estimator on systems whose answer is known, and only then on data. One half of the claim turns out to be a question that no log can answer. The other half can be measured, and the answer is small.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="c05282ad"
-# 小薇访问一个电影网站：间隔先短，后长，长，短，短，长……你想找规律，没有找到。她弟弟说：她在抛硬币。一位物理学家说：不对，这是混沌，一条严格的规律，里面没有半点偶然。而某个项目的主页上写着：*真实的交互构成一个随机动力系统，具有很高的随机拓扑熵*，所以它的模型才会赢。
+# 小薇访问一个电影网站：间隔先短，后长，长，短，短，长……你想找规律，没有找到。她弟弟说：她在抛硬币。一位物理学家说：不对，这是混沌，一条严格的规律，里面没有半点偶然。而某个项目的主页上写着：“真实的交互（interaction）构成一个随机动力系统，具有很高的随机拓扑熵”，所以它的模型才会赢。
 #
 # 同一份日志，三种解释。哪一种对？在此之前还得问：世上有没有**任何**一份日志，能把它们分开？
 #
@@ -308,9 +308,9 @@ expect("highest rate of the bursty kinds", found["bursts, no order"][3], 2.08, t
 #
 # 到目前为止，说的是一份**日志**的熵。拓扑熵（topological entropy）说的是另一样东西：**状态**。
 #
-# 一个*随机动力系统*（random dynamical system；Arnold，1998）有三个部分：状态 $x$ 的空间；一个噪声源，每一步给出一个值 $\omega_i$；一个映射，按照这个噪声移动每一个状态，$x_{i+1} = f(x_i, \omega_i)$。例如：$x$ 在长度为 1 的圆上，$f(x, k) = k x \bmod 1$，每一步由一枚硬币决定 $k = 2$ 还是 $k = 3$。也可以想想天气：同一天的噪声，各地是一起碰上的。
+# 一个**随机动力系统**（random dynamical system；Arnold，1998）有三个部分：状态 $x$ 的空间；一个噪声源，每一步给出一个值 $\omega_i$；一个映射，按照这个噪声移动每一个状态，$x_{i+1} = f(x_i, \omega_i)$。例如：$x$ 在长度为 1 的圆上，$f(x, k) = k x \bmod 1$，每一步由一枚硬币决定 $k = 2$ 还是 $k = 3$。也可以想想天气：同一天的噪声，各地是一起碰上的。
 #
-# 它的*随机拓扑熵*（也叫纤维熵，fibre entropy；Kifer，Bogenschütz）问的是：**在同一份噪声之下，各个状态多快就能区分开来？** 把空间切成几块，每块给一个字母。状态一边走，一边写下一个词。在噪声 $\omega$ 之下，所有可能的状态总共写出的长度为 $n$ 的**不同的**词，个数记作 $N_n(\omega)$。于是
+# 它的**随机拓扑熵**（也叫纤维熵，fibre entropy；Kifer，Bogenschütz）问的是：**在同一份噪声之下，各个状态多快就能区分开来？** 把空间切成几块，每块给一个字母。状态一边走，一边写下一个词。在噪声 $\omega$ 之下，所有可能的状态总共写出的长度为 $n$ 的**不同的**词，个数记作 $N_n(\omega)$。于是
 #
 # $$h = \lim_{n \to \infty} \frac{1}{n}\, \mathbb{E}\, \ln N_n(\omega),$$
 #
@@ -379,9 +379,9 @@ expect_true("contraction driven by noise: 0 in every realisation", (contraction 
 # The mathematicians' own definition knows no letters. Two states are *separated* within $n$ steps if their orbits were once at least $\varepsilon$ apart; $N_n$ is then the largest number of states that are separated pairwise. It grows at the same rate. The library has that one, too; it takes states until no further one fits, which grows alike:
 
 # %% [markdown] id="fibre-why-zh" lang="zh" en="8075b1a6"
-# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；本来靠近的两个永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射。它的状态永远跳来跳去，从不重复，熵却是**零**：在同样的噪声下，所有状态跑到了一起。其中一个做什么是随机的，它们做同样的事却不是。
+# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；本来靠近的两个永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射（contraction）。它的状态永远跳来跳去，从不重复，熵却是**零**：在同样的噪声下，所有状态跑到了一起。其中一个做什么是随机的，它们做同样的事却不是。
 #
-# 数学家自己的定义里没有字母。如果两个状态的轨道在 $n$ 步之内曾经相距至少 $\varepsilon$，就说它们被*分离*；$N_n$ 就是两两分离的状态最多有几个。它以同样的速率增长。这个版本库里也有；它一个一个地取，直到再也放不进新的状态，增长速率一样：
+# 数学家自己的定义里没有字母。如果两个状态的轨道在 $n$ 步之内曾经相距至少 $\varepsilon$，就说它们被**分离**；$N_n$ 就是两两分离的状态最多有几个。它以同样的速率增长。这个版本库里也有；它一个一个地取，直到再也放不进新的状态，增长速率一样：
 
 # %% id="separated-code" tags=["reference-check"]
 expect("mean logarithm of 2 and 3", (LN2 + math.log(3)) / 2, 0.896, tol=0.0005)
@@ -515,10 +515,10 @@ expect_true("own: at least 99 % of the 800 write words of their own", lived["own
 #
 # So in the one world where we can look, the claim about *high* random topological entropy is false. And that says nothing against time: here time is worth a lot, as you have measured since lesson 01.
 
-# %% [markdown] id="mood-why-zh" lang="zh" en="7e9cf6d5"
+# %% [markdown] id="mood-why-zh" lang="zh" en="5e297708"
 # 几个事件之后就不再有新词出现，最后 800 个全都处在**同一种**心情里：一次共同的跳跃把它们放到了同一个地方，此后再没有什么能把它们分开。纤维熵是 0，而这个世界里的用户看上去极不规则，从不重复自己。原因在于：事件之间心情是压缩映射（离口味的距离每 24 小时减半），一次事件又只保留差别的十分之一。这是原因，还不是证明：两个得分交叉之处，所选的物品会发生跳变，靠近交叉点的两位用户可能暂时分开；上面的计数表明，在这里他们最终又走到了一起。这门课里凡是状态会遗忘的模型，都属于这一类。
 #
-# 所以，在这个我们看得见内部的世界里，“随机拓扑熵*很高*”的说法是错的。但这并不说明时间没有用：从第 01 课起你就量过，时间在这里很值钱。
+# 所以，在这个我们看得见内部的世界里，“随机拓扑熵**很高**”的说法是错的。但这并不说明时间没有用：从第 01 课起你就量过，时间在这里很值钱。
 
 # %% [markdown] id="machines-en" lang="en"
 # ## Two machines, one log
@@ -574,7 +574,7 @@ expect(
 # %% [markdown] id="machines-why-zh" lang="zh" en="5934c6df"
 # 都不能。而且这不是数据多少或统计量高明与否的问题：**两种日志的分布规律完全相同**。A 逐位写出起点的二进制数字，而随机数的各位数字就是抛公平的硬币。B 的字母也是。B 的影片倒着放，就是 A 的影片：一个把数字从状态里推出来，一个把数字推进状态里去。可是 A 的纤维熵是 $\ln 2$，B 的是 0。
 #
-# 这就是一个证明。*日志的任何函数，不管多么巧妙，都估计不出写下它的那个系统的纤维熵*，因为它必须对同样的日志既给出 $\ln 2$ 又给出 0。日志里缺的，是同一份噪声之下的第二个状态：小薇的这一年，没有人活过两遍。一份日志就是一条轨道。在它自己的噪声之下数这一条轨道的词，得到的总是 $N_n = 1$，不管是谁写的。
+# 这就是一个证明。“日志的任何函数，不管多么巧妙，都估计不出写下它的那个系统的纤维熵”，因为它必须对同样的日志既给出 $\ln 2$ 又给出 0。日志里缺的，是同一份噪声之下的第二个状态：小薇的这一年，没有人活过两遍。一份日志就是一条轨道。在它自己的噪声之下数这一条轨道的词，得到的总是 $N_n = 1$，不管是谁写的。
 
 # %% [markdown] id="ceiling-en" lang="en" tags=["break-it"]
 # ## Break it, 3: counting words in a log all the same
@@ -632,7 +632,7 @@ for bins in (4, 16):
 # The mend is not a better count but another question.
 
 # %% [markdown] id="ceiling-why-zh" lang="zh" en="62dc8936"
-# 一张图，三个教训。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是*数据量*：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，纯属偶然就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”的意思就成了：我分了很多箱。只有转动的圆露了馅，它的词只像 $n$ 那样增长。
+# 一张图，三个教训。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是**数据量**：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**（finite-data ceiling）。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，纯属偶然就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”的意思就成了：我分了很多箱。只有转动的圆露了馅，它的词只像 $n$ 那样增长。
 #
 # 要修好它，靠的不是更好的数法，而是换一个问题。
 
@@ -651,7 +651,7 @@ expect("the turning circle at 12 letters", growth["turning circle"][-1], 0.4, to
 # %% [markdown] id="ask-zh" lang="zh" en="5bc46282"
 # ## 可以检验的部分
 #
-# 如果只问日志回答得了的事，这个说法还剩下什么？剩下这个：**一位用户的各个间隔，前后次序有没有帮助猜出下一个？还是说，换成任何次序都一样？** 替代数据就是为此而造的，它还能分开两件事。以*任意*次序知道一个人过去的间隔，就已经说明他是哪一种用户；在此之外多得到的，才是次序。
+# 如果只问日志回答得了的事，这个说法还剩下什么？剩下这个：**一位用户的各个间隔，前后次序有没有帮助猜出下一个？还是说，换成任何次序都一样？** 替代数据就是为此而造的，它还能分开两件事。以**任意**次序知道一个人过去的间隔，就已经说明他是哪一种用户；在此之外多得到的，才是次序。
 #
 # 一个函数就能对一个数据集量出来：分箱和估计只用训练集，阶数为 2，打乱 99 次，区间来自对用户的重抽样。先在答案已知的地方试，也就是参数单元格里的数据集。在 `sample` 里，每位用户的每个间隔都是从他自己的规律里重新抽的，所以真值是 0。
 
@@ -752,11 +752,11 @@ expect("MovieLens: burstiness", film["burstiness"], 0.46, tol=0.01)
 # What order it is the number does not say. Bursts that come in sittings, habits that change over the years, the page layout of a site: all count. And the line `word_growth`, the would-be topological entropy: in all four data sets it has at least 92 % of its ceiling. It measures how large the table is.
 
 # %% [markdown] id="table-why-zh" lang="zh" en="0a975562"
-# 真实的间隔是有次序的：在真值为 0 的地方找到 0 的那个估计量，在这里毫无疑问地找到了它。有多少，要看它往回看多远。记住一个、两个、三个间隔，在 MovieLens 上是 0.015、0.032、0.045 奈特，在 Grocery 上是 0.033、0.049、0.057；记住两个时，两个数据集都约为熵的 2.4 %。更好的预测方法也许能找到更多。不用分箱的样本熵方向一致：分别下降 0.05 和 0.08。
+# 真实的间隔是有次序的：在真值为 0 的地方找到 0 的那个估计量，在这里毫无疑问地找到了它。有多少，要看它往回看多远。记住一个、两个、三个间隔，在 MovieLens 上是 0.015、0.032、0.045 奈特，在 Grocery 上是 0.033、0.049、0.057；记住两个时，两个数据集都约为熵的 2.4%。更好的预测方法也许能找到更多。不用分箱的样本熵方向一致：分别下降 0.05 和 0.08。
 #
 # 要从两个方向来读。这些间隔**不是噪声**。而如果按最温和的意思去理解，那个说法也有一点道理：下一个间隔**几乎**和随机次序时一样难猜。可是 `control` 也是如此，而时间在那里值多少，你是知道的。顺便说，两个真实数据集也不一样：MovieLens 一阵一阵的（0.46），Grocery 的阵发性并不超过偶然（不过它的历史很短，而短的历史不可能有大的 CV，见第 01 课）。
 #
-# 这是怎样的次序，这个数并没有说。成段出现的会话，多年间变化的习惯，网站页面的排法，都算在内。至于 `word_growth` 那一行，也就是所谓的拓扑熵：四个数据集里它都至少达到自己上限的 92 %。它量的是表有多大。
+# 这是怎样的次序，这个数并没有说。成段出现的会话，多年间变化的习惯，网站页面的排法，都算在内。至于 `word_growth` 那一行，也就是所谓的拓扑熵：四个数据集里它都至少达到自己上限的 92%。它量的是表有多大。
 
 # %% [markdown] id="worth-en" lang="en"
 # ## Irregular gaps and the value of time
@@ -766,7 +766,7 @@ expect("MovieLens: burstiness", film["burstiness"], 0.46, tol=0.01)
 # %% [markdown] id="worth-zh" lang="zh" en="51021bec"
 # ## 不规则的间隔与时间的价值
 #
-# 这个说法还有一步推论：间隔不规则，*所以*连续时间的模型会有收益。`sample` 和 `control` 就是为检验这种话而造的。先比较表里的两行，再看时间在两个世界里各值多少：对每位用户，看得见时钟的先知的 NDCG@10，减去看不见时钟的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。
+# 这个说法还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这种话而造的。先比较表里的两行，再看时间在两个世界里各值多少：对每位用户，看得见时钟的先知的 NDCG@10，减去看不见时钟的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。
 
 # %% [markdown] id="predict-worth-en" lang="en" tags=["predict"]
 # **Predict.** In which third is time worth the most?
@@ -806,7 +806,7 @@ expect("share of gaps of an hour or more, irregular third", pauses[2], 0.2, tol=
 # The same gaps to the second, the same burstiness, the same entropy: and time is worth 0.038 in one world and exactly nothing in the other. **No statistic of the gaps alone can say what time is worth**, for it has to say the same of both. And where time is worth something, it is worth **least** for the most irregular third: 0.021 against 0.049. The reason is plain: in this world a large CV means many gaps of minutes and few of days (a fifth of an hour or more, against three fifths), and in a few minutes a mood hardly moves. In another world it may be otherwise. One has to measure, with a model and its blind twin, and lesson 20 did. The next cell counts for how many of its models the gain depends on irregularity, in the suites that are there.
 
 # %% [markdown] id="worth-why-zh" lang="zh" en="564586e9"
-# 间隔一秒不差，阵发性相同，熵相同：可时间在一个世界里值 0.038，在另一个世界里分文不值。**只看间隔的统计量，说不出时间值多少**，因为它对两个世界只能说同样的话。而且，在时间值钱的地方，它对最不规则的三分之一**最**不值钱：0.021 对 0.049。原因很简单：在这个世界里，CV 大意味着几分钟的间隔多，几天的间隔少（一小时以上的占五分之一，对照五分之三），而几分钟里心情几乎不动。换一个世界也许不同。这只能去测，拿一个模型和它的孪生模型比较；第 20 课已经这样做了。下一个单元格在已有的各次实验里数一数，有多少模型的收益与不规则程度有关。
+# 间隔一秒不差，阵发性相同，熵相同：可时间在一个世界里值 0.038，在另一个世界里分文不值。**只看间隔的统计量，说不出时间值多少**，因为它对两个世界只能说同样的话。而且，在时间值钱的地方，它对最不规则的三分之一**最**不值钱：0.021 对 0.049。原因很简单：在这个世界里，CV 大意味着几分钟的间隔多，几天的间隔少（一小时以上的占五分之一，对照五分之三），而几分钟里心情几乎不动。换一个世界也许不同。这只能去测，拿一个模型和它的对照模型比较；第 20 课已经这样做了。下一个单元格在已有的各次实验里数一数，有多少模型的收益与不规则程度有关。
 
 # %% id="suite-code" tags=["nbval-ignore-output"]
 for name in suite_names():
@@ -832,12 +832,12 @@ for name in suite_names():
 # %% [markdown] id="verdict-zh" lang="zh" en="91ee25ff"
 # ## 结论
 #
-# 第 6 个说法，*真实的交互构成一个随机动力系统，具有很高的随机拓扑熵*，结论写成第 23 课的报告可以引用的形式：
+# 第 6 个说法，“真实的交互构成一个随机动力系统，具有很高的随机拓扑熵”，结论写成第 23 课的报告可以引用的形式：
 #
 # - **照原样无法检验。** 它没有说状态是什么、噪声是什么、映射是什么。纤维熵属于这三样东西，不属于日志：熵为 $\ln 2$ 和熵为 0 的两个系统，写出的日志规律完全相同。
 # - **在系统已知的地方**（`sample` 的心情），纤维熵是 0，尽管它的日志不规则到了极点。
-# - **从日志里数词**，在四个数据集里都至少达到有限数据上限的 92 %：量的是数据有多少、箱子分了几个。
-# - **代之以测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4 %；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全都还在。
+# - **从日志里数词**，在四个数据集里都至少达到有限数据上限的 92%：量的是数据有多少、箱子分了几个。
+# - **代之以测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4%；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全都还在。
 # - **它对时间的价值什么也没说：** `sample` 和 `control` 的间隔一样；在一个世界里时间值 0.038 的 NDCG@10，在另一个里是 0。
 #
 # 命令是 `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`。带数字的句子由表生成：
@@ -987,9 +987,9 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # %% [markdown] id="answer-zh" lang="zh" en="81096f83"
 # ## 回答开头的问题
 #
-# 三种解释哪一种对？单凭她的日志，没有人知道，也永远不会有人知道：硬币和混沌写出的日志规律相同，它们的差别只在于，在同样的一年里，*第二个*小薇会做什么。第三句话不过是给看不见的东西取了个名字。
+# 三种解释哪一种对？单凭她的日志，没有人知道，也永远不会有人知道：硬币和混沌写出的日志规律相同，它们的差别只在于，在同样的一年里，**第二个**小薇会做什么。第三句话不过是给看不见的东西取了个名字。
 #
-# 她的日志能说出来的，没有那么宏大，却更有用。她的间隔是否不均匀？除了说明她是哪一种用户，前后还有没有次序？这个次序能帮忙猜中下一个多少奈特？对真实用户来说：有，一点点。至于推荐模型能不能从她的时钟得到收益，这些数一个也没有说。要知道这一点，只能把推荐模型造出来，再造出它的孪生模型。
+# 她的日志能说出来的，没有那么宏大，却更有用。她的间隔是否不均匀？除了说明她是哪一种用户，前后还有没有次序？这个次序能帮忙猜中下一个多少奈特？对真实用户来说：有，一点点。至于推荐模型能不能从她的时钟得到收益，这些数一个也没有说。要知道这一点，只能把推荐模型造出来，再造出它的对照模型。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1007,7 +1007,7 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # 2. 不均匀、没有次序、难以预测：这是三种性质，每一种都可以单独出现。
 # 3. 随机拓扑熵数的是：在同一份噪声之下，状态多快变得可以区分。随机倍数是对数的平均；转动是 0，由噪声驱动的压缩映射也是 0，例如 `sample` 的心情。
 # 4. 一份日志就是一条轨道：熵为 $\ln 2$ 和熵为 0 的系统写出同样的日志，而数日志里的词，量的是它有多长。这个说法照原样无法检验。
-# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4 % 的熵（记住两个间隔）；关于时间的价值，间隔本身什么也没说。
+# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4% 的熵（记住两个间隔）；关于时间的价值，间隔本身什么也没说。
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -13,10 +13,10 @@
 #
 # This lesson makes that table. It trains nothing; it collects what twenty-two lessons have measured, and recomputes it from the committed ranks. How would you vote on Friday?
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="3ccd210c"
+# %% [markdown] id="puzzle-zh" lang="zh" en="a1cdfe4a"
 # 周五下午四点开评审会。一个团队想把 DeepM3 投入生产，幻灯片上有十三条结论：提高百分之几、快一倍、体积三分之一、免疫。每一条都带着一个数字或一个大词，没有一条带区间。
 #
-# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条结论一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是*复现成功*、*未能复现*或*无法检验*。她还有一个条件：谁也不许把这个词**敲**上去，它必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
+# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条结论一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是**复现成功**、**未能复现**或**无法检验**。她还有一个条件：谁也不许把这个词**敲**上去，它必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
 #
 # 这一课就来做这张表。这里什么也不训练，只收集前面二十二课测到的东西，并从提交的名次重新算一遍。周五你会怎么投票？
 
@@ -82,9 +82,9 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="0159ee41"
 # ## 五个区间，一条规则
 #
-# 有人说：*新模型提高了 0.010*。下面是五项虚构的研究，每项给出一个差值（新减旧）和一个 95 % 区间。规则很短：**区间整个落在结论所说的那一侧、不含 0，才算支持它。** 别的都不算。
+# 有人说：**新模型提高了 0.010**。下面是五项虚构的研究，每项给出一个差值（新减旧）和一个 95% 区间。规则很短：**区间整个落在结论所说的那一侧、不含 0，才算支持它。** 别的都不算。
 #
-# 还有第二个问题，常常被忘掉：*所说的大小*在不在区间里？
+# 还有第二个问题，常常被忘掉：**所说的大小**在不在区间里？
 
 # %% id="tiny-code"
 studies = {  # difference, low, high
@@ -106,9 +106,9 @@ expect_true("in A and B the claimed size is possible", set(np.array(list(studies
 # A claim of the form *the loss is negligible* turns the rule round. That an interval contains 0 does **not** show that nothing is lost; B contains 0, too. Somebody has to say beforehand how much would be negligible, say 0.005. Then add this margin to the difference, and ask the old question.
 
 # %% [markdown] id="tiny-why-zh" lang="zh" en="7fa50cc9"
-# B、C、D 都是*未能复现*，说的却是三件事。**D** 反对这条结论：新模型更差。**C** 说也许有提升，但没有所说的那么大。**B** 什么也没说：0 和 0.010 都有可能，研究太小，回答不了这个问题。*未能复现*不等于*被推翻*。而 **E** 复现了提升，只是比所说的小。
+# B、C、D 都是**未能复现**，说的却是三件事。**D** 反对这条结论：新模型更差。**C** 说也许有提升，但没有所说的那么大。**B** 什么也没说：0 和 0.010 都有可能，研究太小，回答不了这个问题。**未能复现**不等于**被推翻**。而 **E** 复现了提升，只是比所说的小。
 #
-# 遇到*损失可以忽略*这种结论，规则要反过来用。区间里有 0，**并不**说明没有损失：B 也含 0。必须有人事先说好，多小才算可以忽略，比如 0.005。把这个容限（margin）加到差值上，再问原来的问题。
+# 遇到**损失可以忽略**这种结论，规则要反过来用。区间里有 0，**并不**说明没有损失：B 也含 0。必须有人事先说好，多小才算可以忽略，比如 0.005。把这个等效界值（margin）加到差值上，再问原来的问题。
 
 # %% id="margin-code"
 margin = 0.005
@@ -130,8 +130,8 @@ expect_true(
 # %% [markdown] id="rule-zh" lang="zh" en="32459280"
 # ## 先把规则写下来
 #
-# 1. 每条结论拆成几个**部分**，每个部分拆成几个比较，在几个数据集上检验过就有几个。每个比较都摆成同一个方向：**正数**支持结论；结论所要求的东西（容限，或者 RMSE 低于 0.70）先减掉。
-# 2. 区间同时重抽**用户和种子**（整套实验的某些表只重抽用户：用户分组、损坏的历史）。同一条结论的 $p$ 值放在一起做 Holm 校正。
+# 1. 每条结论拆成几个**部分**，每个部分拆成几个比较，在几个数据集上检验过就有几个。每个比较都摆成同一个方向：**正数**支持结论；结论所要求的东西（等效界值，或者 RMSE 低于 0.70）先减掉。
+# 2. 区间同时重抽**用户和种子**（实验套件的某些表只重抽用户：用户分组、损坏的历史）。同一条结论的 $p$ 值放在一起做 Holm 校正。
 # 3. **复现成功**：每个部分的每个比较，区间都在 0 以上，有 $p$ 值的，Holm 校正后的 $p$ 还要低于 0.05。**无法检验**：一个比较也没有，因为缺了必需的东西。其余都是**未能复现**。
 #
 # 第 3 条很严。这些结论都没有说“有时候”，所以明确落空一次就够了；不过每个词旁边都写着 *k of n*，即有几个比较支持它，你想宽一点也可以。模拟世界 `control` 不参加：那里时钟帮不上忙，它的作用是看住别的数据集。
@@ -216,7 +216,7 @@ expect_true("thirteen claims", list(claims.index) == list(range(1, 14)))
 # %% [markdown] id="again-zh" lang="zh" en="3cc2e773"
 # ## 表对不对？重算一遍
 #
-# 读者能够重做的报告才更有价值。它下面有两种已提交的证据：**名次**（每个模型、每个种子，把每位用户的物品预测得有多准），以及由名次做成的**表**。两者对不上，下面的话一句也别信：早先各表的每一次运行都与它的名次核对；凡是跑过整套实验的数据集，再核对对孪生模型的收益，*以及*哪些收益被称为显著。
+# 读者能够重做的报告才更有价值。它下面有两种已提交的证据：**名次**（每个模型、每个种子，把每位用户的物品预测得有多准），以及由名次做成的**表**。两者对不上，下面的话一句也别信：早先各表的每一次运行都与它的名次核对；凡是跑过实验套件的数据集，再核对对对照模型的收益，**以及**哪些收益被称为显著。
 
 # %% id="again-check" tags=["reference-check"]
 for table in ("ml-1m_leave_last_out", "deepm3_sample_temporal", "depth_sample_temporal", "ssm_ml-100k_leave_last_out"):
@@ -236,7 +236,7 @@ for name in suite_names():
 # One function gives NDCG@10 of every test user, or another metric, for a model on a data set. It reads the suite where the suite has run, and the tables of lessons 08 and 13 elsewhere. Another makes the effects: it draws users and seeds anew for the interval, and flips signs for $p$.
 
 # %% [markdown] id="collect-zh" lang="zh" en="1cca0ccf"
-# 一个函数给出某个模型在某个数据集上每位测试用户的 NDCG@10 或别的指标。跑过整套实验的数据集读整套实验，其余的读第 08、13 课的表。另一个函数做出效应：为区间重抽用户和种子，为 $p$ 翻转正负号。
+# 一个函数给出某个模型在某个数据集上每位测试用户的 NDCG@10 或别的指标。跑过实验套件的数据集读实验套件，其余的读第 08、13 课的表。另一个函数做出效应：为区间重抽用户和种子，为 $p$ 翻转正负号。
 
 # %% id="collect-code"
 SMALL = "expand=1 state=8"  # of SS4Rec: as many parameters as the others have
@@ -335,17 +335,17 @@ print("data:", ", ".join(WHERE))
 # %% [markdown] id="time-zh" lang="zh" en="d3ae1aeb"
 # ## 第一组：时间（结论 1、2、5、6、8、10）
 #
-# **1. 不规则的用户。** *原话*（DeepM3 的提案）：在 MovieLens 1M 最不规则的三分之一用户上，NDCG 提高 2.27 %。*依据*：一个种子，对手只有它自己的 GRU，在 100 个负样本里排名。*改动*：全量排序，五个种子，失明的孪生模型同样调参，按**训练**部分的间隔分成三份，而且事先分好（第 20 课）。*公平的检验*：（a）在那三分之一里对孪生模型的收益，（b）这个收益减去规则用户那三分之一的收益。在 MovieLens 1M 上这里无法检验：我们手上的版本只有事件的先后，没有时间。
+# **1. 不规则的用户。** **原话**（DeepM3 的提案）：在 MovieLens 1M 最不规则的三分之一用户上，NDCG 提高 2.27%。**依据**：一个种子，对手只有它自己的 GRU，在 100 个负样本里排名。**改动**：全量排序，五个种子，无时间信息的对照模型同样调参，按**训练**部分的间隔分成三份，而且事先分好（第 20 课）。**公平的检验**：（a）在那三分之一里对对照模型的收益，（b）这个收益减去规则用户那三分之一的收益。在 MovieLens 1M 上这里无法检验：我们手上的版本只有事件的先后，没有时间。
 #
-# **2. 不怕噪声。** *原话*（DeepM3 的提案）：时间有噪声、事件有丢失，它只掉 0.36 %，别人崩溃。*依据*：唯一的对手根本看不见时间，掉 0 是构造出来的。*改动*：噪声加在**间隔**上，再重建时钟，所有模型用同一份带种子的损坏（第 19 课）。*公平的检验*：（a）什么也没损坏时它胜过失明的孪生模型，因为不用时钟的模型谈不上失去时钟；（b）在噪声下、在丢失下，下降都不超过它得分的 0.36 %。
+# **2. 不怕噪声。** **原话**（DeepM3 的提案）：时间有噪声、事件有丢失，它只掉 0.36%，别人崩溃。**依据**：唯一的对手根本看不见时间，掉 0 是构造出来的。**改动**：噪声加在**间隔**上，再重建时钟，所有模型用同一份带种子的损坏（第 19 课）。**公平的检验**：（a）什么也没损坏时它胜过无时间信息的对照模型，因为不用时钟的模型谈不上失去时钟；（b）在噪声下、在丢失下，下降都不超过它得分的 0.36%。
 #
-# **5. 免疫。** *原话*（DeepM3 的提案）：有了利普希茨界，打乱时间线也伤不到它。*已知*：tanh 限制的是速度，不是利普希茨常数；而不看时钟的人，想免疫很容易（第 17、19 课）。*公平的检验*：凡是胜过失明的孪生模型、也就是用到时间的 DeepM3，间隔打乱后损失都不超过 0.36 %。
+# **5. 免疫。** **原话**（DeepM3 的提案）：有了利普希茨界，打乱时间线也伤不到它。**已知**：tanh 限制的是速度，不是利普希茨常数；而不看时钟的人，想免疫很容易（第 17、19 课）。**公平的检验**：凡是胜过无时间信息的对照模型、也就是用到时间的 DeepM3，间隔打乱后损失都不超过 0.36%。
 #
-# **6. 随机拓扑熵。** *原话*（DeepM3 的提案）：真实的交互构成一个随机动力系统，其随机拓扑熵很高。*缺什么*：这个系统的定义、一个估计量、一个可比的数。*改做什么*（第 22 课）：一个在已知答案上验证过的估计量。
+# **6. 随机拓扑熵。** **原话**（DeepM3 的提案）：真实的交互构成一个随机动力系统，其随机拓扑熵很高。**缺什么**：这个系统的定义、一个估计量、一个可比的数。**改做什么**（第 22 课）：一个在已知答案上验证过的估计量。
 #
-# **8. TiM4Rec。** *原话*（它的代码）：时钟以线性代价进入状态空间，而且有收益。*改动*：公开的代码把时间信号在整个窗口里混合，连填充也算进去；我们的版本是因果的，两种都检验（第 12 课）。*公平的检验*：（a）长度变成八倍，乘法次数不超过八倍；（b）胜过没有时钟的同一个网络。
+# **8. TiM4Rec。** **原话**（它的代码）：时钟以线性代价进入状态空间，而且有收益。**改动**：公开的代码把时间信号在整个窗口里混合，连填充也算进去；我们的版本是因果的，两种都检验（第 12 课）。**公平的检验**：（a）长度变成八倍，乘法次数不超过八倍；（b）胜过没有时钟的同一个网络。
 #
-# **10. SS4Rec 的排序。** *原话*（项目计划）：HR@10 超过 0.30，NDCG@10 超过 0.25。*公平的检验*：两项都在全量排序下测，告诉和不告诉查询时刻都测（第 13 课）。
+# **10. SS4Rec 的排序。** **原话**（项目计划）：HR@10 超过 0.30，NDCG@10 超过 0.25。**公平的检验**：两项都在全量排序下测，告诉和不告诉查询时刻都测（第 13 课）。
 
 # %% id="time-code" tags=["nbval-ignore-output"]
 CLAIMED_GAIN, CLAIMED_LOSS = 0.0227, 0.0036  # as shares of NDCG
@@ -492,9 +492,9 @@ for data in ("ml-100k", "amazon-grocery"):
 # - **10, not replicated.** In full ranking both numbers are out of reach on every data set, with the query time and without.
 
 # %% [markdown] id="time-read-zh" lang="zh" en="cb7b9efc"
-# - **1，未能复现**（在 MovieLens 1M 上无法检验）。论文形式的收益，在不规则用户与规则用户之间的差，没有一处区间在 0 以上。最接近的是 MovieLens 100K：0.011，区间 −0.001 到 0.023；在那里，autonomous 场甚至有 $p = 0.035$，对全部模型校正后变成 0.31。再看宽度：每个区间向两边伸出去，都超过所说的提升。所以这些用户同样推翻不了 2.27 %；需要多少用户，第 20 课算过。如果要再做一项研究，钱花在这一条上最值。
-# - **2，未能复现。** 论文的形式在哪里都没有胜过失明的孪生模型。不用时钟的模型没有什么可失去的，损失再小也说明不了什么。
-# - **5，未能复现。** 用到时间的 DeepM3 是有的，就是告诉了查询时刻的那些。间隔打乱后它们全都掉分，而且超过 0.36 %。既用时间**又**免疫的，一个也没有。
+# - **1，未能复现**（在 MovieLens 1M 上无法检验）。论文形式的收益，在不规则用户与规则用户之间的差，没有一处区间在 0 以上。最接近的是 MovieLens 100K：0.011，区间 −0.001 到 0.023；在那里，autonomous 场甚至有 $p = 0.035$，对全部模型校正后变成 0.31。再看宽度：每个区间向两边伸出去，都超过所说的提升。所以这些用户同样推翻不了 2.27%；需要多少用户，第 20 课算过。如果要再做一项研究，钱花在这一条上最值。
+# - **2，未能复现。** 论文的形式在哪里都没有胜过无时间信息的对照模型。不用时钟的模型没有什么可失去的，损失再小也说明不了什么。
+# - **5，未能复现。** 用到时间的 DeepM3 是有的，就是告诉了查询时刻的那些。间隔打乱后它们全都掉分，而且超过 0.36%。既用时间**又**免疫的，一个也没有。
 # - **6，无法检验。** 系统根本没有定义。第 22 课定义了一个估计量，也说明了它卡在哪里：八个间隔组成的词，增长率超过这么少的间隔所能允许的上限的 0.9，而纯噪声也是如此。能测到的东西很小，却是真的：间隔的先后顺序对下一个间隔透露的信息，在 MovieLens 100K 上是 0.032 奈特（nat），在 Grocery 上是 0.049。
 # - **8，未能复现。** 有一个部分成立：在因果版本里，长度变成 8 倍，时钟的代价也变成 8 倍。公开代码的版本则变成 64 倍。而且没有哪个区间显示有收益。
 # - **10，未能复现。** 在全量排序下，两个数在哪个数据集上都够不着，告不告诉查询时刻都一样。
@@ -513,11 +513,11 @@ for data in ("ml-100k", "amazon-grocery"):
 # %% [markdown] id="cost-zh" lang="zh" en="f16b0ed6"
 # ## 第二组：代价（结论 3 和 4）
 #
-# **3. 欧拉法。** *原话*（DeepM3 的提案）：延迟减半，损失可以忽略。*已知*：同一个项目更早的一张表写的是 13.84 对 14.88 毫秒，NDCG 低 14 %。 <!-- literature -->
+# **3. 欧拉法。** **原话**（DeepM3 的提案）：延迟减半，损失可以忽略。**已知**：同一个项目更早的一张表写的是 13.84 对 14.88 毫秒，NDCG 低 14%。 <!-- literature -->
 #
-# *改动*：在**同一套权重**里换求解器，这件事以前没人做过；也做了重新训练的版本。*公平的检验*，容限定为用 RK4 时得分的 2 %：（a）回答一位用户只用一半时间，（b）同一套权重，损失不超过容限，（c）用欧拉法重新训练，损失不超过容限。
+# **改动**：在**同一套权重**里换求解器，这件事以前没人做过；也做了重新训练的版本。**公平的检验**，等效界值定为用 RK4 时得分的 2%：（a）回答一位用户只用一半时间，（b）同一套权重，损失不超过等效界值，（c）用欧拉法重新训练，损失不超过等效界值。
 #
-# **4. 又小又好。** *原话*（DeepM3 的提案）：80 万个参数胜过 260 万个（800K 对 2.6M）。*已知*（第 17 课）：两个数都没数错，只是宽度不同，而且那 80 万里有一部分从不学习。*公平的检验*：（a）**宽度相等**时，它的有效参数只有三分之一，（b）宽度相等时，它胜过 SASRec 和 TiSASRec。
+# **4. 又小又好。** **原话**（DeepM3 的提案）：80 万个参数胜过 260 万个（800K 对 2.6M）。**已知**（第 17 课）：两个数都没数错，只是宽度不同，而且那 80 万里有一部分从不学习。**公平的检验**：（a）**宽度相等**时，它的实际参与训练的参数只有三分之一，（b）宽度相等时，它胜过 SASRec 和 TiSASRec。
 #
 # 下面是换求解器的做法，只要一行：用另一个求解器搭好模型，装进同一套权重。别处若有任何不同，`load_state_dict` 会拒绝。
 
@@ -531,7 +531,7 @@ from tutorial_lib.models import SequenceModel
 # Count the parameters that learn by their gradient, at two widths, for 3,952 items and windows of 20 events, the sizes of the announcement.
 
 # %% [markdown] id="live-zh" lang="zh" en="1ab8e65a"
-# 有效参数按梯度来数，两种宽度，3,952 个物品、窗口 20 个事件，与当初的说法一致。
+# 实际参与训练的参数按梯度来数，两种宽度，3,952 个物品、窗口 20 个事件，与当初的说法一致。
 
 
 # %% id="live-code"
@@ -621,8 +621,8 @@ for name in ("sample", "ml-100k_leave_last_out"):
 # - **4, not replicated.** At equal width DeepM3 has 0.80 and 0.72 of the parameters that learn, not 0.31. In the suite, at width 64, it has as many as SASRec (the ratio is 1.0), so there equal width **is** equal size; and it is nowhere ahead of SASRec or TiSASRec. On `sample` and on MovieLens 100K with the last item left out it is clearly behind both.
 
 # %% [markdown] id="cost-read-zh" lang="zh" en="ae4c8414"
-# - **3，未能复现。** 时间减半：大致不错，这里测得 0.48，求场次数是四分之一（模型的其余部分代价不变）。损失可以忽略：不成立。同一套权重，改用一步欧拉法求解，得分掉了 26 %。接下来是意外：解得比训练时**更好**，走四步 RK4，反而掉了 10 %。所以这不是精度的损失。权重是**透过**一步 RK4 训练出来的，那粗粗的一步就是它们所学内容的一部分；方程的真解，它们从来没有见过。用欧拉法重新训练，模型低 17 %，但换一批种子也许就不是这样：它的区间含 0。
-# - **4，未能复现。** 宽度相等时，DeepM3 的有效参数是 0.80 倍和 0.72 倍，不是 0.31 倍。在整套实验里宽度是 64，它与 SASRec 一样多（比值是 1.0），所以那里宽度相等**就是**大小相等；而它在哪里都没有领先 SASRec 或 TiSASRec。在 `sample` 上，以及在留出最后一个物品的 MovieLens 100K 上，它明显落后于两者。
+# - **3，未能复现。** 时间减半：大致不错，这里测得 0.48，函数求值次数是四分之一（模型的其余部分代价不变）。损失可以忽略：不成立。同一套权重，改用一步欧拉法求解，得分掉了 26%。接下来是意外：解得比训练时**更好**，走四步 RK4，反而掉了 10%。所以这不是精度的损失。权重是**透过**一步 RK4 训练出来的，那粗粗的一步就是它们所学内容的一部分；方程的真解，它们从来没有见过。用欧拉法重新训练，模型低 17%，但换一批种子也许就不是这样：它的区间含 0。
+# - **4，未能复现。** 宽度相等时，DeepM3 的实际参与训练的参数是 0.80 倍和 0.72 倍，不是 0.31 倍。在实验套件里宽度是 64，它与 SASRec 一样多（比值是 1.0），所以那里宽度相等**就是**大小相等；而它在哪里都没有领先 SASRec 或 TiSASRec。在 `sample` 上，以及在留出最后一个物品的 MovieLens 100K 上，它明显落后于两者。
 
 # %% [markdown] id="design-en" lang="en"
 # ## Group three: design (claims 7 and 11)
@@ -634,9 +634,9 @@ for name in ("sample", "ml-100k_leave_last_out"):
 # %% [markdown] id="design-zh" lang="zh" en="03ef4b96"
 # ## 第三组：设计（结论 7 和 11）
 #
-# **7. 不补零。** *原话*（DeepM3 的提案）：状态是连续的，不再需要补零，离散模型则需要。*已知*：它自己的代码就把窗口填充到 20。*改动*：要问的不是批次里有没有填充，批次总得是个矩形；要问的是填充会不会**改变**什么。*公平的检验*，当场做，每个序列模型，不训练：（a）有没有填充，DeepM3 给每段历史的状态都一样，（b）它的离散对手 GRU4Rec、SASRec、TiSASRec 不是这样。
+# **7. 不补零。** **原话**（DeepM3 的提案）：状态是连续的，不再需要补零，离散模型则需要。**已知**：它自己的代码就把窗口填充到 20。**改动**：要问的不是批次里有没有填充，批次总得是个矩形；要问的是填充会不会**改变**什么。**公平的检验**，当场做，每个序列模型，不训练：（a）有没有填充，DeepM3 给每段历史的状态都一样，（b）它的离散对手 GRU4Rec、SASRec、TiSASRec 不是这样。
 #
-# **11. mHC。** *原话*（教程）：它让 SASRec 和 TiSASRec 更稳定、更准。*已知*（第 09 课）：参考代码在每个子层里把残差流复制开再加回去，混合矩阵毫无作用。*改动*：让残差流贯穿整个网络。*公平的检验*：胜过普通模型，（a）在 8 个块时，那里稳定性应当有回报，（b）在通常的 2 个块时。
+# **11. mHC。** **原话**（教程）：它让 SASRec 和 TiSASRec 更稳定、更准。**已知**（第 09 课）：参考代码在每个子层里把残差流复制开再加回去，混合矩阵毫无作用。**改动**：让残差流贯穿整个网络。**公平的检验**：胜过普通模型，（a）在 8 个块时，那里稳定性应当有回报，（b）在通常的 2 个块时。
 
 
 # %% id="padding-code"
@@ -703,7 +703,7 @@ expect_true("11: and none against it", all(one.high > 0 for one in evidence[11])
 
 # %% [markdown] id="design-read-zh" lang="zh" en="9a7ef848"
 # - **7，未能复现。** 对 DeepM3 成立，对其他模型也都成立。人人都有的性质，不能成为选谁的理由。
-# - **11，未能复现。** 8 个块也好，2 个块也好，没有一个比较支持 mHC，也没有一个反对它：区间都在 0 附近。请留意这里*没有*说的是什么。它的混合让深层网络的增益保持有界，那是数学，第 09 课演示过；而它对块数很少的推荐模型有帮助，才是这条结论，没有显现出来。
+# - **11，未能复现。** 8 个块也好，2 个块也好，没有一个比较支持 mHC，也没有一个反对它：区间都在 0 附近。请留意这里**没有**说的是什么。它的混合让深层网络的增益保持有界，那是数学，第 09 课演示过；而它对块数很少的推荐模型有帮助，才是这条结论，没有显现出来。
 
 # %% [markdown] id="baselines-en" lang="en"
 # ## Group four: losses, baselines, ratings (claims 9, 12, 13)
@@ -717,11 +717,11 @@ expect_true("11: and none against it", all(one.high > 0 for one in evidence[11])
 # %% [markdown] id="baselines-zh" lang="zh" en="544cdb00"
 # ## 第四组：损失、基线、评分（结论 9、12、13）
 #
-# **9. RMSE。** *原话*（项目计划）：SS4Rec 在 MovieLens 上达到 0.60 到 0.70，比神经协同过滤低 25 到 30 %。*已知*：论文做的是排序，不预测评分。*改动*：这里**给** SS4Rec 装一个评分头；MovieLens 100K，时间切分，之后的每个评分都是目标；MF、NeuMF、SS4Rec 在验证集上试同样多的设置，五个种子。测试用户大多是新用户（见下面的检查），所以还有一个不用训练的对手：物品的偏置，加上这位用户迄今的平均偏差。其中一个 SS4Rec 就从它出发。*公平的检验*，两个版本的 SS4Rec 都做：（a）RMSE 低于 0.70，（b）比 NeuMF 至少低 25 %。
+# **9. RMSE。** **原话**（项目计划）：SS4Rec 在 MovieLens 上达到 0.60 到 0.70，比神经协同过滤低 25 到 30%。**已知**：论文做的是排序，不预测评分。**改动**：这里**给** SS4Rec 装一个评分头；MovieLens 100K，时间切分，之后的每个评分都是目标；MF、NeuMF、SS4Rec 在验证集上试同样多的设置，五个种子。测试用户大多是新用户（见下面的检查），所以还有一个不用训练的对手：物品的偏置，加上这位用户迄今的平均偏差。其中一个 SS4Rec 就从它出发。**公平的检验**，两个版本的 SS4Rec 都做：（a）RMSE 低于 0.70，（b）比 NeuMF 至少低 25%。
 #
-# **12. 一个负样本。** *原话*（教程）：训练 SASRec，每个正样本配一个抽来的负样本就够。*改动*：同一个网络，换别的损失（第 07 课）。*公平的检验*：只用一个负样本，比完整 softmax 的损失不超过 2 %。
+# **12. 一个负样本。** **原话**（教程）：训练 SASRec，每个正样本配一个抽来的负样本就够。**改动**：同一个网络，换别的损失（第 07 课）。**公平的检验**：只用一个负样本，比完整 softmax 的损失不超过 2%。
 #
-# **13. 神经协同过滤。** *原话*（项目计划）：神经协同过滤是必须超越的基线。*已知*：调好的点积胜过它（Rendle et al. 2020）。*公平的检验*：同样调参，NeuMF 领先 MF，（a）在排序上，（b）在 RMSE 上。
+# **13. 神经协同过滤。** **原话**（项目计划）：神经协同过滤是必须超越的基线。**已知**：调好的点积胜过它（Rendle et al. 2020）。**公平的检验**：同样调参，NeuMF 领先 MF，（a）在排序上，（b）在 RMSE 上。
 
 # %% id="baselines-library" tags=["library"]
 from studies.rating_claim import SHRINK
@@ -808,8 +808,8 @@ expect_true("13: MF is best there after one epoch", chosen.loc["mf", "best_epoch
 # - **13, not replicated.** NeuMF is ahead of MF in one place, in the ranking on Amazon Grocery. There MF, without weight decay, is best after one epoch and overfits from then on, and the better of the two, 0.0074, is half as good as a Markov chain that only counts (0.0137). On MovieLens 1M it is behind, and nowhere ahead in RMSE or where the decay was tuned, too. A baseline to beat is the strongest simple thing that you can build; for these ratings it was the running biases.
 
 # %% [markdown] id="baselines-read-zh" lang="zh" en="c1ec05f1"
-# - **9，未能复现。** 测试集里的评分，散布是 1.14 星；每次都报总平均，误差就是这么大。装了评分头的 SS4Rec 达到 1.04，NeuMF 是 1.035。从累计偏置出发，SS4Rec 降到 0.98，而**单用**累计偏置也是 0.98：记记账就行，什么也不用训练。这比 NeuMF 低 5 %，不是 25 %。（测试用户里只有 42 % 在训练集里出现过，对其余的人，MF 和 NeuMF 一无所知。）没有谁靠近 0.70。
-# - **12，未能复现。** 只用一个负样本，SASRec 在 MovieLens 1M 上掉 27 %（一个种子，所以那里的区间只说明用户），在 `sample` 上掉 15 %（五个种子）。但也用不着整个物品目录：在抽样 softmax 里用 64 个负样本，那里只掉约 1.7 %。（用 64 个负样本的 gBCE，这十轮里几乎还没开始学，而且最好的学习率在网格边上；这里对它不下结论。）
+# - **9，未能复现。** 测试集里的评分，散布是 1.14 星；每次都报总平均，误差就是这么大。装了评分头的 SS4Rec 达到 1.04，NeuMF 是 1.035。从累计偏置出发，SS4Rec 降到 0.98，而**单用**累计偏置也是 0.98：记记账就行，什么也不用训练。这比 NeuMF 低 5%，不是 25%。（测试用户里只有 42% 在训练集里出现过，对其余的人，MF 和 NeuMF 一无所知。）没有谁靠近 0.70。
+# - **12，未能复现。** 只用一个负样本，SASRec 在 MovieLens 1M 上掉 27%（一个种子，所以那里的区间只说明用户），在 `sample` 上掉 15%（五个种子）。但也用不着整个物品目录：在抽样 softmax 里用 64 个负样本，那里只掉约 1.7%。（用 64 个负样本的 gBCE，这十轮里几乎还没开始学，而且最好的学习率在网格边上；这里对它不下结论。）
 # - **13，未能复现。** NeuMF 只在一处领先 MF：Amazon Grocery 的排序。在那里，没有权重衰减的 MF 第一轮就到了最好，此后一路过拟合；而两者中较好的那个，0.0074，也只有仅靠数数的马尔可夫链（0.0137）的一半。在 MovieLens 1M 上它落后；在 RMSE 上，以及权重衰减也调过的地方，它哪里都没有领先。必须超越的基线，应当是你能造出来的最强的简单东西；对这些评分来说，就是累计偏置。
 
 # %% [markdown] id="table-en" lang="en"
@@ -839,7 +839,7 @@ for number, row in claims.iterrows():
 # Not one of the thirteen is replicated; one is not testable. That would be a dull result, and a suspicious one, if the rule could say nothing else. So three questions before you believe it: can this rule say *replicated* at all? What lies behind each word? And would a kinder rule have said something else?
 
 # %% [markdown] id="table-read-zh" lang="zh" en="4433d5d2"
-# 十三条里没有一条复现成功，一条无法检验。假如这条规则根本说不出别的话，这样的结果就既无趣又可疑。所以在相信它之前有三个问题：这条规则究竟能不能说出*复现成功*？每个词的背后是什么？规则宽一点，结论会不会不同？
+# 十三条里没有一条复现成功，一条无法检验。假如这条规则根本说不出别的话，这样的结果就既无趣又可疑。所以在相信它之前有三个问题：这条规则究竟能不能说出**复现成功**？每个词的背后是什么？规则宽一点，结论会不会不同？
 
 # %% [markdown] id="fourteen-en" lang="en"
 # ## A fourteenth claim
@@ -849,7 +849,7 @@ for number, row in claims.iterrows():
 # %% [markdown] id="fourteen-zh" lang="zh" en="e1654a41"
 # ## 第十四条结论
 #
-# 添加一条结论是这样做的：一句话，几个部分，一组效应。拿这门课自己的一条来试。*把到提问为止的间隔当作多出来的一个数告诉 GRU，在时钟说了算的世界里它有收益（a），在时钟不算数的 `control` 里它没有收益（b）。* 后半句说的是“没有差别”，所以需要一个容限：不超过 0.010，是 `sample` 里时钟价值（0.040，第 17 课）的四分之一。用的是第 17 课的运行，各五个种子。
+# 添加一条结论是这样做的：一句话，几个部分，一组效应。拿这门课自己的一条来试。“把到提问为止的间隔当作多出来的一个数告诉 GRU，在时钟说了算的世界里它有收益（a），在时钟不算数的 `control` 里它没有收益（b）。”后半句说的是“没有差别”，所以需要一个等效界值：不超过 0.010，是 `sample` 里时钟价值（0.040，第 17 课）的四分之一。用的是第 17 课的运行，各五个种子。
 
 # %% id="fourteen-code"
 worth = {}
@@ -878,7 +878,7 @@ expect("its p after Holm over ten models", films["p_holm"], 0.096, tol=0.002)
 # %% [markdown] id="fourteen-read-zh" lang="zh" en="527f4f10"
 # 可见这条规则说得出这个词：有东西可得的地方收益 0.031，没有东西可得的地方没有收益，换用户、换种子都站得住。
 #
-# 这说的是模拟世界。在 MovieLens 100K 上，同一形式比孪生模型高 0.0065，对十个模型校正后剩下 $p = 0.096$：是个苗头，仅此而已。
+# 这说的是模拟世界。在 MovieLens 100K 上，同一形式比对照模型高 0.0065，对十个模型校正后剩下 $p = 0.096$：是个苗头，仅此而已。
 #
 # 请注意它为什么复现得了。有一个对照，反面的结果会在那里现形；对手是同一个网络，只少了要问的那一样东西；而且（b）给出了一个数。
 
@@ -890,7 +890,7 @@ expect("its p after Holm over ten models", films["p_holm"], 0.096, tol=0.002)
 # %% [markdown] id="forest-zh" lang="zh" en="9e33755c"
 # ## 所有效应放在一页上
 #
-# 这些词的背后是什么？凡是用 NDCG@10 度量的比较，都画进一张图：在 0 的右边就是支持结论。这里的*未能复现*，多半是*反对它*、*在 0 附近*，还是*太宽，说不清*？
+# 这些词的背后是什么？凡是用 NDCG@10 度量的比较，都画进一张图：在 0 的右边就是支持结论。这里的**未能复现**，多半是**反对它**、**在 0 附近**，还是“太宽，说不清”？
 
 # %% id="forest-picture" tags=["picture", "nbval-ignore-output"]
 LIMIT = 0.06
@@ -935,7 +935,7 @@ plt.show()
 # Forest plot with a row for each part of a claim that is measured in NDCG@10, points with 95 % intervals, coloured by data set, and a line at 0. The intervals of claims 8, 11 and 13 lie around the line, those of 1, 2, 3c and 4b across it or to its left; 3b, the exchange of solvers with the same weights, and 5 and 12 lie to the left; claim 10 lies beyond the left edge, marked by arrows. The last two rows, the fourteenth claim, lie to the right.
 
 # %% [markdown] id="forest-alt-zh" lang="zh" en="0499a805" tags=["alt"]
-# 森林图，凡是用 NDCG@10 度量的部分各占一行，点带 95 % 区间，按数据集着色，0 处有一条线。结论 8、11、13 的区间在线的附近，1、2、3c、4b 的区间跨过它或在它左边；同一套权重换求解器的 3b，以及 5、12，都在左边；结论 10 超出左边缘，用箭头标出。最后两行是第十四条结论，在右边。
+# 森林图，凡是用 NDCG@10 度量的部分各占一行，点带 95% 区间，按数据集着色，0 处有一条线。结论 8、11、13 的区间在线的附近，1、2、3c、4b 的区间跨过它或在它左边；同一套权重换求解器的 3b，以及 5、12，都在左边；结论 10 超出左边缘，用箭头标出。最后两行是第十四条结论，在右边。
 
 # %% id="forest-check"
 none = [number for number, word in verdicts.items() if word == "replicated"]
@@ -980,11 +980,11 @@ print("replicated by a kinder rule, one comparison of every part and none agains
 # %% [markdown] id="break-zh" lang="zh" en="c265cf18" tags=["break-it"]
 # ## 弄坏它：无中生有的百分之二
 #
-# 如果根本没有提升，某一组里的 2.27 % 是怎么来的？在模拟世界里照结论 1 的配方做一遍：每个模型**一个种子**，在 **100 个抽来的负样本**里排名，对手只有它自己的 GRU，而不规则用户那一组，是在**看到结果之后**挑的。看上去正经的不规则度量有很多：间隔的 CV、间隔对数的散布、最长的间隔、最长间隔与中位数之比、一小时以内的间隔所占的份额。切法也很多：最高的一半、三分之一、四分之一、五分之一、十分之一。
+# 如果根本没有提升，某一组里的 2.27% 是怎么来的？在模拟世界里照结论 1 的训练方案做一遍：每个模型**一个种子**，在 **100 个抽来的负样本**里排名，对手只有它自己的 GRU，而不规则用户那一组，是在**看到结果之后**挑的。看上去正经的不规则度量有很多：间隔的 CV、间隔对数的散布、最长的间隔、最长间隔与中位数之比、一小时以内的间隔所占的份额。切法也很多：最高的一半、三分之一、四分之一、五分之一、十分之一。
 #
 # “新模型”是带吸引子、却**停了钟**的 DeepM3：训练和测试里，它看到的间隔全都一样。它不可能对不规则用户更好。两边各有五个种子，于是有 25 种配对。
 #
-# **猜一猜。** 25 种配对里，有多大比例能找到某一组，提升至少 2.27 %？如果事先就定好用 CV 最高的三分之一，又是多大比例？
+# **猜一猜。** 25 种配对里，有多大比例能找到某一组，提升至少 2.27%？如果事先就定好用 CV 最高的三分之一，又是多大比例？
 
 # %% id="break-code" tags=["break-it"]
 split = make_split(load_dataset("sample"), "temporal")
@@ -1030,7 +1030,7 @@ expect_true("the top third by CV, fixed beforehand: never", third == 0)
 # Mended, with everything that this report asks for: full ranking, all five seeds, thirds by training CV, and the difference between the groups.
 
 # %% [markdown] id="break-why-zh" lang="zh" en="a6487d8b"
-# 72 % 的配对里都有一组可以放上幻灯片，其中最好的那一组，提升的中位数是 3.5 %：**来自一只停着的钟。** 没有人撒谎。每个数都对，每个组都有理由；只是挑选发生在结果之后。而在事先定好的那一组里，一次也没有发生。
+# 72% 的配对里都有一组可以放上幻灯片，其中最好的那一组，提升的中位数是 3.5%：**来自一只停着的钟。** 没有人撒谎。每个数都对，每个组都有理由；只是挑选发生在结果之后。而在事先定好的那一组里，一次也没有发生。
 #
 # 再把它修好，用上这份报告要求的一切：全量排序，全部五个种子，按训练部分的 CV 分成三份，看组与组之间的差。
 
@@ -1060,11 +1060,11 @@ expect_true("the word: not replicated", judge([fair]) == "not replicated")
 # %% [markdown] id="open-zh" lang="zh" en="20286106"
 # ## 还没有定论的
 #
-# - **结论 1 在它自己的数据上。** 带时间的 MovieLens 1M 要由读者自己取得（见 data/README.md），而要看得见 2.27 %，大约需要 35,000 位用户（第 20 课）。 <!-- literature -->
+# - **结论 1 在它自己的数据上。** 带时间的 MovieLens 1M 要由读者自己取得（见 data/README.md），而要看得见 2.27%，大约需要 35,000 位用户（第 20 课）。 <!-- literature -->
 #
 # - **规模。** 这里的一切都是在小数据、宽度 64、历史 50 个事件、几分钟训练的条件下测的。涉及数十亿参数的说法，这里没有碰。
 # - **别的时钟。** 这些真实数据是评分和评论：人们在几秒钟里点完一串电影，有空了才写一条评论。听歌、购物的日志，间隔里也许有更多东西。
-# - **我们自己的选择。** 容限（2 %、0.36 %），*每个比较都要支持*的规则，所有模型共用一个网格：都是我们定的，而且定的时候，较早几课的结果表（第 07 到 17 课）和 `sample` 的一部分已经看过了。真正的预先登记比这更严。改掉一个，看看哪些词会变；单元格就是为此准备的。
+# - **我们自己的选择。** 等效界值（2%、0.36%），**每个比较都要支持**的规则，所有模型共用一个网格：都是我们定的，而且定的时候，较早几课的结果表（第 07 到 17 课）和 `sample` 的一部分已经看过了。真正的预先登记比这更严。改掉一个，看看哪些词会变；单元格就是为此准备的。
 # - **我们自己的错误。** 所有模型都是我们自己实现的。与公开代码不同的地方，各课都写明了。如果你找到一处要紧的差别，那就是第十五条结论。
 
 # %% [markdown] id="add-en" lang="en"
@@ -1081,11 +1081,11 @@ expect_true("the word: not replicated", judge([fair]) == "not replicated")
 # ## 加上你的结论
 #
 # 1. 写下那句话，里面要有一个数；再在 `data/claims.csv` 里加一行。
-# 2. 写下各个部分、容限和对照，**先给别人看过**，再开始运行。
-# 3. 把你的模型写进 `stages/lineup.py`，旁边放上只缺那一样东西的孪生模型，运行 `python -m tutorial_lib.experiments suite`，五个种子。
+# 2. 写下各个部分、等效界值和对照，**先给别人看过**，再开始运行。
+# 3. 把你的模型写进 `stages/lineup.py`，旁边放上只缺那一样东西的对照模型，运行 `python -m tutorial_lib.experiments suite`，五个种子。
 # 4. 用 `versus("15a", "yours", "its twin")` 做出效应，让 `judge` 说出那个词。
 #
-# 如果那个词是*未能复现*，也请照样发表。下一个人就不必再试了。
+# 如果那个词是**未能复现**，也请照样发表。下一个人就不必再试了。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1124,7 +1124,7 @@ lesson23.check_verdict(verdict)
 # **23.2 Modify.** *The loss is negligible* has three answers, too. `loss_is(low, high, margin)` gets the interval of new minus old and a positive margin, and returns `"negligible"` if the interval shows that any loss is smaller than the margin, `"not negligible"` if it shows that the loss is larger, else `"undecided"`.
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="c016086c" tags=["exercise"]
-# **23.2 修改。** *损失可以忽略*同样有三种回答。`loss_is(low, high, margin)` 收到“新减旧”的区间和一个正的容限；如果区间表明损失必定小于容限，返回 `"negligible"`；如果表明损失必定大于容限，返回 `"not negligible"`；否则返回 `"undecided"`。
+# **23.2 修改。** **损失可以忽略**同样有三种回答。`loss_is(low, high, margin)` 收到“新减旧”的区间和一个正的等效界值；如果区间表明损失必定小于等效界值，返回 `"negligible"`；如果表明损失必定大于等效界值，返回 `"not negligible"`；否则返回 `"undecided"`。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -1214,7 +1214,7 @@ lesson23.check_follows(follows)
 # %% [markdown] id="answer-zh" lang="zh" en="84aca550"
 # ## 周五的答案
 #
-# 小满的表有十三行，没有一行写着*复现成功*。评审会该投反对票吗？要看投的是什么。拿它**替换**现有的模型：不行。大小相等时，论文的形式在哪里都没有领先普通的 SASRec；而能让 DeepM3 变便宜的那个求解器，会把它学到的东西一并拿走。作为一个**想法**：第十四行写着*复现成功*。在时钟说了算的地方，提问的时刻是有价值的，而且输入里多一个数就够用了。只是在真实数据上，目前还只有苗头。
+# 小满的表有十三行，没有一行写着**复现成功**。评审会该投反对票吗？要看投的是什么。拿它**替换**现有的模型：不行。大小相等时，论文的形式在哪里都没有领先普通的 SASRec；而能让 DeepM3 变便宜的那个求解器，会把它学到的东西一并拿走。作为一个**想法**：第十四行写着**复现成功**。在时钟说了算的地方，提问的时刻是有价值的，而且输入里多一个数就够用了。只是在真实数据上，目前还只有苗头。
 #
 # 于是她在表下面写了四行：保留 SASRec；把提问的时刻告诉它，并检验是否有用；在我们自己的日志上测，旁边放一只停着的钟；等区间够窄了再开会。这是一个决定，其中的每个词都可以重新算一遍。
 
@@ -1227,12 +1227,12 @@ lesson23.check_follows(follows)
 # 4. Of thirteen claims none was replicated as stated, and one could not be tested; some of their parts hold.
 # 5. One seed, sampled negatives and a group chosen afterwards make two per cent out of a stopped clock.
 
-# %% [markdown] id="summary-zh" lang="zh" en="27d1143d" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="9a84c3d5" tags=["summary"]
 # ## 小结
 #
 # 1. 有人说清楚哪个数、对哪个对手、在哪些数据上会反对它，一条结论才变得可以检验。
 # 2. 结论由区间和校正后的 $p$ 值得出，所有主张用同一条规则，界值写明；而且这条规则必须能够得出“是”。
-# 3. 未能复现不等于被推翻：要问所说的大小在不在区间里。说“可以忽略”需要一个容限。
+# 3. 未能复现不等于被推翻：要问所说的大小在不在区间里。说“可以忽略”需要一个等效界值。
 # 4. 十三条结论里，照原话没有一条复现成功，一条无法检验；其中有些部分成立。
 # 5. 一个种子、抽样的负样本、事后挑选的组，用一只停着的钟就能做出百分之二。
 
@@ -1255,5 +1255,5 @@ lesson23.check_follows(follows)
 # - S. Rendle, L. Zhang, Y. Koren, *On the Difficulty of Evaluating Baselines*，2019：MovieLens 上的 RMSE。[arXiv 1905.01395](https://arxiv.org/abs/1905.01395)
 # - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：结论 12。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*，KDD 2020。[doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - D. Lakens, *Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017：容限。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
+# - D. Lakens, *Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017：等效界值。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
 # - 在本仓库中：`data/claims.csv`、`studies/solver_swap.py`、`studies/rating_claim.py`、`tutorial_lib/experiments/results.py`、`data/results/README.md`。

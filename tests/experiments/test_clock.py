@@ -113,9 +113,8 @@ def test_a_log_whose_gap_decides_says_so_and_one_by_chance_does_not():
 
 
 @pytest.mark.parametrize(("world", "helps"), [("sample", True), ("control", False)])
-def test_simulated_worlds(world, helps, monkeypatch):
+def test_simulated_worlds(world, helps):
     """In `sample` the gap to the question says where the mood has drifted; in `control` nothing."""
-    monkeypatch.setattr(clock, "QUESTIONS", 4000)
     table = worth(load_dataset(world))
     used = table[table["clock"].isin(clock.MECHANISMS)]
     assert used["helps"].any() == helps

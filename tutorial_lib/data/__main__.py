@@ -11,13 +11,14 @@ from tutorial_files.places import DOWNLOADS, fetch, find
 from tutorial_files.sources import SOURCES
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m tutorial_lib.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="all data sets, and which of them are here")
+    commands.add_parser("list", help=say("all data sets, and which of them are here"))
     for command, text in (
         ("download", "fetch a data set from its official address"),
         ("info", "counts, span, clock, repeats and fingerprint of a data set"),
@@ -25,15 +26,21 @@ def main(arguments: list[str] | None = None) -> int:
         subparser = commands.add_parser(command, help=text, description=text)
         subparser.add_argument(
             "name",
-            help="a name from `list`; info also takes csv:PATH and txt:PATH, and options behind an"
-            " @, such as ml-1m@min_user_events=5",
+            help=say(
+                "a name from `list`; info also takes csv:PATH and txt:PATH, and options behind an"
+                " @, such as ml-1m@min_user_events=5"
+            ),
         )
         subparser.add_argument(
-            "--data-dir", type=Path, help=f"folder of the data sets (default: {DOWNLOADS})"
+            "--data-dir",
+            type=Path,
+            help=say("folder of the data sets (default: {downloads})", downloads=DOWNLOADS),
         )
         for field in fields(Options) if command == "info" else ():
             flag = "--" + field.name.replace("_", "-")
-            subparser.add_argument(flag, metavar="VALUE", help=f"default: {field.default}")
+            subparser.add_argument(
+                flag, metavar="VALUE", help=say("default: {default}", default=field.default)
+            )
     options = parser.parse_args(arguments)
     try:
         if options.command == "list":
@@ -50,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped; the same command resumes a download.", file=sys.stderr)
+        print(say("Stopped; the same command resumes a download."), file=sys.stderr)
         return 130
     return 0
 

@@ -36,8 +36,9 @@ def corrupt(split: Split, name: str, seed: int = 0) -> Split:
         if isinstance(error, TutorialError):
             raise
     raise TutorialError(
-        f"unknown corruption {name!r}: give gaps shuffled, gaps constant, order shuffled, jitter"
-        " STRENGTH, dropped SHARE or quantised SECONDS"
+        "unknown corruption {name!r}: give gaps shuffled, gaps constant, order shuffled,"
+        " jitter STRENGTH, dropped SHARE or quantised SECONDS",
+        name=name,
     )
 
 
@@ -49,7 +50,9 @@ def with_clock(split: Split, clock: str, seed: int = 0) -> Split:
     user keeps its time. Raises TutorialError for order-only data.
     """
     if clock not in CLOCKS:
-        raise TutorialError(f"unknown clock {clock!r}: choose one of {', '.join(CLOCKS)}")
+        raise TutorialError(
+            "unknown clock {clock!r}: choose one of {clocks}", clock=clock, clocks=", ".join(CLOCKS)
+        )
     if clock == "real":
         return split
     gaps, first = _gaps(split), split.dataset.offsets[:-1]
@@ -69,8 +72,9 @@ def jitter(split: Split, strength: float, seed: int = 0) -> Split:
     """
     if not 0 <= strength <= 5:
         raise TutorialError(
-            f"got jitter of strength {strength}: give 0 to 5, where 1 changes a typical gap by a"
-            " factor of e"
+            "got jitter of strength {strength}: give 0 to 5, where 1 changes a typical gap"
+            " by a factor of e",
+            strength=strength,
         )
     gaps = _gaps(split)
     factors = np.exp(strength * np.random.default_rng(seed).standard_normal(len(gaps)))
@@ -83,7 +87,8 @@ def quantise(split: Split, seconds: int) -> Split:
     """
     if seconds < 1:
         raise TutorialError(
-            f"got a clock with units of {seconds} s: give a whole number of at least 1"
+            "got a clock with units of {seconds} s: give a whole number of at least 1",
+            seconds=seconds,
         )
     _gaps(split)
     return _with_times(split, split.dataset.events["timestamp"].to_numpy() // seconds * seconds)
@@ -112,7 +117,7 @@ def drop_events(split: Split, share: float, seed: int = 0) -> Split:
     """
     if not 0 <= share < 1:
         raise TutorialError(
-            f"got a share of {share} dropped events: give at least 0 and less than 1"
+            "got a share of {share} dropped events: give at least 0 and less than 1", share=share
         )
     events, history = split.dataset.events, _history(split)
     keys = np.random.default_rng(seed).random(len(events))
@@ -138,8 +143,8 @@ def _gaps(split: Split) -> np.ndarray:
     """Seconds since the user's event before, int64 [rows]; 0 at first events."""
     if not split.dataset.has_times:
         raise TutorialError(
-            f"{split.dataset.name} knows the order of events but not their times, so it has no"
-            " clock to change"
+            "{dataset} knows the order of events but not their times, so it has no clock to change",
+            dataset=split.dataset.name,
         )
     gaps = np.diff(split.dataset.events["timestamp"].to_numpy(), prepend=0)
     gaps[split.dataset.offsets[:-1]] = 0

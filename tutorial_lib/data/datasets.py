@@ -49,7 +49,12 @@ def load_dataset(
         else [*FILTERS, *["encoding"] * own]
     )
     if other := [key for key in said.changed if key not in takes]:
-        raise TutorialError(f"{plain} has no option {other[0]}: it takes {', '.join(takes)}.")
+        raise TutorialError(
+            "{plain} has no option {other}: it takes {takes}.",
+            plain=plain,
+            other=other[0],
+            takes=", ".join(takes),
+        )
     found = find(plain, data_dir, said)
     if found is None and download:
         fetch(plain, data_dir)
@@ -72,7 +77,10 @@ def _read(found: tuple[Path, Layout], name: str, source: Source, options: Option
     except (OSError, EOFError, ValueError, KeyError, SyntaxError, RecursionError, zlib.error) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise TutorialError(
-            f"Cannot read {path} as {name} ({reason}): compare it with the format, or get it again."
+            "Cannot read {path} as {name} ({reason}): compare it with the format, or get it again.",
+            path=path,
+            name=name,
+            reason=reason,
         ) from e
     rows, notes = len(frame), list(frame.attrs.get("notes", []))
     if source.once:
@@ -86,7 +94,7 @@ def _read(found: tuple[Path, Layout], name: str, source: Source, options: Option
             min_item_events=options.min_item_events,
         )
     except TutorialError as error:
-        raise TutorialError(f"{path}: {error}") from error
+        raise TutorialError("{path}: {error}", path=path, error=error) from error
     return replace(
         dataset, repeats=source.repeats, duplicates=rows - len(frame), notes=tuple(notes)
     )
@@ -105,8 +113,9 @@ def load_items(dataset: Dataset, data_dir: Path | None = None) -> pd.DataFrame:
     ]
     if plain != "movie-tweetings" or not found:
         raise TutorialError(
-            f"No titles for {dataset.name}: only movie-tweetings has them, in movies.dat beside"
-            " ratings.dat (download movie-tweetings fetches both)."
+            "No titles for {dataset}: only movie-tweetings has them, in movies.dat beside"
+            " ratings.dat (download movie-tweetings fetches both).",
+            dataset=dataset.name,
         )
     films = [
         pd.DataFrame(

@@ -150,9 +150,10 @@ def _core(events: pd.DataFrame, min_user: int, min_item: int) -> np.ndarray:
             keep &= (np.bincount(codes[keep], minlength=codes.max() + 1) >= least)[codes]
     if not left:
         raise TutorialError(
-            f"No events are left where every user has {min_user} and every item {min_item} or more:"
-            " lower min_user_events or min_item_events, or get more data."
-        )
+            "No events are left where every user has {min_user} and every item {min_item}"
+            " or more: lower min_user_events or min_item_events, or get more data.",
+            min_user=min_user, min_item=min_item,
+        )  # fmt: skip
     return keep
 
 
@@ -162,9 +163,10 @@ def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
     """
     if not 1 <= users <= dataset.num_users:
         raise TutorialError(
-            f"Cannot draw users={users} from {dataset.name}, which has {dataset.num_users} users"
-            f" with enough events: ask for 1 to {dataset.num_users}, or for None to take all."
-        )
+            "Cannot draw users={users} from {dataset}, which has {num_users} users with"
+            " enough events: ask for 1 to {num_users}, or for None to take all.",
+            users=users, dataset=dataset.name, num_users=dataset.num_users,
+        )  # fmt: skip
     chosen = np.zeros(dataset.num_users, dtype=bool)
     chosen[np.random.default_rng(seed).choice(dataset.num_users, users, replace=False)] = True
     events = dataset.events[chosen[dataset.events["user"].to_numpy()]]
@@ -183,9 +185,10 @@ def _require_columns(events: pd.DataFrame) -> None:
     missing = [column for column in KEYS if column not in events.columns]
     if missing:
         raise TutorialError(
-            f"The event table has the columns {list(events.columns)} but lacks {missing}: "
-            "name its columns user, item and timestamp (unix seconds)."
-        )
+            "The event table has the columns {columns} but lacks {missing}: name its"
+            " columns user, item and timestamp (unix seconds).",
+            columns=list(events.columns), missing=missing,
+        )  # fmt: skip
 
 
 def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> None:
@@ -195,7 +198,10 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
         content = ", ".join(f"{column}={events[column].iloc[row]}" for column in KEYS)
         # a table from a file knows its lines
         place = f"Line {events.index[row]}" if events.index.name == "line" else f"Row {row}"
-        raise TutorialError(f"{place} ({content}) {what}: {remedy}.")
+        raise TutorialError(
+            "{place} ({content}) {what}: {remedy}.",
+            place=place, content=content, what=what, remedy=remedy,
+        )  # fmt: skip
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -211,7 +217,8 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
     if pd.api.types.is_datetime64_any_dtype(events["timestamp"]):
         raise TutorialError(
             "The timestamp column holds dates, not unix seconds: convert it with"
-            f" pandas.to_datetime(events['timestamp'], utc=True){AS_SECONDS}."
+            " pandas.to_datetime(events['timestamp'], utc=True){as_seconds}.",
+            as_seconds=AS_SECONDS,
         )
     events = events.reset_index(drop=True)
     _refuse(
@@ -284,7 +291,8 @@ def _check_sequences(events: pd.DataFrame, min_events: int, drop_short_users: bo
         _refuse(events, short, f"belongs to a user with fewer than {min_events} events", remedy)
     if short.all():
         raise TutorialError(
-            f"No user has {min_events} or more events (the longest history has {counts.max()}): "
-            "there is nothing to learn from, so get more data or lower min_events."
-        )
+            "No user has {min_events} or more events (the longest history has {counts}):"
+            " there is nothing to learn from, so get more data or lower min_events.",
+            min_events=min_events, counts=counts.max(),
+        )  # fmt: skip
     return events[~short].reset_index(drop=True) if short.any() else events

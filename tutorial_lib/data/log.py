@@ -32,7 +32,9 @@ class Log:
         `half_life` seconds old counts half, one of twice that age a quarter. asked int64 [N].
         """
         if half_life is not None and not half_life > 0:
-            raise TutorialError(f"half_life must be above 0 seconds, got {half_life}")
+            raise TutorialError(
+                "half_life must be above 0 seconds, got {half_life}", half_life=half_life
+            )
         result = np.zeros((len(asked), self.num_items + 1))
         order = np.argsort(asked, kind="stable")
         moments, done = asked[order], 0

@@ -134,7 +134,7 @@ def evaluation_batches(
     `split.test`.
     """
     if part not in ("valid", "test"):
-        raise TutorialError(f"Unknown part {part!r}: choose 'valid' or 'test'.")
+        raise TutorialError("Unknown part {part!r}: choose 'valid' or 'test'.", part=part)
     _require_positive(max_len=max_len, batch_size=batch_size)
     targets: Targets = getattr(split, part)
     order = np.argsort(-np.minimum(targets.row - targets.start, max_len), kind="stable")
@@ -168,8 +168,9 @@ def fit_gap_statistics(split: Split) -> GapStatistics:
     """
     if not split.dataset.has_times:
         raise TutorialError(
-            f"{split.dataset.name} knows the order of events but not their times, so it has no"
-            " gaps: use a model without time."
+            "{dataset} knows the order of events but not their times, so it has no gaps:"
+            " use a model without time.",
+            dataset=split.dataset.name,
         )
     seconds, _ = gaps(split.train)
     logs = np.log1p(seconds / HOUR)
@@ -190,7 +191,8 @@ def gap_feature(
     """
     if times.dtype != torch.int64 or (query_times is not None and query_times.dtype != torch.int64):
         raise TutorialError(
-            f"Times must be int64 unix seconds, not {times.dtype}: other types lose the short gaps."
+            "Times must be int64 unix seconds, not {dtype}: other types lose the short gaps.",
+            dtype=times.dtype,
         )
 
     def feature(gaps: Tensor) -> Tensor:
@@ -206,13 +208,17 @@ def _training_windows(split: Split, max_len: int, windows: str) -> tuple[np.ndar
     """
     _require_positive(max_len=max_len)
     if windows not in WINDOWS:
-        raise TutorialError(f"Unknown windows={windows!r}: choose one of {', '.join(WINDOWS)}.")
+        raise TutorialError(
+            "Unknown windows={windows!r}: choose one of {windows2}.",
+            windows=windows,
+            windows2=", ".join(WINDOWS),
+        )
     first, last = split.dataset.offsets[:-1], split.train_end - 1
     keep = last > first
     if not keep.any():
         raise TutorialError(
-            f"No user of {split.dataset.name} has 2 training events: train on more data or cut"
-            " later."
+            "No user of {dataset} has 2 training events: train on more data or cut later.",
+            dataset=split.dataset.name,
         )
     first, last = first[keep], last[keep]
     if windows == "last":
@@ -240,7 +246,9 @@ def _only_last(batch: Batch) -> Batch:
 def _require_positive(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise TutorialError(f"Got {name}={value}: it must be at least 1.")
+            raise TutorialError(
+                "Got {name}={value}: it must be at least 1.", name=name, value=value
+            )
 
 
 def _batch(split: Split, start: np.ndarray, end: np.ndarray, max_len: int) -> Batch:

@@ -35,6 +35,7 @@ from tutorial_lib.data.world import (
 )
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing, write_command
+from tutorial_lib.language import say
 
 __all__ = [  # a world and its parts have one address
     "SITTING",
@@ -96,8 +97,9 @@ def simulate(world: World, *, scores: bool = False) -> Simulation:
     real = np.arange(world.longest) < lengths[:, None]
     if scores and real.sum() * world.items > 5e7:
         raise TutorialError(
-            f"scores=True with {world.users} users needs gigabytes of memory: ask for it in a world"
-            " of fewer."
+            "scores=True with {users} users needs gigabytes of memory: ask for it in a"
+            " world of fewer.",
+            users=world.users,
         )
     if world.clock == "real":
         hours, leap = gaps / 3600, world.leap * (gaps >= SITTING)
@@ -169,13 +171,15 @@ def load_ceiling(name: str) -> pd.DataFrame:
     """
     if name not in WORLDS:
         raise TutorialError(
-            f"No ceiling is known for {name!r}: only the simulated worlds have one"
-            f" ({', '.join(WORLDS)})."
+            "No ceiling is known for {name!r}: only the simulated worlds have one ({worlds}).",
+            name=name,
+            worlds=", ".join(WORLDS),
         )
     path = SAMPLES / f"{name}_ceiling.csv.gz"
     if not path.exists():
         raise TutorialError(
-            f"{path} is missing: make it with python -m tutorial_lib.data.simulate --write."
+            "{path} is missing: make it with python -m tutorial_lib.data.simulate --write.",
+            path=path,
         )
     return pd.read_csv(path, dtype=np.float64)
 
@@ -191,8 +195,9 @@ def ceiling_ranks(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
     starts = np.append(np.flatnonzero(ceiling["rank_with_clock"].isna()), len(ceiling))
     if not np.array_equal(np.diff(starts)[dataset.user_ids], np.diff(dataset.offsets)):
         raise TutorialError(
-            f"Histories of {dataset.name} were changed, so it has no ceiling: pass it as"
-            " load_dataset gives it."
+            "Histories of {dataset} were changed, so it has no ceiling: pass it as"
+            " load_dataset gives it.",
+            dataset=dataset.name,
         )
     users = dataset.events["user"].to_numpy()[rows]
     return ceiling.iloc[
@@ -214,8 +219,11 @@ def last_gap_task(
     """
     if gap not in ("query", "past") or length < 2 or num_sequences < 1:
         raise TutorialError(
-            f"Got {gap=}, {length=}, {num_sequences=}: use 'query' or 'past', 2 or more and 1 or"
-            " more."
+            "Got gap={gap!r}, length={length!r}, num_sequences={num_sequences!r}: use"
+            " 'query' or 'past', 2 or more and 1 or more.",
+            gap=gap,
+            length=length,
+            num_sequences=num_sequences,
         )
     rng = np.random.default_rng(seed)
     lengths = rng.integers(2, length + 1, num_sequences)
@@ -256,7 +264,7 @@ def write_sample(folder: Path = SAMPLES) -> None:
             text = table.to_csv(index=False, lineterminator="\n").encode()
             with replacing(path) as part:
                 part.write_bytes(gzip.compress(text, 9, mtime=0))
-            print(f"wrote {path}: {len(table)} rows")
+            print(say("wrote {path}: {count} rows", path=path, count=len(table)))
 
 
 def main() -> None:

@@ -77,16 +77,21 @@ def temporal_split(
     """
     if not dataset.has_times:
         raise TutorialError(
-            f"{dataset.name} knows the order of events but not their times, so it has no cut-off:"
-            " use leave_last_out."
+            "{dataset} knows the order of events but not their times, so it has no"
+            " cut-off: use leave_last_out.",
+            dataset=dataset.name,
         )
     if not (valid > 0 and test > 0 and valid + test < 1):
         raise TutorialError(
-            f"Got valid={valid} and test={test}: both must be positive shares of the events with a"
-            " sum below 1."
+            "Got valid={valid} and test={test}: both must be positive shares of the events"
+            " with a sum below 1.",
+            valid=valid,
+            test=test,
         )
     if targets not in ("last", "successive"):
-        raise TutorialError(f"Unknown targets={targets!r}: choose 'last' or 'successive'.")
+        raise TutorialError(
+            "Unknown targets={targets!r}: choose 'last' or 'successive'.", targets=targets
+        )
     offsets, times = dataset.offsets, dataset.events["timestamp"].to_numpy()
     ordered = np.sort(times)
     last = len(times) - 1
@@ -139,12 +144,16 @@ def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
     """
     known = dict(zip(SPLITS, (("valid", "test", "targets"), (), ("valid", "test")), strict=True))
     if kind not in known:
-        raise TutorialError(f"Unknown split {kind!r}: choose one of {', '.join(known)}.")
+        raise TutorialError(
+            "Unknown split {kind!r}: choose one of {known}.", kind=kind, known=", ".join(known)
+        )
     unknown = [option for option in options if option not in known[kind]]
     if unknown:
         raise TutorialError(
-            f"The split {kind!r} has no option {unknown[0]!r}: it knows"
-            f" {', '.join(known[kind]) or 'none'}."
+            "The split {kind!r} has no option {unknown!r}: it knows {known}.",
+            kind=kind,
+            unknown=unknown[0],
+            known=", ".join(known[kind]) or "none",
         )
     if kind == "leave_last_out":
         return leave_last_out(dataset)
@@ -187,7 +196,11 @@ def _refuse_empty(split: Split, options: str) -> Split:
     empty = [part for part, size in sizes.items() if size == 0]
     if empty:
         raise TutorialError(
-            f"The {split.kind} split of {split.dataset.name} ({options}) leaves the {empty[0]} part"
-            " without events to use: take more data, other fractions or the other kind of split."
+            "The {kind} split of {dataset} ({options}) leaves the {empty} part without"
+            " events to use: take more data, other fractions or the other kind of split.",
+            kind=split.kind,
+            dataset=split.dataset.name,
+            options=options,
+            empty=empty[0],
         )
     return split

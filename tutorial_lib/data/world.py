@@ -59,7 +59,7 @@ class World:
                 "clock 'real' or 'fixed', an even dim, 3 <= shortest <= longest <= items //"
                 " clusters"
             )
-            raise TutorialError(f"{self} cannot be simulated: use {rule}.")
+            raise TutorialError("{self} cannot be simulated: use {rule}.", self=self, rule=rule)
 
 
 WORLDS = {"sample": World(), "control": World(clock="fixed")}

@@ -25,6 +25,7 @@ from tutorial_lib.experiments.suite import SCALES, STAGES, run_suite
 from tutorial_lib.experiments.training import examine, execute
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, knob, knobs
+from tutorial_lib.language import say
 from tutorial_lib.train import TrainConfig
 
 
@@ -78,8 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m tutorial_lib.experiments",
         description=(
-            "One command a run, one row a result. Each command has a --help of its own, such as"
-            " python -m tutorial_lib.experiments train --help"
+            say(
+                "One command a run, one row a result. Each command has a --help of its own, such as"
+                " python -m tutorial_lib.experiments train --help"
+            )
         ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -87,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     train = commands.add_parser(
         "train",
         usage=usage.format("train --model NAME"),
-        help="train one model, evaluate it on the test part, write its result",
+        help=say("train one model, evaluate it on the test part, write its result"),
     )
     add_arguments(train, Run, "model and data")
     add_arguments(train, TrainConfig, "training")
@@ -97,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a further option of the model; may be repeated",
+        help=say("a further option of the model; may be repeated"),
     )
     budgets = "; ".join(
         f"{name}: " + ", ".join(f"{knob} {value or 'all'}" for knob, value in scale.items())
@@ -106,13 +109,16 @@ def build_parser() -> argparse.ArgumentParser:
     suite = commands.add_parser(
         "suite",
         usage=usage.format("suite"),
-        help="all eight stages: many models and seeds, tables, pictures and a report",
+        help=say("all eight stages: many models and seeds, tables, pictures and a report"),
         description=(
             "Stages: "
             + "; ".join(f"{one.name} ({one.title})" for one in STAGES.values())
-            + ". What is up to date is skipped; cut at any moment, the same command goes on and"
-            f" finishes with the same numbers. Budgets: {budgets}. Models:"
-            f" {', '.join(entry.label for entry in ENTRIES)}."
+            + say(
+                ". What is up to date is skipped; cut at any moment, the same command goes on"
+                " and finishes with the same numbers. Budgets: {budgets}. Models: {entries}.",
+                budgets=budgets,
+                entries=", ".join(entry.label for entry in ENTRIES),
+            )
         ),
     )
     add_arguments(suite, Suite, "comparison", jobs=2, **SCALES["quick"])
@@ -122,15 +128,17 @@ def build_parser() -> argparse.ArgumentParser:
             "--config",
             type=Path,
             metavar="FILE",
-            help="settings in TOML or YAML, such as the config.toml that every run writes;"
-            " options given here go before it",
+            help=say(
+                "settings in TOML or YAML, such as the config.toml that every run writes;"
+                " options given here go before it"
+            ),
         )
     clock.add_parser(commands, usage)
     test = commands.add_parser(
-        "test", help="load the checkpoint of a run, evaluate it on the test part, compare"
+        "test", help=say("load the checkpoint of a run, evaluate it on the test part, compare")
     )
-    test.add_argument("run", type=Path, metavar="RUN", help="its folder, such as runs/NAME")
-    test.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    test.add_argument("run", type=Path, metavar="RUN", help=say("its folder, such as runs/NAME"))
+    test.add_argument("--device", default="auto", help=say("auto, cpu, cuda or mps"))
     return parser
 
 
@@ -158,7 +166,9 @@ def keep_log(file: Path | None) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(file, encoding="utf-8")
     except OSError as error:
-        raise TutorialError(f"cannot write the log {file}: {error.strerror}") from None
+        raise TutorialError(
+            "cannot write the log {file}: {strerror}", file=file, strerror=error.strerror
+        ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -191,7 +201,7 @@ def train_command(args: argparse.Namespace) -> int:
     for text in args.option:
         name, equals, value = text.partition("=")
         if not equals:
-            raise TutorialError(f"--option {text!r} is not NAME=VALUE")
+            raise TutorialError("--option {text!r} is not NAME=VALUE", text=text)
         options[name] = value
     run = Run.from_settings(settings | {"options": options})
     keep_log(where.log)
@@ -209,7 +219,7 @@ def train_command(args: argparse.Namespace) -> int:
         add_ranks({run.name: ranks}, rank_file(row, where.table.parent))
         add_to_table(row, where.table)
     show(row)
-    print(f"written to {where.out / run.name}")
+    print(say("written to {out}", out=where.out / run.name))
     return 0
 
 
@@ -246,7 +256,8 @@ def suite_command(args: argparse.Namespace) -> int:
     if where.publish:
         publish(out, suite_name(suite.dataset, suite.split), where.publish)
     report = out / "report" / "report.md"
-    print(f"read {report}" if report.exists() else f"written to {out}")
+    print(say("read {report}", report=report) if report.exists()
+          else say("written to {out}", out=out))  # fmt: skip
     return 0
 
 
@@ -255,9 +266,9 @@ def test_command(args: argparse.Namespace) -> int:
     row, other = examine(args.run, args.device)
     show(row)
     if other:
-        print(f"not what was recorded: {', '.join(other)}")
+        print(say("not what was recorded: {other}", other=", ".join(other)))
         return 1
-    print(f"equal to what was recorded in {args.run / 'result.json'}")
+    print(say("equal to what was recorded in {run}", run=args.run / "result.json"))
     return 0
 
 
@@ -271,11 +282,11 @@ def main(arguments: list[str] | None = None) -> int:
         args = build_parser().parse_args(arguments)
         return COMMANDS[args.command](args)
     except TutorialError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(say("error: {error}", error=error), file=sys.stderr)
         log.info("error: %s", error)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was cut", file=sys.stderr)
+        print(say("stopped; the same command goes on where it was cut"), file=sys.stderr)
         log.info("stopped")
         return 130
     finally:

@@ -26,6 +26,7 @@ from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.settings import add_arguments, shared
 from tutorial_lib.files import replacing, write_text
 from tutorial_lib.knobs import check, knob, knobs
+from tutorial_lib.language import say
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.statistics import paired_bootstrap
 
@@ -84,8 +85,9 @@ def worth(dataset: Dataset, seed: int = 0) -> pd.DataFrame:
     """
     if not dataset.has_times:
         raise TutorialError(
-            f"{dataset.name} knows the order of events but not their times: there is no clock to"
-            " ask about; give a log with a column of times"
+            "{dataset} knows the order of events but not their times: there is no clock to"
+            " ask about; give a log with a column of times",
+            dataset=dataset.name,
         )
     split, rows = questions(dataset, seed), []
     for evaluation in ("frozen", "live"):
@@ -157,7 +159,7 @@ def add_parser(commands: argparse._SubParsersAction, usage: str) -> None:
     parser = commands.add_parser(
         "clock",
         usage=usage.format("clock --dataset csv:PATH"),
-        help="does the clock of a log help? Counting models with a real and a shuffled clock",
+        help=say("does the clock of a log help? Counting models with a real and a shuffled clock"),
         description=__doc__.split("\n\n")[0],
     )
     add_arguments(parser, ClockQuestion, "what is asked")
@@ -177,5 +179,5 @@ def clock_command(args: argparse.Namespace) -> int:
         draw(table).savefig(partial, format="png", dpi=120)
     shown = ["evaluation", "clock", "ndcg@10", "shuffled", "gain", "gain_low", "gain_high", "helps"]
     print(table[shown].round(4).to_string(index=False), *lines, sep="\n")
-    print(f"written to {out}")
+    print(say("written to {out}", out=out))
     return 0

@@ -15,7 +15,7 @@ from tutorial_lib.data.splits import Split, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
-from tutorial_lib.experiments.runs import Run, load_model, say
+from tutorial_lib.experiments.runs import Run, announce, load_model
 from tutorial_lib.experiments.settings import shared
 from tutorial_lib.experiments.stages import work
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry
@@ -84,8 +84,10 @@ class Suite:
         name = parse_metric(self.metric)[0]
         if name.partition("@")[0] not in OF_RANKS:
             raise TutorialError(
-                f"{name} needs the lists of items, and a suite keeps ranks: choose one of"
-                f" {', '.join(OF_RANKS)}"
+                "{name} needs the lists of items, and a suite keeps ranks: choose one of"
+                " {of_ranks}",
+                name=name,
+                of_ranks=", ".join(OF_RANKS),
             )
         self.metric = name.lower()
         self.out, self.rates = Path(self.out), tuple(sorted(set(self.rates)))
@@ -168,7 +170,9 @@ class Suite:
     def note(self, path: Path) -> Path:
         """Remember that the running stage has read this file, and what it held."""
         if not path.exists():
-            raise TutorialError(f"{path} is missing: run the stage that makes it, or all stages")
+            raise TutorialError(
+                "{path} is missing: run the stage that makes it, or all stages", path=path
+            )
         self.reads[path.relative_to(self.out).as_posix()] = digest(path)
         return path
 
@@ -178,7 +182,10 @@ class Suite:
             return pd.read_csv(file)
         except ValueError as error:
             raise TutorialError(
-                f"{file} cannot be read ({error}): run the stage {stage} again"
+                "{file} cannot be read ({error}): run the stage {stage} again",
+                file=file,
+                error=error,
+                stage=stage,
             ) from None
 
     def result(self, run: Run) -> dict[str, object]:
@@ -222,7 +229,7 @@ class Suite:
         unique = {run.name: run for run in runs}
         for name in unique:
             if lost := remove_damaged(self.runs / name):
-                say(lost)
+                announce(lost)
         todo = [
             run
             for name, run in unique.items()
@@ -251,7 +258,7 @@ class Suite:
                 run = self.run(entry, seed)
                 kept = work.ranks_file(self.runs / run.name, corruptions[0], seed).parent
                 if lost := remove_damaged(kept, together=False):
-                    say(lost)
+                    announce(lost)
                 there, wanted = signed(kept), missing.setdefault(run.name, (run, []))[1]
                 wanted += [
                     (name, seed)

@@ -34,20 +34,26 @@ def read_args(path: Path | str) -> dict[str, object]:
     try:
         lines = path.read_text(encoding="utf-8").split()
     except (OSError, ValueError) as error:
-        raise TutorialError(f"cannot read {path}: {error}") from None
+        raise TutorialError("cannot read {path}: {error}", path=path, error=error) from None
     found = dict(line.partition(",")[::2] for line in lines)
     if lost := [name for name in (*NAMES, *OPTIONS) if name not in found]:
-        raise TutorialError(f"{path} is no args.txt of SASRec: it has no line {lost[0]},VALUE")
+        raise TutorialError(
+            "{path} is no args.txt of SASRec: it has no line {lost},VALUE", path=path, lost=lost[0]
+        )
     if parse(found.get("l2_emb", "0"), float):
         raise TutorialError(
-            f"{path}: l2_emb = {found['l2_emb']}, and we have no penalty on tables; set it to 0.0"
+            "{path}: l2_emb = {found}, and we have no penalty on tables; set it to 0.0",
+            path=path,
+            found=found["l2_emb"],
         )
     settings = {"model": "sasrec", "loss": "bce"}
     for name, (owner, ours) in NAMES.items():
         try:
             settings[ours] = parse(found[name], *kind_of(owner, ours))
         except TutorialError as error:
-            raise TutorialError(f"{path}: {name} {error}") from None
+            raise TutorialError(
+                "{path}: {name} {error}", path=path, name=name, error=error
+            ) from None
     return settings | {"options": {ours: found[name] for name, ours in OPTIONS.items()}}
 
 
@@ -56,7 +62,10 @@ def refuse_foreign(folder: Path) -> None:
     inside = folder if folder.is_dir() else folder.parent
     if folder.suffix == ".pth" or (inside / "args.txt").exists():
         raise TutorialError(
-            f"{folder} is of the SASRec port for PyTorch, whose weights cannot become ours (a ReLU"
-            " for our GELU, pads that are looked at, places counted from the left end of a padded"
-            f" window): train one of the same settings with train --config {inside / 'args.txt'}"
+            "{folder} is of the SASRec port for PyTorch, whose weights cannot become ours"
+            " (a ReLU for our GELU, pads that are looked at, places counted from the left"
+            " end of a padded window): train one of the same settings with train --config"
+            " {inside}",
+            folder=folder,
+            inside=inside / "args.txt",
         )

@@ -93,8 +93,9 @@ class Counting:
     def __init__(self, split: Split, *, live: bool, shuffled: bool = False, seed: int = 0):
         if split.cut_valid is None or not split.dataset.has_times:
             raise TutorialError(
-                f"counting needs a temporal split of data with times, got {split.kind} of"
-                f" {split.dataset.name}"
+                "counting needs a temporal split of data with times, got {kind} of {dataset}",
+                kind=split.kind,
+                dataset=split.dataset.name,
             )
         self.split, self.live, self.is_shuffled, self.seed = split, live, shuffled, seed
         events = split.dataset.events

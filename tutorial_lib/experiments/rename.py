@@ -24,6 +24,7 @@ import pandas as pd
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import RESULTS, write_ranks, write_suite
 from tutorial_lib.experiments.runs import write_text
+from tutorial_lib.language import say
 from tutorial_lib.models import model_options
 
 
@@ -170,15 +171,24 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if args.new not in model_options(args.model):
             raise TutorialError(
-                f"{args.model} knows no option {args.new!r}: rename it there first, then here"
+                "{model} knows no option {new!r}: rename it there first, then here",
+                model=args.model,
+                new=args.new,
             )
         changed = rename_option(args.model, args.old, args.new)
     except TutorialError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(say("error: {error}", error=error), file=sys.stderr)
         return 2
-    print("\n".join(changed) or f"no table holds the option {args.old} of {args.model}")
+    print(
+        "\n".join(changed)
+        or say("no table holds the option {old} of {model}", old=args.old, model=args.model)
+    )
     if lines := left_over(args.old):
-        print(f"lines that say {args.old} as an option, of whatever model:", *lines, sep="\n")
+        print(
+            say("lines that say {old} as an option, of whatever model:", old=args.old),
+            *lines,
+            sep="\n",
+        )
     return 0
 
 

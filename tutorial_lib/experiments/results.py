@@ -34,7 +34,10 @@ def read_results(table: str, folder: Path = RESULTS) -> pd.DataFrame:
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.csv"))) or "none"
         raise TutorialError(
-            f"there is no result table {table!r} in {folder.name}/; known are {known}"
+            "there is no result table {table!r} in {folder}/; known are {known}",
+            table=table,
+            folder=folder.name,
+            known=known,
         )
     return pd.read_csv(path)
 
@@ -51,7 +54,9 @@ def read_ranks(run: str, folder: Path = RESULTS) -> Ranks:
             greater, equal, *beside = rows.astype(np.int64)
             sampled = Ranks(user, *beside) if beside else None
             return Ranks(user, greater, equal, candidates, sampled)
-    raise TutorialError(f"no file in {folder.name}/ranks/ holds a run {run!r}")
+    raise TutorialError(
+        "no file in {folder}/ranks/ holds a run {run!r}", folder=folder.name, run=run
+    )
 
 
 @lru_cache(maxsize=64)
@@ -88,8 +93,10 @@ def add_ranks(ranks: dict[str, Ranks], file: Path) -> None:
             values = getattr(one, name)
             if not np.array_equal(held.setdefault(name, values), values):
                 raise TutorialError(
-                    f"{run} was tested on other targets than the runs in {file}: their ranks cannot"
-                    " be compared, so put its table into another folder"
+                    "{run} was tested on other targets than the runs in {file}: their"
+                    " ranks cannot be compared, so put its table into another folder",
+                    run=run,
+                    file=file,
                 )
         beside = one.sampled
         more = [beside.greater, beside.equal, beside.candidates] if beside is not None else []
@@ -119,7 +126,10 @@ def read_quality(
     losses = sorted(set(runs["loss"]) - {"counts"})
     if loss is None and len(losses) > 1 or loss not in (None, "counts", *losses):
         raise TutorialError(
-            f"{table} holds the losses {', '.join(losses)}, got loss={loss!r}: name one of them"
+            "{table} holds the losses {losses}, got loss={loss!r}: name one of them",
+            table=table,
+            losses=", ".join(losses),
+            loss=loss,
         )
     runs = runs[runs["loss"].isin(["counts", *losses] if loss is None else [loss])]
     old = {
@@ -152,7 +162,11 @@ def read_suite(name: str, stage: str, table: str, folder: Path = RESULTS) -> pd.
     known = suite_tables(name, folder)
     if f"{stage}/{table}" not in known:
         raise TutorialError(
-            f"there is no table {stage}/{table} in the suite {name}; known are {', '.join(known)}"
+            "there is no table {stage}/{table} in the suite {name}; known are {known}",
+            stage=stage,
+            table=table,
+            name=name,
+            known=", ".join(known),
         )
     with zipfile.ZipFile(folder / "suite" / f"{name}.zip") as archive:
         return pd.read_csv(archive.open(f"{stage}/{table}.csv"))
@@ -162,7 +176,12 @@ def _members(name: str, folder: Path) -> list[str]:
     path = folder / "suite" / f"{name}.zip"
     if not path.exists():
         known = ", ".join(suite_names(folder)) or "none"
-        raise TutorialError(f"there is no suite {name!r} in {folder.name}/; known are {known}")
+        raise TutorialError(
+            "there is no suite {name!r} in {folder}/; known are {known}",
+            name=name,
+            folder=folder.name,
+            known=known,
+        )
     with zipfile.ZipFile(path) as archive:
         return archive.namelist()
 
@@ -195,13 +214,18 @@ def publish(out: Path, name: str, folder: Path = RESULTS) -> None:
     archive = out / "report" / "archive.zip"
     if not archive.exists():
         raise TutorialError(
-            f"{archive} is missing: run all stages, the report last, before you publish"
+            "{archive} is missing: run all stages, the report last, before you publish",
+            archive=archive,
         )
     said = pd.read_csv(out / "report" / "verdicts.csv")["verdict"]
     if broken := [line for line in said if line.startswith(BROKEN)]:
         raise TutorialError(
-            f"{out} declares the protocol and breaks it, so it cannot be published: {broken[0]}"
-            f" ({len(broken)} in all, see {out / 'report' / 'report.md'})"
+            "{out} declares the protocol and breaks it, so it cannot be published:"
+            " {broken} ({count} in all, see {out2})",
+            out=out,
+            broken=broken[0],
+            count=len(broken),
+            out2=out / "report" / "report.md",
         )
     runs = pd.read_csv(out / "stability" / "runs.csv").drop_duplicates("run")
     files: dict[Path, dict[str, Ranks]] = {}

@@ -85,8 +85,9 @@ class Run:
         """
         if "model" not in settings:
             raise TutorialError(
-                f"no model is named: give --model with one of {', '.join(MODELS)}, or --config with"
-                " a file that names one"
+                "no model is named: give --model with one of {models}, or --config with a"
+                " file that names one",
+                models=", ".join(MODELS),
             )
         own, config = (
             {name: settings[name] for name in knobs(owner) if name in settings}
@@ -191,7 +192,7 @@ def code_versions(folder: Path) -> str:
     return " ".join(versions)
 
 
-def say(text: str) -> None:
+def announce(text: str) -> None:
     """To the reader, above any progress bar, and to the log."""
     tqdm.write(text)
     log.info(text)
@@ -202,14 +203,16 @@ def option_value(model: str, name: str, value: object) -> object:
     known = model_options(model)
     if name not in known:
         raise TutorialError(
-            f"{model} has no option {name!r}; it knows {', '.join(known) or 'none'}"
-        )
+            "{model} has no option {name!r}; it knows {known}",
+            model=model, name=name, known=", ".join(known) or "none",
+        )  # fmt: skip
     kind, optional = (int, True) if known[name] is None else (type(known[name]), False)
     try:
         value = parse(value, kind, optional) if isinstance(value, str) else value
         return value if value is None and optional else check_one(name, value, kind)
     except TutorialError as error:
-        raise TutorialError(f"option {name} of {model}: {error}") from None
+        raise TutorialError("option {name} of {model}: {error}",
+                            name=name, model=model, error=error) from None  # fmt: skip
 
 
 def read_run(folder: Path | str) -> Run:
@@ -222,9 +225,8 @@ def read_run(folder: Path | str) -> Run:
         row = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         return Run.from_configuration(row["configuration"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise TutorialError(
-            f"{folder} is no folder of a run: it has neither config.toml nor a result.json to read"
-        ) from None
+        raise TutorialError("{folder} is no folder of a run: it has neither config.toml nor a"
+                            " result.json to read", folder=folder) from None  # fmt: skip
 
 
 def fresh_model(run: Run, split: Split) -> SequenceModel:
@@ -283,8 +285,9 @@ def add_to_table(row: dict[str, object], table: Path) -> None:
             frame = pd.concat([old[old["run"] != row["run"]], frame], ignore_index=True).fillna("")
         except (OSError, ValueError, KeyError) as error:
             raise TutorialError(
-                f"{table} is not a table of results ({error}); name another file or remove it"
-            ) from error
+                "{table} is not a table of results ({error}); name another file or remove it",
+                table=table, error=error,
+            ) from error  # fmt: skip
     order = ["dataset", "split", "model", "loss", "seed", "run"]
     frame = frame.sort_values(
         order, key=lambda column: column.astype(int) if column.name == "seed" else column

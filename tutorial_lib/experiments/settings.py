@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.knobs import WANTED, kind_of, knob, knobs
+from tutorial_lib.language import say
 
 TRUE, FALSE, NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "all")
 METAVARS = {int: "N", float: "X", bool: "YES|NO", str: "NAME", Path: "PATH"}
@@ -38,14 +39,20 @@ def parse(text: str, kind: type, optional: bool = False, many: bool = False) -> 
         return kind(text)
     except (ValueError, KeyError):
         or_none = " or none" if optional else ""
-        raise TutorialError(f"wants {WANTED[kind]}{or_none}, got {text!r}") from None
+        raise TutorialError(
+            "wants {wanted}{or_none}, got {text!r}", wanted=WANTED[kind], or_none=or_none, text=text
+        ) from None
 
 
 class Parser(argparse.ArgumentParser):
     """Errors are one sentence (TutorialError) instead of the whole usage."""
 
     def error(self, message: str) -> typing.NoReturn:
-        raise TutorialError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        raise TutorialError(
+            "{message}; see {prog} --help",
+            message=message.removeprefix("argument "),
+            prog=self.prog,
+        )
 
 
 def add_arguments(
@@ -57,7 +64,7 @@ def add_arguments(
     group = parser.add_argument_group(title)
     for name, item in knobs(owner).items():
         kind, default = kind_of(owner, name), defaults.get(name, item.default)
-        about, choices = item.metadata["help"], item.metadata["choices"]
+        about, choices = say(item.metadata["help"]), item.metadata["choices"]
         about += f": one of {', '.join(choices)}" if choices else ""
         if kind[0] is bool and not kind[1]:
             how = {"action": argparse.BooleanOptionalAction}
@@ -92,23 +99,36 @@ def read_settings(
         text = path.read_text(encoding="utf-8")
         found = load_yaml(path, text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
     except OSError as error:
-        raise TutorialError(f"cannot read {path}: {error.strerror}") from None
+        raise TutorialError(
+            "cannot read {path}: {strerror}", path=path, strerror=error.strerror
+        ) from None
     except ValueError as error:  # those of encoding, TOML and YAML
         if isinstance(error, TutorialError):
             raise
-        raise TutorialError(f"{path} is no configuration: {' '.join(str(error).split())}") from None
+        raise TutorialError(
+            "{path} is no configuration: {error}", path=path, error=" ".join(str(error).split())
+        ) from None
     if not isinstance(found, dict):
-        raise TutorialError(f"{path} is no configuration: it wants lines such as epochs = 20")
+        raise TutorialError(
+            "{path} is no configuration: it wants lines such as epochs = 20", path=path
+        )
     settings = {}
     for name, value in found.items():
         name = name.replace("-", "_")
         if name in others:
             continue
         if name not in known:
-            raise TutorialError(f"{path}: unknown key {name!r}; known are {', '.join(known)}")
+            raise TutorialError(
+                "{path}: unknown key {name!r}; known are {known}",
+                path=path,
+                name=name,
+                known=", ".join(known),
+            )
         if known[name] is dict:
             if not isinstance(value, dict):
-                raise TutorialError(f"{path}: {name} wants a table of names and values")
+                raise TutorialError(
+                    "{path}: {name} wants a table of names and values", path=path, name=name
+                )
             settings[name] = value
             continue
         kind = kind_of(known[name], name)
@@ -118,9 +138,11 @@ def read_settings(
                 value = [parse(one, kind[0]) if isinstance(one, str) else one for one in value]
             settings[name] = parse(value, *kind) if text else value
             if kind[2] and not isinstance(settings[name], list | tuple | None):
-                raise TutorialError(f"wants a list, got {value!r}")
+                raise TutorialError("wants a list, got {value!r}", value=value)
         except TutorialError as error:
-            raise TutorialError(f"{path}: {name} {error}") from None
+            raise TutorialError(
+                "{path}: {name} {error}", path=path, name=name, error=error
+            ) from None
     return settings
 
 
@@ -129,7 +151,7 @@ def load_yaml(path: Path, text: str) -> object:
         import yaml
     except ImportError:
         raise TutorialError(
-            f"{path} is YAML, which needs PyYAML (pip install pyyaml); TOML needs nothing"
+            "{path} is YAML, which needs PyYAML (pip install pyyaml); TOML needs nothing", path=path
         ) from None
     try:
         return yaml.safe_load(text)

@@ -21,11 +21,12 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.digests import digest, remove_damaged
 from tutorial_lib.experiments.protocol import SETTINGS
-from tutorial_lib.experiments.runs import code_version, machine, read_run, say
+from tutorial_lib.experiments.runs import announce, code_version, machine, read_run
 from tutorial_lib.experiments.stages import report
 from tutorial_lib.experiments.stages.fresh import sources, why
 from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.files import replacing, sweep, write_text
+from tutorial_lib.language import say
 from tutorial_lib.metrics import parse_metric
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import pick_device
@@ -96,7 +97,7 @@ def mend(suite: Suite) -> None:
     lost = []
     for folder in sorted(suite.runs.glob("*")):
         if sentence := remove_damaged(folder):
-            say(sentence)
+            announce(sentence)
             lost.append(read_run(folder))
     suite.bar = None
     suite.train([run for run in lost if (suite.runs / run.name).exists()])
@@ -111,7 +112,11 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
     """
     sweep(suite.out)
     if unknown := [stage for stage in stages if stage not in STAGES]:
-        raise TutorialError(f"unknown stage {unknown[0]!r}; known are {', '.join(STAGES)}")
+        raise TutorialError(
+            "unknown stage {unknown!r}; known are {stages}",
+            unknown=unknown[0],
+            stages=", ".join(STAGES),
+        )
     mend(suite)
     wanted = [stage for stage in STAGES if stage in stages or stage == "tune"]
     outcome, before = {}, 0
@@ -121,9 +126,15 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
         for stage in wanted:
             suite.bar.set_description(stage)
             reason = why(suite.settings, suite.out, stage)
-            say(f"{stage}: {reason}, runs now" if reason else f"{stage}: unchanged, skipped")
+            announce(
+                say("{stage}: {reason}, runs now", stage=stage, reason=reason)
+                if reason
+                else say("{stage}: unchanged, skipped", stage=stage)
+            )
             if stage == "tune" and "epochs" in reason:
-                say("the cosine schedule follows from the number of epochs: all start anew")
+                announce(
+                    say("the cosine schedule follows from the number of epochs: all start anew")
+                )
             if reason:
                 run_stage(suite, stage)
             outcome[stage] = "done" if reason else "skipped"

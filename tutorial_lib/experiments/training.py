@@ -21,15 +21,16 @@ from tutorial_lib.experiments.convert import refuse_foreign
 from tutorial_lib.experiments.digests import DIGESTS, damaged, remove_damaged, sign, signed
 from tutorial_lib.experiments.runs import (
     Run,
+    announce,
     code_versions,
     fresh_model,
     load_split,
     machine,
     read_run,
-    say,
 )
 from tutorial_lib.experiments.settings import as_toml
 from tutorial_lib.files import replacing, sweep, write_text
+from tutorial_lib.language import say
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.statistics import bootstrap_interval
 from tutorial_lib.train import History, pick_device, train
@@ -79,7 +80,7 @@ def execute(
     progress: bool = True,
     sampled: int = 100,
     on_look: Callable[[dict[str, float]], object] = lambda row: None,
-    tell: Callable[[str], object] = say,
+    tell: Callable[[str], object] = announce,
 ) -> dict[str, object]:
     """Trains (or resumes), evaluates on the test part once, and writes under `folder`: checkpoint,
     history, ranks, result, config.toml and, last of all, the digests of these.
@@ -96,7 +97,7 @@ def execute(
     target = folder / run.name
     split = load_split(run)
     if lost := remove_damaged(target):
-        say(lost)
+        announce(lost)
     sweep(target)
     if signed(target):
         write_text(target / DIGESTS, "{}")  # unfinished until the end
@@ -111,7 +112,12 @@ def execute(
         if not (continued or isinstance(error, DamagedCheckpoint)):
             raise
         file.unlink()
-        say(f"{file} is damaged or of other data, made again (by training from the start)")
+        announce(
+            say(
+                "{file} is damaged or of other data, made again (by training from the start)",
+                file=file,
+            )
+        )
         history = train(model := fresh_model(run, split), split, run.config, **how)
     trained = time.perf_counter()
     test, valid = final_ranks(run, model, split, sampled)
@@ -151,15 +157,16 @@ def examine(folder: Path | str, device: str = "auto") -> tuple[dict[str, object]
     refuse_foreign(folder)
     if lost := damaged(folder):
         raise TutorialError(
-            f"{folder}: {', '.join(lost)} damaged or missing; the command that trained it makes it"
-            " again"
+            "{folder}: {lost} damaged or missing; the command that trained it makes it again",
+            folder=folder,
+            lost=", ".join(lost),
         )
     run = read_run(folder)
     try:
         recorded = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise TutorialError(
-            f"{folder} holds no result: the command that trains it goes on there"
+            "{folder} holds no result: the command that trains it goes on there", folder=folder
         ) from None
     split = load_split(run)
     model, history = fresh_model(run, split), History()

@@ -48,7 +48,9 @@ MODELS: dict[str, type[SequenceModel]] = {
 def model_options(name: str) -> dict[str, object]:
     """The options of a model with their defaults, beyond num_items, max_len, dim and num_users."""
     if name not in MODELS:
-        raise TutorialError(f"unknown model {name!r}; known are {', '.join(MODELS)}")
+        raise TutorialError(
+            "unknown model {name!r}; known are {models}", name=name, models=", ".join(MODELS)
+        )
     options = (p for p in _keywords(MODELS[name]) if p.kind is p.KEYWORD_ONLY)
     return {p.name: p.default for p in options if p.name != "num_users"}
 
@@ -96,7 +98,10 @@ def build_model(
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise TutorialError(
-            f"{name} has no option {unknown[0]!r}; it knows {', '.join(known) or 'none'}"
+            "{name} has no option {unknown!r}; it knows {known}",
+            name=name,
+            unknown=unknown[0],
+            known=", ".join(known) or "none",
         )
     sizes = {"num_items": num_items, "max_len": max_len, "dim": dim}
     keeps_users = any(p.name == "num_users" for p in _keywords(MODELS[name]))
@@ -104,7 +109,11 @@ def build_model(
         sizes |= {"num_users": num_users}
     for label, value in sizes.items():
         if not isinstance(value, int) or value < 1:
-            raise TutorialError(f"{label} must be a whole number of at least 1, got {value!r}")
+            raise TutorialError(
+                "{label} must be a whole number of at least 1, got {value!r}",
+                label=label,
+                value=value,
+            )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -114,7 +123,11 @@ def build_model(
             if isinstance(error, TutorialError):
                 raise
             raise TutorialError(
-                f"{name} cannot be built with dim={dim} and {options}: {error}"
+                "{name} cannot be built with dim={dim} and {options}: {error}",
+                name=name,
+                dim=dim,
+                options=options,
+                error=error,
             ) from error
 
 

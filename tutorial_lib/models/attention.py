@@ -52,8 +52,10 @@ def check_heads(width: int, heads: int) -> None:
     """Raises TutorialError unless the width can be split into equal heads."""
     if heads < 1 or width % heads:
         raise TutorialError(
-            f"the width {width} cannot be split into {heads} equal heads; choose a divisor of"
-            f" {width}"
+            "the width {width} cannot be split into {heads} equal heads; choose a divisor"
+            " of {width}",
+            width=width,
+            heads=heads,
         )
 
 

@@ -41,7 +41,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float):
         super().__init__()
         if not 0 <= p < 1:
-            raise TutorialError(f"dropout must be at least 0 and below 1, got {p}")
+            raise TutorialError("dropout must be at least 0 and below 1, got {p}", p=p)
         self.p = float(p)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,7 +116,13 @@ class SequenceModel(nn.Module):
                 if value is None
                 else type(value).__name__
             )
-            raise TutorialError(f"{name} got {what} {got}: give {wanted}")
+            raise TutorialError(
+                "{name} got {what} {got}: give {wanted}",
+                name=name,
+                what=what,
+                got=got,
+                wanted=wanted,
+            )
 
         def fits(value: object, shape: torch.Size) -> bool:
             return isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == shape
@@ -127,8 +133,11 @@ class SequenceModel(nn.Module):
             refuse("items", items, f"ids int64 {axes}, 0 = PAD, of at least one user and one event")
         if self.limited and items.dim() == 2 and items.shape[1] > self.max_len:
             raise TutorialError(
-                f"{name} got histories of {items.shape[1]} events and reads at most"
-                f" max_len={self.max_len}: give the last {self.max_len} of each"
+                "{name} got histories of {shape} events and reads at most"
+                " max_len={max_len}: give the last {max_len} of each",
+                name=name,
+                shape=items.shape[1],
+                max_len=self.max_len,
             )
         if self.uses_time and times is None:
             refuse("times", times, f"unix seconds int64 {axes}, as it reads the clock")
@@ -144,21 +153,29 @@ class SequenceModel(nn.Module):
         low, high, *known = torch.stack(ends).tolist()
         if low < 0 or high > self.num_items:
             raise TutorialError(
-                f"{name} got the item id {low if low < 0 else high} and knows 1 to"
-                f" {self.num_items} (0 = PAD): number the items as the data set does"
+                "{name} got the item id {low} and knows 1 to {num_items} (0 = PAD): number"
+                " the items as the data set does",
+                name=name,
+                low=low if low < 0 else high,
+                num_items=self.num_items,
             )
         if known and (known[0] < 0 or self.num_users and known[1] >= self.num_users):
             raise TutorialError(
-                f"{name} got the user {known[0] if known[0] < 0 else known[1]} and knows 0 to"
-                f" {(self.num_users or 0) - 1}: number the users as the data set does"
+                "{name} got the user {known} and knows 0 to {num_users}: number the users"
+                " as the data set does",
+                name=name,
+                known=known[0] if known[0] < 0 else known[1],
+                num_users=(self.num_users or 0) - 1,
             )
         if low == 0 and not self.uses_users:
             real = items.reshape(len(items), -1) > 0
             early = torch.cat([~real[:, :1], real[:, 1:] > real[:, :-1]], dim=1).any(dim=1)
             if early.any():
                 raise TutorialError(
-                    f"row {int(early.nonzero()[0])} of the items of {name} is empty or has a PAD"
-                    " before an event: leave out empty histories, and pad on the right"
+                    "row {early} of the items of {name} is empty or has a PAD before an"
+                    " event: leave out empty histories, and pad on the right",
+                    early=int(early.nonzero()[0]),
+                    name=name,
                 )
 
     def fit_time(self, split: Split) -> None:

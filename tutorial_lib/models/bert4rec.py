@@ -76,7 +76,12 @@ class BERT4Rec(SequenceModel):
     ):
         super().__init__(num_items, max_len, dim)
         if not (0 <= mask_share <= 1 and 0 <= last_share <= 1):
-            raise TutorialError(f"got {mask_share=}, {last_share=}: shares lie between 0 and 1")
+            raise TutorialError(
+                "got mask_share={mask_share!r}, last_share={last_share!r}: shares lie between"
+                " 0 and 1",
+                mask_share=mask_share,
+                last_share=last_share,
+            )
         self.mask_share, self.last_share = mask_share, last_share
         self.mask = nn.Parameter(0.02 * torch.randn(dim))
         self.position_embedding = nn.Embedding(max_len + 1, dim)

@@ -47,7 +47,11 @@ class Caser(SequenceModel):
         super().__init__(num_items, max_len, dim)
         if min(window, horizontal, vertical) < 1:
             raise TutorialError(
-                f"caser got {window=}, {horizontal=} and {vertical=}: each must be at least 1"
+                "caser got window={window!r}, horizontal={horizontal!r} and"
+                " vertical={vertical!r}: each must be at least 1",
+                window=window,
+                horizontal=horizontal,
+                vertical=vertical,
             )
         self.window = window
         self.horizontal = nn.ModuleList(

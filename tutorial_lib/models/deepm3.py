@@ -43,8 +43,10 @@ def elapsed_hours(start: Tensor, end: Tensor) -> Tensor:
     """Hours between int64 unix seconds, float32, at least 0. The difference is taken in int64."""
     if start.dtype != torch.int64 or end.dtype != torch.int64:
         raise TutorialError(
-            f"times must be int64 unix seconds, got {start.dtype} and {end.dtype}: others lose the"
-            " short gaps"
+            "times must be int64 unix seconds, got {dtype} and {dtype2}: others lose the"
+            " short gaps",
+            dtype=start.dtype,
+            dtype2=end.dtype,
         )
     return (widest((end - start).clamp(min=0)) / 3600).float()
 
@@ -98,7 +100,12 @@ class DeepM3(SequenceModel):
         choices = ("flow", flow, FLOWS), ("solver", solver, SOLVERS), ("size", size, SIZES)
         for name, value, known in choices:
             if value not in known:
-                raise TutorialError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+                raise TutorialError(
+                    "unknown {name} {value!r}; known are {known}",
+                    name=name,
+                    value=value,
+                    known=", ".join(known),
+                )
         self.uses_time = solver != "none"
         if query_time and not self.uses_time:
             raise TutorialError(

@@ -160,8 +160,10 @@ def build_flow(flow: str, width: int, *, solver: str, steps: int, lipschitz: flo
     """The flow of that name; None for "gap_feature", which evolves nothing."""
     if lipschitz < 0 or (lipschitz and flow in ("decay", "attractor", "gap_feature")):
         raise TutorialError(
-            f"lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and {flow}"
-            " has none"
+            "lipschitz={lipschitz} bounds a neural field, from 0 (no bound) upwards, and"
+            " {flow} has none",
+            lipschitz=lipschitz,
+            flow=flow,
         )
     if flow in ("autonomous", "since_event", "published"):
         return NeuralFlow(width, flow=flow, solver=solver, steps=steps, lipschitz=lipschitz)

@@ -122,8 +122,11 @@ class HSTU(SequenceModel):
         self.uses_time = bias in ("both", "time")
         if bias not in BIASES or (query_time and not self.uses_time):
             raise TutorialError(
-                f"hstu got {bias=} and {query_time=}: use {', '.join(BIASES)}, and query_time with"
-                " 'both' or 'time' alone, as the others read no clock"
+                "hstu got bias={bias!r} and query_time={query_time!r}: use {biases}, and"
+                " query_time with 'both' or 'time' alone, as the others read no clock",
+                bias=bias,
+                query_time=query_time,
+                biases=", ".join(BIASES),
             )
         self.query_time, self.normalise = query_time, normalise
         self.position_embedding, self.dropout = nn.Embedding(max_len, dim), Dropout(dropout)

@@ -1,18 +1,19 @@
 """The clock of the items: any network, and what is popular and new at the moment of the question.
 
-    letter   meaning                                                  shape
-    s        score of the network                                     [..., V + 1]
-    f        features of every item at the beginning of each span     [bins, V + 1, K + 1]
-             of six hours: log(1 + count) with each half-life, and
-             log(1 + age in days)
-    w        their weights, learned, 0 at the start                   [K + 1]
+    letter   meaning                                          shape                  in the paper
+    s        score of the network                             [..., V + 1]           -
+    f        features of every item at the beginning of       [bins, V + 1, K + 1]   recent counts
+             each span of six hours: log(1 + count) with
+             each half-life, and log(1 + age in days)
+    w        their weights, learned, 0 at the start           [K + 1]                -
 
     score = s + f[span of the question] . w
 
 The features of a span are of the events strictly before its beginning, so a question never sees
 itself nor anything later. Frozen: after the end of training they stand still. Live: they go on with
-the events of everybody. Candidates are the items seen in training, as for every network. Taught in
-lesson 07.
+the events of everybody. Candidates are the items seen in training, as for every network. Source: Ji
+et al., SIGIR 2020 (popularity at the moment of the question); the sum with a network is ours.
+Taught in lesson 07.
 """
 
 import numpy as np
@@ -45,8 +46,9 @@ class ItemClock(SequenceModel):
         own_loss = type(inner).loss is not SequenceModel.loss
         if not inner.trains_by_gradient or inner.uses_users or own_loss:
             raise TutorialError(
-                f"{type(inner).__name__} cannot take the clock of the items: choose a network that"
-                " reads histories and has no loss of its own, such as sasrec"
+                "{name} cannot take the clock of the items: choose a network that reads"
+                " histories and has no loss of its own, such as sasrec",
+                name=type(inner).__name__,
             )
         self.inner, self.live = inner, live
         for name in ("num_items", "max_len", "dim", "takes_users", "causal", "windows", "limited"):

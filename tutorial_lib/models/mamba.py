@@ -232,8 +232,12 @@ class SSDBlock(nn.Module):
         inner = expand * dim
         if inner % heads:
             raise TutorialError(
-                f"{expand} * {dim} = {inner} channels do not split into {heads} heads; change dim,"
-                " expand or heads"
+                "{expand} * {dim} = {inner} channels do not split into {heads} heads;"
+                " change dim, expand or heads",
+                expand=expand,
+                dim=dim,
+                inner=inner,
+                heads=heads,
             )
         self.sizes, self.heads, self.chunk = (inner, inner + 2 * state, heads), heads, chunk
         self.in_proj = nn.Linear(dim, sum(self.sizes), bias=False)

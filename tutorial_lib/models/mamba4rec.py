@@ -65,9 +65,11 @@ class Mamba4Rec(SequenceModel):
         sizes = {"state": state, "expand": expand, "conv": conv}
         for name, value in (sizes | {"blocks": blocks, "heads": heads, "chunk": chunk}).items():
             if value < 1:
-                raise TutorialError(f"{name} must be at least 1, got {value}")
+                raise TutorialError(
+                    "{name} must be at least 1, got {value}", name=name, value=value
+                )
         if mixer not in ("ssd", "s6"):
-            raise TutorialError(f"unknown mixer {mixer!r}: choose 'ssd' or 's6'")
+            raise TutorialError("unknown mixer {mixer!r}: choose 'ssd' or 's6'", mixer=mixer)
         more = {"heads": heads, "chunk": chunk} if mixer == "ssd" else {}
         mix = {"ssd": SSDBlock, "s6": SelectiveSSM}[mixer]
         self.dropout, self.norm = Dropout(dropout), nn.LayerNorm(dim, eps=1e-12)

@@ -121,8 +121,10 @@ class NeuMF(UserModel):
     ):
         if dim % 2 or blocks < 1:
             raise TutorialError(
-                f"neumf got dim={dim} and blocks={blocks}: wanted an even width and at least 1"
-                " block"
+                "neumf got dim={dim} and blocks={blocks}: wanted an even width and at"
+                " least 1 block",
+                dim=dim,
+                blocks=blocks,
             )
         super().__init__(num_items, max_len, dim, num_users=num_users, ratings=ratings)
         # the first layer reads [p' ; q'], of width dim

@@ -82,8 +82,10 @@ class HyperConnection(nn.Module):
         super().__init__()
         if kind not in KINDS or streams < 1:
             raise TutorialError(
-                f"got kind={kind!r} and streams={streams}: use {' or '.join(KINDS)}, and at least 1"
-                " stream"
+                "got kind={kind!r} and streams={streams}: use {kinds}, and at least 1 stream",
+                kind=kind,
+                streams=streams,
+                kinds=" or ".join(KINDS),
             )
         self.streams, self.kind, self.dynamic = streams, kind, dynamic and streams > 1
         self.iterations = ITERATIONS

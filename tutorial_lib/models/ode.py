@@ -142,6 +142,12 @@ def gradients(
 def check_method(method: str, steps: int) -> None:
     """Raises TutorialError for an unknown solver or a number of steps that is none."""
     if method not in METHODS:
-        raise TutorialError(f"unknown solver {method!r}; known are {', '.join(METHODS)}")
+        raise TutorialError(
+            "unknown solver {method!r}; known are {methods}",
+            method=method,
+            methods=", ".join(METHODS),
+        )
     if not isinstance(steps, int) or steps < 1:
-        raise TutorialError(f"steps must be a whole number of at least 1, got {steps!r}")
+        raise TutorialError(
+            "steps must be a whole number of at least 1, got {steps!r}", steps=steps
+        )

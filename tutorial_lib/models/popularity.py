@@ -44,7 +44,9 @@ class Popularity(SequenceModel):
     ):
         nn.Module.__init__(self)  # no item table: there is nothing to embed
         if not half_life >= 0:
-            raise TutorialError(f"half_life must be at least 0 days, got {half_life}")
+            raise TutorialError(
+                "half_life must be at least 0 days, got {half_life}", half_life=half_life
+            )
         self.num_items, self.max_len, self.dim = num_items, max_len, dim
         self.half_life, self.live = half_life, live
         self.uses_time = live or half_life > 0

@@ -63,7 +63,7 @@ class SS4Rec(SequenceModel):
     ):
         super().__init__(num_items, max_len, dim)
         if clock not in ("real", "none"):
-            raise TutorialError(f"unknown clock {clock!r}: choose 'real' or 'none'")
+            raise TutorialError("unknown clock {clock!r}: choose 'real' or 'none'", clock=clock)
         self.uses_time, self.query_time = clock == "real", query_time
         sizes = {"time_state": time_state, "state": state, "conv": conv, "expand": expand}
         self.blocks = nn.ModuleList(Block(dim, **sizes, dropout=dropout) for _ in range(blocks))

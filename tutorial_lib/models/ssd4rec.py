@@ -93,7 +93,10 @@ class SSD4Rec(Mamba4Rec):
         super().__init__(num_items, max_len, dim, **sizes)
         if not 0 <= mask < 1 or beta < 0:
             raise TutorialError(
-                f"got {mask=}, {beta=}: mask must be at least 0 and below 1, beta at least 0"
+                "got mask={mask!r}, beta={beta!r}: mask must be at least 0 and below 1,"
+                " beta at least 0",
+                mask=mask,
+                beta=beta,
             )
         self.mask, self.packed = mask, packed
         self.hidden = nn.Parameter(0.02 * torch.randn(dim)) if mask else None

@@ -50,7 +50,11 @@ def discretise(
         )
     if method == "euler":
         return eye + step * A, step * B
-    raise TutorialError(f"unknown discretisation {method!r}: choose one of {', '.join(METHODS)}")
+    raise TutorialError(
+        "unknown discretisation {method!r}: choose one of {methods}",
+        method=method,
+        methods=", ".join(METHODS),
+    )
 
 
 def discretise_diagonal(
@@ -71,7 +75,11 @@ def discretise_diagonal(
         return (1 + z / 2) / (1 - z / 2), step / (1 - z / 2)
     if method == "euler":
         return 1 + z, step * torch.ones_like(z)
-    raise TutorialError(f"unknown discretisation {method!r}: choose one of {', '.join(METHODS)}")
+    raise TutorialError(
+        "unknown discretisation {method!r}: choose one of {methods}",
+        method=method,
+        methods=", ".join(METHODS),
+    )
 
 
 @kernels.fast(kernels.scan.expm1)
@@ -147,7 +155,9 @@ def initial_eigenvalues(size: int, start: str = "s5") -> Tensor:
     elif start == "s4d-real":
         return torch.complex(-(n + 1.0), torch.zeros(size))
     else:
-        raise TutorialError(f"unknown eigenvalues {start!r}: choose 's5', 's4d-lin' or 's4d-real'")
+        raise TutorialError(
+            "unknown eigenvalues {start!r}: choose 's5', 's4d-lin' or 's4d-real'", start=start
+        )
     return torch.complex(torch.full((size,), -0.5), omega)
 
 

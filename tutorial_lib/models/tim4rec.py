@@ -121,11 +121,17 @@ class TiM4Rec(Mamba4Rec):
         sizes |= {"heads": heads, "chunk": chunk, "dropout": dropout}
         super().__init__(num_items, max_len, dim, **sizes)
         if time_hidden < 1:
-            raise TutorialError(f"time_hidden must be at least 1, got {time_hidden}")
+            raise TutorialError(
+                "time_hidden must be at least 1, got {time_hidden}", time_hidden=time_hidden
+            )
         if literal and query_time or mask_pads and not literal:
             raise TutorialError(
-                f"got {literal=}, {query_time=}, {mask_pads=}: leave out query_time with literal,"
-                " and mask_pads without it"
+                "got literal={literal!r}, query_time={query_time!r},"
+                " mask_pads={mask_pads!r}: leave out query_time with literal, and mask_pads"
+                " without it",
+                literal=literal,
+                query_time=query_time,
+                mask_pads=mask_pads,
             )
         self.query_time, self.literal, self.heads = query_time, literal, heads
         if not literal:

@@ -75,8 +75,10 @@ class Intervals(nn.Module):
         super().__init__()
         if bucketing not in BUCKETINGS or last < 0:
             raise TutorialError(
-                f"got bucketing={bucketing!r} and buckets={last}: use {' or '.join(BUCKETINGS)},"
-                " and 0 or more"
+                "got bucketing={bucketing!r} and buckets={last}: use {bucketings}, and 0 or more",
+                bucketing=bucketing,
+                last=last,
+                bucketings=" or ".join(BUCKETINGS),
             )
         self.last, self.bucketing = last, bucketing
         self.register_buffer("horizon", torch.tensor(365 * 86_400))

@@ -17,6 +17,7 @@ from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.settings import Parser, add_arguments
 from tutorial_lib.experiments.training import execute, finished
 from tutorial_lib.knobs import check, knob
+from tutorial_lib.language import say
 from tutorial_lib.serving.export import WAYS
 from tutorial_lib.serving.store import Event, Store
 from tutorial_lib.serving.stores import open_store
@@ -61,8 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m tutorial_lib.serving",
         description=(
-            "Serves a finished run: events in, recommendations out, over HTTP. The page at / shows"
-            " it, /docs names all requests, Control-C ends it."
+            say(
+                "Serves a finished run: events in, recommendations out, over HTTP. The page at /"
+                " shows it, /docs names all requests, Control-C ends it."
+            )
         ),
     )
     add_arguments(parser, Serve, "options")
@@ -73,7 +76,7 @@ def default_run(out: Path) -> Path:
     """The folder of the small DeepM3, trained now if it is not there."""
     folder = out / DEFAULT.name
     if not finished(folder):
-        print("training a small DeepM3 on the sample ...", flush=True)
+        print(say("training a small DeepM3 on the sample ..."), flush=True)
         execute(DEFAULT, out, device="cpu")
     return folder
 
@@ -102,8 +105,12 @@ def listen(host: str, port: int) -> socket.socket:
         return found
     except OSError as error:
         raise TutorialError(
-            f"cannot listen at {host}:{port} ({error.strerror}): choose another --port, such as"
-            f" --port {(port or 8000) + 1}, or --port 0"
+            "cannot listen at {host}:{port} ({strerror}): choose another --port, such as"
+            " --port {port2}, or --port 0",
+            host=host,
+            port=port,
+            strerror=error.strerror,
+            port2=(port or 8000) + 1,
         ) from None
 
 
@@ -114,7 +121,9 @@ def serve(options: Serve) -> None:
         from tutorial_lib.serving.app import create_app
         from tutorial_lib.serving.service import Service
     except ImportError as error:
-        raise TutorialError(f"{error.name} is not installed: {EXTRA}") from None
+        raise TutorialError(
+            "{error} is not installed: {extra}", error=error.name, extra=EXTRA
+        ) from None
     torch.set_num_threads(options.threads)
     folder = options.run or default_run(options.out)
     how = {"full_pass": options.full_pass, "search": options.search}
@@ -127,13 +136,23 @@ def serve(options: Serve) -> None:
 
         def load(run: str, name: str | None) -> Version:
             if Path(run).name != run:
-                raise TutorialError(f"{run!r} is no name of a folder in {siblings}")
+                raise TutorialError(
+                    "{run!r} is no name of a folder in {siblings}", run=run, siblings=siblings
+                )
             return load_version(siblings / run, name, **how)[0]
 
         app = create_app(service, watcher(), labels=labels(dataset), load=load)
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
         host, port = found.getsockname()[:2]
-        print(f"{version.name} answers at http://{host}:{port}/ (Control-C ends it)", flush=True)
+        print(
+            say(
+                "{version} answers at http://{host}:{port}/ (Control-C ends it)",
+                version=version.name,
+                host=host,
+                port=port,
+            ),
+            flush=True,
+        )
         try:
             uvicorn.Server(config).run(sockets=[found])
         finally:
@@ -151,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         serve(Serve(**vars(build_parser().parse_args(arguments))))
     except TutorialError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(say("error: {error}", error=error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

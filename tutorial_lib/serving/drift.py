@@ -28,6 +28,7 @@ from tqdm import tqdm
 from tutorial_lib.data.simulate import WORLDS, Simulation, World, drift, simulate
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing
+from tutorial_lib.language import say
 from tutorial_lib.serving.watch import DELTA, Alarm, Monitor
 
 CHANGES = {
@@ -208,18 +209,31 @@ def main(argv: list[str] | None = None) -> None:
     """Command line: python -m tutorial_lib.serving.drift."""
     parser = argparse.ArgumentParser(
         prog="python -m tutorial_lib.serving.drift",
-        description="Plant changes in the simulated world and count when the monitor finds them.",
+        description=say(
+            "Plant changes in the simulated world and count when the monitor finds them."
+        ),
     )
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--events", type=int, default=4000, help="before and after the change")
-    parser.add_argument("--users", type=int, default=110, help="in each half of a stream")
-    parser.add_argument("--delta", type=float, default=DELTA, help="of ADWIN")
-    parser.add_argument("--out", type=Path, help="folder: write drift.csv, a row a stream")
+    parser.add_argument("--events", type=int, default=4000, help=say("before and after the change"))
+    parser.add_argument("--users", type=int, default=110, help=say("in each half of a stream"))
+    parser.add_argument("--delta", type=float, default=DELTA, help=say("of ADWIN"))
+    parser.add_argument("--out", type=Path, help=say("folder: write drift.csv, a row a stream"))
     options = parser.parse_args(argv)
     try:
         crowds = worlds(2 * options.seeds * options.users)
-        print(f"{options.seeds} streams of {options.events} + {options.events} events")
-        print(f"{'change':15s} false alarms   found   events until found (median, most)")
+        print(
+            say(
+                "{seeds} streams of {events} + {events} events",
+                seeds=options.seeds,
+                events=options.events,
+            )
+        )
+        print(
+            say(
+                "{value:15s} false alarms   found   events until found (median, most)",
+                value="change",
+            )
+        )
         rows = []
         for change in tqdm(CHANGES, unit="change"):
             results = []

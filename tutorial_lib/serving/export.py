@@ -30,7 +30,9 @@ def example(model: SequenceModel) -> tuple[Tensor, Tensor, Tensor]:
 def export_model(model: SequenceModel) -> ExportedProgram:
     """(items, times, query times) int64 [B, max_len] -> states [B, max_len, d], for any B."""
     if model.uses_users:
-        raise TutorialError(f"{type(model).__name__} reads no histories, so there is no full pass")
+        raise TutorialError(
+            "{name} reads no histories, so there is no full pass", name=type(model).__name__
+        )
     packed = getattr(model, "packed", None)
     if isinstance(model, SSD4Rec):
         model.packed = False  # a row without pads is as long as its events are many
@@ -57,7 +59,9 @@ def compiled(model: SequenceModel) -> Callable[..., Tensor]:
 def full_pass(model: SequenceModel, way: str) -> Pass | None:
     """The full pass that takes the place of the model; None: the model itself."""
     if way not in WAYS:
-        raise TutorialError(f"unknown full pass {way!r}: choose one of {', '.join(WAYS)}")
+        raise TutorialError(
+            "unknown full pass {way!r}: choose one of {ways}", way=way, ways=", ".join(WAYS)
+        )
     if way == "exported":
         return export_model(model).module()
     return compiled(model) if way == "compiled" else None

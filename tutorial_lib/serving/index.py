@@ -29,8 +29,9 @@ class ItemIndex:
             ) from None
         if not has_table(model):
             raise TutorialError(
-                f"the scores of {type(model).__name__} are no inner products with an item table, so"
-                " no index can find them: search exactly"
+                "the scores of {name} are no inner products with an item table, so no"
+                " index can find them: search exactly",
+                name=type(model).__name__,
             )
         self.vectors = model.item_vectors().detach().numpy()[1:]  # without PAD
         self.index = Index(ndim=self.vectors.shape[1], metric="ip", dtype="f32")

@@ -40,13 +40,17 @@ class RedisStore:
             taken = self.lease.acquire(token=owner, blocking_timeout=patience)
         except (redis.RedisError, ValueError) as error:
             raise TutorialError(
-                f"cannot reach {url} ({error}): start redis-server, or name a file with --store"
+                "cannot reach {url} ({error}): start redis-server, or name a file with --store",
+                url=url,
+                error=error,
             ) from None
         if not taken:
             holder = self.db.get(self.lock)
             raise TutorialError(
-                f"another service ({holder}) keeps its events at {url}: end it, or name another"
-                " --store"
+                "another service ({holder}) keeps its events at {url}: end it, or name"
+                " another --store",
+                holder=holder,
+                url=url,
             )
         self.closed = threading.Event()
         self.keeper = threading.Thread(target=self._keep, daemon=True)

@@ -64,7 +64,9 @@ class SQLiteStore:
         except (OSError, sqlite3.Error) as error:
             why = "another service is using it" if "locked" in str(error) else error
             raise TutorialError(
-                f"cannot keep events in {path} ({why}): name another file with --store"
+                "cannot keep events in {path} ({why}): name another file with --store",
+                path=path,
+                why=why,
             ) from None
 
     def known(self, ids: Sequence[str]) -> dict[str, Event]:

@@ -45,8 +45,9 @@ class Version:
     ):
         if model.uses_users:
             raise TutorialError(
-                f"{type(model).__name__} knows users instead of histories, so it cannot take in new"
-                " events: serve a sequence model"
+                "{name} knows users instead of histories, so it cannot take in new events:"
+                " serve a sequence model",
+                name=type(model).__name__,
             )
         self.name, self.model, self.seen_out = name, model.eval(), seen_out
         self.item_ids = list(item_ids)
@@ -162,8 +163,9 @@ def load_version(
     folder = Path(folder).resolve()
     if lost := damaged(folder):
         raise TutorialError(
-            f"{folder}: {', '.join(lost)} damaged or missing; the command that trained it makes it"
-            " again"
+            "{folder}: {lost} damaged or missing; the command that trained it makes it again",
+            folder=folder,
+            lost=", ".join(lost),
         )
     run = read_run(folder)
     split = load_split(run)

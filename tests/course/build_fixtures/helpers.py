@@ -34,7 +34,8 @@ def clean_course() -> Path:
     shutil.copy(FIXTURES / "lesson.txt", root / SOURCE)
     shutil.copy(FIXTURES / "tiny.py", root / LIBRARY)
     shutil.copy(FIXTURES / "lessons.csv", root / "notebooks")
-    shutil.copy(ROOT / "notebooks" / "glossary.csv", root / "notebooks")
+    for name in ("glossary.csv", "names.csv"):
+        shutil.copy(ROOT / "notebooks" / name, root / "notebooks")
     shutil.copy(ROOT / "jupytext.toml", root)
     for name in ("README.md", "README.zh-CN.md"):
         (root / name).write_text(

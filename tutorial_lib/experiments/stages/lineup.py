@@ -61,8 +61,11 @@ def with_twins(*entries: Entry) -> tuple[Entry, ...]:
         twin = blind_twin(entry.model, entry.options)
         if key(*twin) not in labels:
             raise TutorialError(
-                f"{entry.label!r} is held against its twin without a clock, which has no entry: add"
-                f" one of {twin[0]!r} with the options {twin[1]}"
+                "{label!r} is held against its twin without a clock, which has no entry:"
+                " add one of {twin!r} with the options {twin2}",
+                label=entry.label,
+                twin=twin[0],
+                twin2=twin[1],
             )
         label = labels[key(*twin)]
         for_each.append(replace(entry, twin=None if label == entry.label else label))
@@ -126,7 +129,9 @@ def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> t
             by_label.setdefault(label, replace(entry, label=label, clock=clock))
     if lost := sorted({entry.twin for entry in entries} - {None, *by_label}):
         raise TutorialError(
-            f"{lost[0]!r} is named as a twin and is no entry; known are {', '.join(by_label)}"
+            "{lost!r} is named as a twin and is no entry; known are {by_label}",
+            lost=lost[0],
+            by_label=", ".join(by_label),
         )
     if names is None:
         return tuple(entries)
@@ -134,8 +139,10 @@ def select(names: Sequence[str] | None, entries: Sequence[Entry] = ENTRIES) -> t
     if unknown := [name for name in names if name not in known]:
         shown = sorted(label for label in known if "@" not in label)
         raise TutorialError(
-            f"unknown model {unknown[0]!r}; known are {', '.join(shown)}, and with @shuffled or"
-            " @constant behind it each that reads the clock"
+            "unknown model {unknown!r}; known are {shown}, and with @shuffled or @constant"
+            " behind it each that reads the clock",
+            unknown=unknown[0],
+            shown=", ".join(shown),
         )
     chosen = {
         label

@@ -113,7 +113,9 @@ def label_permutations(
     """
     rng, n, size = np.random.default_rng(seed), len(values), int(top.sum())
     if not 0 < size < n:
-        raise TutorialError(f"got {size} of {n} users in the top group: both groups need users")
+        raise TutorialError(
+            "got {size} of {n} users in the top group: both groups need users", size=size, n=n
+        )
 
     def difference(sums: np.ndarray) -> np.ndarray:
         return np.abs(sums / size - (values.sum(0) - sums) / (n - size))

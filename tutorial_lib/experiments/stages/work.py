@@ -55,7 +55,9 @@ def one_thread(what: str) -> Iterator[None]:
         reason = (
             str(error) if isinstance(error, TutorialError) else f"{type(error).__name__}: {error}"
         )
-        raise TutorialError(f"{what}: {' '.join(reason.split())}") from error
+        raise TutorialError(
+            "{what}: {reason}", what=what, reason=" ".join(reason.split())
+        ) from error
     finally:
         torch.set_num_threads(threads)
 

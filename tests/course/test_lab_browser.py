@@ -1,0 +1,100 @@
+"""The menus of JupyterLab in a real browser: Chinese beside Chinese lessons, else English.
+
+Skipped where playwright (`pip install playwright`) or Debian's chromium (`apt install chromium`) is
+missing.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MENUS = {"en": ["File", "Edit", "Kernel"], "zh": ["文件", "编辑", "内核"]}
+
+pytestmark = pytest.mark.skipif(
+    find_spec("playwright") is None or CHROMIUM is None,
+    reason="needs playwright and chromium: pip install playwright; apt install chromium",
+)
+
+
+@pytest.fixture
+def lab(tmp_path: Path):
+    """Starts `make lab` for a language; gives the address once it answers."""
+    started = []
+
+    def start(language: str) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        home = {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "jupyter")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "course.lab", "--no-browser", f"--port={port}"]
+            + ["--IdentityProvider.token=t", f"--LabApp.user_settings_dir={tmp_path}"]
+            + [f"--LabApp.workspaces_dir={tmp_path}"],
+            cwd=ROOT,
+            env=os.environ | home | {"LESSONS": language, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started.append(process)
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        return f"http://127.0.0.1:{port}/lab?token=t"
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_menus_are_in_the_language_of_the_lessons(lab, language: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    address = lab(language)
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.goto(address, timeout=120_000)
+        page.wait_for_selector(".lm-MenuBar-itemLabel, .p-MenuBar-itemLabel", timeout=120_000)
+        found = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+        browser.close()
+    for name in MENUS[language]:
+        assert any(text.startswith(name) for text in found), found
+    for name in MENUS["en" if language == "zh" else "zh"]:
+        assert not any(text.startswith(name) for text in found), found
+
+
+def test_the_chinese_settings_are_the_english_ones_and_the_locale() -> None:
+    english, chinese = (
+        json.loads((ROOT / "course" / name / "overrides.json").read_text(encoding="utf-8"))
+        for name in ("lab_settings", "lab_settings_zh")
+    )
+    assert chinese == english | {"@jupyterlab/translation-extension:plugin": {"locale": "zh_CN"}}
