@@ -56,8 +56,9 @@ from tutorial_lib.errors import TutorialError
 from exercises import lesson12
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
+from tutorial_lib.models.base import Dropout, initialise
 from tutorial_lib.models.clock import Clock
-from tutorial_lib.models.mamba import segsum, ssd_chunked
+from tutorial_lib.models.mamba import CausalConv, segsum, ssd_chunked
 from tutorial_lib.models.mamba4rec import Mamba4Rec
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
