@@ -448,7 +448,7 @@ def _alike(one: object, two: object, entries: Mapping[str, str]) -> bool:
     if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant):
         texts = one.value.value, getattr(two.value, "value", None)
         if all(isinstance(text, str) for text in texts):  # a docstring, whose margin does not count
-            clean = [inspect.cleandoc(text) for text in texts]
+            clean = [inspect.cleandoc(text).rstrip() for text in texts]
             return clean[1] in (clean[0], entries.get(clean[0], clean[0]).rstrip())
     if isinstance(one, ast.Constant) and isinstance(one.value, str):
         return two.value in (one.value, entries.get(one.value))

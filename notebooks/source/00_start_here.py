@@ -49,6 +49,7 @@
 # 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单“内核 → 重启内核”（英文界面为 *Kernel, Restart Kernel*）。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
 
 # %% id="setup"
+import re
 import sys
 import textwrap
 from dataclasses import replace
@@ -377,10 +378,12 @@ expect("hours of exercises", lessons["exercises"].sum() / 60, 22, tol=1)
 expect_true("right after this one: 01 and 14", [n for n in before if before[n] == [0]] == [1, 14])
 
 # %% id="map-picture" tags=["picture", "nbval-ignore-output"]
-parts = list(dict.fromkeys(lessons["part_en"]))
+from tutorial_files.language import language
+
+parts = list(dict.fromkeys(lessons[f"part_{language()}"]))
 spot = {}  # lesson -> (column, row)
-for number, part in lessons["part_en"].items():
-    spot[number] = (parts.index(part), -sum(lessons["part_en"][:number] == part))
+for number, part in lessons[f"part_{language()}"].items():
+    spot[number] = (parts.index(part), -sum(lessons[f"part_{language()}"][:number] == part))
 fig, ax = plt.subplots(figsize=(11, 5.6))
 for number, needs in before.items():
     for need in needs:
@@ -394,12 +397,13 @@ for number, needs in before.items():
         arrow = {"arrowstyle": "-|>", "color": "0.55", "linewidth": 0.9, "connectionstyle": f"arc3,rad={bend}"}
         ax.annotate("", end, start, arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0}, zorder=1)
 for number, (x, y) in spot.items():
-    title = textwrap.fill(f"{number:02d} {lessons['title_en'][number].split(':')[0]}", 25)
+    short = re.split("[:：]", lessons[f"title_{language()}"][number])[0]
+    title = textwrap.fill(f"{number:02d} {short}", 13 if language() == "zh" else 25)
     box = {"facecolor": "white", "edgecolor": plots.PALETTE[x], "linewidth": 1.8, "zorder": 2}
     ax.add_patch(plt.Rectangle((x - 0.38, y - 0.3), 0.76, 0.6, **box))
     ax.text(x, y, title, ha="center", va="center", fontsize=7.5, zorder=3)
 for x, part in enumerate(parts):
-    ax.text(x, 0.75, part, ha="center", color=plots.PALETTE[x], fontsize=11, weight="bold")
+    ax.text(x, 0.75, part, ha="center", color=plots.PALETTE[x], fontsize=11)
 ax.set(xlim=(-0.5, len(parts) - 0.5), ylim=(min(y for _, y in spot.values()) - 0.5, 1))
 ax.axis("off")
 plt.show()
