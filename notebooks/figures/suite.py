@@ -15,15 +15,15 @@ TEXT = {
         " its twin. Stage 6, irregularity: the gain by how irregular the gaps are. Stage 7,"
         " stability: what seeds alone change. Stage 8 writes the report. Time enters with the"
         " twins and in stages 2, 3 and 6.",
-        "输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时钟的孪生模型；以及对所有条目相同的预算。第"
+        "输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时间信息的对照模型；以及对所有条目相同的预算。第"
         " 1 阶段 tune：每个条目用同一组学习率，在验证集上选。然后每个条目用每个随机种子各训练一次，再评估：每位用户得到一个排名。六个阶段读取这些结果。第"
-        " 2 阶段 sensitivity（敏感性）：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段"
-        " efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其孪生模型的比较。第 6"
+        " 2 阶段 敏感性（sensitivity）：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段"
+        " efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其对照模型的比较。第 6"
         " 阶段 irregularity：按间隔的不规则程度看增益。第 7 阶段 stability：单凭随机种子会变多少。第 8"
-        " 阶段写出报告。时间通过孪生模型进入，也在第 2、3、6 阶段进入。",
+        " 阶段写出报告。时间通过对照模型进入，也在第 2、3、6 阶段进入。",
     ),
     "split": ("train, validation, test", "训练、验证、测试"),
-    "entries": ("models, each with its twin", "各个模型及其孪生模型"),
+    "entries": ("models, each with its twin", "各个模型及其对照模型"),
     "budget": ("the same for all", "对所有条目相同"),
     "epochs": ("budget", "预算"),
     "rates": ("one grid of rates, on validation", "同一组学习率，在验证集上选"),
@@ -33,7 +33,7 @@ TEXT = {
     "destroyed": ("clock or order|destroyed", "毁掉时钟|或顺序"),
     "disturbed": ("disturbed clocks,|lost events", "扰动时钟，|丢失事件"),
     "costs": ("training, answers,|one more event", "训练、回答、|再来一个事件"),
-    "pairs": ("all pairs; each model|against its twin", "所有两两比较；|与孪生模型比较"),
+    "pairs": ("all pairs; each model|against its twin", "所有两两比较；|与对照模型比较"),
     "cv": ("gain by how irregular|the gaps are (CV)", "按间隔的不规则程度|（CV）看增益"),
     "seeds": ("what seeds alone|change", "单凭随机种子|会变多少"),
     "page": ("all tables and verdicts", "所有表格与结论"),

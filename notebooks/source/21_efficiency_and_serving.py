@@ -391,12 +391,12 @@ kept = stream(model, items, times, 20)
 
 
 @torch.no_grad()
-def answer(size):
+def answer_together(size):
     part = State(kept.fast[:size], None if kept.slow is None else kept.slow[:size], kept.times[:size])
     return model.score(model.read(part, asked[:size, -1])).topk(10, dim=1)
 
 
-per_batch = np.array([seconds(lambda size=size: answer(size)) for size in sizes.tolist()])
+per_batch = np.array([seconds(lambda size=size: answer_together(size)) for size in sizes.tolist()])
 each, fixed = np.polyfit(sizes, 1000 * per_batch, 1)
 print(f"about {fixed:.2f} ms a batch and {each:.4f} ms each")
 cheaper = (per_batch / sizes)[0] / (per_batch / sizes)[3]

@@ -108,7 +108,8 @@ def test_publishing_rebuilds_the_prose_only_and_passes_the_check(course, monkeyp
         cell = notebook.cells[1]
         assert cell.id == SETUP and cell.outputs == [] and cell.execution_count is None
         assert "nbval-skip" in cell.metadata.tags and cell.metadata.jupyter.source_hidden
-        assert notebook.cells[2].cell_type == "markdown", "the lesson follows"
+        assert notebook.cells[2].id == "language"
+        assert notebook.cells[3].cell_type == "markdown", "the lesson follows"
     assert english.cells[1] == chinese.cells[1]
     assert "Run it in the browser: [Colab](" in english.cells[0].source
     assert "在浏览器里运行：[Colab](" in chinese.cells[0].source

@@ -47,7 +47,7 @@ class House:
 
     def __init__(self, root: Path):
         self.root = root
-        for room in (*ROOMS, "tutorial_files", "tutorial_lib"):
+        for room in (*ROOMS, "locale", "tutorial_files", "tutorial_lib"):
             shutil.copytree(ROOT / room, root / room, ignore=LEFT_OUT)
         for page in [*ROOT.glob("*.md"), *ROOT.glob("*.toml")]:
             shutil.copy(page, root)

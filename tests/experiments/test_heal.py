@@ -16,6 +16,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+import tutorial_lib.tasks as tasks
 import tutorial_lib.train as loop
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
@@ -435,13 +436,13 @@ class TestSuite:
 
     def test_filter_seen_reaches_validation_and_test(self, data, tmp_path, monkeypatch):
         """By default as the data say; as an option it changes names, ranks and validation."""
-        seen, original = [], loop.evaluate
+        seen, original = [], tasks.evaluate
 
         def watch(*args, filter_seen, **kwargs):
             seen.append(filter_seen)
             return original(*args, filter_seen=filter_seen, **kwargs)
 
-        monkeypatch.setattr(loop, "evaluate", watch)
+        monkeypatch.setattr(tasks, "evaluate", watch)
         monkeypatch.setattr("tutorial_lib.experiments.training.evaluate", watch)
         names, candidates = set(), []
         for option in (None, True, False):

@@ -58,6 +58,7 @@ def stub(split, planted: dict, entries=ENTRIES) -> SimpleNamespace:
     """A suite whose models have these values: {label: [S, N]} or {(label, corruption): [S, N]}."""
     return SimpleNamespace(
         data=split,
+        strict=False,
         lineup=entries,
         aware=[entry for entry in entries if entry.twin],
         entry=lambda label: next(entry for entry in entries if entry.label == label),
@@ -332,7 +333,12 @@ def test_rate_is_chosen_by_the_mean_over_seeds():
 
     def tuned(seeds: int) -> dict[str, float]:
         suite = SimpleNamespace(
-            lineup=entries, rates=(0.001, 0.003), tune_seeds=seeds, train=trained.extend
+            lineup=entries,
+            rates=(0.001, 0.003),
+            tune_seeds=seeds,
+            train=trained.extend,
+            grow=0,
+            strict=False,
         )
         suite.run = lambda entry, seed, rate=None: SimpleNamespace(
             label=entry.label, seed=seed, rate=rate, name="r"

@@ -37,6 +37,9 @@ def test_each_study_has_its_command(name):
 
 def test_each_fact_has_its_command():
     page = (ROOT / "data" / "facts" / "README.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(\S+\.csv)` .* `python -m studies\.(\w+)", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(\S+\.csv)` .* `python -m ([\w.]+)", page, re.MULTILINE))
     assert sorted(rows) == sorted(path.name for path in (ROOT / "data" / "facts").glob("*.csv"))
-    assert sorted(rows.values()) == COMMANDS
+    studies = {command.removeprefix("studies.") for command in rows.values()} - {
+        "tutorial_lib.serving.drift"
+    }
+    assert sorted(studies) == COMMANDS

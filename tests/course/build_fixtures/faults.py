@@ -92,7 +92,7 @@ IN_SOURCE = [
     ("stub with a name of its own", [('"exercise3-code"', '"stub"')], "stub", "makes no assignment"),
     ("exercise without its question's number", [("**2.3 Compute", "**Compute"), ("**2.3 计算", "**计算")], "exercise3", "must begin its question with **2.3 ...**"),
     ("checker of another lesson", [("half(8)\n\nlesson02", "half(8)\n\nlesson03")], "exercise3-solution", "needs a line lesson02.check_...(name of the answer)"),
-    ("command in an exercise", [("answer = half(8)", "%time answer = half(8)")], "exercise3-solution", "is not plain Python (line 1)"),
+    ("command in an exercise", [("answer = half(8)", "%time answer = half(8)")], "exercise3-solution", "is not plain Python (line 3)"),
     ("solution in words only", [('"exercise3-solution" tags=["solution"]', '"exercise3-solution" tags=["hint"]')], "exercise3", "has no solution"),
     ("four lines", [("# 5. Five.\n", "")], "summary-en", "is a summary of 4 lines; write five"),
     ("six lines in Chinese", [("# 5. 五。", "# 5. 五。\n# 6. 六。")], "summary-zh", "is a summary of 6 lines; write five"),
