@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tutorial_lib.process import prepare  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 600  # seconds a cell
+TIMEOUT = 300  # seconds a cell
+LOST = "LOST: "  # the kernel is idle or gone and its answer never came: worth a second try
 # in code: prose is commented out in a lesson source
 READS_SETTINGS = re.compile(r"^[^#\n]*\bsettings\(", re.MULTILINE)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -65,7 +66,7 @@ def failure(path: Path) -> str | None:
         done = [
             c.id for c in notebook.cells if c.cell_type == "code" and c.execution_count is not None
         ]
-        return f"after cell {done[-1] if done else 'none'}\n{error}"
+        return f"{LOST}after cell {done[-1] if done else 'none'}\n{error}"
     return None
 
 
@@ -86,6 +87,9 @@ def main() -> int:
     for path in lessons:
         start = time.monotonic()
         problem = failure(path) if path.is_file() else "is not built: run make build"
+        if problem and problem.startswith(LOST):
+            print(f"{path.stem}: {problem}; once more", flush=True)
+            problem = failure(path)
         failures += problem is not None
         print(
             f"{path.stem}:"
