@@ -476,7 +476,7 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # %% [markdown] id="split-zh" lang="zh" en="eaabd358"
 # ## 两种切法
 #
-# 模型需要三部分数据：一部分用来学习（**训练集**（training part）），一部分用来选择（**验证集**（validation part）），一部分用来报告（**测试集**（test part），只打开一次）。常用的切法有两种。
+# 模型需要三部分数据：一部分用来学习，即**训练集**（training part），一部分用来选择，即**验证集**（validation part），一部分用来报告，即**测试集**（test part），只打开一次。常用的切法有两种。
 #
 # - **留一法**（leave-last-out）：每个用户的最后一个事件作测试，倒数第二个作验证，其余作训练。人人都参加测试，多数论文这样做。
 # - **时间切分**（temporal split）：所有人用同一个时刻。第一个切点之前发生的是训练，第二个切点之后发生的是测试。

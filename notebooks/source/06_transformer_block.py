@@ -615,16 +615,16 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 # %% [markdown] id="table-lesson-en" lang="en"
 # The bet is decided, twice and in opposite ways.
 #
-# **On `sample`, attention costs nothing that we can measure.** Neither do positions, feed-forward, norms, dropout, the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score **at this number of epochs**; what is left, 0.020, is not much more than popularity with 0.015. Read this loss as speed, not as a limit: its best learning rate is the lowest of the grid, and it is still rising when training ends.
+# **On `sample`, attention costs nothing that we can measure.** Neither do positions, feed-forward, norms, dropout, the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score **at this number of epochs**; what is left, 0.020, is not much more than popularity with 0.015. Do not read this loss as a limit: its best learning rate is the lowest of the grid, and here it was not trained for longer. It may be slow, or it may be unable.
 #
 # **On `replay`, attention is everything.** Without it the model guesses. Without positions it is right a third of the time: it knows the six items but not their places (not quite: through the causal mask an early event sees fewer others than a late one, which betrays a little). Without residuals some seeds get much further than others **within this budget** of 400 steps: it learns more slowly. (With four times as many steps it solves the task too; the next cell reads the runs.)
 #
 # So a part has no worth of its own. It has a worth **for a task**, in the company of the other parts. To see why `sample` is so different, ask the trained models which event they listen to.
 
-# %% [markdown] id="table-lesson-zh" lang="zh" en="0af38766"
+# %% [markdown] id="table-lesson-zh" lang="zh" en="f08977da"
 # 赌局开奖了，开了两次，结果正相反。
 #
-# **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，**在这个训练轮数下**，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。这个损失说明的是学得慢，而不是能力的上限：它选中的学习率是网格里最小的一个，训练结束时成绩也还在上升。
+# **在 `sample` 上，拿掉注意力没有可测的代价。** 位置、前馈网络、归一化、dropout、归一化放哪里、块数多少，也都没有：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间落在 0 以下。“测不出”不等于“没有”：区间的下端接近 −0.005，小小的损失仍可能藏在里面。而且八个区间并排放着，就算有一个刚好不含 0，也说明不了什么。可是少了那个 `x +`，**在这个训练轮数下**，分数丢掉五分之四；剩下的 0.020，比热门基线的 0.015 多不了多少。不要把这个损失当作能力的上限：它选中的学习率是网格里最小的一个，这里也没有让它训练更久。它可能只是学得慢，也可能真的学不会。
 #
 # **在 `replay` 上，注意力就是一切。** 没有它，模型只能瞎猜。没有位置，能对三分之一：模型知道是哪六个物品，却不知道它们各在第几个（也不尽然：透过因果掩码，靠前的事件看到的别人比靠后的少，这会泄露一点）。没有残差时，**在 400 步的预算之内**，各个种子的结果相差很大：它学得更慢。（步数增加到四倍，它也能解出这个任务；下一个单元格读取这些运行的结果。）
 #

@@ -193,6 +193,9 @@ def sasrec_from_torch(model, history):
     return model.norm(h)
 
 
+born = build_model("sasrec", num_items=2000, max_len=200, dim=64, seed=0)
+sizes = born.item_embedding.weight[1:].std().item() * 8, born.position_embedding.weight.std().item()
+expect("size of an item over that of a position, untrained", sizes[0] / sizes[1], 8, tol=0.4)
 small = build_model("sasrec", num_items=30, max_len=12, dim=8, blocks=2, hidden=16, seed=1).double().eval()
 history = torch.tensor([3, 14, 15, 9, 26, 5])
 states = small(history[None])[0]
@@ -405,9 +408,11 @@ plt.show()
 # %% id="train-check"
 gain = paired_bootstrap(quality["sasrec"], quality["markov"])
 loss_gain = paired_bootstrap(quality["sasrec"], quality["sasrec, BCE"])
+bce_gain = paired_bootstrap(quality["sasrec, BCE"], quality["markov"])
 expect("validation NDCG@10 of SASRec after the last epoch", curve[-1, 2], 0.14, tol=0.006, when=ON_SAMPLE)
 expect("NDCG@10 of SASRec", quality["sasrec"].mean(), 0.150, tol=0.008, when=ON_SAMPLE)
 expect_true("SASRec beats Markov: the interval of the difference lies above 0", gain.low > 0, when=ON_SAMPLE)
+expect_true("with BCE it does not: the interval is not above 0", bce_gain.low <= 0, when=ON_SAMPLE)
 expect_true(
     "the full softmax beats BCE: the interval of the difference lies above 0", loss_gain.low > 0, when=ON_SAMPLE
 )

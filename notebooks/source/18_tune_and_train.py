@@ -395,14 +395,14 @@ expect("the average setting", twelve.mean(), 0.058, tol=0.0005)
 # %% [markdown] id="seed-en" lang="en" tags=["predict"]
 # ## What a seed does
 #
-# A seed decides the first weights, the order of the windows, the dropout and the negatives. It does not decide the users, the split or the test part. Two different models trained with seed 3 see the same windows in the same order, and their first weights have nothing in common: pairing by seed would remove little of the noise. Variants of one network, as in lesson 06, share more. Users are the same people for every model, so users are always paired.
+# A seed decides the first weights, the order of the windows, the dropout and the negatives. It does not decide the users, the split or the test part. Two different models trained with seed 3 see the same windows in the same order, and their first weights have nothing in common: pairing by seed can remove only a part of the noise. Variants of one network, as in lesson 06, share more. Users are the same people for every model, so users are always paired.
 #
 # Here are the ten runs of SASRec on MovieLens 100K once more, validation NDCG@10, a row a seed. **Predict.** How many of the five seeds, asked alone, choose another rate than the mean of the five?
 
-# %% [markdown] id="seed-zh" lang="zh" en="3deb1a3e" tags=["predict"]
+# %% [markdown] id="seed-zh" lang="zh" en="d1729f33" tags=["predict"]
 # ## 种子决定什么
 #
-# 种子决定初始权重、窗口的次序、dropout 和负样本；它不决定用户、切分和测试集。两个不同的模型都用种子 3，看到的窗口及其次序相同，初始权重却毫无共同之处：按种子配对只能消去很少的噪声。像第 06 课那样的同一网络的变体，共有的要多一些。而用户对每个模型都是同一批人，所以总是可以按用户配对。
+# 种子决定初始权重、窗口的次序、dropout 和负样本；它不决定用户、切分和测试集。两个不同的模型都用种子 3，看到的窗口及其次序相同，初始权重却毫无共同之处：按种子配对至多消去一部分噪声。像第 06 课那样的同一网络的变体，共有的要多一些。而用户对每个模型都是同一批人，所以总是可以按用户配对。
 #
 # 下面再看一次 SASRec 在 MovieLens 100K 上的十次运行，验证集 NDCG@10，一行一个种子。**猜一猜：** 五个种子分别单独来选，有几个选出的学习率与五个的均值不同？
 

@@ -962,16 +962,16 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 # %% [markdown] id="outcome-en" lang="en"
 # Read it in three steps.
 #
-# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. Trained to the end SASRec is ahead of all three, lesson 07: a table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
+# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. With 60 epochs SASRec comes out ahead of all three, lesson 07; the others were not trained for longer. A table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
 #
 # **On real data nobody gains.** Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
 # **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="b8bd6d27"
+# %% [markdown] id="outcome-zh" lang="zh" en="4d5b0fde"
 # 分三步来读。
 #
-# **这些检验看得出差别，也不会无中生有。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练到底的 SASRec 胜过这三者，见第 07 课：训练不足的结果表，量的既是质量，也是学习速度。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过对照模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法的 autonomous 场：帮不上忙的部件，照样可能添乱。
+# **这些检验看得出差别，也不会无中生有。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有训练更久。训练不足的结果表，量的既是质量，也是学习速度。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过对照模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法的 autonomous 场：帮不上忙的部件，照样可能添乱。
 #
 # **在真实数据上，谁也没有提升。** 要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。所以它还是它本来的样子：一个值得用新数据再看的线索，不是结论。
 #
