@@ -13,10 +13,10 @@ from playwright.sync_api import sync_playwright
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2])]
 
-from conftest import FLAGS, chromium  # noqa: E402
 from test_book_pages import Page, weight  # noqa: E402
 
 from course.site.build import ROOT, build  # noqa: E402
+from tests.browser import FLAGS, chromium  # noqa: E402
 
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 SEARCH = """async query => {
