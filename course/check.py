@@ -64,6 +64,8 @@ PARTS = (
     "references",
 )
 OTHER_TAGS = (
+    "open",
+    "self-test",
     "alt",
     "hint",
     "literature",
@@ -74,6 +76,12 @@ OTHER_TAGS = (
     "raises-exception",
 )
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+LEVELS = {"basic": "基础", "core": "进阶", "stretch": "挑战"}
+EXERCISE = {  # **9.1 Implement · basic.** and **9.1 实现 · 基础。**
+    "en": re.compile(r"^\*\*\d+\.\d+ [^*·]+?(?: · (\w+))?\.\*\*", re.M),
+    "zh": re.compile(r"^\*\*\d+\.\d+ [^*·]+?(?: · (\w+))?。\*\*", re.M),
+}
+QUESTIONS = 10  # of a self-test
 BAD_OUTPUT = {
     r"\b0x[0-9a-f]{6,}\b": "shows an object address; print a value instead, or end with plt.show()",
     r"(?<![\w.:/<~\\-])/[A-Za-z][\w.+-]*/[\w.+-]+|\b[A-Z]:\\\w": (
@@ -172,7 +180,17 @@ def part_faults(cells: list[Cell]) -> Iterator[tuple[str | None, str]]:
             cells[max(places["library"])].id,
             "shows the library before anything was checked; put a reference-check before it",
         )
-    for part, after in (("solution", "summary"), ("summary", "references")):
+    for part in ("open", "self-test"):
+        if found := [i for i, cell in enumerate(cells) if part in cell.tags]:
+            places[part], first[part] = found, min(found)
+    for part, after in (
+        ("solution", "open"),
+        ("solution", "summary"),
+        ("open", "summary"),
+        ("summary", "self-test"),
+        ("summary", "references"),
+        ("self-test", "references"),
+    ):
         if part in first and after in first and max(places[part]) > first[after]:
             yield (
                 cells[first[after]].id,
@@ -190,6 +208,8 @@ def part_faults(cells: list[Cell]) -> Iterator[tuple[str | None, str]]:
                 ),
             )
     yield from exercise_faults(cells)
+    yield from level_faults(cells)
+    yield from self_test_faults(cells)
     for place in places["summary"]:
         for language in LANGUAGES:
             lines = [
@@ -238,6 +258,43 @@ def exercise_faults(cells: list[Cell]) -> Iterator[tuple[str | None, str]]:
         for name in exercises
         if name not in solved
     )
+
+
+def level_faults(cells: list[Cell]) -> Iterator[tuple[str, str]]:
+    """Exercises without a level, in a lesson that marks levels; a level that the twins do not share."""
+    found = []  # cell, level in English, level in Chinese
+    for cell in cells:
+        if cell.kind == "prose" and "exercise" in cell.tags:
+            levels = [EXERCISE[language].findall(cell.text[language]) for language in LANGUAGES]
+            found += [(cell.id, *pair) for pair in zip(*levels, strict=False)]
+    if any(english for _, english, _ in found):
+        for name, english, chinese in found:
+            if english not in LEVELS:
+                yield (
+                    name,
+                    f'has the level "{english}"; write one of {", ".join(LEVELS)}: **9.1 Implement · core.**',
+                )
+            elif chinese != LEVELS[english]:
+                yield (
+                    f"{name}-zh",
+                    f'has the level "{chinese}"; "{english}" is {LEVELS[english]}',
+                )
+
+
+def self_test_faults(cells: list[Cell]) -> Iterator[tuple[str, str]]:
+    """A self-test holds ten numbered questions, each with an answer that is folded away."""
+    for cell in (cell for cell in cells if "self-test" in cell.tags):
+        for language in LANGUAGES:
+            text = cell.text[language]
+            asked = re.findall(r"<details><summary><b>(\d+)\.</b> \S", text)
+            answered = re.findall(r"</summary>\n\n.+?\n\n</details>", text, re.S)
+            if asked != [str(n + 1) for n in range(QUESTIONS)] or len(answered) != QUESTIONS:
+                yield (
+                    f"{cell.id}-{language}",
+                    f"asks {len(asked)} questions and answers {len(answered)}; a self-test has"
+                    f" {QUESTIONS}, each <details><summary><b>1.</b> question</summary>, an empty"
+                    " line, the answer, an empty line, </details>",
+                )
 
 
 def tag_faults(cells: list[Cell]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,15 @@ WORDS, LINES = 150, 25  # a minute: words of prose; lines of code, the library's
 PREDICTION, PICTURE = 1.0, 0.5  # minutes
 LONGEST = 75  # minutes of reading
 SLACK = 0.1  # a stated time may differ by this share
-APART = {"exercise", "solution", "references", "alt"}  # counted elsewhere, or not read
+QUESTION = 1.5  # minutes for a question of the self-test; they count as exercises
+APART = {
+    "exercise",
+    "solution",
+    "open",
+    "self-test",
+    "references",
+    "alt",
+}  # counted elsewhere, or not read
 
 
 def reading_minutes(course: Course, cells: list[Cell]) -> float:
@@ -50,15 +58,16 @@ def lines_of(course: Course, code: str) -> int:
     )
 
 
-def exercise_minutes(course: Course, row: Row) -> int:
-    """The sum of `minutes` over the checkers of exercises/lessonNN.py; 0 without that file."""
+def exercise_minutes(course: Course, row: Row, cells: list[Cell]) -> float:
+    """The sum of `minutes` over the checkers of exercises/lessonNN.py, and the self-test."""
+    asked = sum(cell.text["en"].count("<details>") for cell in cells if "self-test" in cell.tags)
     path = Path(course.root) / "exercises" / f"lesson{row.number:02d}.py"
     if not path.exists():
-        return 0
+        return QUESTION * asked
     calls = [
         n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)
     ]
-    return sum(
+    return QUESTION * asked + sum(
         keyword.value.value
         for call in calls
         if isinstance(call.func, ast.Name) and call.func.id == "exercise"
@@ -71,7 +80,7 @@ def time_faults(course: Course, row: Row, cells: list[Cell]) -> Iterator[str]:
     """What is wrong with the minutes that lessons.csv states, and the right number."""
     for what, stated, counted in (
         ("minutes", row.minutes, reading_minutes(course, cells)),
-        ("exercises", row.exercises, exercise_minutes(course, row)),
+        ("exercises", row.exercises, exercise_minutes(course, row, cells)),
     ):
         if abs(stated - counted) > max(SLACK * counted, 1):
             yield f"{what} states {stated}, the rule of course/minutes.py gives {counted:.0f}; write that"

@@ -34,7 +34,7 @@ def check_top_list(answer) -> None:
         want = [item for item in best if item not in seen][:k]
         if got == want:
             continue
-        about = say("with {seen} seen and k = {k}", seen=sorted(seen) or "nothing", k=k)
+        about = say("with {seen} seen and k = {k}", seen=sorted(seen) or say("nothing"), k=k)
         if set(got) & seen:
             raise Wrong(
                 "{about} it lists a seen item: {got}", about=about, got=sorted(set(got) & seen)[0]

@@ -55,7 +55,7 @@ def check_sittings(answer) -> None:
         (_random_table(), 1000),
     ):
         users, times = table["user"].to_numpy(), table["timestamp"].to_numpy()
-        got = want_array(answer(users, times, pause), "it", kind="int")
+        got = want_array(answer(users, times, pause), kind="int")
         if got.shape != users.shape:
             raise Wrong(
                 "it has shape {shape}; one number for each event gives {wanted}",
@@ -101,7 +101,7 @@ def check_pauses(answer) -> None:
     both = pd.concat([hand, random], ignore_index=True)  # 44 users
     cases = (both, 1000), (both, 1), (_random_table(users=44, seed=6), 1000)
     for table, pause in cases:
-        got = want_array(answer(table, pause), "it", kind="float")
+        got = want_array(answer(table, pause), kind="float")
         want, longer = np.full((2, 44), np.nan)
         seconds, user = gaps(table)
         for values, least in ((want, pause), (longer, pause + 1)):

@@ -204,8 +204,9 @@ for name, question, kind, most in (("Ada", ada, "B", 1), ("Bo", bo, "M", 2)):
     listed = kinds[scores_for(question).topk(10).indices.numpy()]
     expect_true(f"{name}'s last choice was of kind {kind}", last == kind, when=ON_SAMPLE)
     expect_true(f"{name}'s list: at most {most} of another kind", (listed != kind).sum() <= most, when=ON_SAMPLE)
-    same_or_not = "the same" if name == "Ada" else "another"
-    expect_true(f"{name}'s next choice is of {same_or_not} kind", (chosen == kind) == (name == "Ada"), when=ON_SAMPLE)
+    same = f"{name}'s next choice is of the same kind"
+    other = f"{name}'s next choice is of another kind"
+    expect_true(same if name == "Ada" else other, (chosen == kind) == (name == "Ada"), when=ON_SAMPLE)
 expect("Ada's pause, minutes", pause[ada] / 60, 2.2, tol=0.5, when=ON_SAMPLE)
 expect("Bo's pause, days", pause[bo] / 86400, 3.6, tol=0.05, when=ON_SAMPLE)
 

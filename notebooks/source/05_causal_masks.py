@@ -259,9 +259,8 @@ plt.show()
 # %% id="influence-check" tags=["break-it"]
 above = torch.ones(8, 8, dtype=torch.bool).triu(1)
 for name, table in reach.items():
-    print(
-        f"{name:20s} looks ahead: {'yes' if table[above].any() else 'no'}, pairs above the diagonal: {int(table[above].sum())} of {int(above.sum())}"
-    )
+    verdict = "looks ahead: yes" if table[above].any() else "looks ahead: no"
+    print(f"{name:20s} {verdict}, pairs above the diagonal: {int(table[above].sum())} of {int(above.sum())}")
 
 # %% [markdown] id="after-softmax-en" lang="en"
 # Three of four leak. In the last version the future event gets the weight 0, yet it still stands **in the denominator** of the softmax: a strong future event makes all the allowed weights smaller. The information gets through by the size of what is left. This is why the mask belongs before the softmax, and why looking at the weights alone is not enough.

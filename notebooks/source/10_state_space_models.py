@@ -499,7 +499,8 @@ for name, parameters, rate in (
         optimizer.step()
     with torch.no_grad():
         found[name] = [rate().item(), loss.item(), torch.exp(rate() * 365).item(), torch.exp(rate() * 3650).item()]
-    print(f"{name:7s} eigenvalue {'above' if found[name][0] > 0 else 'below'} 0")
+    side = "eigenvalue above 0" if found[name][0] > 0 else "eigenvalue below 0"
+    print(f"{name:7s} {side}")
 expect("free: the eigenvalue (1/day)", found["free"][0], 0.0488, tol=0.0005)
 expect_true("free: the better fit inside the window", found["free"][1] < 0.01 * found["stable"][1])
 expect_true("free: after a year, what happened before counts ten million times as much", found["free"][2] > 1e7)

@@ -702,7 +702,8 @@ def tea_and_spoon(t, z):
 
 for steps in (6, 129, 130):
     ends = integrate(tea_and_spoon, both, three_hours, steps=steps)[0]
-    print(f"RK4, {steps:3d} steps: tea {ends[0]:.3f}, spoon {'explodes' if ends[1].abs() > 60 else 'fades'}")
+    fate = "the spoon explodes" if ends[1].abs() > 60 else "the spoon fades"
+    print(f"RK4, {steps:3d} steps: tea {ends[0]:.3f}, {fate}")
 expect_true(
     "six steps: the spoon is above 1e30 degrees", integrate(tea_and_spoon, both, three_hours, steps=6)[0, 1] > 1e30
 )
