@@ -14,7 +14,7 @@ is made small in training is its `loss`.
     states   what a model knows after each event             [B, L, d]       F
     scores   r_j = states . E_j, one for each item           [..., V + 1]    r
 
-Source of scores: Kang and McAuley, ICDM 2018, eq. 5, with one table for both. Taught in
+Source of scores: Kang and McAuley, ICDM 2018, section III-D, with one table for both. Taught in
 lessons 04 to 07.
 """
 
