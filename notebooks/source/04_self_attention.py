@@ -577,7 +577,7 @@ expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.on
 # 那四步里没有一步知道事件**在什么位置**。把一段历史打乱，输出也会以同样的方式打乱：对任意置换（permutation）矩阵 $P$，注意力的映射 $f$ 满足 $f(PX) = P f(X)$。这叫做**置换等变性**（permutation equivariance）。因此，如果只打乱前六个事件，最后一个事件的输出除了舍入误差之外完全相同，也就是**不变**的（invariant）。对注意力来说，历史是一个**集合**。如果顺序不重要，这不算错误；但推荐要考虑顺序：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。修正的办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时间呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身也会成为输入。）
 
 # %% id="break-order-code" tags=["break-it"]
-generator = torch.Generator().manual_seed(0)
+generator = torch.Generator().manual_seed(1)
 history, position = torch.randn(2, 7, 4, dtype=torch.double, generator=generator).unbind(0)
 everything = torch.tensor([3, 6, 0, 5, 1, 4, 2])  # a permutation of all seven
 moved = history[everything]
