@@ -308,7 +308,7 @@ expect_close("irregularity equals pandas, user by user", cv[witness.index], witn
 # Which CV is normal? Let somebody come **by pure chance**, each moment as likely as any other. Such gaps are exponentially distributed, and in the long run their CV is 1. But a short history cannot reach it: with $n$ gaps the CV never exceeds $\sqrt{n-1}$. How much does that matter? Simulate 20,000 chance visitors with few gaps and with many.
 
 # %% [markdown] id="chance-zh" lang="zh" en="bfc029fd"
-# 多大的 CV 才算正常？设想一个人**完全随机地**来，每一刻来的可能性都一样。这样的间隔服从指数分布，长期来看 CV 是 1。可是短的历史达不到它：有 $n$ 个间隔时，CV 不会超过 $\sqrt{n-1}$。这有多要紧？模拟 20,000 个随机访客，间隔有少有多。
+# 多大的 CV 才算正常？设想一个人**完全随机地**来，每一刻来的可能性都一样。这样的间隔服从指数分布，长期来看 CV 是 1。可是短的历史达不到它：有 $n$ 个间隔时，CV 不会超过 $\sqrt{n-1}$。这有多大影响？模拟 20,000 个随机访客，间隔有少有多。
 
 # %% id="chance-code"
 rng = np.random.default_rng(0)

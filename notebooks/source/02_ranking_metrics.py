@@ -778,7 +778,7 @@ for task in ("stars", "choices"):
 # (Ways that predict no stars get their RMSE from a straight line that turns a score into stars, fitted on the training part.)
 
 # %% [markdown] id="predict-stars-zh" lang="zh" en="a075a2c7" tags=["predict"]
-# **猜一猜。** 生成列表有五种办法：按观看次数（热门基线）；用星级训练的 MF 和 NeuMF，按预测的星级排；用选择训练的 MF 和 NeuMF，它们从没见过一颗星。谁的 RMSE 最低？谁的列表最好？热门基线又站在哪里？
+# **猜一猜。** 生成列表有五种办法：按观看次数（热门基线）；用星级训练的 MF 和 NeuMF，按预测的星级排；用选择训练的 MF 和 NeuMF，它们从没见过一颗星。谁的 RMSE 最低？谁的列表最好？热门基线又排在哪里？
 #
 # （不预测星级的办法，用一条把得分换成星级的直线来算 RMSE，直线在训练集上拟合。）
 

@@ -36,7 +36,7 @@
 # - 给事件文件排好序，不让文件的行序和物品编号决定历史；
 # - 用“改动未来”的办法，查出一个拟合量或一次选择有没有看过未来；
 # - 算出在测试集上从许多毫无用处的设置里挑出最好的一个，会让分数虚高多少；
-# - 说清留一法让哪些东西混进了训练，而时间切分把它们挡在了外面。
+# - 说清留一法让训练用到了哪些本不该知道的信息，而时间切分为什么不会。
 
 # %% id="setup"
 from dataclasses import replace
@@ -130,7 +130,7 @@ expect_true(
 # %% [markdown] id="worlds-zh" lang="zh" en="8752f1ef"
 # ## 怎样测量一处泄漏
 #
-# 只跑一次说明不了什么，而在真实数据上你又不知道真相。所以每种泄漏都有一个属于它的小**世界**，真相在那里是已知的；我们用不同的种子把这个世界造 100 遍，每一遍记下三个数：
+# 只跑一次说明不了什么，而在真实数据上又不知道真相。因此，每种泄漏都有一个属于它的小**世界**，其中的真相是已知的；我们用不同的种子把这个世界生成 100 遍，每一遍记下三个数：
 #
 # - **reported**（报告值）：带着泄漏的实验会写进论文的 NDCG@10；
 # - **mended**（修复值）：同一个实验，去掉泄漏；
@@ -462,7 +462,7 @@ expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed
 # %% [markdown] id="leak3-zh" lang="zh" en="2d099eb2" tags=["break-it"]
 # ## 泄漏三：在测试集上拟合的统计量
 #
-# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是正经的时间切分。最早的五分之四事件用来学习，最新的十分之一用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
+# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是真正的时间切分。最早的五分之四事件用来学习，最新的十分之一用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
 #
 # - **热门基线**，在全部事件上计数。测试用户真正的下一个物品也被数进去了一次，数的正是我们要问的那个事件；
 # - **马尔可夫链**，在全部事件上计数。它数到的，正是从最后一个物品到目标的那一步。
@@ -516,7 +516,7 @@ judge("statistics on all events", "mended, Markov")
 # %% [markdown] id="future-zh" lang="zh" en="f4da9af0" tags=["library"]
 # **检查：改动未来。** 到第 05 课，你会改动一个模型的输入，观察它的输出。这里我们对整个实验这么做：从切分点开始，让所有人选别的物品，在别的时间选。凡是在训练集上拟合出来的东西，都不可能知道这件事，必须**一个比特都不差**。凡是变了的，都读过未来。
 #
-# 在库里，凡是要拟合点什么的函数，都接收 `Split`，只读 `split.train`。间隔的统计量就是一例：
+# 在库里，凡是需要拟合的函数，都接收 `Split`，并且只读 `split.train`。间隔的统计量就是一例：
 
 # %% id="future-library" tags=["library"]
 from tutorial_lib.data.sequences import HOUR, GapStatistics
@@ -620,7 +620,7 @@ expect("c of 24 settings", expected_maximum(24), 1.95, tol=0.01)
 # A model that knows nothing puts the true item at any of 195 places with equal probability, so we can draw its ranks without a model, for as many settings as we like. **Predict** the two curves below: the best of $m$ settings by test score, with 200 and with 2,000 test users. Which of them flattens soon? What would it take to halve the curse?
 
 # %% [markdown] id="curse-predict-zh" lang="zh" en="d4f560ab" tags=["predict"]
-# 一无所知的模型，会以同样的概率把真实物品放在 195 个名次中的任何一个；所以不用模型就能抽出它的排名，想要多少种设置都行。**猜一猜**下面两条曲线：测试用户为 200 位和 2,000 位时，按测试得分从 $m$ 种设置里挑最好的。哪一条很快变平？要让诅咒减半，需要什么？
+# 一无所知的模型，会以同样的概率把真实物品放在 195 个名次中的任何一个；所以不用模型就能抽出它的排名，想要多少种设置都行。**猜一猜**下面两条曲线：测试用户为 200 位和 2,000 位时，按测试得分从 $m$ 种设置里挑最好的。哪一条很快变平？要让虚高减半，需要什么？
 
 # %% id="curse-picture" tags=["picture", "nbval-ignore-output"]
 PLACES, trials = 195, np.array([1, 2, 5, 10, 20, 50, 100, 200])
@@ -886,7 +886,7 @@ for leak, times, tol in (
 # %% [markdown] id="habits-zh" lang="zh" en="1ab46ebd"
 # 这些倍数属于我们的世界，你的数据上会是别的数。检查的办法却可以照用，而且只有三项。每一项只要几分钟，都不需要知道真相：
 #
-# | 这样做 | 什么必须保持不变 | 能抓住 |
+# | 这样做 | 什么必须保持不变 | 能发现 |
 # |---|---|---|
 # | 打乱文件的行 | 除并列外，分数不变 | 泄漏一 |
 # | 给物品换一套编号 | 行的次序不变，分数也就不变 | 泄漏二 |
@@ -900,7 +900,7 @@ for leak, times, tol in (
 # %% [markdown] id="yours-zh" lang="zh" en="274a56db"
 # ## 在这一课的数据集上
 #
-# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95% 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步子是并列。
+# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95% 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步是并列。
 
 # %% id="yours-code" tags=["nbval-ignore-output"]
 dataset = load_dataset(DATASET, users=USERS)
@@ -1106,7 +1106,7 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # 1. 泄漏就是从答案通向分数的一条路径；它不报错，在骰子上就能报出随机水平的七倍。
 # 2. 按用户和时间排序，并列的保持原样（或用固定种子打乱），绝不让物品编号来决定。
 # 3. 要拟合的，只给它训练集；要选择的，只在验证集上选。
-# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上平均虚高 $c_m \sigma / \sqrt n$；留一法放进来的东西，时间切分把它挡在外面。
+# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上平均虚高 $c_m \sigma / \sqrt n$；留一法会用到的未来信息，时间切分用不到。
 # 5. 打乱行、换编号、改动未来：这三项检查不用知道真相，就能发现全部五种泄漏。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]

@@ -317,7 +317,7 @@ print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:
 # **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/6$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.) Both are trained with five random seeds.
 
 # %% [markdown] id="lookup-predict-zh" lang="zh" en="fd9b9b79" tags=["predict"]
-# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子（random seed）训练。
+# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（随机猜测是四分之一。）两者各用五个随机种子（random seed）训练。
 
 
 # %% id="lookup-train" tags=["nbval-ignore-output"]
