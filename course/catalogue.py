@@ -40,6 +40,7 @@ SPOKEN = {
     "NotAttempted": 0,
     "knob": 1,
     "BadTime": 1,
+    "spoken": 1,
     "Diverged": 0,
     "DamagedCheckpoint": 0,
 }
