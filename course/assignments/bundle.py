@@ -38,7 +38,7 @@ from course.assignments.problem_sets import (
 from course.exchange import exchange
 from course.format import KERNELSPEC, language_cell, lesson_entries
 from course.lessons import load_course, speak, write_atomically
-from tutorial_files.language import mark, say, spoken
+from tutorial_files.language import mark, read_catalogue, say, spoken
 
 TITLES = {"facts": mark("{count} exercises · {points} points · about {minutes} minutes"),
           "written": mark("{count} tasks · {points} points · about {minutes} minutes")}  # fmt: skip
@@ -132,9 +132,12 @@ def notebook(course: Course, assignment: Assignment, language: str) -> nbformat.
         # runs for minutes on the student's machine, never when it is graded
         elif "starter" in cell.tags:
             meta = marked(cell.id, locked=False, solution=True) | {"tags": ["skip-execution"]}
+            code = cell.text["en"]
+            if language != "en":
+                code = exchange(code, read_catalogue(course.root / "locale/zh/exercises/sets.po"))
             cells.append(
                 new_code_cell(
-                    f"{cell.text[language]}\n### BEGIN SOLUTION\n### END SOLUTION",
+                    f"{code}\n### BEGIN SOLUTION\n### END SOLUTION",
                     id=cell.id,
                     metadata=meta,
                 )
