@@ -30,3 +30,13 @@ def test_the_answers_of_the_self_test_follow_from_their_numbers():
     five = np.array([0.095, 0.048, 0.085, 0.027, 0.102])
     assert collapsed(five).tolist() == [False, False, False, True, False]
     assert round(five.mean(), 3) == 0.071
+
+
+def test_the_snippet_to_mend_departs_from_the_rule():
+    def verdict(comparisons):
+        p = np.array([p for _, _, p in comparisons]) * len(comparisons)
+        above = np.array([low >= 0 for low, _, _ in comparisons])
+        return "replicated" if (above & (p < 0.05)).any() else "not replicated"
+
+    wrong = [rows for rows, _ in lesson23.CASES if verdict(rows) != lesson23._right_word(rows)]
+    assert len(wrong) >= 4 and lesson23.check_verdict(verdict).status == "wrong"
