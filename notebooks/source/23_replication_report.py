@@ -1277,13 +1277,13 @@ print(*advice(clock[clock["log"] == "sample"]), sep="\n")
 # ```python
 # def verdict(comparisons):
 #     p = np.array([p for _, _, p in comparisons]) * len(comparisons)
-#     above = np.array([low >= 0 for low, _, _ in comparisons])
+#     above = np.array([low >= 0 for low, _, _ in comparisons], dtype=bool)
 #     return "replicated" if (above & (p < 0.05)).any() else "not replicated"
 # ```
 #
 # It gets a list of `(low, high, p)`, each turned so that positive speaks for the claim, and is meant to follow *The rule, written down before the table*. It departs from the rule in four places. For each, think of a list that gets a wrong word; then write it right. (`holm` is yours to use.)
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="9450eb56" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="57abe4a3" tags=["exercise"]
 # ## 练习
 #
 # **23.1 调试 · 基础。** 一位同事凭记忆写下了这条规则，结果它在三份报告里打印了错误的判定：
@@ -1291,7 +1291,7 @@ print(*advice(clock[clock["log"] == "sample"]), sep="\n")
 # ```python
 # def verdict(comparisons):
 #     p = np.array([p for _, _, p in comparisons]) * len(comparisons)
-#     above = np.array([low >= 0 for low, _, _ in comparisons])
+#     above = np.array([low >= 0 for low, _, _ in comparisons], dtype=bool)
 #     return "replicated" if (above & (p < 0.05)).any() else "not replicated"
 # ```
 #

@@ -35,7 +35,7 @@ def test_the_answers_of_the_self_test_follow_from_their_numbers():
 def test_the_snippet_to_mend_departs_from_the_rule():
     def verdict(comparisons):
         p = np.array([p for _, _, p in comparisons]) * len(comparisons)
-        above = np.array([low >= 0 for low, _, _ in comparisons])
+        above = np.array([low >= 0 for low, _, _ in comparisons], dtype=bool)
         return "replicated" if (above & (p < 0.05)).any() else "not replicated"
 
     wrong = [rows for rows, _ in lesson23.CASES if verdict(rows) != lesson23._right_word(rows)]
