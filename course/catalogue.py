@@ -32,7 +32,17 @@ from course.lessons import Course, LessonError, Problem, Row, load_course, write
 
 HEADER = 'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 # Calls whose text is spoken by the library, with the place of the text among the arguments.
-SPOKEN = {"say": 0, "mark": 0, "TutorialError": 0, "Wrong": 0, "NotAttempted": 0, "knob": 1}
+SPOKEN = {
+    "say": 0,
+    "mark": 0,
+    "TutorialError": 0,
+    "Wrong": 0,
+    "NotAttempted": 0,
+    "knob": 1,
+    "BadTime": 1,
+    "Diverged": 0,
+    "DamagedCheckpoint": 0,
+}
 SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/core": "tutorial_lib/*.py",
     "library/files": "tutorial_files/*.py",

@@ -120,8 +120,11 @@ def train_epoch(
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss became {value} in epoch {epoch}; lower the learning rate"
-                f" ({config.learning_rate})"
+                "the loss became {value} in epoch {epoch}; lower the learning rate"
+                " ({learning_rate})",
+                value=value,
+                epoch=epoch,
+                learning_rate=config.learning_rate,
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
