@@ -18,6 +18,7 @@ ERRORS = (  # of argparse
     mark("{option}: invalid choice: {value} (choose from {choices})"),
     mark("{option}: invalid {kind} value: {value}"),
     mark("{option}: not allowed with argument {other}"),
+    mark("{option}: {problem}"),  # of ours, found in a value
 )
 WORDS = re.compile(r"\s+|[!-~]+|.")  # a Chinese character is a word of its own
 CLOSING = "，。；：、）”？！"  # begin no line

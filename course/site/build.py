@@ -294,7 +294,7 @@ def write_edition(book: Edition, twin: dict[str, str], loader: Environment, out:
             )
     setup = prose_page(book, course.root / "site" / "pages" / f"setup.{language}.md")
     book.pages["setup"] = setup
-    page("setup", "text", "page", words["setup"], body=setup.html, english=False)
+    page("setup", "text", "page", words["setup"], body=setup.html)
     glossary(book, page)
     exercises = book.exercises()
     count = sum(len(found) for _, found in exercises)
