@@ -96,14 +96,12 @@ def draw(suite: Suite, stage: Stage, tables: dict[str, pd.DataFrame]) -> list[st
 
 def retell(suite: Suite, name: str) -> None:
     """A stage that is up to date, for a reader of another language: the pictures are drawn anew
-    from its tables, the report is written anew; the numbers stay.
+    from its tables. The report then sees other pictures and is written anew; the numbers stay.
     """
     folder = suite.out / name
     provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     if provenance.get("language", "en") == language():
         return
-    if name == "report":
-        return run_stage(suite, name)
     files = [file for file in provenance["outputs"] if file.endswith(".csv")]
     tables = {file.removesuffix(".csv"): pd.read_csv(folder / file) for file in files}
     drawn = draw(suite, STAGES[name], tables)
