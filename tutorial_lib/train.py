@@ -258,9 +258,12 @@ def train(
                 bar.set_postfix_str(
                     say(
                         "epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}",
-                        epoch=epoch, loss=loss, label=label, value=value,
+                        epoch=epoch,
+                        loss=loss,
+                        label=label,
+                        value=value,
                     )
-                )  # fmt: skip
+                )
             save(epoch)
     model.load_state_dict(best)
     model.eval()

@@ -64,8 +64,9 @@ class Suite:
     filter_seen: bool | None = shared(TrainConfig, "filter_seen")
     metric: str = knob(
         "ndcg@10",
-        f"shown in tables, pictures and report: NAME@K of {', '.join(OF_RANKS)}, or mrr; the"
-        " tuning chooses by validation NDCG@10 all the same",
+        "shown in tables, pictures and report: NAME@K of {metrics}, or mrr; the tuning chooses by"
+        " validation NDCG@10 all the same",
+        names={"metrics": ", ".join(OF_RANKS)},
     )
     entries: tuple[Entry, ...] = ENTRIES
     device: str = knob("auto", "auto, cpu, cuda or mps", setting=False)

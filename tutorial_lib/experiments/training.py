@@ -68,7 +68,11 @@ def take_over(run: Run, folder: Path, tell: Callable[[str], object]) -> bool:
     if not why:
         with replacing(target) as partial:
             shutil.copyfile(source, partial)
-    tell(f"a run of {epochs} epochs is there{why or ' and is continued'}")
+    tell(
+        say("a run of {epochs} epochs is there, and {why}", epochs=epochs, why=why)
+        if why
+        else say("a run of {epochs} epochs is there and is continued", epochs=epochs)
+    )
     return not why
 
 
