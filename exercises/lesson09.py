@@ -197,12 +197,12 @@ def in_numpy(matrix):
 EYE = np.eye(2)
 APART = ([[1, 0], [0, 1]], [[2, 0], [0, 2]], [EYE, EYE])  # F and G in streams of their own
 SWAPPED = (  # the other stream, and matrices that have no say: the first mixes copies, the last is averaged
-    torch.tensor([[0.5, 0.5], [1.0, 0.0]]),
+    [[0.5, 0.5], [1.0, 0.0]],
     torch.tensor([[0.0, 2.0], [1.0, 1.0]]),
     torch.tensor([[[0.3, 0.7], [0.7, 0.3]], [[0.5, 0.5], [0.5, 0.5]]]),
 )
 MIXED = (
-    np.array([[0.25, 0.75], [0, 1]]),
+    [[0.25, 0.75], [0, 1]],
     np.array([[2.0, 0], [0.5, 1.5]], dtype=np.float32),
     np.full((2, 2, 2), 0.5),
 )
@@ -277,4 +277,14 @@ SCALE = "a factor that all columns share drops out when the rows are divided"
 ARGUED = [
     (check_sinkhorn_step, "matrix.sum -> matrix.mean", SCALE),
     (check_sinkhorn_step, "matrix.numpy().sum -> matrix.numpy().mean", SCALE),
+    (check_parallel, "[0][0] 0 and 1 swapped", "both streams hold x when F reads: either will do"),
+    (check_parallel, "[1][1] 0 and 1 swapped", "the mean does not ask into which stream G writes"),
+    *(
+        (
+            check_parallel,
+            f"[2]{which} 0 and 1 swapped",
+            "no res changes copies, or the mean at the end",
+        )
+        for which in ("[0]", "[1]", "")
+    ),
 ]

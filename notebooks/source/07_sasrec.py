@@ -593,7 +593,7 @@ expect("share that the missing last event costs", 1 - late.mean() / quality["sas
 # %% [markdown] id="late-en" lang="en"
 # Without the last event about half of the score is gone. This is the reason for a rule that is easily missed in the split by leaving out: the **validation item belongs to the input at test**. The weights never learn from it, but at the moment of the test it is the newest thing that is known of the user, as it would be in service. Whoever cuts the test history where the training history ended asks for a prediction two steps ahead and calls it one.
 
-# %% [markdown] id="late-zh" lang="zh" en="3bc41347"
+# %% [markdown] id="late-zh" lang="zh" en="92e7cb6c"
 # 去掉最后一个事件，分数会损失约一半。这正是留一法中一条容易被忽略的规则的原因：**测试时，验证物品属于输入**。模型的权重从不用它来学习，但在测试时刻，它是关于这位用户已知的最新信息，上线时也是如此。如果把测试历史截断在训练历史的末尾，名义上是预测下一步，实际上是预测两步之后。
 
 # %% [markdown] id="real-en" lang="en"

@@ -144,7 +144,7 @@ expect("height after a whole swing", path[4, 0], 0.61, tol=0.005)
 #
 # <!-- definition -->
 
-# %% [markdown] id="swing-why-zh" lang="zh" en="36418498"
+# %% [markdown] id="swing-why-zh" lang="zh" en="3c627678"
 # 半个周期之后，灯在静止位置**下方** 0.78 cm；一个周期之后，在上方 0.61 cm。往复来自弹簧，幅度减小来自摩擦。
 #
 # 我们的级数正确吗？可以用两个参照来检验。PyTorch 的 `torch.linalg.matrix_exp` 用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
@@ -343,7 +343,7 @@ from tutorial_lib.models.ssm import METHODS, expm1
 # %% [markdown] id="discrete-check-en" lang="en"
 # The library takes both matrices of ZOH from one matrix exponential. A reference that does not use it: $\bar B$ is what a force of 1 leaves behind, added up over the step, $\int_0^\Delta e^{s A} B\, ds$. We add it up in 2,000 thin slices.
 
-# %% [markdown] id="discrete-check-zh" lang="zh" en="7eaa5e02"
+# %% [markdown] id="discrete-check-zh" lang="zh" en="4eda4b45"
 # 库用一次矩阵指数同时得到 ZOH 的两个矩阵。这里用一个与此无关的参照来检验：$\bar B$ 就是大小为 1 的力在整步中产生的影响的总和，即 $\int_0^\Delta e^{s A} B\, ds$。我们把它分成 2,000 个小段求和。
 
 # %% id="discrete-check-code" tags=["reference-check"]
@@ -524,7 +524,7 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 #
 # In the library: [`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="views-zh" lang="zh" en="9ed24abc"
+# %% [markdown] id="views-zh" lang="zh" en="fa8f240a"
 # ## 同一份记忆的三种写法
 #
 # 先让所有步长相等，都是一秒，记一步之后剩下的倍数为 $\bar\lambda = e^{\lambda\Delta}$。取 $\bar\lambda = -0.78$ 的记忆，即每秒观察一次的灯，输入为 1、0、2。递推式 $x_i = \bar\lambda x_{i-1} + u_i$ 逐个事件计算。把第三个状态展开：
@@ -591,7 +591,7 @@ from tutorial_lib.models.ssm import scan
 # %% [markdown] id="views-check-en" lang="en"
 # `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The reference for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
 
-# %% [markdown] id="views-check-zh" lang="zh" en="bf594534"
+# %% [markdown] id="views-check-zh" lang="zh" en="56393b7e"
 # `recursive_halving` 是教科书上的扫描。CPU 的并行能力有限，因此库里的 `scan`，也就是 `recurrence` 的**快速形式**（在 `tutorial_lib/kernels/scan.py` 里），合并的是每段约 $\sqrt L$ 个事件的片段，梯度是手写的。你不必读它的代码，但要能检查它。状态的参照是由幂组成的矩阵，用 NumPy 逐个元素填出来；梯度的参照是对 `recurrence` 自动求导的结果。
 
 # %% id="views-check-code" tags=["reference-check"]
@@ -650,7 +650,7 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 # %% [markdown] id="wrap-why-en" lang="en"
 # The future leaks into the past: the first states contain the last inputs. The longer a memory, the stronger the leak; a model with long memories would look better for it in training. The test of the changed future finds it at once.
 
-# %% [markdown] id="wrap-why-zh" lang="zh" en="728fa0a9"
+# %% [markdown] id="wrap-why-zh" lang="zh" en="4f15e16d"
 # 未来泄漏进了过去：最前面的状态里含有最后的输入。记忆越长，泄漏越强；在训练中，长记忆的模型还会因此显得更好。用“改变未来”的检查可以立即发现这个错误。
 
 # %% [markdown] id="kernel-en" lang="en"
@@ -668,7 +668,7 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 #
 # In the library: [`tutorial_lib.models.ssm.hippo_legs`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="kernel-zh" lang="zh" en="17920c72"
+# %% [markdown] id="kernel-zh" lang="zh" en="63e8b68b"
 # ## 核的图像
 #
 # 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是衰减。复数的是一个衰减的振荡：它还用相位记住了事件发生在**什么时候**。一层中有许多个特征值。初始时应当取哪些值？有三种答案：
@@ -777,7 +777,7 @@ plt.show()
 # %% [markdown] id="recall-why-en" lang="en"
 # The recent past is sharp and the distant past is blurred, more sharply with more numbers: the error of the last second falls from 0.09 to 0.009, that of 3 to 4 seconds ago from 0.77 to 0.19. That is a sensible way to remember. HiPPO's matrix cannot be made diagonal without huge numbers, so S4D and S5 keep the part of it that can. The eigenvalues of that part all have the real part $-\tfrac12$, and imaginary parts from slow to very fast.
 
-# %% [markdown] id="recall-why-zh" lang="zh" en="8a9bf817"
+# %% [markdown] id="recall-why-zh" lang="zh" en="23554ebc"
 # 最近的过去清晰，久远的过去模糊，而且数越多越清晰：最近一秒的误差从 0.09 降到 0.009，3 到 4 秒之前的误差从 0.77 降到 0.19。这是一种合理的记忆方式。HiPPO 的矩阵在对角化时会出现极大的数，因此 S4D 和 S5 只保留其中可以对角化的部分。那部分的特征值实部全是 $-\tfrac12$，虚部从很慢到很快都有。
 
 # %% id="recall-eigenvalues" tags=["library"]
@@ -822,7 +822,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # %% [markdown] id="irregular-why-en" lang="en"
 # With irregular gaps the entry at row $i$, column $j$ is $e^{\lambda (t_i - t_j)}$. It depends on two times and no longer on $i - j$, so the diagonals are not constant, there is no one kernel, and a convolution is impossible. Recurrence and scan do not need equal decays. They stay exact, at no extra cost.
 
-# %% [markdown] id="irregular-why-zh" lang="zh" en="bd4fa304"
+# %% [markdown] id="irregular-why-zh" lang="zh" en="c7646244"
 # 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，也就不能用卷积。递推和扫描并不要求衰减相等，它们仍然精确，而且没有额外代价。
 
 # %% [markdown] id="drawing-en" lang="en"
@@ -862,7 +862,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 #
 # And now a fourth, which no recurrent network offers: the step need not be 1. Over a gap $\Delta$ the state is multiplied by $\lambda^{\Delta}$, **lambda to the power $\Delta$**. That is all it takes to give the network a clock.
 
-# %% [markdown] id="lru-zh" lang="zh" en="ffc91d0b"
+# %% [markdown] id="lru-zh" lang="zh" en="33b88ca4"
 # ## 从循环网络到状态空间
 #
 # 循环网络算的是 $h_i = \tanh(W h_{i-1} + U x_i)$。做三处改动，就得到**线性循环单元**（linear recurrent unit，LRU）：
@@ -1031,7 +1031,7 @@ expect_true("and the imaginary part pi, to 0.15", (learned.imag - lamp.imag).abs
 #
 # Do not read more into this than it says. The lamp **is** a linear law with one pair of eigenvalues, so the LRU had the right shape before it saw any data. (Give the GRU more batches and see how far it comes.) Whether people's tastes move like lamps is a question for data, and the controls of lesson 13.
 
-# %% [markdown] id="learn-why-zh" lang="zh" en="3c3fce5d"
+# %% [markdown] id="learn-why-zh" lang="zh" en="cd7ca361"
 # 使用真实时间的 LRU 误差约为 0.01，而且对输出贡献最大的记忆自己找到了灯的特征值 $-\tfrac14 + \pi i$。没见过的间隔对它也不成问题，因为幂的规律对任何间隔都成立。不用真实时间的 LRU 什么也没学到（0.99），因为每次敲击都发生在摆动的随机时刻，顺序没有任何价值。GRU 得到了全部数值，但“乘以某数的间隔次幂”这一运算必须从例子中学习。训练 300 个批之后，它才刚刚起步（0.73）；间隔更长时，它还不如总是回答 0。
 #
 # 但不要过度解读这个结果。灯**本来就是**只有一对特征值的线性规律，LRU 在看到数据之前，结构就已经与之相符。（可以给 GRU 更多的训练批，看看它能接近到什么程度。）人的兴趣是否像灯那样变化，要靠数据和第 13 课的对照来回答。
@@ -1079,7 +1079,7 @@ expect_close("mended: its whole difference, faded over 1.3 s", kept, 5 * math.ex
 #
 # **10.1 Debug · basic.** A colleague's `faulty_join` joins two neighbouring stretches of a scan. Each stretch is a pair: the product of its decays, and its last state when it starts from 0. He tested it on equal steps and stretches of equal length, and every test passed. With irregular gaps the states are wrong. Write `join` without the fault, and note why his tests could not find it.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="a0a7d194" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="d7665be0" tags=["exercise"]
 # ## 练习
 #
 # **10.1 调试 · 基础。** 一位同事写的 `faulty_join` 用来合并扫描中相邻的两段。每段是一对数：各步衰减的乘积，以及从 0 出发时这一段最后的状态。他用相等的步长和等长的两段做测试，全部通过；但间隔不规则时，状态是错的。请写出改正后的 `join`，并想一想为什么他的测试发现不了这个错误。
@@ -1110,7 +1110,7 @@ lesson10.check_join(join)
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
 # **10.2 Modify · stretch.** The library's `discretise_diagonal` holds its input. Write the impulse form for irregular gaps, and read it at a **query time**: every event enters whole at its own time, and what you return is the state `ahead` seconds after each event, before the next one.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="818c9062" tags=["exercise"]
+# %% [markdown] id="exercise2-zh" lang="zh" en="2abe9898" tags=["exercise"]
 # **10.2 修改 · 挑战。** 库里的 `discretise_diagonal` 会保持输入。请写出不规则间隔下的脉冲形式，并在**查询时刻**读取：每个事件在自己的时刻完整地进入状态，返回的是每个事件之后 `ahead` 秒、下一个事件之前的状态。
 
 
@@ -1136,7 +1136,7 @@ lesson10.check_impulse(impulse_states)
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
 # **10.3 Measure · core.** For each of four eigenvalues, find the largest step at which the Euler method does not explode, to three digits. Measure it (halve an interval until it is small enough) or derive it. An eigenvalue that does not fade has none: answer 0.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="680270bc" tags=["exercise"]
+# %% [markdown] id="exercise3-zh" lang="zh" en="486bbeeb" tags=["exercise"]
 # **10.3 测量 · 进阶。** 对四个特征值，分别求出欧拉法不爆炸的最大步长，精确到三位有效数字。可以用测量的办法（不断把区间二等分，直到足够小），也可以推导。不衰减的特征值没有这样的步长，应回答 0。
 
 
@@ -1169,7 +1169,7 @@ lesson10.check_largest_step(largest_step)
 # - E: equal steps, but a tanh around every state
 # - F: equal steps, and the inputs pass a feed-forward network, each by itself, before they enter
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="97219c4e" tags=["exercise"]
+# %% [markdown] id="exercise4-zh" lang="zh" en="593cb773" tags=["exercise"]
 # **10.4 思考 · 进阶。** 下面哪些层，一段历史的所有状态可以用**一次核固定的卷积**算出来？用字母的集合作答。
 #
 # - A：许多个记忆，各有自己的特征值，步长相等
@@ -1196,7 +1196,7 @@ lesson10.check_one_convolution(one_convolution)
 # %% [markdown] id="open-en" lang="en" tags=["open"]
 # **An open task.** The LRU had the right shape before it saw any data. How wrong may the shape be before a general network wins? Begin with `fit_lamp` and `lamp_error`, and let the target be `target + c * target.square()`: the output of the LRU is linear in its taps, so it can never get this right. Train `Clocked(True)` and `Told()` for several `c` and for 300, 1,000 and 3,000 batches. A good report draws both errors over `c`, with five seeds; names the `c` and the number of batches at which the order turns; looks at longer gaps apart; and says what a layer behind the LRU would change.
 
-# %% [markdown] id="open-zh" lang="zh" en="00000000" tags=["open"]
+# %% [markdown] id="open-zh" lang="zh" en="04b0f195" tags=["open"]
 # **开放任务。** LRU 在看到数据之前，结构就与规律相符。结构偏离到什么程度，通用的网络才会胜出？从 `fit_lamp` 和 `lamp_error` 开始，把目标改为 `target + c * target.square()`：LRU 的输出对各次敲击是线性的，因此它永远无法完全拟合。对若干个 `c`，分别用 300、1,000 和 3,000 个批训练 `Clocked(True)` 和 `Told()`。一份好的报告应当用五个种子画出两者的误差随 `c` 的变化，指出在哪个 `c`、多少个批时优劣发生反转，单独考察更长的间隔，并说明在 LRU 后面加一层会有什么改变。
 
 # %% [markdown] id="answer-en" lang="en"
@@ -1206,7 +1206,7 @@ lesson10.check_one_convolution(one_convolution)
 #
 # In a recommender the lamp is an interest that was set in motion by an event, and the tap is a click. What no linear law can do is tell a click that matters from one that does not: here every tap moves the lamp alike. That is the subject of lesson 11.
 
-# %% [markdown] id="answer-zh" lang="zh" en="9786d8c4"
+# %% [markdown] id="answer-zh" lang="zh" en="4adf9723"
 # ## 回答开头的问题
 #
 # 第二下之后，灯会摆动多远？等两秒再敲，灯的速度是等一秒再敲时的七倍。由两个数组成的记忆知道这一点，因为在没有事件发生时，它的状态也一直在演化。只按事件计步的网络不可能知道，给它再多的参数也没有用，除非把真实时间交给它，**并且**它学会了怎样利用。
@@ -1296,7 +1296,7 @@ lesson10.check_one_convolution(one_convolution)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="00000000" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="3d554688" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
