@@ -139,9 +139,9 @@ def log_by_hand(gap):
 
 
 print("unit:", unit, "s")
-print("linear")
+print("linear buckets")
 show_matrix(np.array([[linear_by_hand(gap) for gap in row] for row in intervals]), names, names)
-print("logarithmic")
+print("logarithmic buckets")
 show_matrix(np.array([[log_by_hand(gap) for gap in row] for row in intervals]), names, names)
 print("half an hour: linear", linear_by_hand(1800), " logarithmic", log_by_hand(1800))
 

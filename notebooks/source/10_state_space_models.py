@@ -695,9 +695,9 @@ def polynomials(size, t):
 
 ages = torch.linspace(0, 6, 301, dtype=torch.double)
 hippo, entry = hippo_legs(16)
-kernels = torch.linalg.matrix_exp(hippo * ages[:, None, None]) @ entry  # [301, 16]
+hippo_kernels = torch.linalg.matrix_exp(hippo * ages[:, None, None]) @ entry  # [301, 16]
 expected = polynomials(16, ages) * np.exp(-ages.numpy())[:, None]
-expect_close("HiPPO's kernels are Legendre polynomials", kernels, expected, tol=1e-11)
+expect_close("HiPPO's kernels are Legendre polynomials", hippo_kernels, expected, tol=1e-11)
 
 # %% id="kernel-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2))
@@ -705,7 +705,7 @@ axes[0].plot(ages, height(ages, [0.0]), label="lamp")
 axes[0].set(title="the lamp", ylabel="what is left of an input")
 for n, style in enumerate(("-", *plots.DASHES[:3])):
     axes[1].plot(ages, torch.exp(-ages / 2) * torch.cos(math.pi * n * ages), linestyle=style, label=f"n = {n}")
-    axes[2].plot(ages, kernels[:, n], linestyle=style, label=f"n = {n}")
+    axes[2].plot(ages, hippo_kernels[:, n], linestyle=style, label=f"n = {n}")
 axes[1].set(title="S4D-Lin, real part")
 axes[2].set(title="HiPPO")
 for ax in axes:
@@ -809,11 +809,11 @@ expect_close("the imaginary parts are those of the matrix", start.imag, upper[up
 times = torch.tensor(np.sort(np.random.default_rng(1).uniform(0, 20, 40)))  # 40 taps in 20 s
 strength = torch.randn(40, dtype=torch.double)
 gaps = torch.diff(times, prepend=times[:1])
-decays = torch.exp(lamp * gaps)[None, :, None]  # [1, 40, 1]: one memory, a decay for every event
-pushes = strength[None, :, None].to(decays.dtype)
+event_decays = torch.exp(lamp * gaps)[None, :, None]  # [1, 40, 1]: one memory, a decay for every event
+pushes = strength[None, :, None].to(event_decays.dtype)
 since = times[:, None] - times  # direct sum over all earlier taps, no steps at all
 direct = torch.where(since >= 0, torch.exp(-since / 4) * torch.sin(math.pi * since) / math.pi, 0) @ strength
-for name, states in {"recurrence": recurrence(decays, pushes), "scan": scan(decays, pushes)}.items():
+for name, states in {"recurrence": recurrence(event_decays, pushes), "scan": scan(event_decays, pushes)}.items():
     expect_close(f"{name}: heights at irregular times are exact", states[0, :, 0].imag / math.pi, direct, tol=1e-12)
 even = convolution(kernel(torch.exp(lamp * gaps[1:].mean())[None], 40), pushes)[0, :, 0].imag / math.pi
 wrong = (even - direct).norm() / direct.norm()
@@ -1019,12 +1019,12 @@ for name, rival in (("no clock", without), ("GRU", told)):
     difference = rival[:, 0] - with_clock[:, 0]
     half = STUDENT * difference.std(ddof=1) / math.sqrt(5)
     expect_true(f"{name} minus clock: the 95 % interval lies above 0.6", difference.mean() - half > 0.6)
-learned = torch.stack(learned)
+loudest = torch.stack(learned)
 expect_true(
     "the memory that speaks loudest has found the real part, to 0.15, with every seed",
-    (learned.real - lamp.real).abs().max() < 0.15,
+    (loudest.real - lamp.real).abs().max() < 0.15,
 )
-expect_true("and the imaginary part pi, to 0.15", (learned.imag - lamp.imag).abs().max() < 0.15)
+expect_true("and the imaginary part pi, to 0.15", (loudest.imag - lamp.imag).abs().max() < 0.15)
 
 # %% [markdown] id="learn-why-en" lang="en"
 # With the clock the error is about 0.01, and the memory that contributes most to the output has found the eigenvalue of the lamp, $-\tfrac14 + \pi i$, by itself. Gaps it has never seen do not trouble it, because a power is a power. Without the clock nothing is learned at all (0.99): where a tap comes at a random moment of the swing, order is worthless. The GRU has all the numbers, but it must learn from examples what *multiplying by a power of a gap* means. After 300 batches it has hardly begun (0.73), and at longer gaps it is worse than always saying 0.

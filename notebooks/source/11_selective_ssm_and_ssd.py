@@ -455,14 +455,14 @@ def ssd_operands(length, seed=0, heads=2, width=3, states=4):
     return x, F.softplus(delta), A, B, C
 
 
-x, delta, A, B, C = (tensor.numpy() for tensor in ssd_operands(13))
-witness = np.zeros_like(x)
+inputs, step_sizes, rates, offers, asks = (tensor.numpy() for tensor in ssd_operands(13))  # x, delta, A, B, C
+witness = np.zeros_like(inputs)
 for head in range(2):
     for i in range(13):
         for j in range(i + 1):
-            left = np.exp(A[head] * delta[0, j + 1 : i + 1, head].sum())
+            left = np.exp(rates[head] * step_sizes[0, j + 1 : i + 1, head].sum())
             for p in range(3):
-                witness[0, i, head, p] += left * (C[0, i] @ B[0, j]) * delta[0, j, head] * x[0, j, head, p]
+                witness[0, i, head, p] += left * (asks[0, i] @ offers[0, j]) * step_sizes[0, j, head] * inputs[0, j, head, p]
 for form in (ssd_recurrence, ssd_matrix):
     expect_close(f"{form.__name__} equals the loops", form(*ssd_operands(13)), witness, tol=1e-12)
 
@@ -947,9 +947,9 @@ for kind in ("ssd", "s6"):
     table = influence(model, items)
     expect_true(f"{kind}: no state sees a later event", not table.triu(1).any())
     expect_true(f"{kind}: the last state sees every event", table[-1].all())
-    steps = [F.softplus(layer.mixer.step_bias) for layer in model.layers]
+    kept_steps = [F.softplus(layer.mixer.step_bias) for layer in model.layers]
     expect_true(
-        f"{kind}: the steps survived the initialisation", all(0.00099 < s.min() < s.max() < 0.101 for s in steps)
+        f"{kind}: the steps survived the initialisation", all(0.00099 < s.min() < s.max() < 0.101 for s in kept_steps)
     )
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
