@@ -69,17 +69,6 @@ def spoken(code: str, message: str, /, **values: object) -> str:
     return filled(message, values)
 
 
-@contextmanager
-def speaking(code: str) -> Iterator[None]:
-    """Speak the language `code` for a while."""
-    global _chosen
-    before, _chosen = _chosen, code
-    try:
-        yield
-    finally:
-        _chosen = before
-
-
 def retold(text: str, *templates: str) -> str:
     """What an English text says, in the reader's language: the first template that fits it gives
     the values. For texts that others write, such as argparse; what fits no template stays English.
