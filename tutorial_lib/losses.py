@@ -49,7 +49,7 @@ def draw_negatives(
 
 
 def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
-    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, section III-E."""
+    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, III-E."""
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
 
 
