@@ -25,7 +25,7 @@ FLOORS = (  # of tutorial_lib
     {"losses"},
     {"config"},
     {"models"},
-    {"ranking", "negatives", "evaluate", "checkpoint", "plots", "optim"},
+    {"ranking", "negatives", "evaluate", "checkpoint", "plots", "optim", "cost"},
     {"distributed"},
     {"tasks"},
     {"train"},
