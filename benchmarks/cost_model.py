@@ -13,7 +13,6 @@ step was measured on one.
 import argparse
 import itertools
 import statistics
-import time
 from collections.abc import Callable
 
 from tutorial_lib.process import prepare
@@ -116,10 +115,10 @@ def compared(name: str, s: Sizes, repeats: int) -> tuple[float, float, Machine]:
     machines, taken = [], []
     size = min(s.positions * s.dim, 10**7)
     for _ in range(repeats):
-        machines.append(cost.measure(work.small or min(s.positions, 8192), s.dim, size, 3))
-        begin = time.perf_counter()
+        machines.append(cost.measure(work.small or min(s.positions, 8192), s.dim, size))
+        begin = cost.clock()
         step()
-        taken.append(time.perf_counter() - begin)
+        taken.append(cost.clock() - begin)
     middle = (
         statistics.median(getattr(m, rate) for m in machines)
         for rate in ("products", "memory", "call")

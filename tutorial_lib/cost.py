@@ -19,6 +19,7 @@ both against the models. Then
 with three numbers measured on the machine. Taught in lesson 24.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -176,21 +177,39 @@ class Machine:
         return work.flops / self.products + 4 * work.moved / self.memory + work.calls * self.call
 
 
-def measure(rows: int, dim: int, size: int, repeats: int = 20) -> Machine:
-    """This machine, by [rows, dim] [dim, dim] products and sums of `size` numbers: the median."""
-    x, w = torch.randn(rows, dim), torch.randn(dim, dim)
-    a, b, tiny = torch.randn(size), torch.randn(size), torch.zeros(8)
-    several = max(1, 10**7 // (rows * dim * dim))
-    product = median_seconds(lambda: [x @ w for _ in range(several)], repeats) / several
-    added = median_seconds(lambda: a + b, repeats)
+def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
+    """This machine, by medians: the three products of a linear map and its gradients, [rows, dim]
+    by [dim, dim]; six plain operations on tensors of `size` numbers that no cache holds any more;
+    and a sum of 8 numbers.
+    """
+    x, w, several = torch.randn(rows, dim), torch.randn(dim, dim), max(1, 10**7 // (rows * dim**2))
+    tensors = [torch.rand(size) for _ in range(max(3, min(24, 10**7 // size)))]
+    place, tiny = itertools.cycle(range(len(tensors))), torch.zeros(8)
+
+    def products() -> None:
+        for _ in range(several):
+            y = x @ w
+            _ = y @ w.T, x.T @ y
+
+    def plain() -> None:
+        a, b, c = (tensors[next(place)] for _ in range(3))
+        _ = a + b, b * c, c.exp(), a.sum(), (a < 0.5), b.masked_fill(a.bool(), 0)
+
+    seconds = median_seconds(products, repeats) / several
+    moved = size * (12 + 12 + 8 + 4 + 5 + 14)  # bytes of the six, and of a.bool()
     call = median_seconds(lambda: [tiny + tiny for _ in range(200)], repeats) / 200
-    return Machine(2 * rows * dim * dim / product, 12 * size / added, call)
+    return Machine(6 * rows * dim**2 / seconds, moved / median_seconds(plain, repeats), call)
+
+
+def clock() -> float:
+    """Seconds that one thread has worked, which no neighbour adds to; of several, those of a watch."""
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:
     taken = []
     for _ in range(repeats + 2):
-        begin = time.perf_counter()
+        begin = clock()
         work()
-        taken.append(time.perf_counter() - begin)
+        taken.append(clock() - begin)
     return sorted(taken[2:])[repeats // 2]
