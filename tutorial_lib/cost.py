@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,32 @@ class Machine:
         return work.flops / self.products + 4 * work.moved / self.memory + work.calls * self.call
 
 
+SMALL_CALLS = 177  # operations of the step below, counted
+
+
+def small_step() -> Callable[[], None]:
+    """A step of a network of width 8."""
+    parts = [[nn.Linear(8, 8), nn.LayerNorm(8), nn.GELU()] for _ in range(4)]
+    small = nn.Sequential(*(part for several in parts for part in several))
+    adam, given = torch.optim.AdamW(small.parameters()), torch.ones(8, 8)
+
+    def step() -> None:
+        adam.zero_grad()
+        small(given).sum().backward()
+        adam.step()
+
+    return step
+
+
 def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
     """This machine, by medians: the three products of a linear map and its gradients, [rows, dim]
     by [dim, dim]; six plain operations on tensors of `size` numbers that no cache holds any more;
-    and a sum of 8 numbers.
+    and a step of a network so small that nothing but its calls takes time.
     """
     x, w, several = torch.randn(rows, dim), torch.randn(dim, dim), max(1, 10**7 // (rows * dim**2))
     tensors = [torch.rand(size) for _ in range(max(3, min(24, 10**7 // size)))]
-    place, tiny = itertools.cycle(range(len(tensors))), torch.zeros(8)
+    place = itertools.cycle(range(len(tensors)))
+    small = small_step()
 
     def products() -> None:
         for _ in range(several):
@@ -197,12 +216,12 @@ def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
 
     seconds = median_seconds(products, repeats) / several
     moved = size * (12 + 12 + 8 + 4 + 5 + 14)  # bytes of the six, and of a.bool()
-    call = median_seconds(lambda: [tiny + tiny for _ in range(200)], repeats) / 200
+    call = median_seconds(lambda: [small() for _ in range(3)], repeats) / 3 / SMALL_CALLS
     return Machine(6 * rows * dim**2 / seconds, moved / median_seconds(plain, repeats), call)
 
 
 def clock() -> float:
-    """Seconds that one thread has worked, which no neighbour adds to; of several, those of a watch."""
+    """Seconds that a single thread has worked, which no neighbour adds to; of several, the time."""
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 

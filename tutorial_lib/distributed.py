@@ -12,10 +12,13 @@ another number wherever the n_r differ: a short history would count as much as a
 
 Every process makes the whole batch, of integers, and reads its own rows of it. So all know n, and
 draw the same shared negatives. Only dropout differs, as it does between any two seeds. Built on
-`torch.distributed`: `DistributedDataParallel` (Li et al., VLDB 2020), started by torchrun. Taught
-in lesson 24.
+`torch.distributed` and started by torchrun: `DistributedDataParallel` (Li et al., VLDB 2020), or,
+`sharded`, `fully_shard` (FSDP2; Zhao et al., VLDB 2023), where each process keeps 1 / R of the rows
+of every table and matrix, of their gradients and of Adam's moments, and gathers whole weights for
+each step. Taught in lesson 24.
 """
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +30,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._pytree import tree_map_only
 
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, PartBatch
@@ -56,6 +63,7 @@ class Group:
 
     rank: int = 0
     size: int = 1
+    sharded: bool = False
     module: nn.Module | None = None
 
     @property
@@ -106,21 +114,61 @@ class Group:
         seen = self.gather(value)
         self.together(look)
 
-    def accept(self, model: SequenceModel) -> None:
-        """Refuses a model whose loss processes cannot share."""
+    def accept(self, model: SequenceModel, config: TrainConfig) -> None:
+        """Refuses what processes cannot share."""
         if self.size > 1 and type(model).loss is not SequenceModel.loss:
             raise TutorialError(
                 "{name} has a loss of its own, which processes cannot share: train it in one"
                 " process, without --distributed",
                 name=type(model).__name__,
             )
-
-    def attach(self, model: SequenceModel) -> None:
-        """The first process's weights for all, and from here on gradients that are averaged."""
-        if self.size > 1:
-            self.module = DistributedDataParallel(
-                Loss(model), broadcast_buffers=False, find_unused_parameters=True
+        if self.sharded and config.sparse_table:
+            raise TutorialError(
+                "sharded tables have no gradients of single rows: leave sparse_table or --sharded"
+                " out"
             )
+
+    def learner(self, model: SequenceModel) -> SequenceModel:
+        """What is trained: the model itself; `sharded`: a copy, of which this process has a part,
+        so that the model stays whole for evaluation. Before the optimizer is made.
+        """
+        if not self.sharded:
+            return model
+        learner = copy.deepcopy(model)
+        self.module = Loss(learner)
+        kind = next(model.parameters()).device.type
+        fully_shard(self.module, mesh=init_device_mesh(kind, (self.size,)))
+        return learner
+
+    def attach(self, learner: SequenceModel) -> None:
+        """The first process's weights for all, and from here on gradients that are averaged."""
+        if self.size > 1 and not self.sharded:
+            self.module = DistributedDataParallel(
+                Loss(learner), broadcast_buffers=False, find_unused_parameters=True
+            )
+
+    def whole(self, state: T) -> T:
+        """The same dicts and lists with whole tensors; all processes must ask together."""
+        return tree_map_only(DTensor, DTensor.full_tensor, state) if self.sharded else state
+
+    def fill(self, model: SequenceModel, learner: SequenceModel) -> None:
+        """Gives the model what its copy has learned."""
+        if learner is not model:
+            model.load_state_dict(self.whole(learner.state_dict()))
+
+    def load(self, learner: SequenceModel, optimizer: torch.optim.Optimizer, saved: dict) -> None:
+        """The model and the optimizer of a checkpoint, which holds whole tensors."""
+        weights = learner.state_dict()
+        for name in ("model", "average", "best") if self.sharded else ():
+            if saved[name]:
+                saved[name] = {key: split(saved[name][key], like) for key, like in weights.items()}
+        parameters = [one for group in optimizer.param_groups for one in group["params"]]
+        for number, state in saved["optimizer"]["state"].items() if self.sharded else ():
+            for name, value in state.items():
+                if value.shape == parameters[number].shape:
+                    state[name] = split(value, parameters[number])
+        learner.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
 
     def loss(
         self, model: SequenceModel, batch: Batch, config: TrainConfig, generator: torch.Generator
@@ -149,6 +197,13 @@ class Group:
 
 
 ALONE = Group()
+
+
+def split(whole: Tensor, like: Tensor) -> Tensor:
+    """A tensor cut as another one is."""
+    if not isinstance(like, DTensor):
+        return whole
+    return distribute_tensor(whole, like.device_mesh, like.placements)
 
 
 def part_of(batch: Batch, rank: int, size: int) -> tuple[PartBatch, float]:
@@ -185,7 +240,9 @@ def merged(parts: list[Ranks | None], places: list[np.ndarray]) -> Ranks:
 
 
 @contextmanager
-def joined(device: str = "auto", minutes: float = 30) -> Iterator[tuple[Group, str]]:
+def joined(
+    device: str = "auto", sharded: bool = False, minutes: float = 30
+) -> Iterator[tuple[Group, str]]:
     """Inside, the processes that torchrun has started are a group; also the device of this one: the
     CPU, by gloo, or its own CUDA device, by nccl.
     """
@@ -209,7 +266,7 @@ def joined(device: str = "auto", minutes: float = 30) -> Iterator[tuple[Group, s
         "cpu:gloo,cuda:nccl" if on_cuda else "gloo", timeout=timedelta(minutes=minutes)
     )
     try:
-        yield Group(rank, size), f"cuda:{local}" if on_cuda else "cpu"
+        yield Group(rank, size, sharded), f"cuda:{local}" if on_cuda else "cpu"
     except RuntimeError as error:
         if not lost_peer(error):
             raise

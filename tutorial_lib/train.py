@@ -192,23 +192,23 @@ def train(
                 model.fit(data.train["user"].to_numpy(), data.train["item"].to_numpy())
             return History()
         check_negatives(model, config)
-        group.accept(model)
+        group.accept(model, config)
         if model.uses_time:
             model.fit_time(data)
         task, identity = ranking(model, data, config, group), describe(model, data, config)
     history = History()
     where = pick_device(device)
     model.to(where)
-    optimizer = task.optimizer(model) if task.optimizer else make_optimizer(model, config)
-    average = copy_weights(model.state_dict()) if config.averaging else None
-    best = copy_weights(model.state_dict())
+    learner = group.learner(model)
+    optimizer = task.optimizer(learner) if task.optimizer else make_optimizer(learner, config)
+    average = copy_weights(learner.state_dict()) if config.averaging else None
+    best = copy_weights(learner.state_dict())
     done, seconds, stale = 0, 0.0, 0
     found = bool(checkpoint and Path(checkpoint).exists())
     group.agree("checkpoint to go on from:", found)
     if found:
         saved = group.together(lambda: load_checkpoint(checkpoint, identity))
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+        group.load(learner, optimizer, saved)
         average, best = (
             copy_weights(saved[name], where) if saved[name] else None
             for name in ("average", "best")
@@ -219,9 +219,9 @@ def train(
 
     def save(epoch: int) -> None:
         history.wall_seconds = earlier + time.perf_counter() - begin
-        if checkpoint and group.writer:
+        if checkpoint and (group.writer or group.sharded):
             state = {
-                "model": model.state_dict(),
+                "model": learner.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "average": average,
                 "best": best,
@@ -231,7 +231,9 @@ def train(
                 "stale": stale,
                 "identity": identity,
             }
-            save_checkpoint(checkpoint, state)
+            state = group.whole(state)
+            if group.writer:
+                save_checkpoint(checkpoint, state)
 
     group.agree("finished epochs:", done)
     if not done:
@@ -245,22 +247,23 @@ def train(
     )
     # The caller's random numbers stay as they were; inside, each epoch sets its own seed.
     ours = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
-    with bar, ours, for_large_catalogues(model, data, config):
-        group.attach(model)
+    with bar, ours, for_large_catalogues(learner, data, config):
+        group.attach(learner)
         for epoch in range(done + 1, config.epochs + 1):
             if config.patience and stale >= config.patience:
                 break
             start = time.perf_counter()
             how = {"average": average, "on_step": bar.update, "group": group}
-            loss = train_epoch(model, task, config, optimizer, epoch, **how)
+            loss = train_epoch(learner, task, config, optimizer, epoch, **how)
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
-                with averaged(model, average):
+                with averaged(learner, average):
+                    group.fill(model, learner)
                     value = task.score(model)
                 stale += 1
                 if value > history.best_ndcg or not history.best_epoch:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
-                    best = copy_weights(average or model.state_dict())
+                    best = copy_weights(average or learner.state_dict())
                 row = {"epoch": epoch, "loss": loss, task.column: value, "seconds": seconds}
                 history.rows.append(row)
                 if group.writer:
@@ -268,7 +271,8 @@ def train(
                 label = {"ndcg": "NDCG@10"}.get(task.column, task.column)
                 bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}")
             save(epoch)
-    model.load_state_dict(best)
+    learner.load_state_dict(best)
+    group.fill(model, learner)
     model.eval()
     return history
 

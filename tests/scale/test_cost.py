@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.cost_model import counted, main, training_step
+from benchmarks.cost_model import Count, counted, main, training_step
 from tutorial_lib import cost
 from tutorial_lib.cost import Machine, Sizes, Work, measure
 
@@ -88,6 +88,14 @@ def test_a_machine_is_measured():
     machine = measure(256, 32, 10_000, repeats=3)
     assert 1e7 < machine.products < 1e14 and 1e7 < machine.memory < 1e13
     assert 1e-8 < machine.call < 1e-2
+
+
+def test_the_calls_of_the_small_step_are_counted():
+    step = cost.small_step()
+    step()
+    with Count() as count:
+        step()
+    assert count.calls == cost.SMALL_CALLS
 
 
 def test_the_tables_are_printed(capsys):

@@ -95,6 +95,14 @@ def in_a_group(rank: int, port: int, folder: Path) -> None:
         trained("ce", split, group, epochs=2, checkpoint=folder / "two.pt")
         history, model = trained("ce", split, group, checkpoint=folder / "one.pt")
         found["continued"] = history.rows, model.state_dict()
+        sharded = replace(group, sharded=True, module=None)
+        for name in ("ce", "a clock", "the average is evaluated"):
+            history, model = trained(name, split, sharded)
+            found["sharded", name] = history.rows, model.state_dict()
+        found["part"] = [tuple(p.to_local().shape) for p in sharded.module.parameters()][0]
+        trained("ce", split, sharded, epochs=2, checkpoint=folder / "sharded.pt")
+        history, model = trained("ce", split, sharded, checkpoint=folder / "sharded.pt")
+        found["sharded, continued"] = history.rows, model.state_dict()
         found["lost data"] = sentence(lambda: group.together(lambda: fail_in(1)))
         found["other data"] = sentence(lambda: group.agree("data", rank))
         own = lambda: trained_by(group, split, "bert4rec")  # noqa: E731
@@ -146,6 +154,31 @@ def test_two_processes_train_the_model_of_one(name, found):
     history, model = trained(name, small_split())
     for rows, weights in (one[name] for one in found):
         assert difference(rows, weights, history.rows, model.state_dict()) < 1e-6
+
+
+@pytest.mark.parametrize("name", ["ce", "a clock", "the average is evaluated"])
+def test_sharded_tables_train_the_same_model(name, found):
+    history, model = trained(name, small_split())
+    for rows, weights in (one["sharded", name] for one in found):
+        assert difference(rows, weights, history.rows, model.state_dict()) < 1e-6
+
+
+def test_each_process_has_half_of_the_table(found):
+    rows = small_split().dataset.num_items + 1
+    assert [one["part"] for one in found] == [(-(-rows // 2), 8), (rows // 2, 8)]
+
+
+def test_a_sharded_checkpoint_is_as_any_other(folder, found):
+    whole, model = trained("ce", small_split())
+    rows, weights = found[0]["sharded, continued"]
+    assert difference(rows, weights, whole.rows, model.state_dict()) < 1e-6
+    saved = load_checkpoint(folder / "sharded.pt")
+    alone = load_checkpoint(folder / "two.pt")
+    assert saved["epoch"] == EPOCHS and saved["identity"] == alone["identity"] | {
+        "configuration": saved["identity"]["configuration"]
+    }
+    one, model = trained("ce", small_split(), checkpoint=folder / "sharded.pt")
+    assert difference(one.rows, model.state_dict(), *found[0]["ce"]) < 1e-6
 
 
 def test_a_mean_of_means_trains_another_model(found):

@@ -50,6 +50,9 @@ class Train:
     distributed: bool = knob(
         False, "several processes share each batch; start them by torchrun (see docs/large-data.md)"
     )
+    sharded: bool = knob(
+        False, "with --distributed: each process keeps a part of the table and of Adam's moments"
+    )
     queue: Path | None = knob(
         None, "do not train now: put the run into this queue, for python -m ... worker QUEUE"
     )
@@ -181,7 +184,7 @@ def train_command(args: argparse.Namespace) -> int:
         return 0
     if not where.distributed:
         return train_one(run, where, where.device)
-    with joined(where.device) as (group, device):
+    with joined(where.device, where.sharded) as (group, device):
         return train_one(run, where, device, group)
 
 
