@@ -6,13 +6,14 @@ The loop itself is `train`. Taught in lesson 07.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import evaluate, ndcg, per_user
+from tutorial_lib.evaluate import evaluate, ndcg, per_user, some_users
 from tutorial_lib.models import SequenceModel
 
 
@@ -39,18 +40,24 @@ class Task:
 
 def ranking(model: SequenceModel, split: Split, config: TrainConfig) -> Task:
     """The next item: windows of the training part, and NDCG@10 on the validation part."""
+    users = some_users(split, "valid", config.evaluate_users)
     sizes = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     return Task(
         lambda epoch: training_batches(split, seed=config.seed, epoch=epoch, **sizes),
         num_training_batches(split, **sizes),
-        lambda model: validate(model, split, config.hides_seen(split.dataset)),
+        lambda model: validate(model, split, config.hides_seen(split.dataset), users),
         "ndcg",
     )
 
 
-def validate(model: SequenceModel, split: Split, filter_seen: bool | None = None) -> float:
-    """NDCG@10 on the validation part, full ranking, mean over users."""
-    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
+def validate(
+    model: SequenceModel,
+    split: Split,
+    filter_seen: bool | None = None,
+    users: np.ndarray | None = None,
+) -> float:
+    """NDCG@10 on the validation part, full ranking, mean over users (None: all)."""
+    ranks = evaluate(model, split, "valid", filter_seen=filter_seen, users=users)
     return float(per_user(ranks, ndcg(ranks)).mean())
 
 

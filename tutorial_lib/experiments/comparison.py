@@ -62,6 +62,7 @@ class Suite:
     dropout: float = knob(0.1, "of every model that has any", least=0, below=1)
     windows: str = shared(TrainConfig, "windows")
     filter_seen: bool | None = shared(TrainConfig, "filter_seen")
+    evaluate_users: int | None = shared(TrainConfig, "evaluate_users")
     metric: str = knob(
         "ndcg@10",
         f"shown in tables, pictures and report: NAME@K of {', '.join(OF_RANKS)}, or mrr; the"
@@ -126,6 +127,8 @@ class Suite:
     def settings(self) -> dict[str, object]:
         """All that decides the numbers, as plain JSON."""
         plain = {name: getattr(self, name) for name in knobs(Suite, settings=True)}
+        if self.evaluate_users is None:  # earlier suites did not know it, and stay up to date
+            del plain["evaluate_users"]
         plain |= {
             "entries": [asdict(entry) for entry in self.entries],
             "data": self.data.dataset.fingerprint,
@@ -153,7 +156,8 @@ class Suite:
             chosen = self.table("tune", "chosen").set_index("model").loc[entry.label]
             rate, epochs = chosen["learning_rate"], int(chosen["epochs"])
         options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
-        sizes = {name: getattr(self, name) for name in ("batch_size", "windows", "filter_seen")}
+        alike = ("batch_size", "windows", "filter_seen", "evaluate_users")
+        sizes = {name: getattr(self, name) for name in alike}
         sizes |= {"schedule": "cosine", "learning_rate": rate, "epochs": epochs or self.epochs}
         config = TrainConfig(**sizes, seed=seed)
         data = self.dataset, self.split, self.users, self.max_len, self.dim

@@ -133,8 +133,9 @@ class Run:
             del settings["clock"]
         if self.item_clock == "none":
             del settings["item_clock"]
-        if self.config.filter_seen is None:
-            del settings["config"]["filter_seen"]
+        for name in ("filter_seen", "evaluate_users"):
+            if getattr(self.config, name) is None:
+                del settings["config"][name]
         return json.dumps(settings, sort_keys=True)
 
     @property
