@@ -70,7 +70,12 @@ class Parts:
 
     def __call__(self, path: Path) -> pd.DataFrame:
         frames = [part.read() for part in self.parts(path)]
-        return frames[0] if len(frames) == 1 else pd.concat(frames)
+        if len(frames) == 1:
+            return frames[0]
+        notes = dict.fromkeys(note for frame in frames for note in frame.attrs.get("notes", ()))
+        table = pd.concat(frames)
+        table.attrs["notes"] = list(notes)
+        return table
 
 
 @Parts

@@ -40,7 +40,7 @@ from tutorial_lib.ranking import Pairs, Question, answer, count_ahead, rows_at_o
 __all__ = [  # all that is measured has one address
     "METRICS", "Lists", "Metric", "Ranks", "_expected", "count_ahead", "draw_negatives", "evaluate",
     "hit_rate", "mrr", "ndcg", "parse_metric", "per_user", "random_expectation",
-    "ranks_from_scores", "sampled_hit_probability", "some_users", "summary", "target_ranks",
+    "ranks_from_scores", "sampled_hit_probability", "summary", "target_ranks",
 ]
 # fmt: on
 
@@ -177,19 +177,6 @@ def evaluate(
     if lists:
         ranks = replace(ranks, lists=Lists(best, *_choosers(split)))
     return ranks
-
-
-def some_users(split: Split, part: str, count: int | None) -> np.ndarray | None:
-    """`count` random users with a target in `part`, int64 [count], for `evaluate(users=...)`: the
-    same for every model and seed. None, all of them, where `count` is None or there are no more.
-
-    The mean over them is that over all users but for chance, and an interval over them
-    (`statistics.bootstrap_interval`) says how much that is.
-    """
-    users = np.unique(getattr(split, part).user)
-    if count is None or count >= len(users):
-        return None
-    return np.sort(np.random.default_rng(0).choice(users, count, replace=False))
 
 
 def _answer(

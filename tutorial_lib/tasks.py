@@ -6,14 +6,13 @@ The loop itself is `train`. Taught in lesson 07.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
-from tutorial_lib.data.splits import Split
+from tutorial_lib.data.splits import Split, ask_some
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import evaluate, ndcg, per_user, some_users
+from tutorial_lib.evaluate import evaluate, ndcg, per_user
 from tutorial_lib.models import SequenceModel
 
 
@@ -40,24 +39,19 @@ class Task:
 
 def ranking(model: SequenceModel, split: Split, config: TrainConfig) -> Task:
     """The next item: windows of the training part, and NDCG@10 on the validation part."""
-    users = some_users(split, "valid", config.evaluate_users)
+    asked = ask_some(split, config.evaluate_users)
     sizes = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     return Task(
         lambda epoch: training_batches(split, seed=config.seed, epoch=epoch, **sizes),
         num_training_batches(split, **sizes),
-        lambda model: validate(model, split, config.hides_seen(split.dataset), users),
+        lambda model: validate(model, asked, config.hides_seen(split.dataset)),
         "ndcg",
     )
 
 
-def validate(
-    model: SequenceModel,
-    split: Split,
-    filter_seen: bool | None = None,
-    users: np.ndarray | None = None,
-) -> float:
-    """NDCG@10 on the validation part, full ranking, mean over users (None: all)."""
-    ranks = evaluate(model, split, "valid", filter_seen=filter_seen, users=users)
+def validate(model: SequenceModel, split: Split, filter_seen: bool | None = None) -> float:
+    """NDCG@10 on the validation part, full ranking, mean over users."""
+    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
     return float(per_user(ranks, ndcg(ranks)).mean())
 
 

@@ -79,7 +79,7 @@ def read_manifest(folder: Path) -> dict[str, object]:
 def _column(folder: Path, name: str) -> np.ndarray:
     try:
         return np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         reason = f"{name}.npy cannot be read, {str(error).splitlines()[0]}"
         raise _damaged(folder, reason) from None
 

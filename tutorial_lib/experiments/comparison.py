@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import Split, ask_some, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
@@ -99,7 +99,8 @@ class Suite:
 
     @cached_property
     def data(self) -> Split:
-        return make_split(load_dataset(self.dataset, users=self.users), self.split)
+        split = make_split(load_dataset(self.dataset, users=self.users), self.split)
+        return ask_some(split, self.evaluate_users)
 
     @cached_property
     def lineup(self) -> tuple[Entry, ...]:

@@ -16,7 +16,7 @@ import torch
 from tutorial_lib.checkpoint import DamagedCheckpoint, cannot_continue, describe, load_checkpoint
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user, some_users
+from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user
 from tutorial_lib.experiments.convert import refuse_foreign
 from tutorial_lib.experiments.digests import DIGESTS, damaged, remove_damaged, sign, signed
 from tutorial_lib.experiments.runs import (
@@ -144,10 +144,9 @@ def final_ranks(run: Run, model: SequenceModel, split: Split, sampled: int) -> t
     """Ranks on the test part, with sampled ones where so many items are left, and on validation."""
     if split.train_items.sum() - np.diff(split.dataset.offsets).max() < sampled:
         sampled = 0
-    hide, most = run.config.hides_seen(split.dataset), run.config.evaluate_users
-    test, valid = ({"users": some_users(split, part, most)} for part in ("test", "valid"))
-    ranks = evaluate(model, split, "test", sampled=sampled, filter_seen=hide, **test)
-    return ranks, evaluate(model, split, "valid", filter_seen=hide, **valid)
+    hide = run.config.hides_seen(split.dataset)
+    test = evaluate(model, split, "test", sampled=sampled, filter_seen=hide)
+    return test, evaluate(model, split, "valid", filter_seen=hide)
 
 
 def examine(folder: Path | str, device: str = "auto") -> tuple[dict[str, object], list[str]]:

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -46,12 +46,12 @@ def number_ids(engine: Engine, work: Path, of: str) -> None:
 
 def sort_events(
     engine: Engine, work: Path, of: str, files: list[Path], reads: list[Read], once: bool
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """The events in the order (user, time, place in the files), in work/sorted, a file a column.
 
     Of events that became the same when parts of a second were cut off, the first stays; of exact
-    repetitions too, with `once`, and else they are refused. Returns how many were dropped: "same"
-    and "duplicates".
+    repetitions too, with `once`, and else they are refused. Returns how many were dropped: "same",
+    of each file, and "duplicates".
     """
     folder = work / "sorted"
     if found := _done(folder, of):
@@ -66,12 +66,13 @@ def sort_events(
         " JOIN users u ON e.user = u.id JOIN items i ON e.item = i.id"
         f" ORDER BY u.number, timestamp, {', '.join([*exact, 'pos'])}"
     )
-    facts, first = {"same": 0, "duplicates": 0}, None
+    facts, first = {"same": [0] * len(files), "duplicates": 0}, None
     with _open_all(partial, columns) as targets:
         for frame in _whole_moments(engine.frames(query, ROWS), timed):
             if timed:
                 frame, same, repeats = _once(frame, parts)
-                facts["same"] += same
+                for file in same:
+                    facts["same"][file] += 1
                 if len(repeats) and not once:
                     first = _earlier(first, repeats, reads)
                 facts["duplicates"] += len(repeats)
@@ -158,17 +159,17 @@ def _whole_moments(frames: Iterator[pd.DataFrame], timed: bool) -> Iterator[pd.D
         yield rest.reset_index(drop=True)
 
 
-def _once(frame: pd.DataFrame, parts: bool) -> tuple[pd.DataFrame, int, pd.DataFrame]:
-    """Without repetitions: the rows that stay, how many became the same by cutting, and the exact
-    repetitions.
+def _once(frame: pd.DataFrame, parts: bool) -> tuple[pd.DataFrame, list[int], pd.DataFrame]:
+    """Without repetitions: the rows that stay, the files of those that became the same by cutting,
+    and the exact repetitions.
     """
     user, time = frame["user"].to_numpy(), frame["timestamp"].to_numpy()
     level = np.append((user[1:] == user[:-1]) & (time[1:] == time[:-1]), False)
     tied = np.flatnonzero(level | np.append(False, level[:-1]))
-    some, gone, same = frame.iloc[tied], np.zeros(len(frame), dtype=bool), 0
+    some, gone, same = frame.iloc[tied], np.zeros(len(frame), dtype=bool), []
     if parts:
         cut = became_same(some.rename(columns={"part": "_part"}), ["file", *KEYS]).to_numpy()
-        gone[tied[cut]], same = True, int(cut.sum())
+        gone[tied[cut]], same = True, some["file"][cut].tolist()
     gone |= ~frame["wanted"].to_numpy()
     some = frame.iloc[tied][~gone[tied]]
     repeats = some[some.duplicated(KEYS).to_numpy()]
@@ -259,7 +260,7 @@ def _fresh(folder: Path) -> Path:
     return partial
 
 
-def _settle(partial: Path, folder: Path, of: str, facts: dict[str, int]) -> None:
+def _settle(partial: Path, folder: Path, of: str, facts: dict[str, Any]) -> None:
     write_text(partial / DONE, json.dumps({"of": of, "facts": facts}))
     partial.rename(folder)
 

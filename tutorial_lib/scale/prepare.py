@@ -31,7 +31,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import disk, sweep, write_text
 from tutorial_lib.language import say
 from tutorial_lib.scale.columns import number_ids, sort_events, write_columns
-from tutorial_lib.scale.raw import EVENTS, Read, judge_times, read_part, stamp_of
+from tutorial_lib.scale.raw import CUT, EVENTS, Read, judge_times, read_part, stamp_of
 from tutorial_lib.scale.tables import Engine, bytes_of, text
 
 
@@ -207,11 +207,10 @@ def _digest(reads: list[Read]) -> str:
     return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
-def _finish(out: Path, plan: Plan, reads: list[Read], found: dict[str, int]) -> None:
-    notes = list(dict.fromkeys(note for read in reads for note in read.notes))
-    if any(read.parts for read in reads):
-        last = notes.pop() if notes and notes[-1].startswith("read as gb18030") else None
-        notes += [cut_off(found["same"]), *[last] * bool(last)]
+def _finish(out: Path, plan: Plan, reads: list[Read], found: dict[str, Any]) -> None:
+    notes = {}  # each once, in their order
+    for read, same in zip(reads, found["same"], strict=True):
+        notes |= {cut_off(same) if note == CUT else note: None for note in read.notes}
     held = {
         **plan.job,
         "stamps": [read.stamp for read in reads],
@@ -219,7 +218,7 @@ def _finish(out: Path, plan: Plan, reads: list[Read], found: dict[str, int]) -> 
         "repeats": plan.source.repeats,
         "duplicates": found["duplicates"],
         "rating": any(read.rating for read in reads),
-        "notes": notes,
+        "notes": list(notes),
         "events": found["events"],
     }
     held["fingerprint"] = load_prepared(f"{PREFIX}{out}", held).fingerprint

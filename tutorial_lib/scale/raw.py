@@ -20,6 +20,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.scale.tables import Engine
 
 READ = "read.json"
+CUT = "cut off"  # stands for what is said of it when all is sorted
 EVENTS = {  # of the numbers and texts of an id one is missing
     "file": "INTEGER",
     "pos": "BIGINT",
@@ -115,7 +116,7 @@ class Writer:
         scan = scan_table(self.part.path, self.begin, **self.told, extra=extra)
         self.found.has_times, self.found.time_name = scan.has_times, scan.time_name
         self.found.times = asdict(self.times) if self.times else None
-        self.found.notes = scan.notes()
+        self.found.notes = scan.notes([CUT] * self.found.parts)
         self.found.rating = "rating" in scan.where
         return self.found
 
@@ -123,7 +124,12 @@ class Writer:
         """Of a file that is no table."""
         self.begin()
         for frame in self.part.records(self.part.path):
-            ids = {name: pd.factorize(frame[name].astype(str)) for name in ("user", "item")}
+            ids = {
+                name: (frame[name].to_numpy(), None)
+                if pd.api.types.is_integer_dtype(frame[name])
+                else pd.factorize(frame[name].astype(str))
+                for name in ("user", "item")
+            }
             times = frame["timestamp"].to_numpy()
             rows = np.arange(self.found.rows, self.found.rows + len(frame))
             self.write(rows, ids, times, np.zeros(len(frame)), None, None)

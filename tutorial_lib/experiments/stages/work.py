@@ -20,7 +20,7 @@ import torch
 
 from tutorial_lib.data.corrupt import corrupt
 from tutorial_lib.errors import Diverged, TutorialError
-from tutorial_lib.evaluate import evaluate, some_users
+from tutorial_lib.evaluate import evaluate
 from tutorial_lib.experiments.digests import digest, sign
 from tutorial_lib.experiments.runs import Run, load_model, load_split
 from tutorial_lib.experiments.stages.fresh import LIBRARY
@@ -82,7 +82,6 @@ def evaluate_run(
     with one_thread(f"evaluating {run.name}"):
         split = load_split(run)
         model, hide = load_model(run, split, folder), run.config.hides_seen(split.dataset)
-        users = some_users(split, "test", run.config.evaluate_users)
         for name, seed in corruptions:
             file = ranks_file(folder / run.name, name, seed)
             evaluate(
@@ -91,7 +90,6 @@ def evaluate_run(
                 "test",
                 device=pick_device(device),
                 filter_seen=hide,
-                users=users,
             ).to_csv(file)
             sign(file.parent, [file.name])
 
