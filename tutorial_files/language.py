@@ -7,7 +7,8 @@ there stays English, and nothing here ever stops a program that works.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from unicodedata import east_asian_width
@@ -55,6 +56,17 @@ def spoken(code: str, message: str, /, **values: object) -> str:
             except (LookupError, ValueError, AttributeError, TypeError):
                 pass  # a fault of the translation: English it is
     return filled(message, values)
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak the language `code` for a while."""
+    global _chosen
+    before, _chosen = _chosen, code
+    try:
+        yield
+    finally:
+        _chosen = before
 
 
 def mark(message: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 from tutorial_files.timestamps import Times
 
 VECTORS = 49  # of 2,048 rows each, that duckdb hands over together: 100,000 rows
@@ -97,7 +98,7 @@ class Parquet:
             line += len(frame)
 
     def _form(self, place: int) -> tuple[str, str]:
-        """SQL of a column, and what comes of it: whole, date, date with zone or text."""
+        """SQL of a column, and what comes of it: whole, a date, a date with zone or text."""
         name, kind = self._quoted(place), self.types[place]
         as_text = f"coalesce(CAST({name} AS VARCHAR), '')"
         if kind not in (*WHOLE, *DATES):
@@ -109,7 +110,7 @@ class Parquet:
             return as_text, "text"
         if kind in WHOLE:
             return f"CAST({name} AS BIGINT)", "whole"
-        return number, "date with zone" if kind == ZONED else "date"
+        return number, "a date with zone" if kind == ZONED else "a date"
 
     def _quoted(self, place: int) -> str:
         return '"' + self.names[place].replace('"', '""') + '"'
@@ -127,7 +128,7 @@ def _cells(column: pd.Series, kind: str) -> np.ndarray | Times | list[str]:
 @contextmanager
 def open_parquet(path: Path) -> Iterator[Parquet]:
     """Raises TutorialError for a file that is damaged, and where duckdb is not installed."""
-    duckdb = import_duckdb(f"{path} is a Parquet file, which")
+    duckdb = import_duckdb(say("{path} is a Parquet file, which", path=path))
     with duckdb.connect() as connection:
         try:
             found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)])

@@ -15,6 +15,7 @@ import numpy as np
 from tutorial_files import delimited, headers, packed, timestamps
 from tutorial_files.delimited import Piece
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 from tutorial_files.parquet import Cells, open_parquet
 
 KEYS = ["user", "item", "timestamp"]
@@ -107,15 +108,21 @@ class Scan:
         notes = list(self.ignored)
         for meaning in ("user", "item"):
             if meaning in self.blank:
-                notes.append(f"some ids of {meaning}s begin or end with blanks, which count")
-        if self.kind == "date":
-            notes.append("times without a zone were taken as UTC")
+                notes.append(
+                    say(
+                        "some ids of {meaning}s begin or end with blanks, which count",
+                        meaning=meaning,
+                    )
+                )
+        if self.kind == "a date":
+            notes.append(say("times without a zone were taken as UTC"))
         if self.unrated:
-            notes.append(f"{self.unrated:,} events have no rating")
+            notes.append(say("{missing:,} events have no rating", missing=self.unrated))
         notes += cut
         if self.guessed:
-            notes.append("read as gb18030, for it is not UTF-8; if names look wrong, say"
-                         " encoding=...")  # fmt: skip
+            notes.append(
+                say("read as gb18030, for it is not UTF-8; if names look wrong, say encoding=...")
+            )
         return notes
 
     def text(self, encoding: str, separator: str | None, fields: int | None) -> None:
@@ -218,7 +225,7 @@ class Scan:
     def _times(self, piece: Piece | Cells, column: int) -> timestamps.Times:
         numbers = piece.integers(column)
         if numbers is not None:
-            times = timestamps.Times(numbers, np.zeros(len(numbers)), "number")
+            times = timestamps.Times(numbers, np.zeros(len(numbers)), "a number")
         elif isinstance(piece, Cells) and (dates := piece.dates(column)) is not None:
             times = dates
         else:
@@ -252,7 +259,7 @@ def bad_time(path: Path, line: int, error: timestamps.BadTime) -> TutorialError:
 
 def other_kind(path: Path, line: int, kind: str, before: str) -> TutorialError:
     return TutorialError(
-        "{path}, line {lines}: from here on the time is a {kind}, before it was a"
-        " {kind2}; write all times in one way.",
+        "{path}, line {lines}: from here on the time is {kind}, before it was {kind2};"
+        " write all times in one way.",
         path=path, lines=line, kind=kind, kind2=before,
     )  # fmt: skip

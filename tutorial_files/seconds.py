@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import mark
 from tutorial_files.timestamps import AS_SECONDS, BadTime, Times
 
 LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # how many make a second
-NAMES = ("seconds", "milliseconds", "microseconds", "nanoseconds")
+NAMES = (mark("seconds"), mark("milliseconds"), mark("microseconds"), mark("nanoseconds"))
 CALENDARS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -91,9 +92,11 @@ def summarise(times: Times, unit: str | None = None) -> Summary:
     """Of at least one time; `unit` is what the user said, if anything."""
     _check_unit(unit)
     whole, part = times.whole, times.part
-    plain = times.kind == "number" and unit is None
+    plain = times.kind == "a number" and unit is None
     units = unit_of(whole) if plain else np.zeros(1)
-    late = unit_of(convert(times, unit)[0]) > 0 if unit and times.kind == "number" else np.zeros(1)
+    late = (
+        unit_of(convert(times, unit)[0]) > 0 if unit and times.kind == "a number" else np.zeros(1)
+    )
 
     def first_of(bad: np.ndarray) -> tuple[int, int] | None:
         row = int(np.argmax(bad))
@@ -116,44 +119,52 @@ def judge(times: Summary, name: str, unit: str | None = None) -> None:
     for a column that can be no clock.
     """
     first = times.first[0]
-    if times.kind != "number":
+    if times.kind != "a number":
         if unit is not None:
             raise BadTime(
-                0, f"the times are dates, so time_unit={unit} does not apply; leave it out"
+                0, "the times are dates: time_unit={unit} does not apply; leave it out", unit=unit
             )
     elif unit is None:
         if form := _form(times.calendar, times.count):
             raise BadTime(
                 0,
-                f"the time {first} is a calendar number ({form}), not unix seconds; convert in"
-                f" pandas: table[{name!r}] = pandas.to_datetime(table[{name!r}].astype(str),"
-                f" format={form!r}, utc=True){AS_SECONDS} (or, if these really are seconds, load"
+                "the time {time} is a calendar number ({form}), not unix seconds; convert in"
+                " pandas: table[{name!r}] = pandas.to_datetime(table[{name!r}].astype(str),"
+                " format={form!r}, utc=True){as_seconds} (or, if these really are seconds, load"
                 " csv:PATH@time_unit=s)",
-            )
+                time=first, form=form, name=name, as_seconds=AS_SECONDS,
+            )  # fmt: skip
         units = unit_of(np.array([first, times.other[1] if times.other else first]))
         if times.other:
             row, value = times.other
             raise BadTime(
                 row,
-                f"the time {value} is in {NAMES[units[1]]} by its size, the first one,"
-                f" {first}, in {NAMES[units[0]]}; write all in seconds",
-            )
+                "the time {time} is in {unit} by its size, the first one, {first}, in {unit2};"
+                " write all in seconds",
+                time=value, unit=NAMES[units[1]], first=first, unit2=NAMES[units[0]],
+            )  # fmt: skip
         if units[0]:
             short, factor = list(UNITS.items())[units[0]]
             raise BadTime(
                 0,
-                f"the time {first} is in {NAMES[units[0]]}, not seconds; load"
-                f" csv:PATH@time_unit={short}, or divide the timestamps by {factor}",
-            )
+                "the time {time} is in {unit}, not seconds; load csv:PATH@time_unit={short}, or"
+                " divide the timestamps by {factor}",
+                time=first, unit=NAMES[units[0]], short=short, factor=factor,
+            )  # fmt: skip
     elif times.beyond:
         row, value = times.beyond
-        raise BadTime(row, f"the time {value} is beyond the year 5138 in time_unit={unit}")
+        raise BadTime(
+            row,
+            "the time {time} is beyond the year 5138 in time_unit={unit}",
+            time=value, unit=unit,
+        )  # fmt: skip
     if unit is None and times.count > 1 and times.same:
         raise BadTime(
             0,
-            f"all {times.count:,} times are the same, so nothing came before or after; export the"
-            f" column {name!r} again, or load csv:PATH@time_unit=s if that is meant",
-        )
+            "all {count:,} times are the same, so nothing came before or after; export the column"
+            " {name!r} again, or load csv:PATH@time_unit=s if that is meant",
+            count=times.count, name=name,
+        )  # fmt: skip
     if times.early:
         raise BadTime(
             times.early[0],
@@ -163,7 +174,7 @@ def judge(times: Summary, name: str, unit: str | None = None) -> None:
 
 def convert(times: Times, unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(unix seconds int64 [N], what was cut off float64 [N])."""
-    if unit is None or times.kind != "number":
+    if unit is None or times.kind != "a number":
         return times.whole, times.part
     factor = UNITS[unit]
     return times.whole // factor, (times.whole % factor + times.part) / factor

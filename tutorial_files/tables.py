@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_files.scan import KEYS, Chunk, Ids, Scan, bad_time, scan_table
+from tutorial_files.delimited import joined
+from tutorial_files.language import say
+from tutorial_files.scan import KEYS, Chunk, Scan, bad_time, scan_table
 from tutorial_files.seconds import to_seconds
 from tutorial_files.timestamps import BadTime, Times
 
@@ -48,7 +50,9 @@ def read_table(
 
 def _frame(scan: Scan, chunks: list[Chunk], time_unit: str | None) -> pd.DataFrame:
     lines = np.concatenate([chunk.lines for chunk in chunks])
-    ids = {meaning: _join([chunk.ids[meaning] for chunk in chunks]) for meaning in ("user", "item")}
+    ids = {
+        meaning: joined([chunk.ids[meaning] for chunk in chunks]) for meaning in ("user", "item")
+    }
     frame = pd.DataFrame(ids, index=pd.Index(lines, name="line"))
     part = np.zeros(len(lines))
     if scan.has_times:
@@ -92,21 +96,7 @@ def became_same(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
 
 def cut_off(same: int) -> str:
     """What to say where parts of a second were cut off."""
-    again = f"; {same:,} events of one user, item and second count once" * bool(same)
-    return f"parts of a second were cut off, after sorting by them{again}"
-
-
-def _join(parts: list[Ids]) -> np.ndarray | pd.Categorical:
-    """Ids of all pieces: int64 if every one is a whole number in its decimal form, else text."""
-    if all(names is None for _, names in parts):
-        return np.concatenate([numbers for numbers, _ in parts])
-    coded = []
-    for codes, names in parts:
-        if names is None:
-            codes, numbers = pd.factorize(codes)
-            names = np.array([str(number) for number in numbers], dtype=object)
-        coded.append((codes, names))
-    every = sorted(set().union(*(names for _, names in coded)))
-    place = {name: number for number, name in enumerate(every)}
-    dense = [np.array([place[name] for name in names])[codes] for codes, names in coded]
-    return pd.Categorical.from_codes(np.concatenate(dense), pd.Index(every, dtype=object))
+    note = say("parts of a second were cut off, after sorting by them")
+    if same:
+        note += say("; {count:,} events of one user, item and second count once", count=same)
+    return note

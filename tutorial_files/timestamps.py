@@ -13,6 +13,8 @@ from typing import NoReturn
 
 import numpy as np
 
+from tutorial_files.language import mark, say
+
 CLOCK = (
     r"(?P<hour>\d{1,2})[:时](?P<minute>\d{2})(?:[:分](?P<second>\d{2})秒?(?:[.,](?P<part>\d+))?)?"
 )
@@ -46,15 +48,15 @@ AS_SECONDS = ".astype('datetime64[s, UTC]').astype('int64')"
 class BadTime(Exception):
     """Row `row` holds a time that cannot be taken; the message says what it is and what to do."""
 
-    def __init__(self, row: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, row: int, message: str, /, **values: object) -> None:
+        super().__init__(say(message, **values))
         self.row = row
 
 
 @dataclass(frozen=True)
 class Times:
     """A column of times: `whole` int64 [N] in a unit not yet known (dates: seconds), `part`
-    float64 [N], what is cut off, `kind` "number", "date" or "date with zone".
+    float64 [N], what is cut off, `kind` "a number", "a date" or "a date with zone".
     """
 
     whole: np.ndarray
@@ -86,7 +88,7 @@ def _numbers(found: list[re.Match], texts: list[str], name: str) -> Times:
     if (largest := max(whole)) >= 2**63:
         _refuse_text(whole.index(largest), str(largest), name)
     part = np.array([float(f"0.{match['part'] or 0}") for match in found])
-    return Times(np.array(whole, dtype=np.int64), part, "number")
+    return Times(np.array(whole, dtype=np.int64), part, mark("a number"))
 
 
 def _powers(texts: list[str], name: str) -> Times:
@@ -100,14 +102,15 @@ def _powers(texts: list[str], name: str) -> Times:
             lost = 10 ** (int(match["power"]) - len(match["part"] or ""))
             raise BadTime(
                 row,
-                f"the time {text!r} was rounded to {lost:,} by a spreadsheet, and what was cut"
-                f" off is lost; export the column {name!r} again as whole numbers",
-            )
+                "the time {text!r} was rounded to {lost:,} by a spreadsheet, and what was cut"
+                " off is lost; export the column {name!r} again as whole numbers",
+                text=text, lost=lost, name=name,
+            )  # fmt: skip
         value = int(Decimal(text))
         if value >= 2**63:
             _refuse_text(row, text, name)
         whole.append(value)
-    return Times(np.array(whole, dtype=np.int64), np.zeros(len(whole)), "number")
+    return Times(np.array(whole, dtype=np.int64), np.zeros(len(whole)), "a number")
 
 
 def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
@@ -127,25 +130,29 @@ def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
     wrong |= (hour > 23) | (minute > 59) | (second > 59)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise BadTime(row, f"the time {texts[row]!r} is not in the calendar; correct it")
+        raise BadTime(row, "the time {text!r} is not in the calendar; correct it", text=texts[row])
     zones = [match["zone"] for match in found]
     if None in zones and any(zones):
         row = int(np.argmax([(zone is None) != (zones[0] is None) for zone in zones]))
         raise BadTime(
             row,
-            f"the time {texts[row]!r} and {texts[0]!r} differ in whether they name a time zone; if"
-            f" those without are UTC, convert in pandas: table[{name!r}] ="
-            f" pandas.to_datetime(table[{name!r}], format='ISO8601', utc=True){AS_SECONDS}",
-        )
+            "the time {text!r} and {first!r} differ in whether they name a time zone; if those"
+            " without are UTC, convert in pandas: table[{name!r}] ="
+            " pandas.to_datetime(table[{name!r}], format='ISO8601', utc=True){as_seconds}",
+            text=texts[row], first=texts[0], name=name, as_seconds=AS_SECONDS,
+        )  # fmt: skip
     seconds = days.astype(np.int64) * 86400 + hour * 3600 + minute * 60 + second
     if zones[0]:
         offsets = {zone: _offset(zone) for zone in set(zones)}
         if None in offsets.values():
             row = next(row for row, zone in enumerate(zones) if offsets[zone] is None)
-            raise BadTime(row, f"the time {texts[row]!r} has no time zone of the earth; correct it")
+            raise BadTime(
+                row, "the time {text!r} has no time zone of the earth; correct it", text=texts[row]
+            )
         seconds -= np.array([offsets[zone] for zone in zones])
     part = [float(f"0.{match['part'] or 0}") if "part" in keys else 0.0 for match in found]
-    return Times(seconds, np.array(part), "date with zone" if zones[0] else "date")
+    kind = mark("a date with zone") if zones[0] else mark("a date")
+    return Times(seconds, np.array(part), kind)
 
 
 def _offset(zone: str) -> int | None:
@@ -161,25 +168,36 @@ def _offset(zone: str) -> int | None:
 def _refuse_text(row: int, text: str, name: str, first: str | None = None) -> NoReturn:
     shown = text if len(text) <= 40 else text[:40] + "..."
     if mixed := MIXED_UP.fullmatch(text):
-        mark = re.search(r"\D", text)[0]
+        separator = re.search(r"\D", text)[0]
         year = "%Y" if len(mixed[1]) == 4 else "%y"
         time = "" if not mixed[2] else " %H:%M:%S" if mixed[3] else " %H:%M"
         day_first, month_first = (
-            mark.join([*days, year]) + time for days in (("%d", "%m"), ("%m", "%d"))
+            separator.join([*days, year]) + time for days in (("%d", "%m"), ("%m", "%d"))
         )
         raise BadTime(
             row,
-            f"the time {shown!r} can be read as day or month first; say which in pandas (here day"
-            f" first, else {month_first!r}): table[{name!r}] = pandas.to_datetime(table[{name!r}],"
-            f" format={day_first!r}, utc=True){AS_SECONDS}",
-        )
+            "the time {text!r} can be read as day or month first; say which in pandas (here day"
+            " first, else {month_first!r}): table[{name!r}] = pandas.to_datetime(table[{name!r}],"
+            " format={day_first!r}, utc=True){as_seconds}",
+            text=shown, month_first=month_first, name=name, day_first=day_first,
+            as_seconds=AS_SECONDS,
+        )  # fmt: skip
     if text.startswith("-"):
-        what = "is before 1970, where unix time begins; look for a marker of a missing time"
-    elif first is not None:
-        what = f"is not written like the first one, {first!r}; write all times in one way"
-    else:
-        what = (
-            "is neither a number nor a date that can be read in one way only; write unix seconds"
-            " or dates like 2012-04-03 18:00:09 or 2012-04-03T18:00:09+02:00"
+        raise BadTime(
+            row,
+            "the time {text!r} is before 1970, where unix time begins; look for a marker of a"
+            " missing time",
+            text=shown,
         )
-    raise BadTime(row, f"the time {shown!r} {what}")
+    if first is not None:
+        raise BadTime(
+            row,
+            "the time {text!r} is not written like the first one, {first!r}; write all in one way",
+            text=shown, first=first,
+        )  # fmt: skip
+    raise BadTime(
+        row,
+        "the time {text!r} is neither a number nor a date that can be read in one way only; write"
+        " unix seconds or dates like 2012-04-03 18:00:09 or 2012-04-03T18:00:09+02:00",
+        text=shown,
+    )

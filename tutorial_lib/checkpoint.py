@@ -14,6 +14,7 @@ import torch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing
+from tutorial_lib.language import say
 
 
 class DamagedCheckpoint(TutorialError):
@@ -101,14 +102,17 @@ def cannot_continue(configuration: dict[str, object], epochs: int) -> str:
     bits as a run of that many from the start; empty if it can.
     """
     if configuration["schedule"] != "constant":
-        return (
-            f", and a {configuration['schedule']} schedule follows from the number of epochs, so"
-            " more epochs need a run from the start"
+        return say(
+            ", and a {schedule} schedule follows from the number of epochs, so more epochs need a"
+            " run from the start",
+            schedule=configuration["schedule"],
         )
     if epochs % configuration["evaluate_every"]:
-        return (
-            f", and epoch {epochs} was validated only because it was the last (evaluate_every ="
-            f" {configuration['evaluate_every']}), so more epochs need a run from the start"
+        return say(
+            ", and epoch {epochs} was validated only because it was the last (evaluate_every ="
+            " {evaluate_every}), so more epochs need a run from the start",
+            epochs=epochs,
+            evaluate_every=configuration["evaluate_every"],
         )
     return ""
 

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import mark, say
 
 WANTED = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    Path: "a path",
+    int: mark("a whole number"),
+    float: mark("a number"),
+    bool: mark("true or false"),
+    str: mark("a text"),
+    Path: mark("a path"),
 }
 
 
@@ -96,8 +97,8 @@ def check_one(
     if right and kind in (int, float):
         right = (least is None or value >= least) and value < below  # NaN is neither
     if not right:
-        limits = f" of at least {least}" if least is not None else ""
-        limits += f" and below {below}" if below < math.inf else ""
+        limits = say(" of at least {least}", least=least) if least is not None else ""
+        limits += say(" and below {below}", below=below) if below < math.inf else ""
         raise TutorialError(
             "{name} must be {wanted}{limits}, got {value!r}",
             name=name,

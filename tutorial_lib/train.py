@@ -21,6 +21,7 @@ from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, sav
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import Diverged, TutorialError
+from tutorial_lib.language import say
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.ranking import has_table
 from tutorial_lib.tasks import Task, check_fit, ranking, with_windows
@@ -119,8 +120,11 @@ def train_epoch(
         value, count = loss.item(), int((batch.targets > 0).sum())
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss became {value} in epoch {epoch}; lower the learning rate"
-                f" ({config.learning_rate})"
+                "the loss became {value} in epoch {epoch}; lower the learning rate"
+                " ({learning_rate})",
+                value=value,
+                epoch=epoch,
+                learning_rate=config.learning_rate,
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -251,7 +255,12 @@ def train(
                 history.rows.append(row)
                 on_look(row)
                 label = {"ndcg": "NDCG@10"}.get(task.column, task.column)
-                bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}")
+                bar.set_postfix_str(
+                    say(
+                        "epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}",
+                        epoch=epoch, loss=loss, label=label, value=value,
+                    )
+                )  # fmt: skip
             save(epoch)
     model.load_state_dict(best)
     model.eval()

@@ -11,7 +11,7 @@ from tutorial_files.places import DOWNLOADS, fetch, find
 from tutorial_files.sources import SOURCES
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import say
+from tutorial_lib.language import columns, say
 from tutorial_lib.scale.prepare import prepare
 
 
@@ -21,9 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help=say("all data sets, and which of them are here"))
     for command, text in (
-        ("download", "fetch a data set from its official address"),
-        ("info", "counts, span, clock, repeats and fingerprint of a data set"),
-        ("prepare", "put a table of any size into columns that are not read into memory"),
+        ("download", say("fetch a data set from its official address")),
+        ("info", say("counts, span, clock, repeats and fingerprint of a data set")),
+        (
+            "prepare",
+            say("put a table of any size into columns that are not read into memory"),
+        ),
     ):
         subparser = commands.add_parser(command, help=text, description=text)
         subparser.add_argument(
@@ -59,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "list":
             for name, source in SOURCES.items():
-                print(f"{name:<20}{'here' if find(name) else '-':<6}{source.about}")
+                here = say("here") if find(name) else "-"
+                print(f"{name:<20}{here}{' ' * (6 - columns(here))}{say(source.about)}")
         elif options.command == "download":
             print(fetch(options.name, options.data_dir))
         else:
