@@ -59,6 +59,8 @@ class Train:
 
     def __post_init__(self):
         check(self)
+        if self.sharded and not self.distributed:
+            raise TutorialError("--sharded needs several processes: add --distributed")
 
 
 @dataclass(frozen=True)
