@@ -53,7 +53,7 @@ def draw_negatives(
 
 
 def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
-    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, eq. 6."""
+    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, III-E."""
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
 
 
@@ -150,7 +150,7 @@ def gbce(positive: Tensor, negative: Tensor, num_items: int, calibration: float 
 
     alpha = k / (num_items - 1) is the sampling rate and beta = alpha (t (1 - 1/alpha) + 1/alpha)
     with calibration t: t = 0 is plain BCE, t = 1 is calibrated. log(sigmoid(s)^beta) = -beta
-    softplus(-s), so float32 suffices. Petrov and Macdonald 2023 (gSASRec), eq. 13 to 15.
+    softplus(-s), so float32 suffices. Petrov and Macdonald 2023 (gSASRec), the definition of gBCE.
     """
     k = negative.shape[1]
     alpha = k / (num_items - 1)

@@ -22,6 +22,7 @@ from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.splits import Split
 from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import Diverged, TutorialError
+from tutorial_lib.language import say
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.optim import RowAdamW
 from tutorial_lib.tasks import (
@@ -128,8 +129,11 @@ def train_epoch(
         count = int((batch.targets > 0).sum())
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss became {value} in epoch {epoch}; lower the learning rate"
-                f" ({config.learning_rate})"
+                "the loss became {value} in epoch {epoch}; lower the learning rate"
+                " ({learning_rate})",
+                value=value,
+                epoch=epoch,
+                learning_rate=config.learning_rate,
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -269,7 +273,15 @@ def train(
                 if group.writer:
                     on_look(row)
                 label = {"ndcg": "NDCG@10"}.get(task.column, task.column)
-                bar.set_postfix_str(f"epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}")
+                bar.set_postfix_str(
+                    say(
+                        "epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}",
+                        epoch=epoch,
+                        loss=loss,
+                        label=label,
+                        value=value,
+                    )
+                )
             save(epoch)
     learner.load_state_dict(best)
     group.fill(model, learner)

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_files.commands import Parser
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.distributed import ALONE, Group, joined
 from tutorial_lib.errors import TutorialError
@@ -18,10 +19,11 @@ from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
 from tutorial_lib.experiments.runs import Run, add_to_table, log
-from tutorial_lib.experiments.settings import Parser, add_arguments, as_toml, read_settings, shared
+from tutorial_lib.experiments.settings import add_arguments, as_toml, read_settings, shared
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
 from tutorial_lib.experiments.suite import SCALES, STAGES, run_suite
-from tutorial_lib.experiments.training import examine, execute, keep_log, scalars
+from tutorial_lib.experiments.training import examine, execute
+from tutorial_lib.experiments.watching import keep_log, scalars, show
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.language import say
@@ -88,11 +90,9 @@ class Compare:
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m tutorial_lib.experiments",
-        description=(
-            say(
-                "One command a run, one row a result. Each command has a --help of its own, such as"
-                " python -m tutorial_lib.experiments train --help"
-            )
+        description=say(
+            "One command a run, one row a result. Each command has a --help of its own, such as"
+            " python -m tutorial_lib.experiments train --help"
         ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -102,9 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
         usage=usage.format("train --model NAME"),
         help=say("train one model, evaluate it on the test part, write its result"),
     )
-    add_arguments(train, Run, "model and data")
-    add_arguments(train, TrainConfig, "training")
-    add_arguments(train, Train, "where, and what is written")
+    add_arguments(train, Run, say("model and data"))
+    add_arguments(train, TrainConfig, say("training"))
+    add_arguments(train, Train, say("where, and what is written"))
     train.add_argument(
         "--option",
         action="append",
@@ -120,19 +120,18 @@ def build_parser() -> argparse.ArgumentParser:
         "suite",
         usage=usage.format("suite"),
         help=say("all eight stages: many models and seeds, tables, pictures and a report"),
-        description=(
-            "Stages: "
-            + "; ".join(f"{one.name} ({one.title})" for one in STAGES.values())
-            + say(
-                ". What is up to date is skipped; cut at any moment, the same command goes on"
-                " and finishes with the same numbers. Budgets: {budgets}. Models: {entries}.",
-                budgets=budgets,
-                entries=", ".join(entry.label for entry in ENTRIES),
-            )
+        description=say(
+            "Stages: {stages}. What is up to date is skipped; cut at any moment, the same command"
+            " goes on and finishes with the same numbers. Budgets: {budgets}. Models: {entries}.",
+            stages=say("; ").join(
+                say("{stage} ({title})", stage=one.name, title=one.title) for one in STAGES.values()
+            ),
+            budgets=budgets,
+            entries=", ".join(entry.label for entry in ENTRIES),
         ),
     )
-    add_arguments(suite, Suite, "comparison", jobs=2, **SCALES["quick"])
-    add_arguments(suite, Compare, "what is run of it, and what is written")
+    add_arguments(suite, Suite, say("comparison"), jobs=2, **SCALES["quick"])
+    add_arguments(suite, Compare, say("what is run of it, and what is written"))
     for command in (train, suite):
         command.add_argument(
             "--config",
@@ -200,7 +199,7 @@ def train_one(run: Run, where: Train, device: str, group: Group = ALONE) -> int:
     )
 
     def on_look(row: dict[str, float]) -> None:
-        log.info("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}".format(**row))
+        log.info(say("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}", **row))
         if watch:
             watch(row)
 
@@ -215,20 +214,6 @@ def train_one(run: Run, where: Train, device: str, group: Group = ALONE) -> int:
     show(row)
     print(say("written to {out}", out=where.out / run.name))
     return 0
-
-
-def show(row: dict[str, object]) -> None:
-    lines = [
-        f"{name:8s} {row[name]:.4f}  [{row[name + '_low']:.4f}, {row[name + '_high']:.4f}]"
-        for name in ("ndcg@10", "hr@10")
-    ]
-    lines.append(
-        f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']},"
-        f" {row['train_seconds']} s of training"
-    )
-    for text in lines:
-        print(text)
-        log.info(text)
 
 
 def suite_command(args: argparse.Namespace) -> int:
@@ -277,11 +262,11 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[args.command](args)
     except TutorialError as error:
         print(say("error: {error}", error=error), file=sys.stderr)
-        log.info("error: %s", error)
+        log.info(say("error: {error}", error=error))
         return 2
     except KeyboardInterrupt:
         print(say("stopped; the same command goes on where it was cut"), file=sys.stderr)
-        log.info("stopped")
+        log.info(say("stopped"))
         return 130
     finally:
         for handler in log.handlers[:]:

@@ -3,9 +3,7 @@ Taught in lesson 07.
 """
 
 import json
-import logging
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -28,7 +26,6 @@ from tutorial_lib.experiments.runs import (
     code_versions,
     fresh_model,
     load_split,
-    log,
     machine,
     read_run,
 )
@@ -72,7 +69,11 @@ def take_over(run: Run, folder: Path, tell: Callable[[str], object]) -> bool:
     if not why:
         with replacing(target) as partial:
             shutil.copyfile(source, partial)
-    tell(f"a run of {epochs} epochs is there{why or ' and is continued'}")
+    tell(
+        say("a run of {epochs} epochs is there, and {why}", epochs=epochs, why=why)
+        if why
+        else say("a run of {epochs} epochs is there and is continued", epochs=epochs)
+    )
     return not why
 
 
@@ -236,37 +237,3 @@ def result_row(
         "best_epoch": history.best_epoch,
         "train_seconds": round(history.seconds, 2),
     }
-
-
-def scalars(folder: Path) -> Callable[[dict[str, float]], None]:
-    """A function that writes a row of the history where TensorBoard looks for it."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise TutorialError(
-            "TensorBoard is not installed: pip install tensorboard, or leave --tensorboard out"
-        ) from None
-    writer = SummaryWriter(str(folder))
-
-    def write(row: dict[str, float]) -> None:
-        for name, tag in (("loss", "loss/train"), ("ndcg", "ndcg@10/valid")):
-            writer.add_scalar(tag, row[name], row["epoch"])
-        writer.flush()
-
-    return write
-
-
-def keep_log(file: Path | None) -> None:
-    if file is None:
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise TutorialError(
-            "cannot write the log {file}: {strerror}", file=file, strerror=error.strerror
-        ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.info("python -m tutorial_lib.experiments %s", " ".join(sys.argv[1:]))

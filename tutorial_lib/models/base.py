@@ -14,7 +14,7 @@ is made small in training is its `loss`.
     states   what a model knows after each event             [B, L, d]       F
     scores   r_j = states . E_j, one for each item           [..., V + 1]    r
 
-Source of scores: Kang and McAuley, ICDM 2018, eq. 5, with one table for both. Taught in
+Source of scores: Kang and McAuley, ICDM 2018, section III-D, with one table for both. Taught in
 lessons 04 to 07.
 """
 
@@ -26,6 +26,7 @@ from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, PartBatch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 from tutorial_lib.losses import Proposal, training_loss
 
 
@@ -129,9 +130,10 @@ class SequenceModel(nn.Module):
             return isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == shape
 
         if not isinstance(items, Tensor) or items.dim() != axes.count(",") + 1:
-            refuse("items", items, f"ids int64 {axes}, 0 = PAD")
+            refuse("items", items, say("ids int64 {axes}, 0 = PAD", axes=axes))
         if items.dtype != torch.int64 or not items.numel():
-            refuse("items", items, f"ids int64 {axes}, 0 = PAD, of at least one user and one event")
+            wanted = say("ids int64 {axes}, 0 = PAD, of at least one user and one event", axes=axes)
+            refuse("items", items, wanted)
         if self.limited and items.dim() == 2 and items.shape[1] > self.max_len:
             raise TutorialError(
                 "{name} got histories of {shape} events and reads at most"
@@ -141,15 +143,18 @@ class SequenceModel(nn.Module):
                 max_len=self.max_len,
             )
         if self.uses_time and times is None:
-            refuse("times", times, f"unix seconds int64 {axes}, as it reads the clock")
+            wanted = say("unix seconds int64 {axes}, as it reads the clock", axes=axes)
+            refuse("times", times, wanted)
         for label, value in (("times", times), ("query_times", query_times)):
             if value is not None and not fits(value, items.shape):
-                wanted = f"unix seconds int64 {list(items.shape)}, one for each of the items"
+                shape = list(items.shape)
+                wanted = say("unix seconds int64 {shape}, one for each of the items", shape=shape)
                 refuse(label, value, wanted)
         if users is None and self.uses_users or users is not None and not self.takes_users:
-            refuse("users", users, "users int64 [B]" if self.uses_users else "no users")
+            refuse("users", users, "users int64 [B]" if self.uses_users else say("no users"))
         if users is not None and not fits(users, items.shape[:1]):
-            refuse("users", users, f"users int64 {list(items.shape[:1])}, one a row of items")
+            shape = list(items.shape[:1])
+            refuse("users", users, say("users int64 {shape}, one a row of items", shape=shape))
         ends = [*items.aminmax(), *(users.aminmax() if users is not None else ())]
         low, high, *known = torch.stack(ends).tolist()
         if low < 0 or high > self.num_items:
