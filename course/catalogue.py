@@ -51,6 +51,7 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/data": "tutorial_lib/data/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
+    "library/serving": "tutorial_lib/serving/**/*.py",
     "course/course": "course/**/*.py",
 }
 SETS = "exercises/sets"  # the code that problem sets hand out
