@@ -49,6 +49,7 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/data": "tutorial_lib/data/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
+    "library/serving": "tutorial_lib/serving/**/*.py",
     "course/course": "course/**/*.py",
 }
 ANSWERS = "\n# Answers on which the tests try the checkers"  # what follows speaks to nobody
