@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jupytext
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po, write_po
 
@@ -40,6 +41,7 @@ SPOKEN = {
     "NotAttempted": 0,
     "knob": 1,
     "BadTime": 1,
+    "spoken": 1,
     "Diverged": 0,
     "DamagedCheckpoint": 0,
 }
@@ -52,6 +54,7 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/serving": "tutorial_lib/serving/**/*.py",
     "course/course": "course/**/*.py",
 }
+SETS = "exercises/sets"  # the code that problem sets hand out
 ANSWERS = "\n# Answers on which the tests try the checkers"  # what follows speaks to nobody
 FIELD = re.compile(r"\{[^{}]*\}")
 TRANSLATED = "locale/zh/translated.txt"
@@ -89,6 +92,8 @@ def books(course: Course) -> dict[str, Book]:
         if path.stem != "__init__":
             name = f"exercises/{path.stem}"
             found.append(Book(name, folder / f"{name}.po", files=(path,)))
+    if sets := tuple(sorted((root / "exercises" / "sets").glob("*.py"))):
+        found.append(Book(SETS, folder / f"{SETS}.po", files=sets))
     for name, pattern in SOURCES.items():
         if files := tuple(sorted(root.glob(pattern))):
             found.append(Book(name, folder / f"{name}.po", files=files))
@@ -112,6 +117,11 @@ def texts_of(course: Course, book: Book) -> dict[str, Text]:
                 for piece in pieces(code_of(course, book.lesson, cell, "en")):
                     add(piece.message, piece.kind, cell.id)
     for path in book.files:
+        if book.name == SETS:  # code that is handed out
+            for cell in jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells:
+                for piece in pieces(cell.source) if cell.cell_type == "code" else ():
+                    add(piece.message, piece.kind, course.relative(path))
+            continue
         for message in spoken_in(path):
             add(message, "message", course.relative(path))
     return {message: Text(kind, tuple(places)) for message, (kind, places) in found.items()}

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tutorial_files.commands import Parser
 from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.distributed import ALONE, Group, joined
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
-from tutorial_lib.experiments import clock
+from tutorial_lib.experiments import clock, queue
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
@@ -48,6 +49,15 @@ class Train:
     )
     log: Path | None = knob(None, "also write what happens to this file, each line with its time")
     quiet: bool = knob(False, "no progress bar")
+    distributed: bool = knob(
+        False, "several processes share each batch; start them by torchrun (see docs/large-data.md)"
+    )
+    sharded: bool = knob(
+        False, "with --distributed: each process keeps a part of the table and of Adam's moments"
+    )
+    queue: Path | None = knob(
+        None, "do not train now: put the run into this queue, for python -m ... worker QUEUE"
+    )
 
     def __post_init__(self):
         check(self)
@@ -131,6 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
             ),
         )
     clock.add_parser(commands, usage)
+    queue.add_parser(commands, usage)
     test = commands.add_parser(
         "test", help=say("load the checkpoint of a run, evaluate it on the test part, compare")
     )
@@ -167,16 +178,33 @@ def train_command(args: argparse.Namespace) -> int:
             raise TutorialError("--option {text!r} is not NAME=VALUE", text=text)
         options[name] = value
     run = Run.from_settings(settings | {"options": options})
-    keep_log(where.log)
-    watch = scalars(where.out / run.name / "tensorboard") if where.tensorboard else None
+    if where.queue:
+        print(say(queue.enqueue(where.queue, run, where.out), name=run.name))
+        return 0
+    if not where.distributed:
+        return train_one(run, where, where.device)
+    with joined(where.device, where.sharded) as (group, device):
+        return train_one(run, where, device, group)
+
+
+def train_one(run: Run, where: Train, device: str, group: Group = ALONE) -> int:
+    """One run by one process, or by one of several; the first of them speaks and writes."""
+    keep_log(where.log if group.writer else None)
+    watch = (
+        scalars(where.out / run.name / "tensorboard")
+        if where.tensorboard and group.writer
+        else None
+    )
 
     def on_look(row: dict[str, float]) -> None:
         log.info(say("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}", **row))
         if watch:
             watch(row)
 
-    how = {"device": where.device, "progress": not where.quiet, "sampled": where.sampled}
-    row = execute(run, where.out, on_look=on_look, **how)
+    how = {"device": device, "progress": not where.quiet, "sampled": where.sampled}
+    row = execute(run, where.out, on_look=on_look, group=group, **how)
+    if not group.writer:
+        return 0
     if where.table:
         ranks = Ranks.read_csv(where.out / run.name / "ranks.csv.gz")
         add_ranks({run.name: ranks}, rank_file(row, where.table.parent))
@@ -222,7 +250,7 @@ def test_command(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {"train": train_command, "suite": suite_command, "test": test_command}
-COMMANDS["clock"] = clock.clock_command
+COMMANDS |= {"clock": clock.clock_command, "worker": queue.worker_command}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -63,13 +63,19 @@ def one_thread(what: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def train_run(run: Run, folder: Path, device: str) -> None:
+def train_run(
+    run: Run,
+    folder: Path,
+    device: str,
+    on_look: Callable[[dict[str, float]], object] = lambda row: None,
+) -> None:
     """Trains, or goes on where it was cut; see `training.execute`. Where the loss is no longer a
     number it leaves a file that says so, and ends: a rate too high for a grid that grows.
     """
     with one_thread(say("training {run}", run=run.name)):
         try:
-            execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
+            how = {"device": device, "progress": False, "sampled": 0, "on_look": on_look}
+            execute(run, folder, tell=lambda text: None, **how)
         except Diverged as error:
             write_text(folder / run.name / DIVERGED, f"{error}\n")
 
