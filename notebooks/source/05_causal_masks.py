@@ -493,7 +493,7 @@ share = gradients["over all places"][1, 0].norm() / gradients["over real events"
 expect("gradient at a real event, as a share of what it should be", share, 0.625, tol=0.001)
 right = (logits.argmax(dim=-1) == targets).float().mean()
 expect("share of right answers over all places, of a model that knows no item", right, 0.375, tol=0.001)
-places = [batch.targets > 0 for batch in training_batches(split, MAX_LEN, batch_size=32, seed=0, epoch=1)]
+places = [batch.targets > 0 for batch in training_batches(split, max_len=MAX_LEN, batch_size=32, seed=0, epoch=1)]
 expect("fewest real events in a batch, share of its places", min(p.float().mean() for p in places), 0.64, tol=0.02, when=ON_SAMPLE)
 
 # %% [markdown] id="loss-why-en" lang="en"
