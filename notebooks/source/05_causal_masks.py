@@ -487,8 +487,8 @@ losses = {
     "over real events": F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0),  # mended
 }
 gradients = {name: torch.autograd.grad(value, logits)[0] for name, value in losses.items()}
-expect("loss over all places", losses["over all places"], 4.32, tol=0.01)
-expect("loss over real events, ln 1000", losses["over real events"], 6.91, tol=0.01)
+expect("loss over all places", losses["over all places"].item(), 4.32, tol=0.01)
+expect("loss over real events, ln 1000", losses["over real events"].item(), 6.91, tol=0.01)
 share = gradients["over all places"][1, 0].norm() / gradients["over real events"][1, 0].norm()
 expect("gradient at a real event, as a share of what it should be", share, 0.625, tol=0.001)
 right = (logits.argmax(dim=-1) == targets).float().mean()
