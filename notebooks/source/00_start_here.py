@@ -601,8 +601,7 @@ rate = {
     for group, people in groups.items()
     if people.any()
 }
-for (name, group), interval in rate.items():
-    print(f"{name:22s} {group:16s} HR@10 {interval}")
+pd.DataFrame({f"HR@10, {group}": {name: str(rate.get((name, group), "")) for name in compared} for group in groups})
 
 # %% id="answer-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
