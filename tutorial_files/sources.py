@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tutorial_files.language import mark
 from tutorial_files.tables import KEYS, read_table
 
 Reader = Callable[[Path], pd.DataFrame]
@@ -105,25 +106,27 @@ TWEETINGS = "https://raw.githubusercontent.com/sidooms/MovieTweetings/master/sna
 TSMC = "https://www-public.imtbs-tsp.eu/~zhang_da/pub/dataset_tsmc2014.zip"
 
 SOURCES = {
-    "sample": Source("simulated world whose moods follow the clock", (Layout("sample.csv.gz"),)),
+    "sample": Source(
+        mark("simulated world whose moods follow the clock"), (Layout("sample.csv.gz"),)
+    ),
     "control": Source(
-        "simulated world in which the clock means nothing", (Layout("control.csv.gz"),)
+        mark("simulated world in which the clock means nothing"), (Layout("control.csv.gz"),)
     ),
     "movie-tweetings": Source(
-        "MovieTweetings 100K, film ratings from tweets, 2013",
+        mark("MovieTweetings 100K, film ratings from tweets, 2013"),
         (Layout("ratings.dat", read_dat), Layout("ratings.dat.gz", read_dat)),
         TWEETINGS + "ratings.dat",
         beside=("movies.dat",),
         once=True,
     ),
     "ml-100k": Source(
-        "MovieLens 100K, film ratings 1997-1998",
+        mark("MovieLens 100K, film ratings 1997-1998"),
         (Layout("u.data", read_movielens_tab),),
         GROUPLENS + "ml-100k.zip",
         "0e33842e24a9c977be4e0107933c0723",
     ),
     "ml-1m": Source(
-        "MovieLens 1M, film ratings 2000-2003",
+        mark("MovieLens 1M, film ratings 2000-2003"),
         (
             Layout("ratings.dat", read_dat),
             Layout("ml-1m.txt", read_order),
@@ -133,69 +136,69 @@ SOURCES = {
         "c4d9eecfca2ab87c1945afe126590906",
     ),
     "ml-25m": Source(
-        "MovieLens 25M, film ratings 1995-2019",
+        mark("MovieLens 25M, film ratings 1995-2019"),
         (Layout("ratings.csv"),),
         GROUPLENS + "ml-25m.zip",
         "6b51fb2759a8657d3bfcbfc42b592ada",
     ),
     "amazon-books": Source(
-        "Amazon reviews of books, times to the day",
+        mark("Amazon reviews of books, times to the day"),
         (Layout("ratings_Books.csv", read_amazon), Layout("Books.csv", read_amazon)),
         AMAZON + "ratings_Books.csv",
         once=True,
     ),
     "amazon-beauty": Source(
-        "Amazon reviews of beauty products, times to the day",
+        mark("Amazon reviews of beauty products, times to the day"),
         (Layout("ratings_Beauty.csv", read_amazon),),
         AMAZON + "ratings_Beauty.csv",
         once=True,
     ),
     "amazon-video-games": Source(
-        "Amazon reviews of video games, times to the day",
+        mark("Amazon reviews of video games, times to the day"),
         (Layout("ratings_Video_Games.csv", read_amazon), Layout("Video_Games.csv", read_amazon)),
         AMAZON + "ratings_Video_Games.csv",
         once=True,
     ),
     "amazon-grocery": Source(
-        "Amazon reviews of groceries (5-core), times to the day",
+        mark("Amazon reviews of groceries (5-core), times to the day"),
         (Layout("train.csv.gz"),),
         once=True,
     ),
     "steam": Source(
-        "Steam game reviews 2010-2018, times to the day",
+        mark("Steam game reviews 2010-2018, times to the day"),
         (Layout("steam_reviews.json.gz", read_steam),),
         "https://cseweb.ucsd.edu/~wckang/steam_reviews.json.gz",
         once=True,
     ),
     "kuairand": Source(
-        "KuaiRand-Pure, clicks on short videos, April and May 2022",
+        mark("KuaiRand-Pure, clicks on short videos, April and May 2022"),
         (Layout("data/log_standard_4_22_to_5_08_*.csv", read_kuairand),),
         "https://zenodo.org/records/10439422/files/KuaiRand-Pure.tar.gz",
         once=True,
     ),
     "foursquare-nyc": Source(
-        "Foursquare check-ins in New York 2012-2013",
+        mark("Foursquare check-ins in New York 2012-2013"),
         (Layout("dataset_TSMC2014_NYC.txt", read_tsmc), Layout("checkins.csv.gz")),
         TSMC,
         once=True,
         repeats=True,
     ),
     "foursquare-tky": Source(
-        "Foursquare check-ins in Tokyo 2012-2013",
+        mark("Foursquare check-ins in Tokyo 2012-2013"),
         (Layout("dataset_TSMC2014_TKY.txt", read_tsmc), Layout("checkins.csv.gz")),
         TSMC,
         once=True,
         repeats=True,
     ),
     "gowalla": Source(
-        "Gowalla check-ins 2009-2010",
+        mark("Gowalla check-ins 2009-2010"),
         (Layout("loc-gowalla_totalCheckins.txt.gz", read_gowalla),),
         "https://snap.stanford.edu/data/loc-gowalla_totalCheckins.txt.gz",
         once=True,
         repeats=True,
     ),
     "globo-news": Source(
-        "Globo.com, clicks on a news portal, October 2017",
+        mark("Globo.com, clicks on a news portal, October 2017"),
         (Layout("clicks/clicks_hour_*.csv", read_globo), Layout("clicks.csv.gz")),
         once=True,
     ),

@@ -14,6 +14,7 @@ import pandas as pd
 from tutorial_files import delimited, headers, packed, timestamps
 from tutorial_files.delimited import Piece
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 
 KEYS = ["user", "item", "timestamp"]
 LONGEST_ID = 255  # characters
@@ -62,8 +63,9 @@ def read_table(
                 path=path, line=error.line, choices=" or ".join(choices),
             ) from error  # fmt: skip
         if choice == "gb18030" != encoding:
-            table.notes.append("read as gb18030, for it is not UTF-8; if names look wrong, say"
-                               " encoding=...")  # fmt: skip
+            table.notes.append(
+                say("read as gb18030, for it is not UTF-8; if names look wrong, say encoding=...")
+            )
         return frame
     raise AssertionError("one of the encodings was tried last")
 
@@ -169,7 +171,7 @@ class _Table:
     def _add_times(self, piece: Piece, column: int) -> None:
         numbers = piece.integers(column)
         if numbers is not None:
-            times = timestamps.Times(numbers, np.zeros(len(numbers)), "number")
+            times = timestamps.Times(numbers, np.zeros(len(numbers)), "a number")
         else:
             try:
                 times = timestamps.parse(piece.text(column), self.time_name)
@@ -177,8 +179,8 @@ class _Table:
                 raise self._bad_time(int(piece.lines[error.row]), error) from error
         if self.times and self.times[0].kind != times.kind:
             raise TutorialError(
-                "{path}, line {lines}: from here on the time is a {kind}, before it was a"
-                " {kind2}; write all times in one way.",
+                "{path}, line {lines}: from here on the time is {kind}, before it was {kind2};"
+                " write all times in one way.",
                 path=self.path, lines=piece.lines[0], kind=times.kind, kind2=self.times[0].kind,
             )  # fmt: skip
         self.times.append(times)
@@ -206,11 +208,13 @@ class _Table:
                 "Cannot read {path}: a header but no events; the table is empty.", path=self.path
             )
         lines = np.concatenate(self.lines)
-        ids = {meaning: _join(parts) for meaning, parts in self.ids.items()}
+        ids = {meaning: delimited.joined(parts) for meaning, parts in self.ids.items()}
         for meaning, column in ids.items():
             names = column.categories if isinstance(column, pd.Categorical) else ()
             if any(name != name.strip() for name in names):
-                self.notes.append(f"some ids of {meaning}s begin or end with blanks, which count")
+                note = say("some ids of {meaning}s begin or end with blanks, which count",
+                           meaning=meaning)  # fmt: skip
+                self.notes.append(note)
         frame = pd.DataFrame(ids, index=pd.Index(lines, name="line"))
         part = np.zeros(len(lines))
         if "timestamp" in where:
@@ -225,14 +229,14 @@ class _Table:
                 )
             except timestamps.BadTime as error:
                 raise self._bad_time(int(lines[error.row]), error) from error
-            if times.kind == "date":
-                self.notes.append("times without a zone were taken as UTC")
+            if times.kind == "a date":
+                self.notes.append(say("times without a zone were taken as UTC"))
         else:
             frame["timestamp"] = frame.groupby("user", observed=True).cumcount()
         if "rating" in where:
             frame["rating"] = np.concatenate(self.ratings)
             if missing := int(frame["rating"].isna().sum()):
-                self.notes.append(f"{missing:,} events have no rating")
+                self.notes.append(say("{missing:,} events have no rating", missing=missing))
         for name in self.extra:
             frame[name] = self.texts[name]
         frame = self._in_exact_order(frame, part)
@@ -249,10 +253,11 @@ class _Table:
         frame = frame.iloc[np.lexsort((part, frame["timestamp"].to_numpy()))]
         keys = KEYS
         same = frame.duplicated(keys) & ~frame.duplicated([*keys, "_part"])
-        again = f"; {same.sum():,} events of one user, item and second count once" * bool(
-            same.any()
-        )
-        self.notes.append(f"parts of a second were cut off, after sorting by them{again}")
+        note = say("parts of a second were cut off, after sorting by them")
+        if same.any():
+            note += say("; {count:,} events of one user, item and second count once",
+                        count=same.sum())  # fmt: skip
+        self.notes.append(note)
         return frame[~same].drop(columns="_part")
 
     def parquet(self) -> pd.DataFrame:
@@ -282,19 +287,3 @@ class _Table:
         rows = list(zip(*cells, strict=True))
         self._add(delimited.piece_of(rows, list(range(1, len(rows) + 1))), where)
         return self._frame(where)
-
-
-def _join(parts: list[tuple[np.ndarray, np.ndarray | None]]) -> np.ndarray | pd.Categorical:
-    """Ids of all pieces: int64 if every one is a whole number in its decimal form, else text."""
-    if all(names is None for _, names in parts):
-        return np.concatenate([numbers for numbers, _ in parts])
-    coded = []
-    for codes, names in parts:
-        if names is None:
-            codes, numbers = pd.factorize(codes)
-            names = np.array([str(number) for number in numbers], dtype=object)
-        coded.append((codes, names))
-    every = sorted(set().union(*(names for _, names in coded)))
-    place = {name: number for number, name in enumerate(every)}
-    dense = [np.array([place[name] for name in names])[codes] for codes, names in coded]
-    return pd.Categorical.from_codes(np.concatenate(dense), pd.Index(every, dtype=object))

@@ -6,22 +6,35 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
+from tutorial_files.commands import Parser
 from tutorial_files.options import Options
 from tutorial_files.places import DOWNLOADS, fetch, find
 from tutorial_files.sources import SOURCES
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import say
+from tutorial_lib.language import columns, say
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one sentence on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.data", description=__doc__)
+    try:
+        return run(build_parser().parse_args(arguments))
+    except TutorialError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(say("Stopped; the same command resumes a download."), file=sys.stderr)
+        return 130
+
+
+def build_parser() -> Parser:
+    about = say("Command line of the data layer: list, download or describe data sets.")
+    parser = Parser(prog="python -m tutorial_lib.data", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help=say("all data sets, and which of them are here"))
     for command, text in (
-        ("download", "fetch a data set from its official address"),
-        ("info", "counts, span, clock, repeats and fingerprint of a data set"),
+        ("download", say("fetch a data set from its official address")),
+        ("info", say("counts, span, clock, repeats and fingerprint of a data set")),
     ):
         subparser = commands.add_parser(command, help=text, description=text)
         subparser.add_argument(
@@ -41,24 +54,21 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.add_argument(
                 flag, metavar="VALUE", help=say("default: {default}", default=field.default)
             )
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "list":
-            for name, source in SOURCES.items():
-                print(f"{name:<20}{'here' if find(name) else '-':<6}{source.about}")
-        elif options.command == "download":
-            print(fetch(options.name, options.data_dir))
-        else:
-            said = {field.name: getattr(options, field.name) for field in fields(Options)}
-            said = {key: value for key, value in said.items() if value is not None}
-            with warnings.catch_warnings(action="ignore"):  # the table shows the notes
-                print(load_dataset(options.name, data_dir=options.data_dir, **said).info)
-    except TutorialError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(say("Stopped; the same command resumes a download."), file=sys.stderr)
-        return 130
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.command == "list":
+        for name, source in SOURCES.items():
+            here = say("here") if find(name) else "-"
+            print(f"{name:<20}{here}{' ' * (6 - columns(here))}{say(source.about)}")
+    elif options.command == "download":
+        print(fetch(options.name, options.data_dir))
+    else:
+        said = {field.name: getattr(options, field.name) for field in fields(Options)}
+        said = {key: value for key, value in said.items() if value is not None}
+        with warnings.catch_warnings(action="ignore"):  # the table shows the notes
+            print(load_dataset(options.name, data_dir=options.data_dir, **said).info)
     return 0
 
 

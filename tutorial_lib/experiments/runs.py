@@ -133,8 +133,8 @@ class Run:
             del settings["clock"]
         if self.item_clock == "none":
             del settings["item_clock"]
-        if self.config.filter_seen is None:
-            del settings["config"]["filter_seen"]
+        config = settings["config"].items()
+        settings["config"] = {name: value for name, value in config if value is not None}
         return json.dumps(settings, sort_keys=True)
 
     @property
