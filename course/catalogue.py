@@ -49,6 +49,7 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/core": "tutorial_lib/*.py",
     "library/files": "tutorial_files/*.py",
     "library/data": "tutorial_lib/data/**/*.py",
+    "library/scale": "tutorial_lib/scale/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
     "course/course": "course/**/*.py",
