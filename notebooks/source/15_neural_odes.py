@@ -539,14 +539,14 @@ expect_true("three weeks: the jump is off by more than 1 for everybody", later[:
 # %% [markdown] id="compare-why-en" lang="en"
 # - **Where photographs are rare the flow wins clearly**; the ruler cuts the corners. Where they are dense, a ruler is as good as the flow from one side: over a short stretch every curve is straight, and both inherit the blur of the photograph. Only the mean over both sides is a little better, because it averages the blur of two.
 # - **After three weeks** the flow is off by about 0.19 where staying put is off by 0.87. The two numbers are off by more than 0.5: the shape of the law matters.
-# - **The jump** cannot be told from the flow after one week, a gap of a length that it has met in training. After three weeks it is useless. It has learned the gaps it saw, one by one so to speak; that three weeks are three times one week, nobody told it. A flow knows that without being told.
+# - **The jump** cannot be told from the flow after one week, a gap of a length that it has met in training. After three weeks it is useless. It has learned the gaps that it saw and does not know that three weeks are three times one week. A flow obeys that by construction.
 #
 # And where can the learned field be trusted? Compare the error of its arrows near the path and away from it.
 
-# %% [markdown] id="compare-why-zh" lang="zh" en="4ad75180"
-# - **照片稀少的地方，流明显胜出**；直线抄了近路。照片密集的地方，直线和单边的流一样好：路程短了，什么曲线都是直的，两者又都继承了照片的模糊。只有双向略好一点，因为它把两张照片的模糊平均掉了一些。
-# - **三个星期之后**，原地不动差 0.87，流只差 0.19 左右。两个数差 0.5 以上：规律的形状很要紧。
-# - **单步**在一个星期时和流分不出高下，这样长的间隔它在训练中见过。到了三个星期，它就毫无用处。可以说，它把见过的间隔一个一个地学了下来；三个星期等于三个一星期，没有人告诉过它。流不用告诉就知道。
+# %% [markdown] id="compare-why-zh" lang="zh" en="9a15ab80"
+# - **照片稀少的地方，流明显更准确**，因为直线偏离了曲线。照片密集的地方，直线和单向的流同样好，因为在很短的一段里，任何曲线都接近直线，而且两者都包含照片的误差。只有双向的流略好，因为它对两张照片的误差取了平均。
+# - **三个星期之后**，保持不变差 0.87，流只差 0.19 左右。两个数差 0.5 以上，可见规律的形式很重要。
+# - **单步**在一个星期时与流没有明显差别，因为训练中出现过这样长的间隔。到了三个星期，它就完全不可用。它学到的只是出现过的各个间隔，并不知道三个星期等于三个一星期；流则必然满足这一点。
 #
 # 那么，学到的场在哪里可信？下面比较靠近路径和远离路径的地方，箭头的误差各有多大。
 
