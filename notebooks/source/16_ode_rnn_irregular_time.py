@@ -853,7 +853,7 @@ right, trained = {}, {}
 def compete(label, options):
     runs = [learn(seed, **options) for seed in range(5)]
     trained[label], right[label] = [model for model, _ in runs], np.stack([r for _, r in runs])  # [seeds, histories]
-    print(f"{label:24s} right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}")
+    print(f"right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}  {label}")
 
 
 for label, options in contestants.items():

@@ -570,7 +570,7 @@ for world in ("sample", "control"):
     print(f"{world}: value of time {value_of_time[world]:.4f}, blind twin {bootstrap_interval(twin)}")
     for name in variants:
         share = f"{gain[world, name].mean / value_of_time[world]:5.0%}" if value_of_time[world] else "  -  "
-        print(f"  {name:27s} {gain[world, name]}  share {share}  p {adjusted[world, name]:.4f}")
+        print(f"  {gain[world, name]}  share {share}  p {adjusted[world, name]:.4f}  {name}")
 
 # %% id="experiment-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True, sharey=True)
@@ -685,7 +685,7 @@ flips = holm([sign_flip_test(mean_over_seeds(one) - mean_over_seeds(two)) for on
 exchange_p = dict(zip(pairs, flips, strict=True))
 for label, (one, two) in pairs.items():
     by_seed = " ".join(f"{value:+.4f}" for value in (one - two).mean(axis=1))
-    print(f"{label:36s} {exchange[label]}  p {exchange_p[label]:.4f}  seeds {by_seed}")
+    print(f"{exchange[label]}  p {exchange_p[label]:.4f}  seeds {by_seed}  {label}")
 
 # %% id="solvers-check"
 expect("autonomous: RK4 minus Euler", exchange["autonomous: RK4 - Euler"].mean, 0.005, tol=0.001)
