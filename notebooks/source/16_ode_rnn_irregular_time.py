@@ -1082,15 +1082,24 @@ expect(
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **16.1 Implement · basic.** Write `ode_rnn(flow, jump, inputs, times)`. `flow(z, hours)` moves a state [w] over a gap in hours, a float; `jump(z, x)` makes the jump at an event. `inputs` [L, d], `times` int64 [L] in unix seconds; the first state starts from zeros of the width `inputs.shape[1]`. Return the states **after** each event, [L, w].
+# **16.1 Debug · basic.** A colleague's `faulty_ode_rnn` runs without an error and has **two** faults. Write `ode_rnn(flow, jump, inputs, times)` without them. `flow(z, hours)` moves a state [w] over a gap in hours, a float; `jump(z, x)` makes the jump at an event. `inputs` [L, d], `times` int64 [L] in unix seconds; the first state starts from zeros of the width `inputs.shape[1]`. Return the states **after** each event, [L, w].
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="03960be1" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="e0910e3d" tags=["exercise"]
 # ## 练习
 #
-# **16.1 实现 · 基础。** 请写出 `ode_rnn(flow, jump, inputs, times)`。`flow(z, hours)` 把状态 [w] 推进一段以小时计的间隔（浮点数）；`jump(z, x)` 在事件处完成跳跃。`inputs` [L, d]，`times` 是 int64 [L]，unix 秒；最初的状态是零，宽度为 `inputs.shape[1]`。返回每个事件**之后**的状态 [L, w]。
+# **16.1 调试 · 基础。** 一位同事写的 `faulty_ode_rnn` 运行时不报错，却有**两处**错误。请写出改正后的 `ode_rnn(flow, jump, inputs, times)`。`flow(z, hours)` 把状态 [w] 推进一段以小时计的间隔（浮点数）；`jump(z, x)` 在事件处完成跳跃。`inputs` [L, d]，`times` 是 int64 [L]，unix 秒；最初的状态是零，宽度为 `inputs.shape[1]`。返回每个事件**之后**的状态 [L, w]。
 
 
 # %% id="exercise1-code" tags=["exercise"]
+def faulty_ode_rnn(flow, jump, inputs, times):
+    hours = times.float() / 3600
+    z, states = torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        z = jump(flow(z, (hours[i] - hours[0]).item()), x)
+        states.append(z)
+    return torch.stack(states)
+
+
 def ode_rnn(flow, jump, inputs, times):
     """States [L, w] after each event: flow over the gap, then jump."""
     ...

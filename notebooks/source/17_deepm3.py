@@ -1210,15 +1210,20 @@ expect(
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **17.1 Implement · basic.** The attractor for a batch: states and goals `[B, w]`, the length of each row's gap in **seconds** `[B]`, a half-life in **hours** for each coordinate `[w]`. Return the states `[B, w]` after the gap.
+# **17.1 Debug · basic.** A colleague's `faulty_step` is meant to be the attractor for a batch and has **two** faults. Write `attractor_step` without them: states and goals `[B, w]`, the length of each row's gap in **seconds** `[B]`, a half-life in **hours** for each coordinate `[w]`. Return the states `[B, w]` after the gap.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="f1585ae1" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="e13573c9" tags=["exercise"]
 # ## 练习
 #
-# **17.1 实现 · 基础。** 写出一批数据的吸引子：状态和目标为 `[B, w]`，每一行的间隔以**秒**计，为 `[B]`；每个坐标的半衰期以**小时**计，为 `[w]`。返回间隔之后的状态 `[B, w]`。
+# **17.1 调试 · 基础。** 一位同事写的 `faulty_step` 本应实现一批数据的吸引子，却有**两处**错误。请写出改正后的 `attractor_step`：状态和目标为 `[B, w]`，每一行的间隔以**秒**计，为 `[B]`；每个坐标的半衰期以**小时**计，为 `[w]`。返回间隔之后的状态 `[B, w]`。
 
 
 # %% id="exercise1-code" tags=["exercise"]
+def faulty_step(state, goal, seconds, half_life):
+    kept = torch.exp(-seconds[:, None] / 60 / half_life)
+    return goal + kept * (state - goal)
+
+
 def attractor_step(state, goal, seconds, half_life):
     """state, goal [B, w], seconds [B], half_life [w] in hours -> [B, w]."""
     ...
