@@ -834,8 +834,10 @@ def implicit_steps(rates, z, duration, steps, share):
 
 
 implicit = {name: implicit_steps(rates, both[0], 3.0, 6, share) for name, share in (("Euler", 1), ("trapezoid", 0.5))}
-show_matrix(torch.stack([*implicit.values(), closed[0]]), ["implicit Euler", "trapezoidal rule", "truth"], ["tea", "spoon"])
-expect_close("implicit Euler: the factor 1 / (1 + rate h), six times", implicit["Euler"], 60 / (1 + rates * 0.5) ** 6, 1e-9)
+table = torch.stack([*implicit.values(), closed[0]])
+show_matrix(table, ["implicit Euler", "trapezoidal rule", "truth"], ["tea", "spoon"])
+backward = 60 / (1 + rates * 0.5) ** 6
+expect_close("implicit Euler: the factor 1 / (1 + rate h), six times", implicit["Euler"], backward, 1e-9)
 bilinear = (1 - rates * 0.25) / (1 + rates * 0.25)  # lesson 10
 expect_close("trapezoidal rule: the bilinear transform, six times", implicit["trapezoid"], 60 * bilinear**6, 1e-9)
 expect("factor of the trapezoidal rule for the spoon", bilinear[1], -0.94, tol=0.005)

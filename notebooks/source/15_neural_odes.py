@@ -365,7 +365,7 @@ print("two numbers", " ".join(f"{loss:.4f}" for loss in two_losses))
 # %% id="portrait-picture" tags=["picture", "nbval-ignore-output"]
 side = torch.linspace(-1.0, 1.0, 9)
 grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1)  # [9, 9, 2]
-fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.5), sharey=True)
 for ax, (title, law) in zip(
     axes, {"before training": untrained, "learned from 30 photographs": field, "the true law": ida}.items(), strict=True
 ):
@@ -1075,7 +1075,7 @@ for name, (dim, solver, steps) in kinds.items():
     print(f"{name:22s} as trained", trained[name].round(4), " with 400 steps", refined[name].round(4))
 
 # %% id="cross-picture" tags=["picture", "nbval-ignore-output"]
-fig, axes = plt.subplots(1, 3, figsize=(8, 2.5))
+fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.4))
 clock = torch.linspace(0, 1, 60)
 for ax, (name, (turner, lifted)) in zip(axes, turners.items(), strict=True):
     for index, begin in enumerate(lifted[::2]):
@@ -1237,7 +1237,7 @@ for name, limit in {"no limit": 0.0, "lipschitz = 1": 1.0}.items():
     report[name] += (moved,)
 
 # %% id="measure-picture" tags=["picture", "nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8, 2.7), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.6), sharey=True)
 for ax, (name, ratios) in zip(axes, growth.items(), strict=True):
     ax.fill_between(
         moments_of, ratios.amin(1), ratios.amax(1), color=plots.SKY, alpha=0.5, label="2,000 pairs, least to most"

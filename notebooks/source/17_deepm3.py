@@ -986,10 +986,12 @@ expect("SASRec", beside["SASRec"].mean(), 0.151, tol=0.002)
 lead = paired_bootstrap(beside["deepm3, gap as a feature"], beside["SASRec"])
 expect("the best DeepM3 minus SASRec", lead.mean, 0.004, tol=0.001)
 expect_true("its interval contains 0", lead.low < 0 < lead.high)
-expect_true("SASRec minus the blind GRU: above 0.015", paired_bootstrap(beside["SASRec"], beside["deepm3, blind"]).low > 0.015)
+behind = paired_bootstrap(beside["SASRec"], beside["deepm3, blind"])
+expect_true("SASRec minus the blind GRU: above 0.015", behind.low > 0.015)
 ahead = paired_bootstrap(beside["TiSASRec, query time"], beside["deepm3, gap as a feature"])
 expect_true("TiSASRec with query time leads the best DeepM3, the interval is above 0", ahead.low > 0)
-expect_true("the feature costs less than 5 % more parameters", sizes["deepm3, gap as a feature"] < 1.05 * sizes["deepm3, blind"])
+heavier = sizes["deepm3, gap as a feature"] / sizes["deepm3, blind"]
+expect_true("the feature costs less than 5 % more parameters", heavier < 1.05)
 
 
 # %% [markdown] id="beside-en" lang="en"
