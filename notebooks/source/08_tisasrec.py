@@ -722,7 +722,7 @@ for gap in ("past", "query"):
     for label, (name, options) in contestants.items():
         models = [learn(name, gap, seed, **options) for seed in range(5)]
         right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
-        print(f"{gap:6s} {label:24s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}")
+        print(f"{gap:6s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}  {label}")
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharex=True, sharey=True)

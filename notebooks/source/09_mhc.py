@@ -996,7 +996,7 @@ for name, (scale, digits) in starts.items():
                 connection.phi.mul_(scale)
         curves.append(train(model, seed, steps=60, watch=distance_of_streams))
     distance[name] = np.array(curves)
-    print(f"{name:26s} distance at the end:", [f"{curve[-1]:.1e}" for curve in curves])
+    print("distance at the end:", [f"{curve[-1]:.1e}" for curve in curves], name)
 
 # %% id="apart-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(6.8, 3.5))

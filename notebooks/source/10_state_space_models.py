@@ -985,7 +985,7 @@ for name, make in rivals.items():
             learned.append(torch.complex(-layer.nu.exp(), layer.theta.exp())[spoken.argmax()].detach())
     lamp_errors[name] = np.array(rows)
     sizes[name] = sum(p.numel() for p in model.parameters())
-    print(f"{name:20s} {sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist())
+    print(f"{sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist(), name)
 
 # %% id="learn-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.5, 2.6))

@@ -219,7 +219,7 @@ for name, chooses, scattered in (
         right[name].append(share_right(model, scattered))
         if chooses:
             steps.append(model.step.detach().sigmoid())
-    print(f"{name:24s}", [round(value, 3) for value in right[name]])
+    print([round(value, 3) for value in right[name]], name)
 right, steps = {name: np.array(values) for name, values in right.items()}, torch.stack(steps)  # [5], [5, 6]
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
@@ -682,7 +682,7 @@ torch.set_num_threads(threads)
 growth = {}  # p in cost = c * length^p, over the longer half
 for name, values in cost.items():
     growth[name] = np.polyfit(np.log(lengths[: len(values)][-3:]), np.log(values[-3:]), 1)[0]
-    print(f"{name:20s} {[f'{1000 * value:.1f} ms' for value in values]}  grows with L^{growth[name]:.2f}")
+    print(f"grows with L^{growth[name]:.2f}: {[f'{1000 * value:.1f} ms' for value in values]}  {name}")
 
 # %% id="cost-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7, 3.6))
