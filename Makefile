@@ -31,7 +31,7 @@ NOTEBOOKS := $(if $(filter all,$(TWINS)),notebooks/en notebooks/zh,$(wildcard no
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
+.PHONY: help setup lab progress test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ setup: $(STAMP) ## make .venv and install everything (the others do this by them
 
 lab: $(STAMP) ## open JupyterLab on the first lesson (LESSONS=zh: in Chinese; LAB_ARGS="--no-browser --port 9999")
 	@exec $(RUN) -m course.lab $(LAB_ARGS)
+
+progress: $(STAMP) ## show which exercises you have right, lesson by lesson (LESSONS=zh: in Chinese)
+	@$(RUN) -m course.progress
 
 test: test-unit test-notebooks ## run everything: style, unit tests, lesson sources, every lesson (TWINS=all: in both languages)
 

@@ -16,12 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import tutorial_lib
+from course.lessons import speak
+from tutorial_files.language import mark, say
 
 COMMANDS = {  # name: (module, what it does)
-    "data": ("tutorial_lib.data", "list, download or describe data sets"),
-    "experiments": ("tutorial_lib.experiments", "train a model, or compare many in eight stages"),
-    "serve": ("tutorial_lib.serving", "answer requests for recommendations over HTTP"),
-    "lab": ("course.lab", "open the lessons in JupyterLab"),
+    "data": ("tutorial_lib.data", mark("list, download or describe data sets")),
+    "experiments": (
+        "tutorial_lib.experiments",
+        mark("train a model, or compare many in eight stages"),
+    ),
+    "serve": ("tutorial_lib.serving", mark("answer requests for recommendations over HTTP")),
+    "lab": ("course.lab", mark("open the lessons in JupyterLab")),
+    "progress": ("course.progress", mark("show which exercises are right")),
 }
 
 
@@ -37,14 +43,14 @@ def available() -> dict[str, tuple[str, str]]:
 
 
 def usage() -> str:
-    lines = [f"  {name:<13}{text}" for name, (_, text) in available().items()]
+    lines = [f"  {name:<13}{say(text)}" for name, (_, text) in available().items()]
     return "\n".join(
         [
-            "usage: continuous-time COMMAND [OPTIONS]",
+            say("usage: continuous-time COMMAND [OPTIONS]"),
             "",
             *lines,
             "",
-            "continuous-time COMMAND --help says more; --version names the version.",
+            say("continuous-time COMMAND --help says more; --version names the version."),
         ]
     )
 
@@ -53,6 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command as a process of its own, as `python -m MODULE` does: some must set up
     theirs before torch is imported. Returns its exit code; 2 for a command that does not exist.
     """
+    speak()
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
@@ -61,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"continuous-time {tutorial_lib.__version__}")
         return 0
     if given[0] not in available():
-        print(f"There is no command {given[0]!r}.\n\n{usage()}", file=sys.stderr)
+        words = say("There is no command {name!r}.", name=given[0])
+        print(f"{words}\n\n{usage()}", file=sys.stderr)
         return 2
     command = [sys.executable, "-m", available()[given[0]][0], *given[1:]]
     if os.name == "posix":

@@ -54,7 +54,13 @@ from tutorial_lib.process import MEMORY
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
 MEMORY_SETTINGS = {name: str(value) for name, value in MEMORY.items()}
 WIDGET = "application/vnd.jupyter.widget-view+json"
-READER_ENVIRONMENT = ("TUTORIAL_DATASET", "TUTORIAL_USERS", "TUTORIAL_DATA_DIR", "MPLBACKEND")
+READER_ENVIRONMENT = (
+    "TUTORIAL_DATASET",
+    "TUTORIAL_USERS",
+    "TUTORIAL_DATA_DIR",
+    "MPLBACKEND",
+    "JPY_SESSION_NAME",  # of a notebook from which the build was started
+)
 
 
 def execute(

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jupytext
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import PoFileError, read_po, write_po
 
@@ -32,15 +33,28 @@ from course.lessons import Course, LessonError, Problem, Row, load_course, write
 
 HEADER = 'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 # Calls whose text is spoken by the library, with the place of the text among the arguments.
-SPOKEN = {"say": 0, "mark": 0, "TutorialError": 0, "Wrong": 0, "NotAttempted": 0, "knob": 1}
+SPOKEN = {
+    "say": 0,
+    "mark": 0,
+    "TutorialError": 0,
+    "Wrong": 0,
+    "NotAttempted": 0,
+    "knob": 1,
+    "BadTime": 1,
+    "spoken": 1,
+    "Diverged": 0,
+    "DamagedCheckpoint": 0,
+}
 SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/core": "tutorial_lib/*.py",
     "library/files": "tutorial_files/*.py",
     "library/data": "tutorial_lib/data/**/*.py",
+    "library/scale": "tutorial_lib/scale/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
     "course/course": "course/**/*.py",
 }
+SETS = "exercises/sets"  # the code that problem sets hand out
 ANSWERS = "\n# Answers on which the tests try the checkers"  # what follows speaks to nobody
 FIELD = re.compile(r"\{[^{}]*\}")
 TRANSLATED = "locale/zh/translated.txt"
@@ -78,6 +92,8 @@ def books(course: Course) -> dict[str, Book]:
         if path.stem != "__init__":
             name = f"exercises/{path.stem}"
             found.append(Book(name, folder / f"{name}.po", files=(path,)))
+    if sets := tuple(sorted((root / "exercises" / "sets").glob("*.py"))):
+        found.append(Book(SETS, folder / f"{SETS}.po", files=sets))
     for name, pattern in SOURCES.items():
         if files := tuple(sorted(root.glob(pattern))):
             found.append(Book(name, folder / f"{name}.po", files=files))
@@ -101,6 +117,11 @@ def texts_of(course: Course, book: Book) -> dict[str, Text]:
                 for piece in pieces(code_of(course, book.lesson, cell, "en")):
                     add(piece.message, piece.kind, cell.id)
     for path in book.files:
+        if book.name == SETS:  # code that is handed out
+            for cell in jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells:
+                for piece in pieces(cell.source) if cell.cell_type == "code" else ():
+                    add(piece.message, piece.kind, course.relative(path))
+            continue
         for message in spoken_in(path):
             add(message, "message", course.relative(path))
     return {message: Text(kind, tuple(places)) for message, (kind, places) in found.items()}
@@ -135,7 +156,7 @@ def spoken_in(path: Path) -> tuple[str, ...]:
             and is_for_readers(FIELD.sub("", str(node.value)))
         ):
             found[node.value] = None
-    return tuple(text for text in found if re.search("[A-Za-z:;,]", FIELD.sub("", text)))
+    return tuple(text for text in found if re.search("[A-Za-z:;,(]", FIELD.sub("", text)))
 
 
 def _constants(node: ast.expr) -> list[str]:

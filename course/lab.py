@@ -14,39 +14,14 @@ try:
 except ImportError:
     sys.exit("JupyterLab is not installed: run `python -m pip install 'tutorial-lib[lab]'`.")
 
-from tutorial_files.language import VARIABLE, say
+from course.lessons import folder_of_lessons, speak
+from tutorial_files.language import say
 from tutorial_lib.process import prepare
 
 HERE = Path(__file__).resolve().parent
 
 
-def folder_of_lessons() -> Path | None:
-    """The folder that holds `notebooks`: the one from which this is called, or the checkout; None
-    where neither does.
-    """
-    for folder in (Path.cwd(), HERE.parent):
-        if (folder / "notebooks" / "lessons.csv").is_file():
-            return folder
-    return None
-
-
 ROOT = folder_of_lessons() or Path.cwd()
-
-
-def language(environ: dict[str, str]) -> str:
-    """The code of the language, en or zh: LESSONS where it is set, otherwise the locale, in the
-    order of POSIX.
-    """
-    chosen = environ.get("LESSONS")
-    if not chosen:
-        locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
-        return "zh" if locale.startswith("zh") else "en"
-    if chosen not in ("en", "zh"):
-        sys.exit(
-            f"LESSONS is {chosen!r}, but the lessons are in English and Chinese: set LESSONS=en or"
-            " LESSONS=zh."
-        )
-    return chosen
 
 
 def first_lesson(root: Path, lang: str) -> str | None:
@@ -99,8 +74,7 @@ def main() -> None:
             )
         )
     prepare()  # the kernels inherit it: in the lessons torch comes first
-    lang = language(dict(os.environ))
-    os.environ.setdefault(VARIABLE, lang)  # new notebooks and terminals speak it too
+    lang = speak()  # new notebooks and terminals speak it too
     server = LabApp.initialize_server(argv=arguments(sys.argv[1:], first_lesson(ROOT, lang), lang))
     addresses = (
         [server.local_url]

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_files.language import VARIABLE
 from tutorial_lib.errors import TutorialError
 
 LANGUAGES = ("en", "zh")
@@ -28,6 +31,39 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}: " + (f"cell {self.cell}: " if self.cell else "") + self.text
+
+
+def folder_of_lessons() -> Path | None:
+    """The folder that holds `notebooks`: the one from which this is called, or the checkout; None
+    where neither does.
+    """
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[1]):
+        if (folder / "notebooks" / "lessons.csv").is_file():
+            return folder
+    return None
+
+
+def reader_language(environ: Mapping[str, str]) -> str:
+    """The code of the reader's language, en or zh: LESSONS where it is set, otherwise the locale,
+    in the order of POSIX.
+    """
+    chosen = environ.get("LESSONS")
+    if not chosen:
+        locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+        return "zh" if locale.startswith("zh") else "en"
+    if chosen not in LANGUAGES:
+        sys.exit(
+            f"LESSONS is {chosen!r}, but the lessons are in English and Chinese: set LESSONS=en or"
+            " LESSONS=zh."
+        )
+    return chosen
+
+
+def speak() -> str:
+    """Speak the reader's language in this process and those that it starts; returns its code."""
+    code = reader_language(os.environ)
+    os.environ.setdefault(VARIABLE, code)
+    return code
 
 
 class LessonError(TutorialError):

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from exercises import record
 from tutorial_lib.language import mark, say
 
 NOT_ATTEMPTED, WRONG, RIGHT = mark("not attempted yet"), mark("wrong"), mark("right")
@@ -82,6 +83,7 @@ def exercise(
 
     def decorate(test: Callable[..., None]) -> Callable[..., Verdict]:
         lesson = test.__module__
+        number = number_of(test)
 
         @functools.wraps(test)
         def checker(*answers: Any) -> Verdict:
@@ -104,12 +106,20 @@ def exercise(
             finally:  # the random numbers of the lesson go on as if nothing had been checked
                 torch.set_rng_state(state)
             print(verdict)
+            if number and verdict.status != NOT_ATTEMPTED:
+                record.note(number, verdict.status == RIGHT)
             return verdict
 
         checker.points, checker.minutes, checker.in_place = points, minutes, in_place
         return checker
 
     return decorate
+
+
+def number_of(test: Callable[..., None]) -> str:
+    """The number of an exercise, such as "04.1", from the docstring of its checker: "4.1: ..."."""
+    match = re.match(r"(\d+)\.(\d+):", test.__doc__ or "")
+    return f"{int(match[1]):02d}.{match[2]}" if match else ""
 
 
 def _is_empty(answer: Any) -> bool:

@@ -235,6 +235,96 @@ def check_future(answer) -> None:
     compare_letters(answer, {"A", "B", "E"}, hints)
 
 
+def _core(table: pd.DataFrame, user_least: int, item_least: int) -> pd.DataFrame:
+    """One row after the other, on purpose."""
+    rows = list(range(len(table)))
+    for _ in range(len(table)):
+        users = table["user"].iloc[rows].tolist()
+        items = table["item"].iloc[rows].tolist()
+        rows = [
+            row
+            for row, user, item in zip(rows, users, items, strict=True)
+            if users.count(user) >= user_least and items.count(item) >= item_least
+        ]
+    return table.iloc[rows]
+
+
+def _links(pairs: str) -> pd.DataFrame:
+    """ "0A 0B 1B" -> a table of these users and items, one a second."""
+    rows = [(int(pair[0]), ord(pair[1]) - ord("A") + 1) for pair in pairs.split()]
+    table = pd.DataFrame(rows, columns=["user", "item"])
+    return table.assign(timestamp=range(len(table)))
+
+
+@exercise(points=3, minutes=15)
+def check_core(answer) -> None:
+    """1.5: the largest part in which each user and each item has enough events."""
+    rng = np.random.default_rng(3)
+    users, items = rng.integers(0, 40, 200), np.minimum(rng.geometric(0.08, 200), 30)
+    random = pd.DataFrame({"user": users, "item": items}).sort_values("user", kind="stable")
+    random = random.assign(timestamp=range(200)).reset_index(drop=True)
+    chain = _links("0A 0B 1B 1C 2C 2D 3D 3E 4E 4F 5F 5G 6G 6H 7Y 7Z 8Y 8Z")
+    for table, *least in (
+        (random, 3, 5),
+        (_links("0A 0B 1B 1C 2C 2D 3E 3F 4E 4F"), 2, 2),
+        (chain, 2, 2),
+        (_links("0A 0A 0A 1A 1B 2B 2B 2C"), 3, 1),
+        (_links("0A 0A 0B 1A 1B 2B 2C"), 2, 3),
+        (random, 2, 6),
+    ):
+        got = answer(table, *least)
+        if not isinstance(got, pd.DataFrame) or not {"user", "item", "timestamp"} <= set(got):
+            raise Wrong(
+                "it returns {got}; the rows that stay are wanted, as a table with all its columns",
+                got=type(got).__name__,
+            )
+        want = _core(table, *least)["timestamp"].tolist()
+        kept = got["timestamp"].tolist()
+        if kept == want:
+            continue
+        about = say(
+            "with at least {users} events a user and {items} an item",
+            users=least[0],
+            items=least[1],
+        )
+        if least[0] != least[1] and kept == _core(table, *least[::-1])["timestamp"].tolist():
+            raise Wrong(
+                "{about}: the two limits are swapped; the first is for the users", about=about
+            )
+        for column, enough in zip(("user", "item"), least, strict=True):
+            count = got[column].value_counts()
+            if (count < enough).any():
+                who = count.idxmin()
+                who = (
+                    say("user {name}", name=who)
+                    if column == "user"
+                    else say("item {name}", name=who)
+                )
+                raise Wrong(
+                    "{about}: {who} is left with {count}; count again after each round, until"
+                    " nothing changes",
+                    about=about,
+                    who=who,
+                    count=count.min(),
+                )
+        if sorted(kept) == want:
+            raise Wrong(
+                "{about}: the right rows in another order; keep that of the table", about=about
+            )
+        stricter = ((1, 1), (1, 0), (0, 1))
+        if kept and kept in [
+            _core(table, least[0] + u, least[1] + i)["timestamp"].tolist() for u, i in stricter
+        ]:
+            raise Wrong("{about}: exactly so many are enough, so use >=, not >", about=about)
+        lost = table[table["timestamp"].isin(set(want) - set(kept))].iloc[0]
+        raise Wrong(
+            "{about}: the row of user {user} and item {item} could stay",
+            about=about,
+            user=int(lost["user"]),
+            item=int(lost["item"]),
+        )
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -318,7 +408,57 @@ def from_first_event(events, grid):
     return zero_share(events.assign(timestamp=events["timestamp"] - start), grid)
 
 
+def core(events, user_least, item_least):
+    while True:
+        enough = events.groupby("user")["user"].transform("size") >= user_least
+        enough &= events.groupby("item")["item"].transform("size") >= item_least
+        if enough.all():
+            return events
+        events = events[enough]
+
+
+def core_by_counts(events, user_least, item_least):
+    """One side after the other, with value_counts; the rows numbered anew."""
+    before = None
+    while before != len(events):
+        before = len(events)
+        for column, least in (("user", user_least), ("item", item_least)):
+            count = events[column].value_counts()
+            events = events[events[column].map(count) >= least]
+    return events.reset_index(drop=True)
+
+
+def core_by_one(events, user_least, item_least):
+    """The same from the inside: take out the worst, and call yourself again."""
+    users = events.groupby("user").size()
+    items = events.groupby("item").size()
+    few = events["user"].isin(users[users < user_least].index)
+    few |= events["item"].isin(items[items < item_least].index)
+    return core_by_one(events[~few], user_least, item_least) if few.any() else events
+
+
+def rounds(events, user_least, item_least, count=1, renew=True):
+    users, items = events.groupby("user").size(), events.groupby("item").size()
+    for _ in range(count):
+        events = events[events["user"].isin(users[users >= user_least].index)]
+        if renew:
+            items = events.groupby("item").size()
+        events = events[events["item"].isin(items[items >= item_least].index)]
+        if renew:
+            users = events.groupby("user").size()
+    return events
+
+
+def distinct(events, user_least, item_least):
+    """Counts different items, not events."""
+    once = core(events.drop_duplicates(["user", "item"]), user_least, item_least)
+    return events[events["user"].isin(once["user"]) & events["item"].isin(once["item"])]
+
+
 RIGHT = [
+    (check_core, core),
+    (check_core, core_by_counts),
+    (check_core, core_by_one),
     (check_sittings, sittings),
     (check_sittings, one_by_one),
     (check_sittings, by_frame),
@@ -338,6 +478,18 @@ RIGHT = [
     (check_future, ("A", "B", "E")),
 ]
 WRONG = [
+    (check_core, rounds, "count again after each round"),
+    (check_core, lambda e, u, i: rounds(e, u, i, count=3), "count again after each round"),
+    (check_core, lambda e, u, i: rounds(e, u, i, 3, renew=False), "is left with"),
+    (check_core, lambda e, u, i: core(e, u + 1, i + 1), "use >=, not >"),
+    (check_core, lambda e, u, i: core(e, u + 1, i), "use >=, not >"),
+    (check_core, lambda e, u, i: core(e, i, u), "swapped"),
+    (check_core, lambda e, u, i: core(e, u, u), "3 events a user and 5 an item: item"),
+    (check_core, distinct, "could stay"),
+    (check_core, lambda e, u, i: core(e, u, i)[::-1], "in another order"),
+    (check_core, lambda e, u, i: len(core(e, u, i)), "it returns int"),
+    (check_core, lambda e, u, i: core(e, u, i)[["user", "item"]], "with all its columns"),
+    (check_core, lambda e, u, i: e, "is left with"),
     (check_sittings, lambda u, t, p: sittings(u, t, p, restart=False), "start again at 0"),
     (
         check_sittings,

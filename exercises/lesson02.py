@@ -21,30 +21,50 @@ from tutorial_lib.language import say
 
 @exercise(points=3, minutes=15)
 def check_rank(answer) -> None:
-    """2.1: rank of one item, ties counted half."""
+    """2.1: rank of one item among those not seen, ties counted half."""
     few = [0.2, 0.9, 0.5, 0.1]
-    cases = [(few, 2), (few, 1), ([3.0, 3.0, 1.0, 3.0, 3.0], 1), ([-1.0, -1.0], 0), ([7.0] * 9, 4)]
-    for scores, target in cases:
-        array = np.array(scores)
-        greater, equal = int((array > array[target]).sum()), int((array == array[target]).sum()) - 1
-        want, got = 1 + greater + equal / 2, want_number(answer(array, target), "the rank")
+    for scores, target, seen in (
+        (few, 2, []),
+        (few, 1, []),
+        (few, 2, [1]),
+        (few, 3, [0, 2]),
+        ([3.0, 3.0, 1.0, 3.0, 3.0], 1, []),
+        ([3.0, 3.0, 1.0, 3.0, 3.0], 4, [0]),
+        ([-1.0, -1.0], 0, []),
+        ([-1.0, -2.0, -4.0, -3.0], 2, [0, 3]),
+        ([7.0] * 9, 4, [1, 6]),
+    ):
+        array, columns = np.array(scores), np.array(seen, dtype=np.int64)
+        got = want_number(answer(array, target, columns), "the rank")
+        left = np.delete(array, np.append(columns, target))
+        greater, equal = int((left > array[target]).sum()), int((left == array[target]).sum())
+        want = 1 + greater + equal / 2
         if got == want:
             continue
         about = say(
-            "for the scores {scores} and the item in column {target}", scores=scores, target=target
+            "for the scores {scores}, the item in column {target} and the seen columns {seen}",
+            scores=scores,
+            target=target,
+            seen=seen,
         )
+        in_order = [c for c in np.argsort(-array, kind="stable").tolist() if c not in seen]
+        zeroed = np.where(np.isin(np.arange(len(array)), columns), 0.0, array)
+        zeroed = np.delete(zeroed, target)
         reasons = {
-            1 + np.argsort(-array, kind="stable").tolist().index(target): (
-                say(
-                    "{about} it gives the place after sorting, where equal scores stand in the"
-                    " order of their columns",
-                    about=about,
-                )
+            1 + in_order.index(target): say(
+                "{about} it gives the place after sorting, where equal scores stand in the order of"
+                " their columns",
+                about=about,
             ),
-            want - 1: say(
-                "{about} it gives {got:g}: the best rank is 1, not 0", about=about, got=got
+            1 + (array > array[target]).sum() + ((array == array[target]).sum() - 1) / 2: say(
+                "{about} the seen items are ranked too; they are no candidates", about=about
             ),
-            1 + (array < array[target]).sum() + equal / 2: (
+            1 + (zeroed > array[target]).sum() + (zeroed == array[target]).sum() / 2: say(
+                "{about} a seen item with the score 0 still stands before negative scores; leave"
+                " it out",
+                about=about,
+            ),
+            1 + (left < array[target]).sum() + equal / 2: (
                 say(
                     "{about} it counts the lower scores; those ahead are the higher ones",
                     about=about,
@@ -64,6 +84,9 @@ def check_rank(answer) -> None:
             1 + greater + (equal + 1) / 2: say(
                 "{about} the item counts as a tie with itself; only the OTHER equal ones do",
                 about=about,
+            ),
+            want - 1: say(
+                "{about} it gives {got:g}: the best rank is 1, not 0", about=about, got=got
             ),
         }
         if got in reasons:
@@ -221,9 +244,22 @@ def check_statements(answer) -> None:
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
-def rank(scores, target, half=0.5, start=1):
+def rank(scores, target, seen, half=0.5, start=1):
+    keep = np.ones(len(scores), dtype=bool)
+    keep[seen] = False
     own = scores[target]
-    return start + (scores > own).sum() + half * ((scores == own).sum() - 1)
+    return start + (scores[keep] > own).sum() + half * ((scores[keep] == own).sum() - 1)
+
+
+def zeroed(scores, target, seen):
+    scores = scores.copy()
+    scores[seen] = 0
+    return rank(scores, target, [])
+
+
+def in_place(scores, target, seen):
+    scores[seen] = -np.inf
+    return rank(scores, target, [])
 
 
 def chance(greater, equal, k):
@@ -238,15 +274,16 @@ def needed(gain, disagree, errors=2.8):
     return math.ceil((errors / gain) ** 2 * (disagree - gain**2))
 
 
-def by_sorting(scores, target):
-    places = np.flatnonzero(np.sort(-np.asarray(scores)) == -scores[target]) + 1
+def by_sorting(scores, target, seen):
+    left = [-score for column, score in enumerate(scores) if column not in seen]
+    places = np.flatnonzero(np.sort(left) == -scores[target]) + 1
     return places.mean()
 
 
-def in_torch(scores, target):
-    others = np.delete(scores, target)
-    ahead = torch.tensor(others - scores[target])
-    return 1 + (torch.sign(ahead) + 1).sum() / 2
+def in_torch(scores, target, seen):
+    left = torch.tensor(scores).index_fill(0, torch.tensor(seen), -torch.inf)
+    ahead = left - left[target]
+    return 1 + ((torch.sign(ahead) + 1).sum() - 1) / 2
 
 
 def by_places(greater, equal, k):
@@ -281,29 +318,22 @@ RIGHT = [
     (check_statements, np.array(["A", "C", "D", "F"])),
 ]
 WRONG = [
-    (check_rank, lambda s, t: rank(s, t, start=0), "not 0"),
-    (check_rank, lambda s, t: rank(-s, t), "lower scores"),
-    (check_rank, lambda s, t: rank(s, t, half=0), "constant model gets rank 1"),
-    (check_rank, lambda s, t: rank(s, t, half=1), "on average half"),
+    (check_rank, lambda s, t, seen: rank(s, t, seen, start=0), "not 0"),
+    (check_rank, lambda s, t, seen: rank(-s, t, seen), "lower scores"),
+    (check_rank, lambda s, t, seen: rank(s, t, seen, half=0), "constant model gets rank 1"),
+    (check_rank, lambda s, t, seen: rank(s, t, seen, half=1), "on average half"),
+    (check_rank, lambda s, t, seen: rank(s, t, seen) + 0.5, "tie with itself"),
+    (check_rank, lambda s, t, seen: rank(s, t, []), "they are no candidates"),
+    (check_rank, zeroed, "still stands before negative scores"),
+    (check_rank, in_place, "changes its argument `scores` in place"),
     (
         check_rank,
-        lambda s, t: 1 + (s > s[t]).sum() + (s == s[t]).sum() / 2,
-        "tie with itself",
-    ),
-    (
-        check_rank,
-        lambda s, t: 1 + np.argsort(-s, kind="stable").tolist().index(t),
+        lambda s, t, seen: 1 + [c for c in np.argsort(-s, kind="stable") if c not in seen].index(t),
         "place after sorting",
     ),
-    (check_rank, lambda s, t: np.argsort(-s), "one number"),
-    (check_rank, lambda s, t: rank(s, 2), "the rank is"),
-    (check_rank, lambda s, t: round(rank(s, t)), "place after sorting"),
-    (
-        check_rank,
-        lambda s, t: rank(np.array([0.2, 0.9, 0.5, 0.1]), t),
-        "constant model gets rank 1",
-    ),
-    (check_rank, lambda s, t: rank(s, t) + 1e-7, "the rank is 2.0000001, wanted 2"),
+    (check_rank, lambda s, t, seen: np.argsort(-s), "one number"),
+    (check_rank, lambda s, t, seen: rank(s, 2, []), "the rank is"),
+    (check_rank, lambda s, t, seen: rank(s, t, seen) + 1e-7, "the rank is 2.0000001, wanted 2"),
     (check_tied_hit, lambda g, e, k: float(1 + g + e / 2 <= k), "average rank"),
     (check_tied_hit, lambda g, e, k: (k - g) / (e + 1), "between 0 and 1"),
     (

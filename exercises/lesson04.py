@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, same, want_equal, want_tensor
+from tutorial_lib.language import say
 from tutorial_lib.models.attention import attention, attention_weights
 
 
@@ -15,7 +16,7 @@ def _random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @exercise(points=3, minutes=15)
 def check_weights(answer) -> None:
-    """4.1: attention weights without `softmax`, stable for large scores."""
+    """4.1: attention weights without `softmax`, in batches, stable for large scores."""
     for length, width in ((6, 4), (5, 9)):
         query, key = _random(length, width), _random(length, width, seed=1)
         got, want = (
@@ -58,6 +59,19 @@ def check_weights(answer) -> None:
             raise Wrong(
                 "the rows sum to 1 but the weights differ from softmax(query key^T / sqrt(d))"
             )
+    for shape, keys in (((3, 5), (6, 5)), ((2, 3, 4, 8), (2, 3, 4, 8)), ((2, 1, 8), (2, 7, 8))):
+        query_batch, key_batch = _random(*shape), _random(*keys, seed=1)
+        got = want_tensor(
+            answer(query_batch, key_batch),
+            (*shape[:-1], keys[-2]),
+            name=say("the result for queries {shape} and keys {keys}", shape=shape, keys=keys),
+        )
+        want_equal(
+            got,
+            attention_weights(query_batch, key_batch),
+            name=say("the weights for queries {shape} and keys {keys}", shape=shape, keys=keys),
+            otherwise="each row of the last two dimensions belongs to one query and sums to 1",
+        )
     for factor in (1000, 40_000):  # the scores of some rows are all far below 0
         large = factor * query, key.abs()
         got = want_tensor(answer(*large), (length, length), name="the weights of large scores")
@@ -158,11 +172,16 @@ def check_unchanged(answer) -> None:
 
 
 def scores(query, key):
-    return query @ key.T / math.sqrt(query.shape[1])
+    return query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
 
 
 def naive(score):
-    return score.exp() / score.exp().sum(1, keepdim=True)
+    return score.exp() / score.exp().sum(-1, keepdim=True)
+
+
+def one_history(query, key):
+    """Right, but for single histories alone."""
+    return scores(query, key).softmax(1)
 
 
 def effective(weights, power=torch.exp, dim=-1):
@@ -171,9 +190,9 @@ def effective(weights, power=torch.exp, dim=-1):
 
 def stable_weights(query, key):
     """In numpy, with the largest score taken off."""
-    score = query.numpy() @ key.numpy().T / np.sqrt(query.shape[1])
-    odds = np.exp(score - score.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    score = query.numpy() @ key.numpy().swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    odds = np.exp(score - score.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
 
 
 def single_attention(query, key, value, temperature):
@@ -192,11 +211,11 @@ def effective_by_xlogy(weights):
 
 
 RIGHT = [
-    (check_weights, lambda q, k: scores(q, k).softmax(1)),
+    (check_weights, lambda q, k: scores(q, k).softmax(-1)),
     (check_weights, stable_weights),
     (
         check_weights,
-        lambda q, k: (scores(q, k) - scores(q, k).logsumexp(1)[:, None]).exp().tolist(),
+        lambda q, k: (scores(q, k) - scores(q, k).logsumexp(-1)[..., None]).exp().tolist(),
     ),
     (check_temperature, lambda q, k, v, t: attention(q, k * (1 / t), v)),
     (check_temperature, single_attention),
@@ -234,14 +253,16 @@ WRONG = [
         lambda q, k: (scores(q, k) - scores(q, k).max()).softmax(0).T,
         "changed places",
     ),
-    (check_weights, lambda q, k: scores(q, k).clamp(-700, 700).softmax(1), "of large scores[0"),
+    (check_weights, one_history, "belongs to one query"),
+    (check_weights, lambda q, k: (q @ k.T / len(q) ** 0.5).softmax(1), "number of events"),
+    (check_weights, lambda q, k: scores(q, k).clamp(-700, 700).softmax(-1), "of large scores[0"),
     (
         check_weights,
         lambda q, k: naive(scores(q, k) - scores(q, k).max()),
         "inf or nan",
     ),
     (check_weights, lambda q, k: torch.nan_to_num(naive(scores(q, k))), "of large scores[0"),
-    (check_weights, lambda q, k: naive(q.sub_(0.1) @ k.T), "changes its argument `q` in place"),
+    (check_weights, lambda q, k: naive(q.sub_(0.1) @ k.mT), "changes its argument `q` in place"),
     (check_temperature, lambda q, k, v, t: attention(q, k, v) / t, "divide the scores"),
     (check_temperature, lambda q, k, v, t: attention(q * t, k, v), "wrong way round"),
     (check_temperature, lambda q, k, v, t: (q @ k.T / t).softmax(1) @ v, "temperature 1"),

@@ -5,7 +5,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_tensor
+from exercises.checking import (
+    Wrong,
+    compare_letters,
+    exercise,
+    want_equal,
+    want_number,
+    want_tensor,
+)
 from tutorial_lib.language import say
 from tutorial_lib.models.attention import attention, causal_mask
 
@@ -138,7 +145,92 @@ def check_parts(answer) -> None:
     compare_letters(answer, {"B", "C", "E"}, hints)
 
 
+@exercise(points=3, minutes=12)
+def check_loss(answer) -> None:
+    """5.5: mean cross-entropy over the real targets."""
+    generator = torch.Generator().manual_seed(6)
+    for lengths, width in (((3, 7, 1), 7), ((4, 4), 4), ((1, 2, 9), 9)):
+        logits = torch.randn(len(lengths), width, 12, generator=generator, dtype=torch.double) * 2
+        targets = torch.randint(1, 12, (len(lengths), width), generator=generator)
+        real = torch.arange(width) < torch.tensor(lengths)[:, None]
+        targets = targets * real
+        places = -logits.log_softmax(-1).gather(2, targets[..., None])[..., 0]  # [B, L]
+        scrambled = logits.transpose(1, 2).reshape(logits.shape)
+        mixed = -scrambled.log_softmax(-1).gather(2, targets[..., None])[..., 0]
+        known = {
+            "the pads count as targets: leave out the places with target 0": places.mean(),
+            "the pads are left out of the sum, but the count still holds them": (
+                places[real].sum() / real.numel()
+            ),
+            "this is a sum; divide it by the number of real targets": places[real].sum(),
+            "every history has the same weight here; every real target should have": (
+                ((places * real).sum(1) / real.sum(1)).mean()
+            ),
+            "it is divided by the number of histories, not of real targets": (
+                places[real].sum() / len(lengths)
+            ),
+            "the numbers of one place meet the target of another: do not transpose before you"
+            " flatten": mixed[real].mean(),
+            "two faults: the places are scrambled, and the sum is divided by all places": (
+                mixed[real].sum() / real.numel()
+            ),
+            "PAD is left out of the candidates here; the mean of the plain cross-entropy is wanted": (
+                F.cross_entropy(logits[..., 1:][real], targets[real] - 1)
+            ),
+        }
+        want_equal(
+            answer(logits, targets),
+            places[real].mean(),
+            name=say("with {lengths} real targets the loss", lengths=lengths),
+            known=known,
+        )
+    got = want_number(answer(logits, torch.zeros_like(targets)), "the loss of a batch of pads")
+    if got != 0:
+        raise Wrong(
+            "a batch without a real target gives {got:g}; 0 is wanted, so divide by at least 1",
+            got=got,
+        )
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
+
+
+def item_loss(logits, targets, reduction="sum", least=1):
+    loss = F.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=0, reduction=reduction
+    )
+    return loss / (targets > 0).sum().clamp(min=least) if reduction == "sum" else loss
+
+
+def loss_by_places(logits, targets):
+    """One place after the other, with the definition of the cross-entropy."""
+    found = [
+        float(logits[row, place].logsumexp(0) - logits[row, place, targets[row, place]])
+        for row, place in (targets > 0).nonzero().tolist()
+    ]
+    return sum(found) / max(len(found), 1)
+
+
+def loss_of_the_real(logits, targets):
+    real = targets > 0
+    if not real.any():
+        return logits.sum() * 0
+    return F.cross_entropy(logits[real], targets[real])
+
+
+def loss_scrambled(logits, targets, mean=True):
+    other = logits.transpose(1, 2).reshape(logits.shape)
+    return item_loss(other, targets) * (1 if mean else (targets > 0).float().mean())
+
+
+def loss_by_history(logits, targets):
+    return sum(
+        loss_of_the_real(a[None], b[None]) for a, b in zip(logits, targets, strict=True)
+    ) / len(logits)
+
+
+def loss_with_pads(logits, targets):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
 def window(length, width):
@@ -183,6 +275,9 @@ RIGHT = [
     (check_padded_mask, padded),
     (check_padded_mask, padded_in_numpy),
     (check_padded_mask, lambda r: torch.where(r[:, None], causal_mask(r.shape[1]), eye(r))),
+    (check_loss, item_loss),
+    (check_loss, loss_by_places),
+    (check_loss, loss_of_the_real),
     (check_leaking, {"B", "D"}),
     (check_leaking, "BD"),
     (check_leaking, np.array(["D", "B"])),
@@ -229,6 +324,17 @@ WRONG = [
     (check_padded_mask, lambda r: padded(r)[:1].expand(len(r), -1, -1), "look at"),
     (check_padded_mask, lambda r: padded(r)[:, None], "shape"),
     (check_padded_mask, lambda r: padded(r.logical_not_().logical_not()), "in place"),
+    (check_loss, loss_with_pads, "the pads count as targets"),
+    (check_loss, lambda x, t: item_loss(x, t) * (t > 0).double().mean(), "still holds them"),
+    (check_loss, lambda x, t: item_loss(x, t) * (t > 0).sum(), "this is a sum"),
+    (check_loss, lambda x, t: item_loss(x, t) * (t > 0).sum() / len(t), "number of histories"),
+    (check_loss, loss_by_history, "every history has the same weight"),
+    (check_loss, loss_scrambled, "do not transpose"),
+    (check_loss, lambda x, t: loss_scrambled(x, t, mean=False), "two faults"),
+    (check_loss, lambda x, t: item_loss(x, t, least=0), "gives nan"),
+    (check_loss, lambda x, t: item_loss(x, t, "mean"), "gives nan"),
+    (check_loss, lambda x, t: item_loss(x[..., 1:], (t - 1).clamp(min=0)), "PAD is left out"),
+    (check_loss, lambda x, t: item_loss(-x, t), "the loss is"),
     (check_leaking, {"B"}, "eight events"),
     (check_leaking, {"B", "C", "D"}, "look at C"),
     (check_leaking, set(), "look at B"),

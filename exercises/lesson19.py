@@ -158,95 +158,79 @@ def check_lose_events(answer) -> None:
         )
 
 
-def _bound(
-    s, changed, lipschitz, speed, kappa, which=min, growth=math.exp, last=True, first=True
-) -> float:
-    """The bound with one part or another done differently."""
-    e = 0.0
-    for i, (one, other) in enumerate(zip(s, changed, strict=True)):
-        e = growth(lipschitz * which(one, other)) * e + (
-            speed * abs(one - other) if first else speed * (one - other)
-        )
-        if last or i < len(s) - 1:
-            e *= kappa
-    return e
-
-
 CLOSE = 1e-5  # single precision will do
+SETTLES = (  # m, error, lipschitz, speed, kappa
+    (0.5, 0.2, 1.0, 4.0, 0.5),
+    (0.1, 0.05, 2.0, 1.0, 0.8),
+    (1.0, 0.3, 0.0, 2.0, 0.5),
+    (0.6, 0.3, 1.5, 3.0, 0.4),
+    (1.0, 0.3, 1.0, 2.0, 0.5),  # from here on it grows without end
+    (0.7, 0.1, 0.0, 1.0, 1.0),
+    (3.0, 0.01, 0.6, 0.5, 0.2),
+)
+
+
+def _settled(m, error, lipschitz, speed, kappa) -> float:
+    share = kappa * math.exp(lipschitz * m)
+    return kappa * speed * error / (1 - share) if share < 1 else math.inf
 
 
 @exercise(points=3, minutes=15)
-def check_bound_after(answer) -> None:
-    """19.3: the bound on the damage of a wrong clock."""
-    rng = np.random.default_rng(2)
-    for n, *values in (
-        (7, 0.7, 3.0, 0.6),
-        (7, 0.4, 5.0, 1.0),
-        (5, 0.0, 0.5, 0.9),
-        (2, 1.3, 3.0, 0.2),
-        (1, 0.7, 2.0, 0.6),
-    ):
-        s, changed = rng.uniform(0.1, 2.0, (2, n))
-        setting = dict(zip(("lipschitz", "speed", "kappa"), values, strict=True))
-        got = answer(s, changed, *values)
+def check_settled_bound(answer) -> None:
+    """19.3: where the bound on the damage of a wrong clock settles, and where it does not."""
+    for m, error, lipschitz, speed, kappa in SETTLES:
+        got = answer(m, error, lipschitz, speed, kappa)
         if want_array(got, "the bound").size != 1:
+            raise Wrong("return one number, got an array of shape {shape}", shape=np.shape(got))
+        got, want = want_number(got, "the bound"), _settled(m, error, lipschitz, speed, kappa)
+        if got == want or math.isclose(got, want, rel_tol=CLOSE):
+            continue
+        about = f"m = {m}, error = {error}, L = {lipschitz}, V = {speed}, kappa = {kappa}"
+        share, grown = kappa * math.exp(lipschitz * m), speed * error
+        if got < 0:
             raise Wrong(
-                "return one number, what e_n cannot exceed; got an array of shape {shape}",
-                shape=np.shape(got),
+                "{about}: a distance is never negative; from one event to the next the error is"
+                " multiplied by {share:.3g} and does not shrink: return infinity",
+                about=about,
+                share=share,
             )
-        got = want_number(got, "the bound")
-        want, gaps = _bound(s, changed, **setting), np.abs(s - changed)
+        if math.isinf(want):
+            raise Wrong(
+                "{about}: an error is multiplied by {share:.3g} from one event to the next, so the"
+                " bound grows without end: return infinity",
+                about=about,
+                share=share,
+            )
+        if math.isinf(got):
+            raise Wrong(
+                "{about}: an error is multiplied by {share:.3g} from one event to the next, which"
+                " is below 1: the bound settles",
+                about=about,
+                share=share,
+            )
+        slow = 1 - kappa * (1 + lipschitz * m)
         known = {
-            "the longer duration grows the error; both move only as long as the shorter one lasts": _bound(
-                s, changed, **setting, which=max
+            "the jump shrinks what the last gap has added, too": grown / (1 - share),
+            "an error grows by the factor exp(L m), not by 1 + L m: Grönwall's bound": (
+                kappa * grown / slow if slow else math.nan
             ),
-            "the true duration grows the error; take the shorter of the two, however they come": (
-                _bound(s, changed, **setting, which=lambda one, other: one)
+            "earlier errors do not grow here: multiply what is there by exp(L m)": (
+                kappa * grown / (1 - kappa) if kappa < 1 else math.nan
             ),
-            "an error grows by the factor exp(L m), not by 1 + L m or L m: Grönwall's bound": (
-                _bound(s, changed, **setting, growth=lambda x: 1 + x)
-            ),
-            "an error grows by exp(L m); yours by L m": _bound(
-                s, changed, **setting, growth=lambda x: x
-            ),
-            "errors of opposite sign do not cancel in a bound: take the absolute value of the difference": _bound(
-                s, changed, **setting, first=False
-            ),
-            "the last event has a jump, too": _bound(s, changed, **setting, last=False),
-            "the jumps are missing: each shrinks the distance to the share kappa": _bound(
-                s, changed, **(setting | {"kappa": 1.0})
-            ),
-            "earlier errors do not grow here: multiply what is there by exp(L m)": _bound(
-                s, changed, **(setting | {"lipschitz": 0})
-            ),
-            "the jump shrinks all of the distance, the new part, too": _new_part_unshrunk(
-                s, changed, **setting
-            ),
-            "this is the last gap alone; errors of earlier gaps are still there": (
-                values[2] * values[1] * gaps[-1]
-            ),
-            "the speed is missing": _bound(s, changed, **(setting | {"speed": 1.0})),
+            "this is what one gap adds; earlier errors are still there": kappa * grown,
+            "the speed is missing": want / speed,
         }
         for reason, value in known.items():
-            if math.isclose(got, value, rel_tol=CLOSE) and not math.isclose(
-                value, want, rel_tol=CLOSE
-            ):
+            if math.isclose(got, value, rel_tol=CLOSE):
                 raise Wrong(reason)
-        if not math.isclose(got, want, rel_tol=CLOSE):  # NaN is wrong, too
-            yours, right = told_apart(got, want)
-            raise Wrong(
-                "after {n} events of the test the bound is {right}, yours is {yours}",
-                n=n,
-                right=right,
-                yours=yours,
-            )
-
-
-def _new_part_unshrunk(s, changed, lipschitz, speed, kappa) -> float:
-    e = 0.0
-    for one, other in zip(s, changed, strict=True):
-        e = kappa * math.exp(lipschitz * min(one, other)) * e + speed * abs(one - other)
-    return e
+        yours, right = told_apart(got, want)
+        raise Wrong(
+            "{about}: the bound settles at {right}, yours is {yours}; at rest e is the same before"
+            " and after an event: solve for it",
+            about=about,
+            right=right,
+            yours=yours,
+        )
 
 
 WORDS = ("robust", "fragile", "in vain", "no battery")
@@ -353,17 +337,23 @@ def close_the_gaps(items, times, share, seed):
     return kept, times[: len(left)]
 
 
-def bound(s, changed, lipschitz, speed, kappa, duration=min, factor=np.exp, sign=abs):
-    e = 0.0
-    for one, other in zip(s, changed, strict=True):
-        e = kappa * (factor(lipschitz * duration(one, other)) * e + speed * sign(one - other))
-    return e
+def settled(m, error, lipschitz, speed, kappa, growth=np.exp, jump=True):
+    share = kappa * growth(lipschitz * m)
+    added = (kappa if jump else 1.0) * speed * error
+    return added / (1 - share) if share < 1 else np.inf
 
 
-def closed_form(s, changed, lipschitz, speed, kappa):
-    shorter, wrong = np.minimum(s, changed), np.abs(s - changed)
-    later = np.append(np.cumsum(shorter[::-1])[::-1][1:], 0)
-    return (kappa ** np.arange(len(s), 0, -1) * np.exp(lipschitz * later) * speed * wrong).sum()
+def by_iteration(m, error, lipschitz, speed, kappa):
+    """Event by event; it settles if the second step is smaller than the first."""
+    path = [0.0]
+    for _ in range(5000):
+        path.append(kappa * (np.exp(lipschitz * m) * path[-1] + speed * error))
+    return path[-1] if path[2] - path[1] < path[1] else math.inf
+
+
+def without_a_check(m, error, lipschitz, speed, kappa):
+    share = kappa * np.exp(lipschitz * m)
+    return kappa * speed * error / (1 - share) if share != 1 else math.inf
 
 
 def one_by_one(times, factors):
@@ -407,18 +397,11 @@ def old_generator(items, times, share, seed):
     return items[stays], times[stays]
 
 
-def bound_in_torch(s, changed, lipschitz, speed, kappa):
-    s, changed = torch.tensor(s, dtype=torch.float32), torch.tensor(changed, dtype=torch.float32)
-    e = torch.zeros(1)
-    for one, other in torch.stack([s, changed], dim=1):
-        e = kappa * (
-            torch.exp(lipschitz * torch.minimum(one, other)) * e + speed * (one - other).abs()
-        )
-    return e
-
-
-def all_bounds(s, changed, *setting):
-    return np.array([bound(s[:n], changed[:n], *setting) for n in range(1, len(s) + 2)])
+def settled_in_torch(m, error, lipschitz, speed, kappa):
+    m, lipschitz = torch.tensor(m), torch.tensor(lipschitz)
+    share = kappa * torch.exp(lipschitz * m)
+    limit = kappa * speed * error / (1 - share)
+    return torch.where(share < 1, limit, torch.tensor(torch.inf))
 
 
 VERDICTS = {"A": "robust", "B": "no battery", "C": "no battery", "D": "in vain", "E": "fragile"}
@@ -429,10 +412,10 @@ RIGHT = [
     (check_lose_events, lose),
     (check_lose_events, stacked),
     (check_lose_events, in_lists),
-    (check_bound_after, bound),
-    (check_bound_after, closed_form),
-    (check_bound_after, bound_in_torch),
-    (check_bound_after, lambda *a: [bound(*a)]),
+    (check_settled_bound, settled),
+    (check_settled_bound, settled_in_torch),
+    (check_settled_bound, by_iteration),
+    (check_settled_bound, lambda *a: [np.float32(settled(*a))]),
     (check_verdicts, VERDICTS),
     (check_verdicts, pd.Series(VERDICTS)[::-1]),
     (check_verdicts, {key.lower(): f" {word.title()}" for key, word in VERDICTS.items()}),
@@ -487,26 +470,19 @@ WRONG = [
     (check_lose_events, close_the_gaps, "sum of their gaps"),
     (check_lose_events, lambda i, t, p, s: lose(i, t, p, s)[0], "two arrays"),
     (check_lose_events, lambda i, t, p, s: lose(i, t, p, s + 1), "drawn with the seed"),
-    (check_bound_after, lambda *a: bound(*a, duration=max), "shorter one lasts"),
-    (
-        check_bound_after,
-        lambda *a: bound(*a, duration=lambda one, other: one),
-        "true duration",
-    ),
-    (check_bound_after, lambda *a: bound(*a, factor=lambda x: 1 + x), "exp(L m)"),
-    (check_bound_after, lambda *a: bound(*a, factor=lambda x: x), "yours by L m"),
-    (check_bound_after, lambda *a: bound(*a, sign=lambda x: x), "absolute value"),
-    (check_bound_after, lambda *a: bound(*a) / a[4], "the last event has a jump"),
-    (check_bound_after, lambda *a: bound(*a[:4], 1.0), "jumps are missing"),
-    (check_bound_after, lambda *a: bound(*a[:2], 0.0, *a[3:]), "do not grow"),
-    (check_bound_after, lambda *a: bound(*a[:3], 1.0, a[4]), "speed is missing"),
-    (check_bound_after, all_bounds, "one number"),
-    (check_bound_after, lambda *a: bound(*a[:2], 0.7, *a[3:]), "after 7 events"),
-    (check_bound_after, lambda *a: bound(*a[:3], 3.0, a[4]), "after 7 events"),
-    (check_bound_after, lambda *a: bound(a[0][::-1], a[1][::-1], *a[2:]), "after 7 events"),
-    (check_bound_after, lambda *a: 1.001 * bound(*a), "after 7 events"),
-    (check_bound_after, lambda *a: bound(*a[:2], a[2] + 1e-3, *a[3:]), "after 7 events"),
-    (check_bound_after, lambda *a: math.nan, "the bound is"),
+    (check_settled_bound, lambda *a: settled(*a, jump=False), "the jump shrinks"),
+    (check_settled_bound, lambda *a: settled(*a, growth=lambda x: 1 + x), "exp(L m)"),
+    (check_settled_bound, lambda *a: settled(*a, growth=lambda x: 1.0), "do not grow"),
+    (check_settled_bound, lambda m, d, x, v, k: k * v * d, "what one gap adds"),
+    (check_settled_bound, lambda *a: settled(*a[:3], 1.0, a[4]), "speed is missing"),
+    (check_settled_bound, without_a_check, "never negative"),
+    (check_settled_bound, lambda *a: abs(without_a_check(*a)), "grows without end"),
+    (check_settled_bound, lambda *a: min(settled(*a), 1e9), "grows without end"),
+    (check_settled_bound, lambda *a: np.inf, "the bound settles"),
+    (check_settled_bound, lambda m, *a: settled(2 * m, *a), "the bound settles"),
+    (check_settled_bound, lambda *a: 1.001 * settled(*a), "solve for it"),
+    (check_settled_bound, lambda *a: np.full(3, settled(*a)), "one number"),
+    (check_settled_bound, lambda *a: math.nan, "solve for it"),
     (check_verdicts, VERDICTS | {"A": "fragile"}, "look at A"),
     (check_verdicts, VERDICTS | {"B": "robust"}, "look at B"),
     (check_verdicts, VERDICTS | {"C": "robust"}, "look at C"),
@@ -524,15 +500,5 @@ WRONG = [
 # Mutants (tests/exercises/mutants.py) that are right, and why.
 ARGUED = [
     (check_jitter_times, "0 -> -1", "an array of one number: its first is its last"),
-    (
-        check_bound_after,
-        "zip(s, changed, strict=True) -> zip(changed, s, strict=True)",
-        "the bound is symmetric in the two durations",
-    ),
-    (
-        check_bound_after,
-        "duration(one, other) -> duration(other, one)",
-        "the smaller of two is symmetric",
-    ),
-    (check_bound_after, "one axis more", "an array of one number is a number"),
+    (check_settled_bound, "one axis more", "an array of one number is a number"),
 ]

@@ -1,4 +1,4 @@
-"""What is the clock of each data set worth to models that count? Taught in lessons 03 and 20.
+"""What is the clock of each data set worth to models that count? Taught in lessons 03 and 23.
 
     python -m studies.clock_worth sample control ml-100k --table data/facts/clock_worth.csv
 

@@ -37,6 +37,10 @@ class Piece:
         """Without the rows before `first`."""
         return Piece(self.data, self.start[first:], self.end[first:], self.lines[first:])
 
+    def sizes(self, column: int) -> np.ndarray:
+        """Bytes of each field, int64 [rows]; 0 where there is nothing."""
+        return self.end[:, column] - self.start[:, column]
+
     def text(self, column: int) -> list[str]:
         spans = zip(self.start[:, column].tolist(), self.end[:, column].tolist(), strict=True)
         if self.data.isascii():
@@ -250,3 +254,19 @@ def _refuse_fields(path: Path, line: int, found: int, fields: int, row: bytes) -
         shown=shown,
         fields=fields,
     )
+
+
+def joined(parts: list[tuple[np.ndarray, np.ndarray | None]]) -> np.ndarray | pd.Categorical:
+    """Ids of all pieces: int64 if every one is a whole number in its decimal form, else text."""
+    if all(names is None for _, names in parts):
+        return np.concatenate([numbers for numbers, _ in parts])
+    coded = []
+    for codes, names in parts:
+        if names is None:
+            codes, numbers = pd.factorize(codes)
+            names = np.array([str(number) for number in numbers], dtype=object)
+        coded.append((codes, names))
+    every = sorted(set().union(*(names for _, names in coded)))
+    place = {name: number for number, name in enumerate(every)}
+    dense = [np.array([place[name] for name in names])[codes] for codes, names in coded]
+    return pd.Categorical.from_codes(np.concatenate(dense), pd.Index(every, dtype=object))

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from tutorial_files.errors import TutorialError
 from tutorial_files.headers import separator_of
+from tutorial_files.language import say
 from tutorial_files.packed import HTML
 from tutorial_files.writing import disk, settle
 
@@ -138,7 +139,9 @@ def _copy(response: HTTPResponse, url: str, part: Path, progress: bool) -> tuple
             while chunk := _next(response, url):
                 if (now := time.monotonic()) - since > PATIENCE:
                     if received + len(chunk) - before < LEAST:
-                        raise HTTPException(f"less than {LEAST / PATIENCE:,.0f} bytes a second")
+                        raise HTTPException(
+                            say("less than {rate:,.0f} bytes a second", rate=LEAST / PATIENCE)
+                        )
                     since, before = now, received
                 file.write(chunk)
                 received += len(chunk)
@@ -176,25 +179,27 @@ def _fault(path: Path, name: str, md5: str | None, announced: bool = True) -> st
     """
     if md5 is not None:
         found = _md5(path)
-        return None if found == md5 else f"has the MD5 checksum {found} instead of {md5}"
+        if found == md5:
+            return None
+        return say("has the MD5 checksum {found} instead of {md5}", found=found, md5=md5)
     with path.open("rb") as file:
         head = file.read(1 << 16)
         file.seek(max(0, path.stat().st_size - (1 << 16)))
         tail = file.read()
     lower = name.lower()
     if not head.strip():
-        return "is empty"
+        return say("is empty")
     if HTML.match(head):
-        return "is a web page (a login or error page?)"
+        return say("is a web page (a login or error page?)")
     if lower.endswith(".zip"):
-        return None if zipfile.is_zipfile(path) else "is no whole zip archive"
+        return None if zipfile.is_zipfile(path) else say("is no whole zip archive")
     if lower.endswith((".gz", ".tgz")):
         try:
             with gzip.open(path) as stream:
                 while stream.read(CHUNK):
                     pass
         except (OSError, EOFError, zlib.error):
-            return "is no whole gzip file"
+            return say("is no whole gzip file")
         return None
     if lower.endswith((".csv", ".dat", ".txt", ".tsv")) and b"\n" in head:
         first, last = (text.decode("latin-1") for text in (head, tail))
@@ -202,7 +207,7 @@ def _fault(path: Path, name: str, md5: str | None, announced: bool = True) -> st
         mark = separator_of(first)
         ended = tail.endswith((b"\n", b"\r"))
         if not ended and (not announced or last.count(mark) < first.count(mark)):
-            return "ends in the middle of a line"
+            return say("ends in the middle of a line")
     return None
 
 
@@ -215,9 +220,12 @@ def _kept(part: Path, md5: str | None) -> str:
     """The end of a sentence about a broken transfer: the truth about what is left of it."""
     size = part.stat().st_size if part.exists() and _resumable(part, md5) else 0
     if size:
-        return f"run the same command again and it resumes (the first {size:,} bytes are kept)"
+        return say(
+            "run the same command again and it resumes (the first {size:,} bytes are kept)",
+            size=size,
+        )
     _forget(part)
-    return "run the same command again (nothing is kept)"
+    return say("run the same command again (nothing is kept)")
 
 
 def _next(response: HTTPResponse, url: str) -> bytes:

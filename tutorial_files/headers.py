@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 
 SYNONYMS = {
     "user": "user userid uid username reviewerid customerid visitorid memberid 用户 用户id",
@@ -23,7 +24,7 @@ def named(path: Path, line: int, header: Sequence[str], given: Mapping[str, str]
     Raises TutorialError for two columns of one meaning, and where user, item or timestamp is
     missing.
     """
-    where, here, shown = {}, f"{path}, line {line}", name_list(header)
+    where, here, shown = {}, say("{path}, line {line}", path=path, line=line), name_list(header)
     if len(header) > MOST_COLUMNS:
         raise TutorialError(
             "{here}: {count:,} columns; a table of events has a line for each event and at"
@@ -116,7 +117,7 @@ def numbered(
 def ignored(header: Sequence[str], where: Mapping[str, int]) -> list[str]:
     """A sentence about the columns that are not used, if there are any."""
     rest = [name for number, name in enumerate(header) if number not in where.values()]
-    return [f"ignored the columns {name_list(rest)}"] if rest else []
+    return [say("ignored the columns {columns}", columns=name_list(rest))] if rest else []
 
 
 def meaning_of(name: str) -> str | None:
@@ -136,4 +137,4 @@ def separator_of(first: str) -> str:
 def name_list(header: Sequence[str]) -> str:
     """Names for a message, not too many and none too long."""
     shown = ", ".join(repr(name if len(name) <= 30 else name[:30] + "...") for name in header[:12])
-    return shown + (f" and {len(header) - 12:,} more" if len(header) > 12 else "")
+    return shown + (say(" and {more:,} more", more=len(header) - 12) if len(header) > 12 else "")

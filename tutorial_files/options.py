@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 
 FILTERS = ("min_user_events", "min_item_events")
 
@@ -72,12 +73,12 @@ def with_options(options: Options, given: dict[str, Any]) -> Options:
         kind = type(known[key].default)
         if kind is bool:
             value = {"true": True, "false": False}.get(str(value).lower(), value)
-            right, wanted = isinstance(value, bool), "true or false"
+            right, wanted = isinstance(value, bool), say("true or false")
         elif kind is int:
             value = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else value
-            right, wanted = isinstance(value, int) and value >= 1, "a whole number from 1"
+            right, wanted = isinstance(value, int) and value >= 1, say("a whole number from 1")
         else:
-            right, wanted = value is None or (isinstance(value, str) and value != ""), "a text"
+            right, wanted = value is None or (isinstance(value, str) and value != ""), say("a text")
         if not right:
             raise TutorialError(
                 "Got {key}={value!r}: the option takes {wanted}.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import mark, say
 
 LONGEST = 1 << 20  # bytes of a line
 BOMS = {  # the longer ones first
@@ -23,14 +24,14 @@ BOMS = {  # the longer ones first
     codecs.BOM_UTF16_BE: "utf-16",
 }
 OTHERS = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x1f\x8b": "a gzip file",
-    b"%PDF": "a PDF document",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ": "an xz file",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a rar archive",
+    b"PK\x03\x04": mark("a zip archive"),
+    b"\x1f\x8b": mark("a gzip file"),
+    b"%PDF": mark("a PDF document"),
+    b"\xd0\xcf\x11\xe0": mark("an old Excel workbook"),
+    b"BZh": mark("a bzip2 file"),
+    b"\xfd7zXZ": mark("an xz file"),
+    b"7z\xbc\xaf": mark("a 7z archive"),
+    b"Rar!": mark("a rar archive"),
 }
 HTML = re.compile(rb"^\s*(<!doctype html|<html|<head|<script|<\?xml)", re.I)
 
@@ -93,7 +94,7 @@ def _only_file(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
             path=path,
         )
     if len(files) != 1:
-        names = ", ".join(info.filename for info in files[:5]) or "nothing"
+        names = ", ".join(info.filename for info in files[:5]) or say("nothing")
         raise TutorialError(
             "Cannot read {path}: a zip archive with {count} files ({names}); unpack it and"
             " name the table in it.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from tutorial_files.archives import extract
 from tutorial_files.download import download
 from tutorial_files.errors import TutorialError
+from tutorial_files.language import say
 from tutorial_files.options import Options, split_name
 from tutorial_files.shared import DATA, downloads
 from tutorial_files.sources import SOURCES, Layout, Source, read_order
@@ -113,23 +114,34 @@ def how_to_get(name: str, data_dir: Path | None) -> str:
     if name.startswith(OWN):
         path = name[4:] if len(name) < 300 else name[4:300] + "..."
         path = path if "\0" in path else Path(path).expanduser().absolute()
-        return f"There is no file {path}: write the path of your own file after {name[:4]!r}."
-    places = " or ".join(
+        return say(
+            "There is no file {path}: write the path of your own file after {kind!r}.",
+            path=path,
+            kind=name[:4],
+        )
+    places = say(" or ").join(
         str(folder / layout.pattern)
         for folder in folders(name, data_dir)
         for layout in source_of(name).layouts
     )
     if name in ("sample", "control"):
-        return (
-            f"The simulated data set {name} is not at {places}: it is part of the project, so"
-            " restore it from there."
+        return say(
+            "The simulated data set {name} is not at {places}: it is part of the project, so"
+            " restore it from there.",
+            name=name,
+            places=places,
         )
     if source_of(name).url is None:
-        return (
-            f"{name} is not at {places}: put the file there, it cannot be downloaded automatically."
+        return say(
+            "{name} is not at {places}: put the file there, it cannot be downloaded automatically.",
+            name=name,
+            places=places,
         )
     where = f" --data-dir {data_dir}" if data_dir else ""
-    return (
-        f"{name} is not at {places}: get it with: python -m tutorial_lib.data download"
-        f" {name}{where}"
+    return say(
+        "{name} is not at {places}: get it with: python -m tutorial_lib.data download"
+        " {name}{where}",
+        name=name,
+        places=places,
+        where=where,
     )

@@ -13,12 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from tutorial_files.errors import TutorialError
-
-LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # how many make a second
-NAMES = ("seconds", "milliseconds", "microseconds", "nanoseconds")
-CALENDARS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+from tutorial_files.language import mark, say
 
 CLOCK = (
     r"(?P<hour>\d{1,2})[:时](?P<minute>\d{2})(?:[:分](?P<second>\d{2})秒?(?:[.,](?P<part>\d+))?)?"
@@ -53,15 +48,15 @@ AS_SECONDS = ".astype('datetime64[s, UTC]').astype('int64')"
 class BadTime(Exception):
     """Row `row` holds a time that cannot be taken; the message says what it is and what to do."""
 
-    def __init__(self, row: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, row: int, message: str, /, **values: object) -> None:
+        super().__init__(say(message, **values))
         self.row = row
 
 
 @dataclass(frozen=True)
 class Times:
     """A column of times: `whole` int64 [N] in a unit not yet known (dates: seconds), `part`
-    float64 [N], what is cut off, `kind` "number", "date" or "date with zone".
+    float64 [N], what is cut off, `kind` "a number", "a date" or "a date with zone".
     """
 
     whole: np.ndarray
@@ -93,7 +88,7 @@ def _numbers(found: list[re.Match], texts: list[str], name: str) -> Times:
     if (largest := max(whole)) >= 2**63:
         _refuse_text(whole.index(largest), str(largest), name)
     part = np.array([float(f"0.{match['part'] or 0}") for match in found])
-    return Times(np.array(whole, dtype=np.int64), part, "number")
+    return Times(np.array(whole, dtype=np.int64), part, mark("a number"))
 
 
 def _powers(texts: list[str], name: str) -> Times:
@@ -107,14 +102,15 @@ def _powers(texts: list[str], name: str) -> Times:
             lost = 10 ** (int(match["power"]) - len(match["part"] or ""))
             raise BadTime(
                 row,
-                f"the time {text!r} was rounded to {lost:,} by a spreadsheet, and what was cut"
-                f" off is lost; export the column {name!r} again as whole numbers",
-            )
+                "the time {text!r} was rounded to {lost:,} by a spreadsheet, and what was cut"
+                " off is lost; export the column {name!r} again as whole numbers",
+                text=text, lost=lost, name=name,
+            )  # fmt: skip
         value = int(Decimal(text))
         if value >= 2**63:
             _refuse_text(row, text, name)
         whole.append(value)
-    return Times(np.array(whole, dtype=np.int64), np.zeros(len(whole)), "number")
+    return Times(np.array(whole, dtype=np.int64), np.zeros(len(whole)), "a number")
 
 
 def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
@@ -134,25 +130,29 @@ def _dates(found: list[re.Match], texts: list[str], name: str) -> Times:
     wrong |= (hour > 23) | (minute > 59) | (second > 59)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise BadTime(row, f"the time {texts[row]!r} is not in the calendar; correct it")
+        raise BadTime(row, "the time {text!r} is not in the calendar; correct it", text=texts[row])
     zones = [match["zone"] for match in found]
     if None in zones and any(zones):
         row = int(np.argmax([(zone is None) != (zones[0] is None) for zone in zones]))
         raise BadTime(
             row,
-            f"the time {texts[row]!r} and {texts[0]!r} differ in whether they name a time zone; if"
-            f" those without are UTC, convert in pandas: table[{name!r}] ="
-            f" pandas.to_datetime(table[{name!r}], format='ISO8601', utc=True){AS_SECONDS}",
-        )
+            "the time {text!r} and {first!r} differ in whether they name a time zone; if those"
+            " without are UTC, convert in pandas: table[{name!r}] ="
+            " pandas.to_datetime(table[{name!r}], format='ISO8601', utc=True){as_seconds}",
+            text=texts[row], first=texts[0], name=name, as_seconds=AS_SECONDS,
+        )  # fmt: skip
     seconds = days.astype(np.int64) * 86400 + hour * 3600 + minute * 60 + second
     if zones[0]:
         offsets = {zone: _offset(zone) for zone in set(zones)}
         if None in offsets.values():
             row = next(row for row, zone in enumerate(zones) if offsets[zone] is None)
-            raise BadTime(row, f"the time {texts[row]!r} has no time zone of the earth; correct it")
+            raise BadTime(
+                row, "the time {text!r} has no time zone of the earth; correct it", text=texts[row]
+            )
         seconds -= np.array([offsets[zone] for zone in zones])
     part = [float(f"0.{match['part'] or 0}") if "part" in keys else 0.0 for match in found]
-    return Times(seconds, np.array(part), "date with zone" if zones[0] else "date")
+    kind = mark("a date with zone") if zones[0] else mark("a date")
+    return Times(seconds, np.array(part), kind)
 
 
 def _offset(zone: str) -> int | None:
@@ -168,109 +168,36 @@ def _offset(zone: str) -> int | None:
 def _refuse_text(row: int, text: str, name: str, first: str | None = None) -> NoReturn:
     shown = text if len(text) <= 40 else text[:40] + "..."
     if mixed := MIXED_UP.fullmatch(text):
-        mark = re.search(r"\D", text)[0]
+        separator = re.search(r"\D", text)[0]
         year = "%Y" if len(mixed[1]) == 4 else "%y"
         time = "" if not mixed[2] else " %H:%M:%S" if mixed[3] else " %H:%M"
         day_first, month_first = (
-            mark.join([*days, year]) + time for days in (("%d", "%m"), ("%m", "%d"))
+            separator.join([*days, year]) + time for days in (("%d", "%m"), ("%m", "%d"))
         )
         raise BadTime(
             row,
-            f"the time {shown!r} can be read as day or month first; say which in pandas (here day"
-            f" first, else {month_first!r}): table[{name!r}] = pandas.to_datetime(table[{name!r}],"
-            f" format={day_first!r}, utc=True){AS_SECONDS}",
-        )
+            "the time {text!r} can be read as day or month first; say which in pandas (here day"
+            " first, else {month_first!r}): table[{name!r}] = pandas.to_datetime(table[{name!r}],"
+            " format={day_first!r}, utc=True){as_seconds}",
+            text=shown, month_first=month_first, name=name, day_first=day_first,
+            as_seconds=AS_SECONDS,
+        )  # fmt: skip
     if text.startswith("-"):
-        what = "is before 1970, where unix time begins; look for a marker of a missing time"
-    elif first is not None:
-        what = f"is not written like the first one, {first!r}; write all times in one way"
-    else:
-        what = (
-            "is neither a number nor a date that can be read in one way only; write unix seconds"
-            " or dates like 2012-04-03 18:00:09 or 2012-04-03T18:00:09+02:00"
-        )
-    raise BadTime(row, f"the time {shown!r} {what}")
-
-
-def unit_of(values: np.ndarray) -> np.ndarray:
-    """0 = seconds, 1 = milliseconds, 2 = microseconds, 3 = nanoseconds: what each value is by its
-    size.
-    """
-    return np.searchsorted([LATEST_SECOND, 10**14, 10**17], values, side="left")
-
-
-def calendar_form(values: np.ndarray) -> str | None:
-    """The format ("%Y%m%d") if more than half of the numbers are calendar times such as 20240131 or
-    20200913124320, else None. (Of all eight-digit numbers from 19000101 to 21001231 4 in 100 are.)
-    """
-    for digits, form in CALENDARS.items():
-        fits = (values >= 1900 * 10 ** (digits - 4)) & (values < 2101 * 10 ** (digits - 4))
-        if not fits.mean() > 0.5:
-            continue
-        stamp = values[fits] * 10 ** (14 - digits) + {4: 101_000000, 6: 1_000000}.get(digits, 0)
-        month, day = stamp // 10**8 % 100, stamp // 10**6 % 100
-        valid = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-        valid &= (stamp // 10**4 % 100 < 24) & (stamp // 100 % 100 < 60) & (stamp % 100 < 60)
-        share = valid.sum() / len(values)
-        if share == 1 or (share > 0.5 and digits > 6):
-            return form
-    return None
-
-
-def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(unix seconds int64 [N], what was cut off float64 [N]); BadTime for numbers that are not
-    seconds by their size and whose `unit` was not given.
-    """
-    if unit is not None and unit not in UNITS:
-        raise TutorialError(
-            "Unknown time_unit={unit!r}: choose one of {units}.", unit=unit, units=", ".join(UNITS)
-        )
-    whole, part = times.whole, times.part
-    if times.kind != "number":
-        if unit is not None:
-            raise BadTime(
-                0, f"the times are dates, so time_unit={unit} does not apply; leave it out"
-            )
-    elif unit is None:
-        if form := calendar_form(whole):
-            raise BadTime(
-                0,
-                f"the time {whole[0]} is a calendar number ({form}), not unix seconds; convert in"
-                f" pandas: table[{name!r}] = pandas.to_datetime(table[{name!r}].astype(str),"
-                f" format={form!r}, utc=True){AS_SECONDS} (or, if these really are seconds, load"
-                " csv:PATH@time_unit=s)",
-            )
-        units = unit_of(whole)
-        if (differ := units != units[0]).any():
-            row = int(np.argmax(differ))
-            raise BadTime(
-                row,
-                f"the time {whole[row]} is in {NAMES[units[row]]} by its size, the first one,"
-                f" {whole[0]}, in {NAMES[units[0]]}; write all in seconds",
-            )
-        if units[0]:
-            short, factor = list(UNITS.items())[units[0]]
-            raise BadTime(
-                0,
-                f"the time {whole[0]} is in {NAMES[units[0]]}, not seconds; load"
-                f" csv:PATH@time_unit={short}, or divide the timestamps by {factor}",
-            )
-    else:
-        factor = UNITS[unit]
-        part = (whole % factor + part) / factor
-        whole = whole // factor
-        if unit_of(whole).any():
-            row = int(np.argmax(unit_of(whole)))
-            raise BadTime(
-                row, f"the time {times.whole[row]} is beyond the year 5138 in time_unit={unit}"
-            )
-    if unit is None and len(whole) > 1 and (whole == whole[0]).all() and (part == part[0]).all():
         raise BadTime(
-            0,
-            f"all {len(whole):,} times are the same, so nothing came before or after; export the"
-            f" column {name!r} again, or load csv:PATH@time_unit=s if that is meant",
+            row,
+            "the time {text!r} is before 1970, where unix time begins; look for a marker of a"
+            " missing time",
+            text=shown,
         )
-    if (whole < 0).any():
-        row = int(np.argmax(whole < 0))
-        raise BadTime(row, "the time is before 1970, where unix time begins; leave such rows out")
-    return whole, part
+    if first is not None:
+        raise BadTime(
+            row,
+            "the time {text!r} is not written like the first one, {first!r}; write all in one way",
+            text=shown, first=first,
+        )  # fmt: skip
+    raise BadTime(
+        row,
+        "the time {text!r} is neither a number nor a date that can be read in one way only; write"
+        " unix seconds or dates like 2012-04-03 18:00:09 or 2012-04-03T18:00:09+02:00",
+        text=shown,
+    )

@@ -103,4 +103,6 @@ def _lives(process: int) -> bool:
 
 def _free(path: Path) -> str:
     place = next((one for one in path.parents if one.is_dir()), None)
-    return f"; {shutil.disk_usage(place).free / 1e6:,.0f} MB are free there" if place else ""
+    if place is None:
+        return ""
+    return say("; {free:,.0f} MB are free there", free=shutil.disk_usage(place).free / 1e6)

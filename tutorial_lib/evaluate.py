@@ -17,6 +17,7 @@ from tutorial_lib.data.log import Log
 from tutorial_lib.data.sequences import evaluation_batches
 from tutorial_lib.data.splits import Split, Targets
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 from tutorial_lib.metrics import (
     METRICS,
     Lists,
@@ -169,8 +170,14 @@ def evaluate(
         few = int((counts[5] <= sampled).sum())
         if few:
             warnings.warn(
-                f"sampled={sampled}, but {few} of {len(targets)} targets leave fewer items to draw"
-                f" from (down to {counts[5].min() - 1}) and are ranked among all of those",
+                say(
+                    "sampled={sampled}, but {few} of {count} targets leave fewer items to draw"
+                    " from (down to {least}) and are ranked among all of those",
+                    sampled=sampled,
+                    few=few,
+                    count=len(targets),
+                    least=counts[5].min() - 1,
+                ),
                 stacklevel=3,
             )
         ranks = replace(ranks, sampled=Ranks(targets.user, *counts[3:]))

@@ -35,64 +35,29 @@ from course.assignments.problem_sets import (
     Worth,
     read_assignments,
 )
-from course.format import KERNELSPEC
-from course.lessons import load_course, write_atomically
+from course.exchange import exchange
+from course.format import KERNELSPEC, language_cell, lesson_entries
+from course.lessons import load_course, speak, write_atomically
+from tutorial_files.language import mark, read_catalogue, say, spoken
 
-WORDS = {
-    "en": {
-        "exercises": "Exercises",
-        "facts": "{count} exercises · {points} points · about {minutes} minutes",
-        "written": "{count} tasks · {points} points · about {minutes} minutes",
-        "rules": (
-            "Write each answer into the cell below its question, then run the cell after it: it"
-            " says *not attempted yet*, *wrong, because ...* or *right*, and *right* earns the"
-            " points. You may add cells. Hand in this file under its own name. A cell may run"
-            " {seconds} seconds and use {memory} GB of memory: a notebook that needs more, or stops"
-            " Python, gets no points."
-        ),
-        "from": "From lesson {lesson}",
-        "above": (
-            "What a question calls “above” is in the lesson. Run this cell first: the imports, and"
-            " the code of the lesson on which the exercises rest."
-        ),
-        "worth": "{points} points · {minutes} minutes",
-        "solution": "SOLUTION",
-        "guide": "Marking guide",
-        "table": "| Task | Points | Minutes | Marked by |",
-        "marked": {True: "checker", False: "you, with the rubric"},
-        "total": "Total",
-        "answers": "Solutions",
-        "comma": ", ",
-    },
-    "zh": {
-        "exercises": "练习",
-        "facts": "{count} 道练习 · {points} 分 · 约 {minutes} 分钟",
-        "written": "{count} 道题 · {points} 分 · 约 {minutes} 分钟",
-        "rules": (
-            "把答案写进题目下方的单元格，再运行它后面的那个单元格：它会回答 *not attempted"
-            " yet*（还没做）、"
-            "*wrong, because ...*（不对，并说明原因）或 *right*（对），得到 *right* 就得分。"
-            "可以自己添加单元格。交作业时不要改文件名。"
-            "每个单元格最多运行 {seconds} 秒、用 {memory} GB 内存；超出限制或让 Python 停掉的作业得零分。"
-        ),
-        "from": "来自第 {lesson} 课",
-        "above": (
-            "题目里说的“上面”，指的是那一课的正文。请先运行这个单元格：里面是导入语句，"
-            "以及练习要用到的那部分课程代码。"
-        ),
-        "worth": "{points} 分 · {minutes} 分钟",
-        "solution": "参考答案",
-        "guide": "评分指南",
-        "table": "| 题目 | 分值 | 分钟 | 由谁评分 |",
-        "marked": {True: "检查程序", False: "你，按评分细则"},
-        "total": "合计",
-        "answers": "参考答案",
-        "comma": "、",
-    },
-}
+TITLES = {"facts": mark("{count} exercises · {points} points · about {minutes} minutes"),
+          "written": mark("{count} tasks · {points} points · about {minutes} minutes")}  # fmt: skip
+RULES = mark(
+    "Write each answer into the cell below its question, then run the cell after it: it says *not"
+    " attempted yet*, *wrong, because ...* or *right*, and *right* earns the points. You may add"
+    " cells. Hand in this file under its own name. A cell may run {seconds} seconds and use"
+    " {memory} GB of memory: a notebook that needs more, or stops Python, gets no points."
+)
+ABOVE = mark(
+    "What a question calls “above” is in the lesson. Run this cell first: the imports, and the"
+    " code of the lesson on which the exercises rest."
+)
+ANSWER_HERE = mark("Write your answer here.")
 
 
-def mark(grade_id: str, *, locked: bool, solution: bool = False, points: int | None = None) -> dict:
+def marked(
+    grade_id: str, *, locked: bool, solution: bool = False, points: int | None = None
+) -> dict:
     """The metadata of nbgrader, schema 3."""
     flags = {
         "grade": points is not None,
@@ -110,24 +75,22 @@ def mark(grade_id: str, *, locked: bool, solution: bool = False, points: int | N
 
 
 def text_cell(name: str, text: str):
-    return new_markdown_cell(text, id=name, metadata=mark(name, locked=True))
+    return new_markdown_cell(text, id=name, metadata=marked(name, locked=True))
 
 
 def notebook(course: Course, assignment: Assignment, language: str) -> nbformat.NotebookNode:
     """The instructor's notebook of an assignment in one language, without outputs."""
-    words, marks = WORDS[language], assignment.marks()
+    marks = assignment.marks()
     total = {
         "count": len(marks),
         "points": sum(w.points for w, _ in marks.values()),
         "minutes": sum(w.minutes for w, _ in marks.values()),
     }
-    facts = words["facts" if all(auto for _, auto in marks.values()) else "written"].format(**total)
-    cells = [
-        text_cell(
-            "header",
-            f"# {assignment.title[language]}\n\n{facts}\n\n{words['rules'].format(**LIMITS)}",
-        )
-    ]
+    kind = "facts" if all(auto for _, auto in marks.values()) else "written"
+    facts, rules = spoken(language, TITLES[kind], **total), spoken(language, RULES, **LIMITS)
+    speaks = language_cell(language)
+    speaks.metadata = marked("language", locked=True)
+    cells = [text_cell("header", f"# {assignment.title[language]}\n\n{facts}\n\n{rules}"), speaks]
     cells += [
         text_cell(cell.id, cell.text[language]) for cell in assignment.prose if "intro" in cell.tags
     ]
@@ -142,7 +105,7 @@ def notebook(course: Course, assignment: Assignment, language: str) -> nbformat.
                 language,
             )
         again = exercise.answer in [later.answer for later in assignment.exercises[place + 1 :]]
-        cells += exercise_cells(exercise, marks[exercise.number][0], language, again)
+        cells += exercise_cells(course, exercise, marks[exercise.number][0], language, again)
     rubrics = {
         cell.id.removesuffix("-rubric"): cell.text[language]
         for cell in assignment.prose
@@ -161,17 +124,20 @@ def notebook(course: Course, assignment: Assignment, language: str) -> nbformat.
                 new_markdown_cell(
                     hidden,
                     id=name,
-                    metadata=mark(
+                    metadata=marked(
                         name, locked=False, solution=True, points=marks[cell.id][0].points
                     ),
                 )
             )
         # runs for minutes on the student's machine, never when it is graded
         elif "starter" in cell.tags:
-            meta = mark(cell.id, locked=False, solution=True) | {"tags": ["skip-execution"]}
+            meta = marked(cell.id, locked=False, solution=True) | {"tags": ["skip-execution"]}
+            code = cell.text["en"]
+            if language != "en":
+                code = exchange(code, read_catalogue(course.root / "locale/zh/exercises/sets.po"))
             cells.append(
                 new_code_cell(
-                    f"{cell.text[language]}\n### BEGIN SOLUTION\n### END SOLUTION",
+                    f"{code}\n### BEGIN SOLUTION\n### END SOLUTION",
                     id=cell.id,
                     metadata=meta,
                 )
@@ -187,21 +153,24 @@ def section(
     """Heading of a lesson's exercises, and the code on which they rest."""
     imports, code = setup_code(course, lesson, exercises)
     title = f"{lesson.number:02d} · {lesson.title[language]}"
-    words = WORDS[language]
-    text = (
-        f"## {words['from'].format(lesson=title)}\n\n`notebooks/{language}/{lesson.name}.ipynb` ·"
-        f" {words['above']}"
-    )
+    heading = spoken(language, "From lesson {lesson}", lesson=title)
+    above = spoken(language, ABOVE)
+    text = f"## {heading}\n\n`notebooks/{language}/{lesson.name}.ipynb` · {above}"
     name = f"setup-{lesson.number:02d}"
-    source = f"{imports}\n\n{code}".strip()
+    source = in_language(course, lesson, f"{imports}\n\n{code}".strip(), language)
     return [
         text_cell(f"lesson-{lesson.number:02d}", text),
-        new_code_cell(source, id=name, metadata=mark(name, locked=True)),
+        new_code_cell(source, id=name, metadata=marked(name, locked=True)),
     ]
 
 
+def in_language(course: Course, lesson: Row, code: str, language: str) -> str:
+    """Code of a lesson as it stands in the notebook of that language."""
+    return exchange(code, lesson_entries(course, lesson)) if language != "en" else code
+
+
 def exercise_cells(
-    exercise: Exercise, worth: Worth, language: str, again: bool
+    course: Course, exercise: Exercise, worth: Worth, language: str, again: bool
 ) -> list[nbformat.NotebookNode]:
     """Question, answer cell and grade cell. again: a later exercise wants an answer of this name
     and must not find this one.
@@ -209,34 +178,44 @@ def exercise_cells(
     forget = (
         f"\n### BEGIN HIDDEN TESTS\ndel {exercise.answer}\n### END HIDDEN TESTS" if again else ""
     )
-    points = f"{worth.points} points"
+    points = spoken(language, "{points} points", points=worth.points)
     check = f"{exercise.check}  # {points}{forget}"
-    answer = f"{exercise.stub}\n### BEGIN SOLUTION\n{exercise.solution}\n### END SOLUTION"
+    stub, solution = (
+        in_language(course, exercise.lesson, code, language)
+        for code in (exercise.stub, exercise.solution)
+    )
+    answer = f"{stub}\n### BEGIN SOLUTION\n{solution}\n### END SOLUTION"
     name = exercise.id
     return [
         text_cell(name, f"{exercise.task[language]}\n\n*{worth_text(worth, language)}*"),
         new_code_cell(
             answer,
             id=f"{name}-answer",
-            metadata=mark(f"{name}-answer", locked=False, solution=True),
+            metadata=marked(f"{name}-answer", locked=False, solution=True),
         ),
         new_code_cell(
             check,
             id=f"{name}-check",
-            metadata=mark(f"{name}-check", locked=True, points=worth.points),
+            metadata=marked(f"{name}-check", locked=True, points=worth.points),
         ),
     ]
 
 
 def worth_text(worth: Worth, language: str) -> str:
-    return WORDS[language]["worth"].format(points=worth.points, minutes=worth.minutes)
+    return spoken(
+        language, "{points} points · {minutes} minutes", points=worth.points, minutes=worth.minutes
+    )
 
 
-def guide(assignment: Assignment, language: str) -> str:
+def guide(course: Course, assignment: Assignment, language: str) -> str:
     """The marking guide of an assignment: points and times, how to mark (problem sets), and every
     solution.
     """
-    words, marks = WORDS[language], assignment.marks()
+    marks = assignment.marks()
+    marker = {
+        True: spoken(language, "the checker"),
+        False: spoken(language, "you, with the rubric"),
+    }
     total = [sum(getattr(one, key) for one, _ in marks.values()) for key in ("points", "minutes")]
     names = {
         cell.id: cell.text[language].split("**")[1].rstrip(".。")
@@ -244,23 +223,23 @@ def guide(assignment: Assignment, language: str) -> str:
         if "task" in cell.tags
     }
     lines = [
-        f"# {words['guide']}: {assignment.title[language]}",
+        "# " + spoken(language, "Marking guide: {title}", title=assignment.title[language]),
         "",
-        words["table"],
+        spoken(language, "| Task | Points | Minutes | Marked by |"),
         "|:--|--:|--:|:--|",
     ]
     lines += [
-        f"| {names.get(name, name)} | {one.points} | {one.minutes} | {words['marked'][auto]} |"
+        f"| {names.get(name, name)} | {one.points} | {one.minutes} | {marker[auto]} |"
         for name, (one, auto) in marks.items()
     ]
-    lines += [f"| **{words['total']}** | **{total[0]}** | **{total[1]}** | |", ""]
+    lines += [f"| **{spoken(language, 'Total')}** | **{total[0]}** | **{total[1]}** | |", ""]
     for cell in assignment.prose:
         if "guide" in cell.tags:
             lines += [cell.text[language], ""]
         elif "rubric" in cell.tags:
             lines += [f"## {names[cell.id.removesuffix('-rubric')]}", "", cell.text[language], ""]
     if assignment.exercises:
-        lines += [f"## {words['answers']}", ""]
+        lines += [f"## {spoken(language, 'Solutions')}", ""]
     for exercise in assignment.exercises:
         lines += [
             f"### {exercise.number}",
@@ -268,7 +247,7 @@ def guide(assignment: Assignment, language: str) -> str:
             exercise.task[language],
             "",
             "```python",
-            exercise.solution,
+            in_language(course, exercise.lesson, exercise.solution, language),
             "```",
             "",
         ]
@@ -283,7 +262,6 @@ c.CourseDirectory.course_id = "continuous-time-{language}"
 c.ClearSolutions.text_stub = {stub!r}
 c.Guard.language = c.Rebuild.language = "{language}"
 """
-STUB = {"en": "Write your answer here.", "zh": "在这里作答。"}
 
 
 def write_sources(course: Course, assignments: list[Assignment], out: Path) -> None:
@@ -296,32 +274,32 @@ def write_sources(course: Course, assignments: list[Assignment], out: Path) -> N
         folder = out / language
         shared = os.path.relpath(Path(__file__).parent, folder)
         texts[folder / "nbgrader_config.py"] = CONFIG.format(
-            shared=shared, language=language, stub=STUB[language]
+            shared=shared, language=language, stub=spoken(language, ANSWER_HERE)
         )
         for assignment in assignments:
             built = nbformat.writes(notebook(course, assignment, language)).rstrip("\n") + "\n"
             texts[folder / "source" / assignment.name / f"{assignment.name}.ipynb"] = built
-            texts[folder / "guides" / f"{assignment.name}.md"] = guide(assignment, language)
+            texts[folder / "guides" / f"{assignment.name}.md"] = guide(course, assignment, language)
     write_atomically(texts)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=say("Make the bundle that is handed out."))
     parser.add_argument(
         "assignments",
         nargs="*",
-        help="names such as 04_self_attention or state_spaces (default: all)",
+        help=say("names such as 04_self_attention or state_spaces (default: all)"),
     )
     parser.add_argument(
         "--out",
         type=Path,
         default=ROOT / "classroom",
-        help="folder of the bundle (default: classroom)",
+        help=say("folder of the bundle (default: classroom)"),
     )
     parser.add_argument(
         "--only",
         choices=["source"],
-        help="source: no student versions, for which nbgrader is needed",
+        help=say("source: no student versions, for which nbgrader is needed"),
     )
     options = parser.parse_args(arguments)
     try:
@@ -329,8 +307,11 @@ def main(arguments: list[str] | None = None) -> int:
         known, missing = read_assignments(course)
         if unknown := set(options.assignments) - {one.name for one in known}:
             raise LessonError(
-                f"there is no assignment {', '.join(sorted(unknown))}; there are"
-                f" {', '.join(one.name for one in known)}"
+                say(
+                    "there is no assignment {unknown}; there are {known}",
+                    unknown=", ".join(sorted(unknown)),
+                    known=", ".join(one.name for one in known),
+                )
             )
         chosen = [
             one
@@ -346,9 +327,15 @@ def main(arguments: list[str] | None = None) -> int:
     except LessonError as error:
         print(error, file=sys.stderr)
         return 1
-    print(*missing, f"{len(chosen)} assignments in both languages are in {options.out}", sep="\n")
+    done = say(
+        "{count} assignments in both languages are in {folder}",
+        count=len(chosen),
+        folder=options.out,
+    )
+    print(*missing, done, sep="\n")
     return 0
 
 
 if __name__ == "__main__":
+    speak()
     sys.exit(main())

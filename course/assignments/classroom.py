@@ -32,22 +32,18 @@ from course.assignments import intake
 from course.assignments.extract import LANGUAGES, ROOT, LessonError
 from course.assignments.intake import Submission
 from course.assignments.sandbox import choose
-from course.lessons import write_atomically
+from course.lessons import speak, write_atomically
+from tutorial_files.language import mark, say, spoken
 
-UNREADABLE = {
-    "en": (
-        "The file could not be graded: it is not a notebook that Jupyter can open, or not the one"
-        " that was handed out."
-    ),
-    "zh": "这份文件无法评分：它不是 Jupyter 能打开的笔记本，或者不是发下来的那一份。",
-}
-
-
+UNREADABLE = mark(
+    "The file could not be graded: it is not a notebook that Jupyter can open, or not the one that"
+    " was handed out."
+)
 SANDBOX = {
-    "bubblewrap": "Each submission runs in a sandbox of bubblewrap.",
-    "docker": "Each submission runs in a container of docker.",
-    "podman": "Each submission runs in a container of podman.",
-    "unsafe": (
+    "bubblewrap": mark("Each submission runs in a sandbox of bubblewrap."),
+    "docker": mark("Each submission runs in a container of docker."),
+    "podman": mark("Each submission runs in a container of podman."),
+    "unsafe": mark(
         "WARNING: without a sandbox. Every submission can read, change and send whatever you can."
     ),
 }
@@ -62,7 +58,7 @@ def alone(folder: Path):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise LessonError(
-                f"another `make grades` is at work in {folder}: wait for it"
+                say("another `make grades` is at work in {folder}: wait for it", folder=folder)
             ) from None
         yield
 
@@ -70,7 +66,9 @@ def alone(folder: Path):
 def open_course(folder: Path, *, unsafe: bool = False) -> NbGraderAPI:
     """nbgrader, with the settings of this course."""
     if not (folder / "nbgrader_config.py").exists():
-        raise LessonError(f"{folder} is not a course folder: run `make assignments` first")
+        raise LessonError(
+            say("{folder} is not a course folder: run `make assignments` first", folder=folder)
+        )
     config = PyFileConfigLoader("nbgrader_config.py", path=str(folder)).load_config()
     config.CourseDirectory.root = str(folder)
     config.Application.log_level = config.NbGraderAPI.log_level = "ERROR"
@@ -89,8 +87,11 @@ def make_student_versions(out: Path, names: list[str]) -> None:
             done = nbgrader.generate_assignment(name, force=True)
             if not done["success"]:
                 raise LessonError(
-                    "nbgrader could not make"
-                    f" {language}/{name}:\n{done.get('error') or done['log']}"
+                    say(
+                        "nbgrader could not make {assignment}:\n{error}",
+                        assignment=f"{language}/{name}",
+                        error=done.get("error") or done["log"],
+                    )
                 )
 
 
@@ -105,9 +106,9 @@ def grade(
     """
     nbgrader = open_course(folder, unsafe=unsafe)
     found, astray = intake.submissions(folder)
-    words, notes = intake.NOTES[language], {}
+    notes = {}
     for key, (kind, values) in astray.items():
-        notes[key] = words[kind].format(**values)
+        notes[key] = spoken(language, intake.NOTES[kind], **values)
     for one in found:
         record = folder / "graded" / one.student / f"{one.assignment}.json"
         done = read_record(record)
@@ -116,7 +117,7 @@ def grade(
             note = grade_one(nbgrader, folder, one, language)
             done = {"digest": one.digest, "note": note}
             write_atomically({record: json.dumps(done, ensure_ascii=False) + "\n"})
-            points = score(nbgrader.gradebook, one.assignment, one.student)
+            points = score(nbgrader.gradebook, one.assignment, one.student, language)
             seconds = time.perf_counter() - began
             print(
                 f"{language}  {one.assignment}  {one.student}: {points}  ({seconds:.1f} s)",
@@ -141,16 +142,19 @@ def read_record(path: Path) -> dict:
 def grade_one(nbgrader: NbGraderAPI, folder: Path, one: Submission, language: str) -> str | None:
     """Grade one submission and write its feedback; returns its note."""
     there, kind, values = intake.collect(one, folder)
-    notes = [intake.NOTES[language][kind].format(**values)] if kind else []
+    notes = [spoken(language, intake.NOTES[kind], **values)] if kind else []
     if there:
         done = nbgrader.autograde(one.assignment, one.student, force=True)
         if done["success"]:
             notes += notes_of(nbgrader.gradebook, one)
             done = nbgrader.generate_feedback(one.assignment, one.student, force=True)
             if not done["success"]:
-                print(f"no feedback for {one.student}: {done['error'].strip()}", file=sys.stderr)
+                error = done["error"].strip()
+                words = spoken(language, "no feedback for {student}: {error}",
+                               student=one.student, error=error)  # fmt: skip
+                print(words, file=sys.stderr)
             return " ".join(notes) or None
-        notes.append(UNREADABLE[language])
+        notes.append(spoken(language, UNREADABLE))
         print(done.get("error") or done.get("log"), file=sys.stderr)
     give_zero(nbgrader.gradebook, one.assignment, one.student)
     page = folder / "feedback" / one.student / one.assignment / f"{one.assignment}.html"
@@ -182,14 +186,20 @@ def give_zero(gradebook: Gradebook, assignment: str, student: str) -> None:
         gradebook.db.commit()
 
 
-def score(gradebook: Gradebook, assignment: str, student: str) -> str:
+def score(gradebook: Gradebook, assignment: str, student: str, language: str) -> str:
     with gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
         except MissingEntry:
-            return "no assignment of this name was handed out"
-        rest = ", and something to mark by hand" if submission.needs_manual_grade else ""
-        return f"{submission.score:g} of {submission.max_score:g}{rest}"
+            return spoken(language, "no assignment of this name was handed out")
+        points = spoken(
+            language,
+            "{score:g} of {most:g}",
+            score=submission.score,
+            most=submission.max_score,
+        )
+        rest = spoken(language, ", and something to mark by hand")
+        return points + (rest if submission.needs_manual_grade else "")
 
 
 def write_tables(folder: Path, gradebook: Gradebook, notes: dict[tuple[str, str], str]) -> None:
@@ -228,25 +238,27 @@ def table(rows: list[list[str]]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=say("Grade what has been handed in."))
     parser.add_argument(
         "--course",
         type=Path,
         default=ROOT / "classroom",
-        help="folder of the bundle (default: course)",
+        help=say("folder of the bundle (default: classroom)"),
     )
-    parser.add_argument("--again", action="store_true", help="grade everything again")
+    parser.add_argument("--again", action="store_true", help=say("grade everything again"))
     parser.add_argument(
         "--unsafe",
         action="store_true",
-        help="grade without a sandbox where there is none: a submission is then a program of yours",
+        help=say(
+            "grade without a sandbox where there is none: a submission is then a program of yours"
+        ),
     )
     options = parser.parse_args(arguments)
     # of nbformat and SQLAlchemy, about what submissions and nbgrader do
     warnings.simplefilter("ignore")
     try:
         kind = choose(options.unsafe)
-        print(SANDBOX[kind])
+        print(say(SANDBOX[kind]))
         for language in LANGUAGES:
             folder = options.course.resolve() / language
             with alone(folder):
@@ -257,11 +269,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     print(
-        f"grades.csv and notes.csv are in {options.course}/en and {options.course}/zh, feedback in"
-        " feedback/"
+        say(
+            "grades.csv and notes.csv are in {folder}/en and {folder}/zh, feedback in feedback/",
+            folder=options.course,
+        )
     )
     return 0
 
 
 if __name__ == "__main__":
+    speak()
     sys.exit(main())

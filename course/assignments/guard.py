@@ -22,41 +22,27 @@ from traitlets import Bool, Float, Unicode
 
 from course.assignments.sandbox import Limits, Room, choose
 from course.assignments.wire import Gone
+from tutorial_files.language import mark, speaking, spoken
 
 NOTES = {
-    "en": {
-        "time": (
-            "stopped: a cell worked or waited longer than {seconds} seconds, or the notebook longer"
-            " than {total} seconds"
-        ),
-        "memory": "stopped: it used more than {memory_limit} GB of memory",
-        "processes": "stopped: it started more than {processes} processes",
-        "killed": "stopped: it ended or crashed its own Python process",
-        "all": (
-            "This submission was {reason} (at cell {cell}). It gets no points from the checkers."
-        ),
-        "joined": "The answer of {name} stood in several cells; they were joined in their order.",
-        "found": (
-            "Some cells had lost their marks; they were recognised by what stands around them."
-        ),
-        "foreign": (
-            "None of the cells of {assignment} is in this file: it is another notebook, or the"
-            " answers were pasted into a new one. Answer in the file that was handed out."
-        ),
-    },
-    "zh": {
-        "time": "有一个单元格运行或等待超过 {seconds} 秒，或者整个笔记本超过 {total} 秒",
-        "memory": "用掉的内存超过 {memory_limit} GB",
-        "processes": "启动的进程超过 {processes} 个",
-        "killed": "它结束或弄崩了自己的 Python 进程",
-        "all": "这份作业在单元格 {cell} 处被停下：{reason}。检查程序给零分。",
-        "joined": "{name} 的答案分散在几个单元格里，已按原来的顺序拼在一起。",
-        "found": "有些单元格丢了标记，已根据前后的内容认出来。",
-        "foreign": (
-            "这份文件里没有 {assignment} 的任何单元格：它是另一个笔记本，"
-            "或者答案被粘贴到了新的笔记本里。请在发下来的文件里作答。"
-        ),
-    },
+    "time": mark(
+        "stopped: a cell worked or waited longer than {seconds} seconds, or the notebook longer"
+        " than {total} seconds"
+    ),
+    "memory": mark("stopped: it used more than {memory_limit} GB of memory"),
+    "processes": mark("stopped: it started more than {processes} processes"),
+    "killed": mark("stopped: it ended or crashed its own Python process"),
+    "all": mark(
+        "This submission was {reason} (at cell {cell}). It gets no points from the checkers."
+    ),
+    "joined": mark("The answer of {name} stood in several cells; they were joined in their order."),
+    "found": mark(
+        "Some cells had lost their marks; they were recognised by what stands around them."
+    ),
+    "foreign": mark(
+        "None of the cells of {assignment} is in this file: it is another notebook, or the answers"
+        " were pasted into a new one. Answer in the file that was handed out."
+    ),
 }
 
 
@@ -77,9 +63,9 @@ class Rebuild(NbGraderPreprocessor):
         path = Path("release", names["assignment"], f"{names['notebook']}.ipynb")
         released = nbformat.read(path, as_version=4)
         known = {cell.metadata.nbgrader.grade_id: cell for cell in released.cells}
-        notes, words = [], NOTES[self.language]
+        notes = []
         if recognise(nb.cells, known):
-            notes.append(words["found"])
+            notes.append(spoken(self.language, NOTES["found"]))
         answers, added, last = {}, {None: []}, None
         for cell in nb.cells:
             name = name_of(cell)
@@ -94,9 +80,10 @@ class Rebuild(NbGraderPreprocessor):
                 else:  # a copy further down, worked on there
                     cell.metadata = nbformat.from_dict({})
                     added.setdefault(last, []).append(cell)
-                notes.append(words["joined"].format(name=name))
+                notes.append(spoken(self.language, NOTES["joined"], name=name))
         if not answers:
-            notes = [words["foreign"].format(assignment=names["assignment"])]
+            assignment = names["assignment"]
+            notes = [spoken(self.language, NOTES["foreign"], assignment=assignment)]
         cells = added[None]
         for name, cell in known.items():
             if name in answers and is_solution(cell):
@@ -217,23 +204,22 @@ class Guard(NbGraderPreprocessor):
             raise ValueError(f"{cell.source!r} is no check")
         checker = getattr(importlib.import_module(f"exercises.{module}"), name)
         got = room.peer.request("fetch", name=answer)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), speaking(self.language):
             verdict = checker(got.get("value"))
-        outputs = [new_output("stream", name="stdout", text=f"{verdict}\n")]
-        if verdict.status != "right":
             words = str(verdict)
+        outputs = [new_output("stream", name="stdout", text=f"{words}\n")]
+        if verdict.status != "right":
             outputs.append(new_output("error", ename="Wrong", evalue=words, traceback=[words]))
         if "del " in cell.source:  # a later exercise wants an answer of this name
             room.peer.request("forget", name=answer)
         return outputs
 
     def stop(self, nb, resources, reason: str, place: int, limits: Limits) -> None:
-        words = NOTES[self.language]
         numbers = {
             name: f"{getattr(self, name):g}" for name in ("seconds", "total", "memory_limit")
         }
-        why = words[reason].format(**numbers, processes=limits.processes)
-        note = words["all"].format(reason=why, cell=place + 1)
+        why = spoken(self.language, NOTES[reason], **numbers, processes=limits.processes)
+        note = spoken(self.language, NOTES["all"], reason=why, cell=place + 1)
         for cell in nb.cells:
             if cell.cell_type == "code" and is_grade(cell):
                 cell.outputs = [new_output("error", ename="Stopped", evalue=note, traceback=[note])]

@@ -15,50 +15,35 @@ from pathlib import Path, PurePosixPath
 import nbformat
 
 from course.lessons import write_atomically
+from tutorial_files.language import mark
 
 LARGEST = 50 * 2**20  # bytes of a notebook
 NOTES = {
-    "en": {
-        "nothing": "There is no notebook in this folder, only: {files}. Hand in {name}.ipynb.",
-        "empty": "{file} is empty (0 bytes): the upload failed. Hand it in again.",
-        "page": (
-            "{file} is a web page, not a notebook: save the file itself, not the page that shows it."
-        ),
-        "cut": (
-            "{file} is no complete notebook (its JSON breaks off or is damaged at line {line}):"
-            " hand it in again."
-        ),
-        "other": "{file} is not a notebook of Jupyter: hand in {name}.ipynb.",
-        "large": "{file} is larger than 50 MB: clear the outputs, save, and hand it in again.",
-        "several": (
-            "There are several different notebooks ({files}) and none is called {name}.ipynb:"
-            " hand in one."
-        ),
-        "zip": "{file} is no readable zip file: hand in {name}.ipynb itself.",
-        "renamed": "Graded {file}, which should have been called {name}.ipynb.",
-        "link": "{file} is a link and not a file; links are not followed. Hand in the file itself.",
-        "unknown": "No assignment called {name} was handed out.",
-        "astray": (
-            "{file} lies outside an assignment's folder and has no name of an assignment: put it"
-            " into submitted/STUDENT/ASSIGNMENT/."
-        ),
-    },
-    "zh": {
-        "nothing": "这个文件夹里没有笔记本，只有：{files}。请交 {name}.ipynb。",
-        "empty": "{file} 是空的（0 字节）：上传失败了。请重新提交。",
-        "page": "{file} 是网页，不是笔记本：请保存文件本身，而不是显示它的网页。",
-        "cut": "{file} 不是完整的笔记本（JSON 在第 {line} 行中断或损坏）：请重新提交。",
-        "other": "{file} 不是 Jupyter 笔记本：请交 {name}.ipynb。",
-        "large": "{file} 超过 50 MB：请清除输出，保存后重新提交。",
-        "several": "有几个不同的笔记本（{files}），没有一个叫 {name}.ipynb：请只交一个。",
-        "zip": "{file} 不是可读的 zip 文件：请直接交 {name}.ipynb。",
-        "renamed": "评的是 {file}，它本来应该叫 {name}.ipynb。",
-        "link": "{file} 是链接，不是文件；不会沿着链接读取。请提交文件本身。",
-        "unknown": "没有布置过名为 {name} 的作业。",
-        "astray": (
-            "{file} 不在作业文件夹里，名字也不是作业名：请放到 submitted/STUDENT/ASSIGNMENT/ 里。"
-        ),
-    },
+    "nothing": mark("There is no notebook in this folder, only: {files}. Hand in {name}.ipynb."),
+    "empty": mark("{file} is empty (0 bytes): the upload failed. Hand it in again."),
+    "page": mark(
+        "{file} is a web page, not a notebook: save the file itself, not the page that shows it."
+    ),
+    "cut": mark(
+        "{file} is no complete notebook (its JSON breaks off or is damaged at line {line}): hand"
+        " it in again."
+    ),
+    "other": mark("{file} is not a notebook of Jupyter: hand in {name}.ipynb."),
+    "large": mark("{file} is larger than 50 MB: clear the outputs, save, and hand it in again."),
+    "several": mark(
+        "There are several different notebooks ({files}) and none is called {name}.ipynb: hand in"
+        " one."
+    ),
+    "zip": mark("{file} is no readable zip file: hand in {name}.ipynb itself."),
+    "renamed": mark("Graded {file}, which should have been called {name}.ipynb."),
+    "link": mark(
+        "{file} is a link and not a file; links are not followed. Hand in the file itself."
+    ),
+    "unknown": mark("No assignment called {name} was handed out."),
+    "astray": mark(
+        "{file} lies outside an assignment's folder and has no name of an assignment: put it into"
+        " submitted/STUDENT/ASSIGNMENT/."
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from course.assignments.extract import (
     exercises_of,
 )
 from course.format import Cell, read_lesson
+from tutorial_files.language import say
 
 FOLDER = ROOT / "exercises"
 # what a submission may take when it is graded: seconds for a cell, GB for all of it
@@ -73,8 +74,13 @@ def tasks_of(name: str, text: str, prose: list[Cell]) -> dict[str, Worth]:
             Problem(
                 "sets.csv",
                 None,
-                f"{name} has the tasks {', '.join(cells) or 'none'}, and its column tasks says"
-                f" {text!r}: give name:points:minutes for each, as in question:5:20",
+                say(
+                    "{name} has the tasks [{tasks}], and its column tasks says {text!r}: give"
+                    " name:points:minutes for each, as in question:5:20",
+                    name=name,
+                    tasks=", ".join(cells),
+                    text=text,
+                ),
             )
         )
     return worth
@@ -114,7 +120,11 @@ def read_assignments(course: Course) -> tuple[list[Assignment], list[str]]:
                 number for number in wanted if number not in by_number and number[:2] in unwritten
             ]
             missing += [
-                f"{row.slug} is without {number}: its lesson has not been written yet"
+                say(
+                    "{set} is without {number}: its lesson has not been written yet",
+                    set=row.slug,
+                    number=number,
+                )
                 for number in later
             ]
             if unknown := [
@@ -124,7 +134,11 @@ def read_assignments(course: Course) -> tuple[list[Assignment], list[str]]:
                     Problem(
                         "sets.csv",
                         None,
-                        f"{row.slug} names {', '.join(unknown)}, which no lesson has; remove it",
+                        say(
+                            "{set} names {unknown}, which no lesson has; remove it",
+                            set=row.slug,
+                            unknown=", ".join(unknown),
+                        ),
                     )
                 )
             chosen = tuple(by_number[number] for number in wanted if number in by_number)

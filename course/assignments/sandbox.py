@@ -26,12 +26,22 @@ import psutil
 
 from course.assignments.extract import ROOT, LessonError
 from course.assignments.wire import Peer
+from tutorial_files.language import mark, say
 
 IMAGE = "continuous-time-grader"
 KINDS = ("bubblewrap", "docker", "podman", "unsafe")
 HERE = Path(__file__).parent
-ROOMS = ("studies", "tutorial_files", "tutorial_lib", "data")  # what a submission may read
-MISSING = (
+# What a submission may read: the library, and what it says in Chinese, but no hint of a checker.
+ROOMS = (
+    "studies",
+    "tutorial_files",
+    "tutorial_lib",
+    "data",
+    "locale/zh/library",
+    "locale/zh/course",
+)
+LATER = mark("judged by the grader, not here")
+MISSING = mark(
     "Submissions are programs of strangers, and there is no closed room to run them in: install"
     " bubblewrap (Debian, Ubuntu: apt install bubblewrap), or make the image for docker or podman"
     " as exercises/README.md says, then run the same command again. `make grades"
@@ -73,7 +83,7 @@ def choose(unsafe: bool) -> str:
         return kind
     if unsafe:
         return "unsafe"
-    raise LessonError(MISSING)
+    raise LessonError(say(MISSING))
 
 
 ENVIRONMENT = {
@@ -188,7 +198,13 @@ def without_answers(text: str, wanted: set[str]) -> str:
                 read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
                 todo |= {n for n in read | binds[node] if n not in needed}
     kept = [n for n in others if binds[n] & needed and binds[n]]
-    lines = ["def _later(*answers):", '    print("judged by the grader, not here")', "", ""]
+    lines = [
+        "from tutorial_files.language import say as _say",
+        "",
+        "def _later(*answers):",
+        f"    print(_say({LATER!r}))",
+        "",
+    ]
     body = [ast.unparse(node) for node in [*imports, *kept]]
     return "\n".join([*lines, *body, *(f"{node.name} = _later" for node in checkers)]) + "\n"
 
@@ -234,6 +250,7 @@ class Room:
         own = self.folder / "own"
         own.mkdir()
         for name in ROOMS:
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
             (stage / name).symlink_to(ROOT / name)
         env = ENVIRONMENT | {key: str(own) for key in ("HOME", "MPLCONFIGDIR", "IPYTHONDIR")}
         command = [sys.executable, "-I", str(stage / "runner.py"), str(stage)]

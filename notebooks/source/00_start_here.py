@@ -16,7 +16,7 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="bbed930c"
 # 小林刚刚一口气选了六样同一类的东西，两分钟后还想再看。小波最近选的四样也都属于同一类，然后他关掉了页面，三天半以后才回来。应该给两个人都**推荐（recommendation）更多同类的东西**吗？
 #
-# 你多半会说：小林可以，小波就未必了。可是，许多推荐系统看到的只是一串按先后排好的东西，没有时钟。在它们眼里，小林和小波的处境没有分别。
+# 你多半会说：小林可以，小波就未必了。可是，许多推荐系统只看得到物品的先后顺序，看不到时间。在它们看来，小林和小波的处境没有分别。
 #
 # 接下来的两分钟里，你会在这台机器上训练一个这样的推荐模型，看看它给两人推荐什么。课程的其余部分要回答的是：接着该怎么办？怎样做出一个知道时间的模型，又怎样弄清楚它是不是真的有帮助？
 
@@ -35,7 +35,7 @@
 # - 判断环境是否装好，没装好时知道怎么修；
 # - 训练一个推荐模型，把它的列表与用户真正的选择对照着看；
 # - 按“猜、运行、弄坏、做题、对照”的步骤学一课；
-# - 手算一个物品（item）在列表中的名次，并说清“100 次命中 27 次”值多少；
+# - 手算一个物品（item）在列表中的名次，并说清“100 次命中 27 次”意味着什么；
 # - 在课程地图上找到自己的路线。
 
 # %% [markdown] id="setup-text-en" lang="en"
@@ -44,7 +44,7 @@
 # Run the cells from top to bottom with Shift+Enter. If a line below fails, run `make setup` in the folder of the project, then choose *Kernel, Restart Kernel*. If the sample is missing or damaged, `python -m tutorial_lib.data.simulate --write` makes it again in a few seconds.
 
 # %% [markdown] id="setup-text-zh" lang="zh" en="0f76204f"
-# ## 东西都齐了吗？
+# ## 环境准备好了吗？
 #
 # 用 Shift+Enter 从上到下运行各个单元格。如果下面哪一行报错，就在项目文件夹里运行 `make setup`，再选择菜单“内核 → 重启内核”（英文界面为 *Kernel, Restart Kernel*）。如果样本数据缺失或损坏，`python -m tutorial_lib.data.simulate --write` 几秒钟就能重新生成。
 
@@ -52,8 +52,10 @@
 import re
 import sys
 import textwrap
+import tomllib
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,6 +69,7 @@ from tutorial_lib.data.simulate import WORLDS, ceiling_ranks, simulate
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import evaluate
 from exercises import lesson00
+from tutorial_files.language import language
 from tutorial_lib.models import build_model
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
@@ -105,7 +108,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="data-zh" lang="zh" en="da13292c"
 # ## 两分钟：先训练，再看
 #
-# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 **类**，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不见时钟。它拿到的是训练期间的历史（history），要学会猜下一个物品。
+# `sample` 里的人并不存在：一个小程序虚构了 3,000 个用户，以及每个人从 1,000 个物品中先后选了什么、什么时候选的。这正是它的长处。这个世界的规律是我们自己写的，所以我们知道任何模型在那里最多能做到多好，也知道时间在其中确实有用。物品分为 16 **类**，这里用字母 A 到 P 表示。模型既不知道类别，也不知道规律，而且看不到时间。它拿到的是训练期间的历史（history），要学会预测下一个物品。
 
 # %% id="data-code"
 dataset = load_dataset(DATASET, users=USERS)
@@ -129,14 +132,14 @@ for epoch in range(1, config.epochs + 1):
 model = model.eval()  # from learning to answering
 
 # %% [markdown] id="people-en" lang="en"
-# That is all: three passes over the data. (The model is SASRec; you build it yourself in lesson 07.)
+# That is all: three passes over the data. Beside the loss stands the loss of pure guessing: whoever gives each of $V$ items the same probability has the loss $\ln V$. (The model is SASRec; you build it yourself in lesson 07.)
 #
 # Ada and Bo are picked by a rule that looks only at their histories and at the moment of the question, so that nobody can choose a pretty case. The choice to be guessed lies in the test period, which the model has not seen. Ada: the first person whose last four choices are of one kind and who asks again within the hour. Bo: the same, but after more than a day.
 
-# %% [markdown] id="people-zh" lang="zh" en="65dabe91"
-# 就这么多：把数据过了三遍。（模型是 SASRec，第 07 课里你会亲手把它做出来。）
+# %% [markdown] id="people-zh" lang="zh" en="91dd06b6"
+# 训练到此为止，一共三轮。损失旁边列出了纯猜的损失：如果给 $V$ 个物品相同的概率（probability），损失就是 $\ln V$。（模型是 SASRec，第 07 课里你会亲手实现它。）
 #
-# 小林（Ada）和小波（Bo）是按规则挑出来的，规则只看历史和提问的时刻，这样谁也没法专挑好看的例子。要猜的那次选择落在测试期间，模型没有见过。小林：最近四次选择属于同一类、并且一小时之内再次来看的第一个人。小波：同样的条件，但隔了一天以上才来。
+# 小林（Ada）和小波（Bo）是按规则挑出来的，规则只看历史和提问的时刻，因此谁也没法专挑好看的例子。要预测的那次选择落在测试期间，模型没有见过。小林：最近四次选择属于同一类、并且一小时之内再次来看的第一个人。小波：同样的条件，但隔了一天以上才来。
 
 # %% id="people-code"
 items, times = dataset.events["item"].to_numpy(), dataset.events["timestamp"].to_numpy()
@@ -211,10 +214,10 @@ expect("Ada's pause, minutes", pause[ada] / 60, 2.2, tol=0.5, when=ON_SAMPLE)
 expect("Bo's pause, days", pause[bo] / 86400, 3.6, tol=0.05, when=ON_SAMPLE)
 
 # %% [markdown] id="list-why-en" lang="en"
-# More of the same, for both. For Ada that is right. Bo has turned to something else, and the model could not know: his three and a half days never reached it. But two people are an anecdote. You will count over all people of the test period at the end of this lesson; before that, here is how to work with these notebooks.
+# More of the same, for both. For Ada that is right. Bo has turned to something else, and the model could not know: his three and a half days never reached it. But two people are two people. You will count over all people of the test period at the end of this lesson; before that, here is how to work with these notebooks.
 
-# %% [markdown] id="list-why-zh" lang="zh" en="0707979e"
-# 两个人得到的都是更多同类的东西。对小林来说正合适。小波却换了口味，而模型无从知道：那三天半根本没有传到它那里。不过，两个人只能算轶事。这一课的末尾，你会在测试期间的所有人身上数一遍；在那之前，先说说怎样使用这些 notebook。
+# %% [markdown] id="list-why-zh" lang="zh" en="aed4f807"
+# 两个人得到的都是更多同类的东西。对小林来说正合适。小波的兴趣却已经变了，而模型无从知道，因为那三天半根本没有输入模型。不过，两个人只是个例。这一课的末尾，你会统计测试期间的所有人；在那之前，先说说怎样使用这些 notebook。
 
 # %% [markdown] id="works-en" lang="en"
 # ## How a lesson works
@@ -227,38 +230,42 @@ expect("Bo's pause, days", pause[bo] / 86400, 3.6, tol=0.05, when=ON_SAMPLE)
 # | **From scratch** | read a short, slow version that nobody can misread, and see it checked against something independent |
 # | **Library** | read the version that later lessons use; it is the real source |
 # | **Break it** | watch what goes wrong, and which check finds it |
-# | **Exercises** | replace the `...`; the cell says *not attempted yet*, *wrong, because ...* or *right* |
+# | **Exercises** | replace the `...`; the cell says *not attempted yet*, *wrong, because ...* or *right*. Each has a level: basic, core or stretch |
 # | **Solution** | folded below each exercise: click the bar with the three dots to open it |
+# | **Open task** | a small study without a single right answer |
+# | **Self-test** | ten questions at the end; answer before you open |
 #
-# Lines that begin with `ok` are promises: a number in the text was just compared with a number on your machine.
+# Lines that begin with `ok` are promises: a number in the text was just compared with a number on your machine. The line prints the number of the text and the tolerance that is allowed; it is no measured error bar.
 
-# %% [markdown] id="works-zh" lang="zh" en="930b83bf"
+# %% [markdown] id="works-zh" lang="zh" en="b72966a5"
 # ## 一课怎样学
 #
-# 每一课的组成都一样。下面把每一样都以微缩的形式过一遍。
+# 每一课的组成都一样。下面用最小的例子把每一部分走一遍。
 #
 # | 部分 | 你要做的 |
 # |:--|:--|
 # | **猜一猜** | 运行下一个单元格之前先写下答案；猜错比不猜学到的多 |
-# | **从零写起** | 读一个又短又慢、谁都不会读错的版本，并看它与独立的东西核对 |
+# | **从零写起** | 读一个又短又慢、谁都不会读错的版本，并看它与独立的参照核对 |
 # | **库里的版本** | 读后面各课要用的版本，那就是真正的源码 |
 # | **弄坏它** | 看看会出什么错，又是哪一项检查发现了它 |
-# | **练习** | 把 `...` 换成你的代码；单元格会回答 *not attempted yet*、*wrong, because ...* 或 *right*，即还没做、不对及其原因、做对了 |
+# | **练习** | 把 `...` 换成你的代码；单元格会回答 *not attempted yet*、*wrong, because ...* 或 *right*，即还没做、不对及其原因、做对了。每道题标有难度：基础、进阶或挑战 |
 # | **答案** | 折叠在每道练习下面：点开带三个点的横条就能看到 |
+# | **开放任务** | 一项没有唯一答案的小研究 |
+# | **自测题** | 课末的十个问题，先作答再展开 |
 #
-# 以 `ok` 开头的行是兑现的承诺：正文里的一个数，刚刚与你机器上的数比对过。
+# 以 `ok` 开头的行表示核对通过：正文里的一个数，刚刚与你机器上的结果比对过。这一行印出的是正文里的数和允许的偏差，并不是测出来的误差范围。
 
 # %% [markdown] id="tiny-en" lang="en"
 # **Tiny numbers first.** A model gives every item a score. The list holds the highest scores, without what the person has already seen. Five items; the person has seen *Alien* and then chose *Mars*.
 
 # %% [markdown] id="tiny-zh" lang="zh" en="bcacc569"
-# **先看小数字。** 模型给每个物品打一个分。列表取得分最高的，并去掉这个人已经看过的。这里有五个物品；这个人看过 *Alien*，接下来选了 *Mars*。
+# **先看一个小例子。** 模型给每个物品打一个分。列表取得分最高的物品，但要去掉这个人已经看过的。这里有五个物品；这个人看过《异形》（*Alien*），接下来选了《火星》（*Mars*）。
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
 # **Predict.** The scores are 2.1, 0.3, 1.7, 0.4 and 0.9. In which place of the list does *Mars* stand? Would it be in a list of two?
 
 # %% [markdown] id="predict-tiny-zh" lang="zh" en="b847e3c2" tags=["predict"]
-# **猜一猜。** 得分依次是 2.1、0.3、1.7、0.4 和 0.9。*Mars* 在列表里排第几？如果列表只有两个位置，它在里面吗？
+# **猜一猜。** 得分依次是 2.1、0.3、1.7、0.4 和 0.9。《火星》在列表里排第几？如果列表只有两个位置，它在里面吗？
 
 
 # %% id="tiny-code"
@@ -280,7 +287,7 @@ expect_true("with Alien still in the list it would be place 3", place_in_list(sc
 # **Then a check against something independent.** The library ranks all questions of the test period at once, in matrices. Our slow function must give the same place, question by question. Fifty of them will do.
 
 # %% [markdown] id="reference-zh" lang="zh" en="44cfb823"
-# **再与独立的东西核对。** 库用矩阵（matrix）一次算出测试期间所有问题的排名（rank）。我们那个慢函数必须逐题给出同样的名次。核对五十题就够了。
+# **再与独立的参照核对。** 库用矩阵（matrix）一次算出测试期间所有问题的排名（rank）。我们那个慢函数必须逐题给出同样的名次。核对五十题就够了。
 
 # %% id="reference-check" tags=["reference-check"]
 ranks = evaluate(model, split, "test")
@@ -298,7 +305,7 @@ expect_true("our places are the library's", (differences <= 1).all() and (differ
 # **Then the library.** A *hit* is a place within the first $k$; the **hit rate**, HR@k, is the share of hits. (Lesson 02 has more such measures, and says which to trust.) This is the library's own source:
 
 # %% [markdown] id="hit-zh" lang="zh" en="f929a21a" tags=["library"]
-# **再看库里的版本。** 名次在前 $k$ 之内就是一次**命中**；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课还有更多这样的度量，并说明该信哪一个。）这是库自己的源码：
+# **再看库里的版本。** 名次在前 $k$ 之内就是一次**命中**；命中的比例叫**命中率**（hit rate），记作 HR@k。（第 02 课会介绍更多这样的指标，并说明哪一个可信。）下面就是库的源码：
 
 # %% id="hit-library" tags=["library"]
 from tutorial_lib.evaluate import Ranks, _expected
@@ -329,7 +336,7 @@ expect_true("the interval of the difference lies above 0.15", gain.low > 0.15, w
 # Four people of 100 by popularity, about 27 by the model. The interval in brackets says how far the number could move if other people had been asked.
 
 # %% [markdown] id="hit-why-zh" lang="zh" en="7bfe19aa"
-# 靠热门（popularity）榜，100 个人里命中四个；靠模型，大约 27 个。方括号里的区间说的是：如果问的是另一批人，这个数会移动多远。
+# 按热门（popularity）榜推荐，100 个人里命中四个；用模型推荐，大约 27 个。方括号里的区间表示：如果换一批人，这个数大约会在多大范围内变动。
 
 # %% [markdown] id="break-en" lang="en" tags=["break-it"]
 # ## Break it: recommend what was already seen
@@ -337,9 +344,9 @@ expect_true("the interval of the difference lies above 0.15", gain.low > 0.15, w
 # The step that is forgotten most often when a model goes to work: taking out what was already seen. Nobody in this world chooses the same item twice. If the seen items stay in the list, how many of ten places are wasted? Nothing raises an error; the lists even look plausible, because the person did like these things.
 
 # %% [markdown] id="break-zh" lang="zh" en="1f3491d8" tags=["break-it"]
-# ## 弄坏它：推荐已经看过的东西
+# ## 弄坏它：推荐已经看过的物品
 #
-# 模型投入使用时最常忘掉的一步，就是去掉已经看过的东西。在这个世界里，没有人会把同一个物品选两次。如果看过的物品留在列表里，十个位置里会浪费几个？没有任何报错，列表看上去甚至很合理，因为这个人确实喜欢这些东西。
+# 模型上线时最容易忘掉的一步，是去掉已经看过的物品。在这个世界里，没有人会把同一个物品选两次。如果看过的物品留在列表里，十个位置里会浪费几个？没有任何报错，列表看上去甚至很合理，因为这个人确实喜欢这些东西。
 
 # %% id="break-code" tags=["break-it"]
 wasted, hits_broken = [], []
@@ -358,29 +365,27 @@ expect_true("mended: no seen item in the list", not np.isin(mended, items[target
 # Three places of ten are wasted, and one hit in five is lost. Each lesson has such a demonstration; after it comes the mend, and a check that would have found the fault.
 
 # %% [markdown] id="break-why-zh" lang="zh" en="8ac8ff5d"
-# 十个位置浪费了三个，命中少了五分之一。每一课都有这样的演示，接着是补救的办法，以及一项本可发现这个错误的检查。
+# 十个位置浪费了三个，命中少了五分之一。每一课都有这样的演示，接着给出修正的办法，以及一项能够发现这个错误的检查。
 
 # %% [markdown] id="map-en" lang="en"
 # ## The map of the course
 #
-# There are 25 lessons, about 17 hours of reading and 22 hours of exercises. You need not take them in order. An arrow leads from a lesson to one that needs it. Which lessons can you take right after this one?
+# There are 25 lessons, about 17 hours of reading and 28 hours of exercises and self-tests. You need not take them in order. An arrow leads from a lesson to one that needs it. Which lessons can you take right after this one?
 
-# %% [markdown] id="map-zh" lang="zh" en="26875e48"
+# %% [markdown] id="map-zh" lang="zh" en="23f3578f"
 # ## 课程地图
 #
-# 一共 25 课，阅读约 17 小时，练习约 22 小时。不必按顺序学。箭头从一课指向需要它的另一课。学完这一课，紧接着可以学哪些？
+# 一共 25 课，阅读约 17 小时，练习与自测约 28 小时。不必按顺序学。箭头从一课指向需要它的另一课。学完这一课，紧接着可以学哪些？
 
 # %% id="map-code"
 lessons = pd.read_csv("../lessons.csv", dtype={"prerequisites": str}, keep_default_na=False).set_index("number")
 before = {int(n): [int(m) for m in needs.split()] for n, needs in lessons["prerequisites"].items()}
 expect_true("there are 25 lessons", len(before) == 25)
 expect("hours of reading", lessons["minutes"].sum() / 60, 17, tol=1)
-expect("hours of exercises", lessons["exercises"].sum() / 60, 22, tol=1)
+expect("hours of exercises", lessons["exercises"].sum() / 60, 28, tol=2)
 expect_true("right after this one: 01 and 14", [n for n in before if before[n] == [0]] == [1, 14])
 
 # %% id="map-picture" tags=["picture", "nbval-ignore-output"]
-from tutorial_files.language import language
-
 parts = list(dict.fromkeys(lessons[f"part_{language()}"]))
 spot = {}  # lesson -> (column, row)
 for number, part in lessons[f"part_{language()}"].items():
@@ -415,15 +420,41 @@ plt.show()
 # %% [markdown] id="map-alt-zh" lang="zh" en="f4404288" tags=["alt"]
 # 一张图，25 个方框分成五列：基础、注意力、状态空间模型（state-space model）、微分方程、实验。箭头从每一课指向需要它的课。00 课有箭头指向 01 和 14；01 通往排序指标、自注意力和状态空间模型；注意力一列以 mHC 结束，微分方程一列以 DeepM3 结束，实验一列汇集了来自其他各列的箭头。
 
+# %% [markdown] id="routes-en" lang="en"
+# **Six routes.** You need not take all lessons. Each route below is in order and holds what its lessons need; the hours are reading and exercises together.
+#
+# - **A weekend**, 9 hours: 00, 01, 02, 04, 05, 07. From a log of events to a recommender that you wrote yourself.
+# - **Attention**, 15 hours: 00, 01, 02, 04, 05, 06, 07, 08, 09. SASRec, attention that sees time gaps, residual streams kept stable.
+# - **State spaces**, 19 hours: 00, 01, 02, 04, 05, 07, 08, 10, 11, 12, 13. Memory in continuous time at linear cost.
+# - **Differential equations**, 18 hours: 00, 01, 02, 04, 05, 07, 14, 15, 16, 17. Solvers, Neural ODEs, states that drift between events.
+# - **Experiments**, 15 hours: 00, 01, 02, 03, 04, 05, 07, 18, 20. How to tell whether a gain is real.
+# - **A term of twelve weeks**, 42 hours: 00 to 20, 22, 23. Two lessons a week; the last week is a small replication.
+
+# %% [markdown] id="routes-zh" lang="zh" en="c674e791"
+# **六条路线。** 不必学完所有的课。下面每条路线都按先后排列，并且包含了所需的先修课；小时数是阅读与练习的总和。
+#
+# - **一个周末**，9 小时：00、01、02、04、05、07。从事件（event）日志到亲手写出的推荐模型。
+# - **注意力**，15 小时：00、01、02、04、05、06、07、08、09。SASRec、看得见时间间隔的注意力，以及保持稳定的残差流（residual stream）。
+# - **状态空间**，19 小时：00、01、02、04、05、07、08、10、11、12、13。以线性代价在连续时间里记忆。
+# - **微分方程（differential equation）**，18 小时：00、01、02、04、05、07、14、15、16、17。求解器、神经常微分方程（Neural ODE），以及在事件之间漂移的状态。
+# - **实验**，15 小时：00、01、02、03、04、05、07、18、20。怎样判断一个提升是不是真的。
+# - **十二周的课程**，42 小时：00 到 20、22、23。每周两课，最后一周做一次小型复现。
+
+# %% id="routes-code"
+routes = tomllib.loads(Path("../../site/routes.toml").read_text(encoding="utf-8"))["route"]
+total = (lessons["minutes"] + lessons["exercises"]) / 60  # hours of each lesson
+for route, hours in zip(routes, (9, 15, 19, 18, 15, 42), strict=True):
+    expect(f"hours: {route[f'title_{language()}']}", total[route["lessons"]].sum(), hours, tol=hours / 10)
+
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **0.1 Implement.** The other half of `place_in_list`: return the `k` best unseen items, best first. Replace the `...`, run the cell, read what it says. Then open the folded solution and compare.
+# **0.1 Implement · basic.** The other half of `place_in_list`: return the `k` best unseen items, best first. Replace the `...`, run the cell, read what it says. Then open the folded solution and compare.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="7542afe7" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="5248a466" tags=["exercise"]
 # ## 练习
 #
-# **0.1 实现。** `place_in_list` 的另一半：返回没看过的物品里最好的 `k` 个，最好的在前。把 `...` 换成你的代码，运行单元格，读一读它的回答。然后打开折叠的答案，对照一下。
+# **0.1 实现 · 基础。** `place_in_list` 的另一半：返回没看过的物品里最好的 `k` 个，最好的在前。把 `...` 换成你的代码，运行单元格，读一读它的回答。然后打开折叠的答案，对照一下。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -446,10 +477,10 @@ def top_list(scores, seen, k):
 lesson00.check_top_list(top_list)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **0.2 Measure.** How long must the list be to reach half of the people? Write `shortest_list(places, share)`: the smallest list length that hits at least that share. `places` holds the place of the chosen item for each person.
+# **0.2 Measure · core.** How long must the list be to reach half of the people? Write `shortest_list(places, share)`: the smallest list length that hits at least that share. `places` holds the place of the chosen item for each person.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="335c274e" tags=["exercise"]
-# **0.2 测量。** 列表要多长，才能照顾到一半的人？写出 `shortest_list(places, share)`：命中比例至少达到所给份额的最短列表长度。`places` 里是每个人所选物品的名次。
+# %% [markdown] id="exercise2-zh" lang="zh" en="b5103adc" tags=["exercise"]
+# **0.2 测量 · 进阶。** 列表要多长，才能命中一半的人？写出 `shortest_list(places, share)`：命中比例至少达到所给份额的最短列表长度。`places` 里是每个人所选物品的名次。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -481,10 +512,10 @@ expect(
 )
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **0.3 Implement.** `before` says which lessons a lesson needs **directly**. Write `needed_before(lesson, before)`: all lessons that you must have taken, the indirect ones included, as a sorted list. What is the shortest way to lesson 17?
+# **0.3 Implement · core.** `before` says which lessons a lesson needs **directly**. Write `needed_before(lesson, before)`: all lessons that you must have taken, the indirect ones included, as a sorted list. What is the shortest way to lesson 17?
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="17f52e5b" tags=["exercise"]
-# **0.3 实现。** `before` 说的是一课**直接**需要哪些课。写出 `needed_before(lesson, before)`：必须先学的所有课，包括间接需要的，排成有序的列表。去第 17 课，最短的路是什么？
+# %% [markdown] id="exercise3-zh" lang="zh" en="4edebfb2" tags=["exercise"]
+# **0.3 实现 · 进阶。** `before` 记录了每一课**直接**需要哪些课。写出 `needed_before(lesson, before)`：必须先学的所有课，包括间接需要的，排成有序的列表。去第 17 课，最短的路是什么？
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -510,7 +541,7 @@ lesson00.check_needed_before(needed_before)
 print("before lesson 17:", needed_before(17, before))
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **0.4 Think.** Which of these statements follow from what you have seen in this lesson? Give a set of letters, such as `{"A", "B"}`.
+# **0.4 Think · basic.** Which of these statements follow from what you have seen in this lesson? Give a set of letters, such as `{"A", "B"}`.
 #
 # - A: on the people of this test period, our model hits more often than the popular list
 # - B: in real shops, people change their minds during a pause
@@ -518,8 +549,8 @@ print("before lesson 17:", needed_before(17, before))
 # - D: a list of twenty from the same model hits at least as many of these people as its list of ten
 # - E: the loss fell in every epoch, so with every epoch the model recommends better to new people
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="2a4f8afe" tags=["exercise"]
-# **0.4 思考。** 下面哪些说法可以从这一课看到的东西推出来？用字母的集合作答，例如 `{"A", "B"}`。
+# %% [markdown] id="exercise4-zh" lang="zh" en="5347a01b" tags=["exercise"]
+# **0.4 思考 · 基础。** 下面哪些结论可以从这一课的结果推出来？用字母的集合作答，例如 `{"A", "B"}`。
 #
 # - A：对这个测试期间的人，我们的模型比热门列表命中得多
 # - B：在真实的商店里，人们停顿一阵之后会改变主意
@@ -541,6 +572,12 @@ follows = {"A", "D"}
 
 lesson00.check_follows(follows)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** After a pause our model hits only 8 people of 100, because it does not know of the pause. You do. Invent a rule that changes its list of ten when `pause` exceeds some limit, and train nothing: give half of the places to popular items, say, or to kinds that the person liked before the last visit. Begin with `scores_for` and `pause`. Choose the limit on the people of `split.valid`, then look at `split.test` once. A good report names every limit that you tried, gives the hit rate of both groups with `paired_bootstrap` against the unchanged list, shows one picture, and ends with one doubt about your own result.
+
+# %% [markdown] id="open-zh" lang="zh" en="cc694c32" tags=["open"]
+# **开放任务。** 停顿之后，我们的模型在 100 个人里只命中 8 个，因为它不知道有过停顿，而你知道。请设计一条规则：当 `pause` 超过某个界限时，就改动它的十个推荐，并且不训练任何模型。例如，把一半的位置让给热门物品，或让给这个人上次来访之前喜欢的类别。从 `scores_for` 和 `pause` 写起。用 `split.valid` 里的人选定界限，再看一次 `split.test`。一份好的报告会列出试过的所有界限，用 `paired_bootstrap` 给出两组人相对于原列表的命中率差值，附一张图，最后写出你对自己的结果的一点怀疑。
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ada and Bo, answered
 #
@@ -549,7 +586,7 @@ lesson00.check_follows(follows)
 # %% [markdown] id="answer-zh" lang="zh" en="84e66e1b"
 # ## 回答开头的问题
 #
-# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。模型旁边站着两位**先知**（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还看得见时钟。除非碰运气，谁也不会比他们做得更好。
+# 现在看测试期间的所有人。按模型看不见的东西把他们分成两组：像小林那样一小时之内接着选的，和像小波那样停顿之后才回来的。与模型一起比较的还有两位**先知**（clairvoyant）。他们掌握这个模拟世界的全部规律，其中一位还知道时间。除非碰运气，谁也不会比他们做得更好。
 
 # %% id="answer-code" tags=["nbval-ignore-output"]
 groups = {"within the hour": pause < 3600, "after a pause": pause >= 3600}
@@ -583,7 +620,7 @@ plt.show()
 # A dot chart of HR@10 with intervals. Within the hour our model reaches almost 0.4, the two clairvoyants between 0.4 and 0.5. After a pause our model falls to less than 0.1, the clairvoyant without the clock to almost 0.2, the clairvoyant with the clock to almost 0.3.
 
 # %% [markdown] id="answer-alt-zh" lang="zh" en="f8b127dc" tags=["alt"]
-# HR@10 的点图，带区间。一小时之内，我们的模型接近 0.4，两位先知在 0.4 到 0.5 之间。停顿之后，我们的模型掉到 0.1 以下，没有时钟的先知接近 0.2，有时钟的先知接近 0.3。
+# HR@10 的点图，带区间。一小时之内，我们的模型接近 0.4，两位先知在 0.4 到 0.5 之间。停顿之后，我们的模型掉到 0.1 以下，不知道时间的先知接近 0.2，知道时间的先知接近 0.3。
 
 # %% id="answer-check"
 want = {
@@ -606,10 +643,10 @@ expect_true(
 )
 
 # %% [markdown] id="answer2-en" lang="en"
-# No, both should not get the same. Within the hour our model hits 39 people of 100, and the best possible is 47. After a pause it hits 8, where the clairvoyant with the clock hits 28. Knowing the laws of this world but not the time brings 18; the clock alone is worth another ten. That is a simulated world, built so that time matters. Whether it matters in real data is an open question at this point, and a course on "time-aware" models owes you an honest answer. It begins in lesson 01, with the question what the clocks of real data show.
+# No, both should not get the same. Within the hour our model hits 39 people of 100, and the best possible is 47. After a pause it hits 8, where the clairvoyant with the clock hits 28. Knowing the laws of this world but not the time brings 18; the clock brings another ten. That is a simulated world, built so that time matters. Whether it matters in real data is an open question at this point, and a course on "time-aware" models owes you an honest answer. It begins in lesson 01, with the question what the clocks of real data show.
 
-# %% [markdown] id="answer2-zh" lang="zh" en="36545d11"
-# 不，两个人不该得到同样的推荐。一小时之内，我们的模型在 100 个人里命中 39 个，最好也只能是 47 个。停顿之后它只命中 8 个，而有时钟的先知命中 28 个。知道这个世界的规律、却不知道时间，能命中 18 个；单是时钟，就又值十个。不过这是一个模拟世界，造它的时候就有意让时间起作用。时间在真实数据里有没有用，此刻还是个悬而未决的问题；一门讲“感知时间”的模型的课程，理应给你一个诚实的回答。第 01 课先从这里问起：真实数据的时钟到底显示了什么？
+# %% [markdown] id="answer2-zh" lang="zh" en="ecbd8a4c"
+# 不，两个人不该得到同样的推荐。一小时之内，我们的模型在 100 个人里命中 39 个，最好也只能是 47 个。停顿之后它只命中 8 个，而知道时间的先知命中 28 个。知道这个世界的规律、却不知道时间，能命中 18 个；再加上时间信息，又多命中十个。不过这是一个模拟世界，造它的时候就有意让时间起作用。时间在真实数据里有没有用，目前还没有答案；一门讲“感知时间”的模型的课程，理应给你一个可靠的回答。第 01 课就从这里问起：真实数据的时间戳到底记录了什么？
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -624,10 +661,140 @@ expect_true(
 # ## 小结
 #
 # 1. 推荐模型给所有物品打分；列表就是没看过的物品里得分最高的那些，下一个选择落在列表里就是命中。
-# 2. 在模拟世界里，我们知道最好能做到多少，所以每个分数都有地板和天花板（ceiling）。
-# 3. 没有时钟的模型，两分钟之后和三天之后推荐的都是更多同类的东西；停顿之后，它错过了大多数人。
+# 2. 在模拟世界里，我们知道最好能做到多少，所以每个分数都有下限和上限（ceiling）。
+# 3. 看不到时间的模型，无论过了两分钟还是三天，推荐的都是更多同类的物品；停顿之后，大多数人它都没有命中。
 # 4. 先猜再运行；看它怎样坏掉；先做练习，再打开答案。
 # 5. 地图说明每一课需要什么；下一课是 01。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> Three unseen films and two seen ones have higher scores than the film that was chosen. In which place does it stand, and does a list of three hit?</summary>
+#
+# Seen films are left out, so only the three unseen ones stand before it: place 4. A list of three misses, a list of four hits.
+#
+# </details>
+#
+# <details><summary><b>2.</b> On another site with 200 items, a list of ten hits 6 people of 100. Is the model good?</summary>
+#
+# A random list hits 10 of 200 items, so 5 people of 100. Six may be luck. Look at the interval, and at the list of the most popular items, before you speak of a gain.
+#
+# </details>
+#
+# <details><summary><b>3.</b> Your model hits 39 of 100 people within the hour and 8 of 100 after a pause. On a second site nine questions of ten come after a pause. What do you expect there, if both groups behave as they do here?</summary>
+#
+# (39 + 9 · 8) / 10, about 11 of 100. The same model falls from 27 to 11 because the mix of questions is another one. So report the groups apart.
+#
+# </details>
+#
+# <details><summary><b>4.</b> After a pause our model hits 8, the clairvoyant without the clock 18, the one with the clock 28. A new model that reads the clock hits 20. Does it use the time?</summary>
+#
+# That is not shown yet. Of the 12 hits that it gains, 10 can be had without a clock, by learning the laws of the world better. Only what lies above 18 must come from time: 2 hits, and they need an interval.
+#
+# </details>
+#
+# <details><summary><b>5.</b> A friend's model hits 55 of 100 people within the hour on the sample, with a narrow interval. What do you do first?</summary>
+#
+# Look for a fault. The clairvoyants know every law of this world and reach 47; nobody does better except by luck, and the narrow interval speaks against luck. Probably the answer got into training or into the history.
+#
+# </details>
+#
+# <details><summary><b>6.</b> In a grocery shop somebody leaves the seen items in the list, and the hits go up. Why did they fall here, and which line of this lesson would you change for that shop?</summary>
+#
+# In the sample nobody chooses an item twice, so each seen item wastes a place. People buy the same milk again. The line in `scores_for` that gives seen items `-torch.inf` is a statement about the data, and there it is false.
+#
+# </details>
+#
+# <details><summary><b>7.</b> After three epochs on 1,000 items the loss still is $\ln 1000$. What has the model learned, and what would you check?</summary>
+#
+# Nothing: it is the loss of equal probabilities. Check whether the optimizer holds the parameters of this very model and takes its steps, whether the learning rate is far too small, and whether targets and inputs belong together.
+#
+# </details>
+#
+# <details><summary><b>8.</b> Ada and Bo were picked by a rule. What would be wrong with the rule “the first person whose next choice is in the list”?</summary>
+#
+# It looks at the answer. It finds a success for every model that hits anybody at all, however bad the model is. A fair rule uses only what is known when the question is asked: the history and the time.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A list of 35 reaches half of the people. A colleague concludes that a list of 70 reaches them all. How do you test that in one line, and which list reaches everybody for certain?</summary>
+#
+# `np.mean(places <= 70)`. The places of the first half say nothing about those of the second. Only a list as long as the largest place reaches everybody.
+#
+# </details>
+#
+# <details><summary><b>10.</b> After a pause the model misses. Perhaps not because people change their mind, but because those who pause have shorter histories? Design the comparison.</summary>
+#
+# Compare people with and without a pause whose histories are equally long. If the difference stays, length does not explain it. The two clairvoyants are a second test: they see the same histories, and the one with the clock hits 28 where the other hits 18.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="37f29dd1" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 有三部没看过的电影和两部看过的电影，得分都高于被选中的那一部。它排第几？三个位置的列表能命中吗？</summary>
+#
+# 看过的电影要去掉，排在它前面的只有那三部没看过的，所以它排第 4。三个位置的列表没有命中，四个位置的列表就命中了。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 另一个网站有 200 个物品，十个位置的列表在 100 个人里命中 6 个。这个模型好吗？</summary>
+#
+# 随机列表覆盖 200 个物品里的 10 个，所以在 100 个人里能命中 5 个。命中 6 个也许只是运气。先看区间，再看热门列表的成绩，然后才谈得上提升。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 你的模型对一小时之内再来的人，100 个命中 39 个；对停顿之后再来的人，100 个命中 8 个。另一个网站上，十个问题里有九个出现在停顿之后。如果两组人的表现与这里相同，你预计命中多少？</summary>
+#
+# (39 + 9 · 8) / 10，也就是 100 个人里约 11 个。模型没有变，命中数却从 27 降到 11，只因为两类问题的比例变了。所以应当分组报告。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 停顿之后，我们的模型命中 8 个，不知道时间的先知命中 18 个，知道时间的先知命中 28 个。一个会读时间的新模型命中 20 个。它用上时间了吗？</summary>
+#
+# 还不能这么说。它多命中的 12 个里，有 10 个不靠时间也能得到，只要把这个世界的规律学得更好。只有超过 18 的部分必定来自时间，也就是 2 个，而且还需要给出区间。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 一位朋友的模型在 sample 上对一小时之内再来的人，100 个命中 55 个，而且区间很窄。你首先该做什么？</summary>
+#
+# 找错误。先知掌握这个世界的全部规律，也只能命中 47 个；除非碰运气，谁也不会更好，而很窄的区间说明这不是运气。多半是答案混进了训练数据或历史。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 在一家食品店，有人把买过的物品留在列表里，命中反而增加了。为什么在这里命中会减少？对那家店，你会改这一课的哪一行？</summary>
+#
+# 在 sample 里没有人会把同一个物品选两次，所以每个看过的物品都浪费一个位置。而人们会反复买同一种牛奶。`scores_for` 里把看过的物品设为 `-torch.inf` 的那一行，是对数据的一个假设，在那家店里不成立。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 物品有 1,000 个，训练三轮之后，损失仍是 $\ln 1000$。模型学到了什么？你会检查什么？</summary>
+#
+# 什么也没学到，这正是各物品概率相等时的损失。检查优化器（optimizer）拿到的是不是这个模型的参数（parameter）、有没有真的更新，学习率（learning rate）是否小得过分，以及目标（target）和输入是否对得上。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 小林和小波是按规则挑出来的。如果规则改成“下一个选择落在列表里的第一个人”，错在哪里？</summary>
+#
+# 这条规则看了答案。只要模型命中过任何一个人，无论它多差，都能挑出一个成功的例子。公平的规则只用提问时已知的信息，也就是历史和时间。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 35 个位置的列表能命中一半的人。一位同事由此推断，70 个位置的列表能命中所有人。怎样用一行代码检验？多长的列表一定能命中所有人？</summary>
+#
+# `np.mean(places <= 70)`。前一半人的名次，说明不了后一半人的名次。只有与最大的名次一样长的列表，才一定能命中所有人。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 停顿之后模型没有命中。也许原因不是人的兴趣变了，而是停顿过的人历史更短？请设计一个比较。</summary>
+#
+# 在历史同样长的人里，比较有停顿的和没有停顿的。如果差别还在，历史长度就解释不了它。两位先知是另一个检验：他们看到的历史相同，知道时间的命中 28 个，不知道的命中 18 个。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -16,9 +16,9 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="146f288f"
 # 小雨在网页上给电影打分。她在列表里勾选了《异形》《月球》和《火星》，然后按下一个按钮。网站的表里多出三行，时间全是同一秒。她的邻居给买来的东西写评价，而那张表里的每一行，时间都是零点。
 #
-# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在 Amazon Grocery 评论里，**每一个**事件（event）都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。它的时钟究竟能告诉它什么？
+# 这两种情形都不是偶然。在 MovieLens 100K 里，一半的评分与同一个人的上一条评分落在同一秒。在 Amazon Grocery 评论里，**每一个**事件（event）都发生在零点。现在有人拿出一个“感知时间”的模型，说它在这样的表上胜出了。这些时间戳究竟能告诉它什么？
 #
-# 这一课里，你会把一张事件表变成喂给模型的东西：历史、间隔、窗口（window），以及分别用来学习、用来选择、用来报告的三部分数据。每一步都有一种不声不响的做法，会种下一个根本不存在的规律。到最后，你就能替小雨那张表作答。
+# 这一课里，你会把一张事件表变成模型的输入，包括历史、间隔、窗口（window），以及分别用来学习、用来选择、用来报告的三部分数据。每一步都可能在不知不觉中引入一个根本不存在的规律。到最后，你就能回答小雨那张表的问题。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -32,9 +32,9 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="a5b5aa65" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 给事件表排序，而不种下从未被观察到的顺序；
+# - 给事件表排序，而不引入从未被观察到的顺序；
 # - 不对用户写循环，就为十万个事件算出间隔、会话和不规则程度；
-# - 根据几个汇总数字，判断一个数据集的时钟能说明什么、不能说明什么；
+# - 根据几个汇总数字，判断一个数据集的时间戳能说明什么、不能说明什么；
 # - 按时间切分，或按最后一个事件切分，并数出每种切法让训练看见了多少未来；
 # - 做出带目标（target）的窗口，以及不丢失短间隔的间隔特征。
 
@@ -87,7 +87,7 @@ print(raw.assign(name=raw["item"].map(names)).to_string())
 # **Step 1: histories.** Put each person's rows together, oldest first. That leaves one open question: user 1 has two events in the same second, a *tie*. Something has to decide which of them comes first.
 
 # %% [markdown] id="sort-zh" lang="zh" en="b10c9369"
-# **第一步：历史。** 把每个人的行放到一起，最早的在前。这样还剩一个悬而未决的问题：用户 1 有两个事件落在同一秒，这叫**并列**（tie）。总得有个东西来决定谁先谁后。
+# **第一步：历史。** 把每个人的行放到一起，最早的在前。这样还剩一个问题：用户 1 有两个事件落在同一秒，这叫**并列**（tie）。必须有一条规则来决定谁先谁后。
 
 # %% [markdown] id="predict-sort-en" lang="en" tags=["predict"]
 # **Predict before you run.** The first line below sorts by user and time only. The second sorts by user, time and item number. What does user 1's history look like in each? And which of the two would you trust?
@@ -106,13 +106,13 @@ for label, table in (("user, time", by_time), ("user, time, item", by_id)):
 # The stable sort keeps *Mars* before *Moon*, as the rows came. The second sort turns them round, because 3 is less than 5, and it would do so for **every** user with this tie. That is the danger: item numbers carry meaning (they often follow age or popularity), so sorting ties by number plants one and the same pattern into thousands of histories. A sequence model finds it at once and is praised for it. Row order may say nothing either. In a log that is written as things happen it repeats no pattern from person to person; in a file that somebody sorted by item it repeats exactly this one (lesson 03). So ask how the file came about.
 
 # %% [markdown] id="sort-why-zh" lang="zh" en="b792027b"
-# 稳定排序让 *Mars* 留在 *Moon* 前面，与各行到来的顺序一致。第二种排序把它们调了个头，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于把同一个规律种进成千上万段历史。序列（sequence）模型一下子就能发现它，还会因此受到表扬。行的顺序或许也说明不了什么。如果日志是随着事情发生逐条写下的，行序就不会在每个人身上重复同一个规律；如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
+# 稳定排序让《火星》留在《月球》前面，与各行到来的顺序一致。第二种排序把它们调换了，因为 3 小于 5，而且对有这种并列的**每一个**用户都会这样做。危险就在这里：物品编号是有含义的（往往与年代或热门程度有关），按编号给并列排序，等于在成千上万段历史里写入同一个规律。序列（sequence）模型很快就能学到它，成绩也因此变好。行的顺序也未必可靠。如果日志是随着事件发生逐条写下的，行序就不会在每个人身上重复同一个规律；但如果有人把文件按物品排过序，行序重复的恰恰就是这个规律（第 03 课）。所以要先问清楚文件是怎么来的。
 
 # %% [markdown] id="gap-en" lang="en"
 # **Step 2: gaps.** A *gap* is the time from one event to the next of the **same** user. Subtract neighbours, and leave out the step from one person to the next.
 
 # %% [markdown] id="gap-zh" lang="zh" en="4ee5bcb9"
-# **第二步：间隔。** **间隔**（gap）是**同一个**用户从一个事件到下一个事件的时间。相邻的时间相减，从一个人跳到下一个人的那一步不算。
+# **第二步：间隔。** **间隔**（gap）是**同一个**用户从一个事件到下一个事件的时间。相邻的时间相减，从一个人到下一个人的那一步不算。
 
 
 # %% id="tiny-gaps"
@@ -139,7 +139,7 @@ expect_true("seven events of two people have five gaps", sum(map(len, gaps_by_lo
 # %% [markdown] id="library-zh" lang="zh" en="5e4f0be5"
 # ## 库里的版本：十二万个事件
 #
-# 对十几万行写循环要等上一阵子，而后面各课经常要做这件事。库对整列一次完成排序和相减。`np.lexsort` 以**最后**一个键为主键，而且是稳定的；`np.diff` 让相邻的数相减；用户那一列的 `np.diff` 不为 0 的地方，就是换了一个人。
+# 对十几万行写循环比较慢，而后面各课经常要做这件事。库对整列一次完成排序和相减。`np.lexsort` 以**最后**一个键为主键，而且是稳定的；`np.diff` 让相邻的数相减；用户那一列的 `np.diff` 不为 0 的地方，就是换了一个人。
 
 # %% id="library-code" tags=["library"]
 from tutorial_lib.data.events import _require_columns
@@ -246,9 +246,9 @@ expect("share of gaps between half an hour and two hours", in_valley.mean(), 0.0
 # Here is one user, first as the clock shows it, then as a model sees it that counts events only.
 
 # %% [markdown] id="sitting-zh" lang="zh" en="2d1b7e01"
-# 六分钟。平均值谁也代表不了：间隔有两种，介于两者之间的几乎没有。人们来了，挑选一阵，然后离开；这样的一次来访叫一次**会话**（sitting）。我们约定，间隔达到一小时，就开始新的会话。一小时只是约定，但在那片空谷里取哪个值几乎没有差别：半小时到两小时之间的间隔，一千个里只有一个。60% 的间隔落在会话之内。
+# 六分钟。平均值谁也代表不了：间隔有两种，介于两者之间的几乎没有。人们来了，挑选一阵，然后离开；这样的一次来访叫一次**会话**（sitting）。我们约定，间隔达到一小时，就开始新的会话。一小时只是约定，但在两峰之间取哪个值几乎没有差别：半小时到两小时之间的间隔，一千个里只有一个。60% 的间隔落在会话之内。
 #
-# 下面是一个用户：先是时钟显示的样子，再是只数事件的模型看到的样子。
+# 下面是同一个用户的两张图：先按真实时间画，再按事件序号画，后者就是只数事件的模型所看到的。
 
 # %% id="sitting-picture" tags=["picture", "nbval-ignore-output"]
 pauses = np.bincount(user_of_gap[seconds >= HOUR], minlength=dataset.num_users)
@@ -278,7 +278,7 @@ plt.show()
 # %% [markdown] id="cv-zh" lang="zh" en="6bcdaa92"
 # ## 用一个数表示不规则
 #
-# 有的人像钟一样准时，有的人一阵一阵地来。常用的度量是一个用户各个间隔的**变异系数**（coefficient of variation，CV）：标准差除以均值，
+# 有的人来得很有规律，有的人集中在几段时间里。常用的度量是一个用户各个间隔的**变异系数**（coefficient of variation，CV）：标准差除以均值，
 #
 # $$\mathrm{CV} = \frac{s}{\bar g}, \qquad \bar g = \frac1n \sum_i g_i, \qquad s^2 = \frac1n \sum_i (g_i - \bar g)^2 ,$$
 #
@@ -308,7 +308,7 @@ expect_close("irregularity equals pandas, user by user", cv[witness.index], witn
 # Which CV is normal? Let somebody come **by pure chance**, each moment as likely as any other. Such gaps are exponentially distributed, and in the long run their CV is 1. But a short history cannot reach it: with $n$ gaps the CV never exceeds $\sqrt{n-1}$. How much does that matter? Simulate 20,000 chance visitors with few gaps and with many.
 
 # %% [markdown] id="chance-zh" lang="zh" en="bfc029fd"
-# 多大的 CV 才算正常？设想一个人**完全随机地**来，每一刻来的可能性都一样。这样的间隔服从指数分布，长期来看 CV 是 1。可是短的历史达不到它：有 $n$ 个间隔时，CV 不会超过 $\sqrt{n-1}$。这有多要紧？模拟 20,000 个随机访客，间隔有少有多。
+# 多大的 CV 才算正常？设想一个人**完全随机地**来，每一刻来的可能性都一样。这样的间隔服从指数分布，长期来看 CV 是 1。可是短的历史达不到它：有 $n$ 个间隔时，CV 不会超过 $\sqrt{n-1}$。这有多大影响？模拟 20,000 个随机访客，间隔有少有多。
 
 # %% id="chance-code"
 rng = np.random.default_rng(0)
@@ -353,10 +353,42 @@ expect("largest CV", cv.max(), 7.3, tol=0.2, when=ON_SAMPLE)
 expect("share of users above 1", (cv > 1).mean(), 0.83, tol=0.02, when=ON_SAMPLE)
 
 # %% [markdown] id="cv-lesson-en" lang="en"
-# In the sample 83 % of the users are more irregular than chance: sittings make bursts. Keep the other finding for lesson 20. With three gaps even a chance visitor has a CV of 0.65 only, so "the most irregular third of the users" is, in many data sets, also the third with the longest histories.
+# In the sample 83 % of the users are more irregular than chance: sittings make bursts. The other finding is a trap. With three gaps even a chance visitor has a CV of 0.65 only. So "the most irregular third of the users" is, in many data sets, also a third with long histories, and whatever goes with long histories will seem to go with irregularity. The length is a *confounder*.
 
-# %% [markdown] id="cv-lesson-zh" lang="zh" en="afcf3c5b"
-# 在 sample 里，83% 的用户比随机更不规则：会话造成了一阵一阵。另一个发现请留到第 20 课：只有三个间隔时，连随机访客的 CV 也只有 0.65，所以在许多数据集里，“最不规则的三分之一用户”同时也是历史最长的三分之一。
+# %% [markdown] id="cv-lesson-zh" lang="zh" en="e0016c74"
+# 在 sample 里，83% 的用户比随机更不规则，因为事件集中在一次次会话里。另一个发现则是一个陷阱：只有三个间隔时，连随机访客的 CV 也只有 0.65。所以在许多数据集里，“最不规则的三分之一用户”同时也是历史较长的三分之一；凡是与历史长度有关的现象，看上去都会与不规则程度有关。历史长度是一个**混杂因素**（confounder）。
+
+# %% [markdown] id="predict-confound-en" lang="en" tags=["predict"]
+# **Predict.** Now 4,000 chance visitors with 3, 10, 40 or 160 gaps: nobody is irregular in any real sense. A model hits those with 40 gaps or more in 30 of 100 cases, the others in 10 of 100; it never looks at a clock. Cut the visitors into thirds by their CV. What hit rates do the three thirds show?
+
+# %% [markdown] id="predict-confound-zh" lang="zh" en="fe43b12b" tags=["predict"]
+# **猜一猜。** 现在有 4,000 个随机访客，各有 3、10、40 或 160 个间隔，没有谁真的不规则。某个模型从不看时间：间隔达到 40 个的人，100 次命中 30 次，其余的人 100 次命中 10 次。按 CV 把访客分成三组，三组的命中率各是多少？
+
+# %% id="confound-code" tags=["break-it"]
+rng = np.random.default_rng(1)
+length = rng.choice([3, 10, 40, 160], 4000)
+chance_cv = np.array([gap.std() / gap.mean() for gap in (rng.exponential(size=n) for n in length)])
+visitors = pd.DataFrame({"length": length, "hit": rng.random(4000) < np.where(length >= 40, 0.3, 0.1)})
+thirds = {
+    "by CV": chance_cv,
+    "by CV among equal lengths": pd.Series(chance_cv).groupby(length).rank(pct=True),  # mended
+}
+for label, values in thirds.items():
+    print(label)
+    groups = visitors.groupby(pd.qcut(values, 3, labels=["regular", "middle", "irregular"]), observed=True).mean()
+    print(groups.round(2).to_string())
+    thirds[label] = groups["hit"]
+expect("rank correlation of CV and length", pd.Series(chance_cv).corr(pd.Series(length), method="spearman"), 0.50, tol=0.02)
+expect("hit rate of the regular third", thirds["by CV"]["regular"], 0.14, tol=0.01)
+expect("hit rate of the irregular third", thirds["by CV"]["irregular"], 0.25, tol=0.01)
+gap_left = thirds["by CV among equal lengths"]["irregular"] - thirds["by CV among equal lengths"]["regular"]
+expect("what is left of the difference among equal lengths", gap_left, 0, tol=0.02)
+
+# %% [markdown] id="confound-why-en" lang="en"
+# The irregular third is hit in 25 of 100 cases, the regular one in 14, and irregularity has nothing to do with it. The rank correlation of CV and length, 0.50, is the one that real data will show below. The mend takes one line: rank each CV among the users whose histories are **equally long**, then cut into thirds. The difference is gone. Do this whenever you group users by irregularity.
+
+# %% [markdown] id="confound-why-zh" lang="zh" en="255c2b57"
+# 不规则的一组 100 次命中 25 次，规则的一组命中 14 次，而这与不规则程度毫无关系。CV 与长度的秩相关系数是 0.50，与下文真实数据的数值相近。修正只要一行：在历史**同样长**的用户之间给 CV 排名，再分成三组，差别就消失了。凡是按不规则程度给用户分组，都应当这样做。
 
 # %% [markdown] id="real-en" lang="en"
 # ## The clocks of real data
@@ -364,7 +396,7 @@ expect("share of users above 1", (cv > 1).mean(), 0.83, tol=0.02, when=ON_SAMPLE
 # Now Nora's table and her neighbour's. Real data may not be shipped with the course, but aggregates may. The table below was computed from MovieLens 100K (943 people, 100,000 film ratings) and from the Amazon grocery reviews (14,681 people, 121,892 events) by `python -m studies.gap_facts --write`.
 
 # %% [markdown] id="real-zh" lang="zh" en="9a9e5733"
-# ## 真实数据的时钟
+# ## 真实数据的时间戳
 #
 # 现在轮到小雨的表和她邻居的表。真实数据不能随课程分发，汇总数字可以。下面这张表由 `python -m studies.gap_facts --write` 算出，来源是 MovieLens 100K（943 人，100,000 条电影评分）和 Amazon Grocery 评论（14,681 人，121,892 个事件）。
 
@@ -455,13 +487,59 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # %% [markdown] id="meaning-zh" lang="zh" en="6318c31c"
 # 对“感知时间”的模型来说，这意味着什么？
 #
-# - **MovieLens 100K 的时钟记的是评分入库的时刻，不是看电影的时刻。** 51% 的间隔恰好是 0。也就是说，有一半的步，间隔只说明“同一次点击”，此外什么也没说：单凭时钟，没有哪个模型能把这些步彼此区分开。
-# - **间隔为 0 的地方，顺序同样不可知。** 76% 的事件与相邻的事件落在同一秒；对 44% 的用户来说，“最后”一个事件，也就是留一法（leave-last-out）拿来测试的那个，只是因为在文件里排在最后。能把它预测得很准的模型，学到的也许是文件的写法。
+# - **MovieLens 100K 的时间戳记的是评分入库的时刻，不是看电影的时刻。** 51% 的间隔恰好是 0。也就是说，有一半的步，间隔只说明“同一次点击”，此外什么也没有。因此，仅凭时间，没有哪个模型能把这些步彼此区分开。
+# - **间隔为 0 的地方，顺序同样不可知。** 76% 的事件与相邻的事件落在同一秒；对 44% 的用户来说，“最后”一个事件，也就是留一法（leave-last-out）拿来测试的那个，只是因为在文件里排在最后。一个模型能把它预测得很准，学到的也许只是文件的行序。
 # - **多数人没有再回来。** 98.2% 的间隔不到一小时，61% 的用户在一次会话里完成了全部评分。以天、以月计的效应，只可能来自其余的人，而且只来自他们为数不多的几步。
 # - **食品杂货有日期，没有钟点。** 所有事件都在零点，所以 29% 的间隔是 0，意思是“同一天”；间隔的中位数是 22 天。这里的长停顿是真实的，但 9% 的用户根本没有 CV，因为他们的间隔全是 0。
 # - **不规则往往就是历史长。** CV 随历史的长度增大：在所有用户上，两者的斯皮尔曼（Spearman）相关系数分别是 0.53 和 0.56。sample 里的长度和不规则程度是各自独立抽取的，那里是 0.08。
 #
-# 这并不是说，时间在那里没有用，而是说，一个主张必须经得起哪些追问：提升是不是落在间隔**不为** 0 的那些步上？打乱一个用户的间隔之后，提升会消失吗（第 19 课）？`control` 这个世界的时间戳与 `sample` 完全相同，却毫无意义；在那里，同一个模型会不会也没有提升？
+# 这并不是说时间在那里没有用，而是说一个结论必须经得起下面这些追问：提升是不是落在间隔**不为** 0 的那些步上？打乱一个用户的间隔之后，提升会消失吗（第 19 课）？`control` 这个世界的时间戳与 `sample` 完全相同，却毫无意义；在那里，同一个模型会不会也没有提升？
+
+# %% [markdown] id="core-en" lang="en"
+# ## Who is left out: the $k$-core
+#
+# Before they split, many papers leave out rare users and items. The **$k$-core** is the largest part of the table in which every user and every item has at least $k$ events. One pass does not find it: without a rare item a user may have too few events, and without that user another item becomes rare. So repeat until nothing changes. The order does not matter: two parts with this property have it together as well, so there is one largest part.
+
+# %% [markdown] id="core-zh" lang="zh" en="8df6103a"
+# ## 谁被排除在外：$k$-core
+#
+# 许多论文在切分之前会先去掉事件太少的用户和物品。**$k$-core** 是表中最大的一部分，其中每个用户、每个物品都至少有 $k$ 个事件。只过滤一遍得不到它：去掉一个少见的物品之后，某个用户的事件可能就不够了；去掉这个用户之后，又会有别的物品变得少见。因此要反复过滤，直到不再变化。先过滤哪一边并不影响结果：两个满足条件的部分合在一起仍满足条件，所以最大的部分只有一个。
+
+# %% [markdown] id="predict-core-en" lang="en" tags=["predict"]
+# **Predict.** Ten rows: user 0 has the items A and B, user 1 B and C, user 2 C and D, users 3 and 4 both have E and F. With $k = 2$, how many rows are left after one pass, and how many in the end? And of the 119,990 events of the sample with $k = 40$?
+
+# %% [markdown] id="predict-core-zh" lang="zh" en="7f55ae24" tags=["predict"]
+# **猜一猜。** 共十行：用户 0 有物品 A 和 B，用户 1 有 B 和 C，用户 2 有 C 和 D，用户 3 和用户 4 都有 E 和 F。取 $k = 2$，过滤一遍之后剩几行？最后剩几行？sample 共有 119,990 个事件，取 $k = 40$ 又会怎样？
+
+# %% id="core-code" tags=["break-it"]
+def one_pass(table, k):
+    """Leave out items with fewer than k events, then users with fewer than k."""
+    table = table[table.groupby("item")["item"].transform("size") >= k]
+    return table[table.groupby("user")["user"].transform("size") >= k]
+
+
+def rows_after_each_pass(table, k):
+    counts = [len(table)]
+    while len(counts) < 2 or counts[-1] < counts[-2]:
+        table = one_pass(table, k)
+        counts.append(len(table))
+    return counts
+
+
+links = pd.DataFrame({"user": [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], "item": list("ABBCCDEFEF")})
+print(rows_after_each_pass(links, k=2))
+expect_true("ten rows: 6 after one pass, 4 in the end", rows_after_each_pass(links, k=2) == [10, 6, 4, 4])
+if ON_SAMPLE:
+    forty = rows_after_each_pass(events, k=40)
+    print(forty)
+    expect_true("sample, k = 40: 72,584 events after one pass, none in the end", (forty[1], forty[-1]) == (72584, 0))
+    expect_true("sample, k = 5: one pass and the core agree", rows_after_each_pass(events, k=5)[1:] == [119986, 119986])
+
+# %% [markdown] id="core-why-en" lang="en"
+# Six, then four; and on the sample 72,584 events after one pass but an **empty** 40-core. Two papers that both write "40-core" may speak of quite different tables, so say how often you filtered. With $k = 5$ the two agree here. And mind what is counted: a core of the whole table counts test events too, and so decides by the future who is tested.
+
+# %% [markdown] id="core-why-zh" lang="zh" en="9b0535e0"
+# 先剩六行，最后剩四行；而在 sample 上，过滤一遍还剩 72,584 个事件，真正的 40-core 却是**空的**。两篇论文都写“40-core”，说的可能是完全不同的两张表，所以要写明过滤了几遍。取 $k = 5$ 时，两者在这里一致。还要注意数的是什么：在整张表上取 core，测试事件也数进去了，等于用未来决定谁参加测试。
 
 # %% [markdown] id="split-en" lang="en"
 # ## Two ways to cut
@@ -481,7 +559,7 @@ expect("sample: correlation of CV and history length", facts.loc["sample", "cv_l
 # - **留一法**（leave-last-out）：每个用户的最后一个事件作测试，倒数第二个作验证，其余作训练。人人都参加测试，多数论文这样做。
 # - **时间切分**（temporal split）：所有人用同一个时刻。第一个切点之前发生的是训练，第二个切点之后发生的是测试。
 #
-# 假设某个用户的最后一个事件在 12 月 10 日。用留一法时，模型会不会已经从**别人** 12 月 15 日的行为里学过东西？
+# 假设某个用户的最后一个事件在 12 月 10 日。用留一法时，模型会不会已经从**别人** 12 月 15 日的行为里学到了信息？
 
 # %% id="split-code" tags=["library"]
 from tutorial_lib.data.events import Dataset
@@ -579,7 +657,7 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # The temporal split has no such leak, and it has its price. Only 1618 of the 3000 users of the sample have a test event. In MovieLens 100K it is 166 of 943, and 58 % of these have no training event at all: most people come only once, so whoever comes late was not there before. This course cuts by time wherever it can, and uses leave-last-out to compare with papers. Whichever you use, say which.
 
 # %% [markdown] id="split-lesson-zh" lang="zh" en="bb9b82df"
-# 用留一法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8% 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41%，在食品杂货里是 29%。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏（leak）值多少，第 03 课会测出来。
+# 用留一法时，训练看得见**别的用户的未来**。在 sample 里，对各个测试事件取平均，有 8% 的训练事件晚于它们要帮忙预测的那个测试事件；在 MovieLens 100K 里是 41%，在食品杂货里是 29%。模型可以从中学到什么会流行、哪些物品会出现、看完什么会接着看什么，而这些在当天谁也不可能知道。这种泄漏（leak）会让分数虚高多少，第 03 课会测出来。
 #
 # 时间切分没有这种泄漏，但也有代价。sample 的 3000 个用户里只有 1618 个有测试事件。在 MovieLens 100K 里是 943 个中的 166 个，其中 58% 连一个训练事件也没有：多数人只来一次，来得晚的人，此前根本不在。本课程凡是能按时间切的都按时间切，要与论文比较时才用留一法。无论用哪一种，都要说明是哪一种。
 
@@ -600,13 +678,13 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # %% [markdown] id="window-zh" lang="zh" en="363feb1a"
 # ## 从历史到窗口
 #
-# 喂给模型的是矩形。从每段历史里取最后 $L$ 步，并为每一步记下**目标**，也就是接下来的那个物品。所以目标就是输入错开一位。以小表里的用户 0 为例，$L = 4$：
+# 模型的输入是矩形的表。从每段历史里取最后 $L$ 步，并为每一步记下**目标**，也就是接下来的那个物品。所以目标就是输入错开一位。以小表里的用户 0 为例，$L = 4$：
 #
 # | 位置 | 1 | 2 | 3 | 4 |
 # |:--|--:|--:|--:|--:|
-# | 看到的物品 | Alien | Cake | Moon | PAD |
+# | 看到的物品 | 异形 | 蛋糕 | 月球 | PAD |
 # | 它的时间 | 10 | 70 | 400 | 400 |
-# | 目标 | Cake | Moon | Mars | 无 |
+# | 目标 | 蛋糕 | 月球 | 火星 | 无 |
 # | 查询时刻 | 70 | 400 | 100000 | 400 |
 #
 # 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**（padding），总是放在右边（原因见第 05 课）。**查询时刻**（query time）是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
@@ -629,7 +707,7 @@ for label, table in (("items", inputs), ("times", input_times), ("targets", targ
 # Three columns and not four: a batch is only as wide as its longest window. The one trick is in `rows`: a table of row numbers, all windows at once, and pads that point at the last real row. No loop over users. Whoever writes it cleverly should be checked by somebody who writes it plainly:
 
 # %% [markdown] id="window-why-zh" lang="zh" en="870c7c97"
-# 三列而不是四列：一个批（batch）只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写得巧妙的人，应当由写得直白的人来核对：
+# 三列而不是四列：一个批（batch）只有其中最长的窗口那么宽。唯一的技巧在 `rows`：它是一张行号的表，所有窗口一次算出，填充指向最后一个真实的行。没有对用户的循环。写法越巧妙，就越需要用直白的写法来核对：
 
 
 # %% id="window-check" tags=["reference-check"]
@@ -658,9 +736,9 @@ expect_true("the windows of all batches equal the loop's, user by user", found =
 # Gaps run from a second to a year, a factor of thirty million. So the library gives models $\ln(1 + g / 1\,\text{h})$ instead of the gap $g$: 0 stays 0, an hour becomes $\ln 2$, and no year drowns everything else. Then it subtracts the mean and divides by the standard deviation, both taken from the gaps of the **training part** alone. There are two such features: *backward*, the time since the previous event, and *forward*, the time until the query.
 
 # %% [markdown] id="feature-zh" lang="zh" en="8a39ac07"
-# ## 从间隔到网络吃得下的数
+# ## 从间隔到网络可用的特征
 #
-# 间隔从一秒到一年，相差三千万倍。所以库交给模型的不是间隔 $g$，而是 $\ln(1 + g / 1\,\text{小时})$：0 还是 0，一小时变成 $\ln 2$，也没有哪个一年会把别的全淹没。然后减去均值、除以标准差，两者都只用**训练集**里的间隔来算。这样的特征有两个：**向后**的，即距上一个事件多久；**向前**的，即到查询时刻还有多久。
+# 间隔从一秒到一年，相差三千万倍。所以库交给模型的不是间隔 $g$，而是 $\ln(1 + g / 1\,\text{小时})$：0 还是 0，一小时变成 $\ln 2$，长达一年的间隔也不会把其他间隔全部淹没。然后减去均值、除以标准差，两者都只用**训练集**里的间隔来算。这样的特征有两个：**向后**的，即距上一个事件多久；**向前**的，即到查询时刻还有多久。
 
 # %% id="feature-library" tags=["library"]
 from torch import Tensor
@@ -693,7 +771,7 @@ expect_close(
 # %% [markdown] id="float-zh" lang="zh" en="6d49ccce" tags=["break-it"]
 # ## 弄坏它之二：用单精度存秒
 #
-# 网络用 `float32` 计算，所以先把时间戳转成 `float32`、以后再相减，看上去很自然。代码跑得通，数字看起来也像秒。
+# 网络用 `float32` 计算，所以先把时间戳转成 `float32`、以后再相减，看上去很自然。代码能跑通，结果看起来也像秒数。
 
 # %% [markdown] id="predict-float-en" lang="en" tags=["predict"]
 # **Predict.** Three events, 30 and 60 seconds apart, somewhere in the year 2023. What gaps come out? A `float32` has 24 binary digits; a timestamp of today needs 31.
@@ -726,12 +804,12 @@ expect_true("mended: subtract in int64, then convert", (np.diff(three).astype(np
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **1.1 Implement.** Number the sittings: for each event the number of its sitting within its user's history, 0 for the first. A gap of `pause` seconds or more begins a new sitting. No loop over users or events; think of `np.cumsum`, and of what a new user must do to the count.
+# **1.1 Implement · core.** Number the sittings: for each event the number of its sitting within its user's history, 0 for the first. A gap of `pause` seconds or more begins a new sitting. No loop over users or events; think of `np.cumsum`, and of what a new user must do to the count.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="57255d31" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="921d854c" tags=["exercise"]
 # ## 练习
 #
-# **1.1 实现。** 给会话编号：对每个事件，给出它在该用户历史里属于第几次会话，第一次为 0。间隔达到 `pause` 秒就开始新的会话。不许对用户或事件写循环；想想 `np.cumsum`，再想想换人时计数应当怎样。
+# **1.1 实现 · 进阶。** 给会话编号：对每个事件，给出它在该用户历史里属于第几次会话，第一次为 0。间隔达到 `pause` 秒就开始新的会话。不许对用户或事件写循环；想想 `np.cumsum`，再想想换人时计数应当怎样。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -759,10 +837,10 @@ sittings = (numbers[dataset.offsets[1:] - 1] + 1).sum()  # the number of a user'
 expect("events in a sitting, mean", len(events) / sittings, 2.4, tol=0.1, when=ON_SAMPLE)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **1.2 Modify.** A high CV can mean bursts within a sitting, or pauses of very different lengths. Change `irregularity` so that it takes only the **pauses**, the gaps of `pause` seconds or more. Users with fewer than two pauses have none: NaN. You may start from the source above.
+# **1.2 Modify · stretch.** A high CV can mean bursts within a sitting, or pauses of very different lengths. Change `irregularity` so that it takes only the **pauses**, the gaps of `pause` seconds or more. Users with fewer than two pauses have none: NaN. You may start from the source above.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="8535f086" tags=["exercise"]
-# **1.2 修改。** CV 高，可能是因为会话内的一阵一阵，也可能是因为停顿长短悬殊。改写 `irregularity`，让它只取**停顿**，即达到 `pause` 秒的间隔。停顿不足两次的用户没有这个值：NaN。可以从上面的源码改起。
+# %% [markdown] id="exercise2-zh" lang="zh" en="481d4e10" tags=["exercise"]
+# **1.2 修改 · 挑战。** CV 高，可能是因为事件集中在会话里，也可能是因为停顿长短悬殊。改写 `irregularity`，让它只取**停顿**，即达到 `pause` 秒的间隔。停顿不足两次的用户没有这个值：NaN。可以从上面的源码改起。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -792,10 +870,10 @@ lesson01.check_pauses(irregularity_of_pauses)
 expect("median CV of the pauses", np.nanmedian(irregularity_of_pauses(events, HOUR)), 0.7, tol=0.05, when=ON_SAMPLE)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **1.3 Measure.** What would be left of the sample's clock if it showed full minutes, hours or days only? Write the share of gaps that are 0 when every timestamp is rounded **down** to a multiple of `grid` seconds. Does a clock that shows days still tell sittings from pauses?
+# **1.3 Measure · core.** What would be left of the sample's clock if it showed full minutes, hours or days only? Write the share of gaps that are 0 when every timestamp is rounded **down** to a multiple of `grid` seconds. Does a clock that shows days still tell sittings from pauses?
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="eaa46bb0" tags=["exercise"]
-# **1.3 测量。** 如果 sample 的时钟只显示整分、整点或整天，还剩下什么？把每个时间戳**向下**取到 `grid` 秒的整数倍，求这时为 0 的间隔所占的比例。只显示日期的时钟，还分得清会话和停顿吗？
+# %% [markdown] id="exercise3-zh" lang="zh" en="10d5e197" tags=["exercise"]
+# **1.3 测量 · 进阶。** 如果 sample 的时间戳只精确到分、小时或天，还能保留多少信息？把每个时间戳**向下**取到 `grid` 秒的整数倍，求这时为 0 的间隔所占的比例。只精确到天的时间戳，还分得清会话和停顿吗？
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -824,7 +902,7 @@ told = ((same_day == 0) == (seconds < HOUR)).mean()  # zero on the clock of days
 expect("share of gaps that a clock of days puts on the right side", told, 0.986, tol=0.005, when=ON_SAMPLE)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **1.4 Think.** A test event happened on 1 March. Which of these steps use something that nobody could have known on that day? Give a set of letters.
+# **1.4 Think · basic.** A test event happened on 1 March. Which of these steps use something that nobody could have known on that day? Give a set of letters.
 #
 # - A: items with fewer than five events in the whole table are left out before the split
 # - B: with leave-last-out, popularity is counted on the training part
@@ -833,8 +911,8 @@ expect("share of gaps that a clock of days puts on the right side", told, 0.986,
 # - E: each user's gaps are divided by the smallest gap of that user's whole history
 # - F: with the temporal split, the number of epochs is chosen on the validation part
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="d3a2ef18" tags=["exercise"]
-# **1.4 思考。** 某个测试事件发生在 3 月 1 日。下面哪些做法，用到了当天谁也不可能知道的东西？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="932ee1a2" tags=["exercise"]
+# **1.4 思考 · 基础。** 某个测试事件发生在 3 月 1 日。下面哪些做法，用到了当天谁也不可能知道的东西？用字母的集合作答。
 #
 # - A：切分之前，先去掉在整张表里不足五个事件的物品
 # - B：用留一法，在训练集上统计热门程度
@@ -858,6 +936,63 @@ uses_the_future = {"A", "B", "E"}
 
 lesson01.check_future(uses_the_future)
 
+# %% [markdown] id="exercise5-en" lang="en" tags=["exercise"]
+# **1.5 Mend · core.** A colleague's core has its own limits for users and for items. It is right on some tables only. Find its faults, then write it so that it is right on all; keep the order of the rows.
+#
+# ```python
+# def core(events, user_least, item_least):
+#     users = events.groupby("user").size()
+#     items = events.groupby("item").size()
+#     for _ in range(3):
+#         events = events[events["user"].isin(users[users > user_least].index)]
+#         events = events[events["item"].isin(items[items > item_least].index)]
+#     return events
+# ```
+
+# %% [markdown] id="exercise5-zh" lang="zh" en="7dbbb27f" tags=["exercise"]
+# **1.5 改错 · 进阶。** 一位同事写的 core 对用户和物品各有一个下限，但只在部分表上是对的。找出其中的错误，写出在任何表上都正确的版本；行的顺序保持不变。
+#
+# ```python
+# def core(events, user_least, item_least):
+#     users = events.groupby("user").size()
+#     items = events.groupby("item").size()
+#     for _ in range(3):
+#         events = events[events["user"].isin(users[users > user_least].index)]
+#         events = events[events["item"].isin(items[items > item_least].index)]
+#     return events
+# ```
+
+
+# %% id="exercise5-code" tags=["exercise"]
+def core(events, user_least, item_least):
+    """events: table with user, item, timestamp -> the rows that stay, as a table."""
+    ...
+
+
+lesson01.check_core(core)
+
+
+# %% id="exercise5-solution" tags=["solution"]
+# Solution
+
+def core(events, user_least, item_least):
+    # Three faults: the counts were taken once and never renewed, three rounds need not be enough, and > is not "at least".
+    while True:
+        enough = events.groupby("user")["user"].transform("size") >= user_least
+        enough &= events.groupby("item")["item"].transform("size") >= item_least
+        if enough.all():
+            return events
+        events = events[enough]
+
+
+lesson01.check_core(core)
+
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Judge the clock of a table that is your own: the history of a music player, the commits of a repository, a bank statement, or any public log. Write it as a file with the columns user, item and timestamp, load it with `load_dataset("csv:PATH")`, and begin with `gap_facts` and the cell `gap-picture`. A good report has the share of zero gaps, the median gap, the place of the valley if there is one, the rank correlation of CV and length beside the value of chance visitors with the same lengths, one picture, one claim about time that this table cannot support, and what you doubt about how the times were written.
+
+# %% [markdown] id="open-zh" lang="zh" en="65b2b726" tags=["open"]
+# **开放任务。** 评估一张属于你自己的表的时间戳：音乐播放记录、某个代码仓库的提交、银行流水，或任何公开的日志。把它存成含有 user、item、timestamp（用户、物品、时间戳）三列的文件，用 `load_dataset("csv:PATH")` 读入，从 `gap_facts` 和单元格 `gap-picture` 开始。一份好的报告包括：零间隔的比例，间隔的中位数，两峰之间的低谷在哪里（如果有），CV 与历史长度按排名计算的相关系数，以及历史同样长的随机访客的数值，一张图，一个关于时间而这张表无法支持的结论，以及你对这些时间的记录方式的疑问。
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora's table, answered
 #
@@ -866,7 +1001,7 @@ lesson01.check_future(uses_the_future)
 # %% [markdown] id="answer-zh" lang="zh" en="784652bb"
 # ## 回答开头的问题
 #
-# 在小雨那张表上胜出的模型，它的时钟究竟告诉了它什么？有一半的步，什么也没有：间隔是 0，顺序是文件的顺序。其余的几乎全是在网页前坐着的那一次会话里的几秒、几分钟。所以提升可能来自少数回头的人，可能来自文件的写法，如果用的是留一法，还可能来自别人的未来。现在你知道该要求什么了：只看有间隔的那些步，并列保持行的顺序，用时间切分（temporal split）。她邻居那张表里有以周计的真实停顿，代价是一天之内的顺序无从知晓。
+# 在小雨那张表上胜出的模型，从时间戳里究竟知道了什么？有一半的步，什么也不知道：间隔是 0，顺序是文件的行序。其余的间隔几乎全是同一次会话里的几秒、几分钟。因此，提升可能来自少数再次回来的人，可能来自文件的行序；如果用的是留一法，还可能来自别人的未来。现在你知道该要求什么了：只在间隔不为零的步上看提升，并列保持行的顺序，用时间切分（temporal split）。她邻居那张表里有以周计的真实停顿，代价是一天之内的顺序无从知晓。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -882,9 +1017,139 @@ lesson01.check_future(uses_the_future)
 #
 # 1. 用稳定排序按用户和时间排列；并列保持行的顺序，绝不用物品编号来决定先后。
 # 2. 间隔在同一个用户之内计算；长间隔开始新的会话；CV 度量不规则程度，而短的历史不可能有大的 CV。
-# 3. 给时钟建模之前先看看它：MovieLens 100K 有一半的间隔是 0，食品杂货里每个事件都在零点。
+# 3. 给时间建模之前，先看看时间戳本身：MovieLens 100K 有一半的间隔是 0，食品杂货里每个事件都在零点。
 # 4. 留一法让训练看见别的用户的未来；时间切分不会，但能测试的用户较少。
 # 5. 窗口就是把历史错开一位，填充放在右边，时间差先用整数算。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> A table was exported with `ORDER BY user, timestamp, item DESC`. You sort it by user and time with a stable sort. Is the history safe now?</summary>
+#
+# No. A stable sort keeps the order of the rows, and in every tie that order is the falling item number, the same pattern for everybody. Get the order of arrival, or shuffle the ties with a fixed seed.
+#
+# </details>
+#
+# <details><summary><b>2.</b> Three people have 5, 2 and 4 events, one after the other in the table. How many steps does `np.diff` give, how many of them are gaps, and can you find the wrong ones by their sign?</summary>
+#
+# 10 steps, 8 gaps, 2 wrong steps. The sign shows a wrong step only where the next person began before this one ended; compare the users instead.
+#
+# </details>
+#
+# <details><summary><b>3.</b> Two users have a CV of 2. One has 5 gaps, the other 160. Are they equally irregular?</summary>
+#
+# No. With 5 gaps 2 is the largest possible value, the square root of 4: one burst. With 160 gaps the CV could exceed 12, and chance gives about 1. Compare a CV only with users of the same length.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A time-aware model beats its twin without time on MovieLens 100K. On the steps with a gap above 0 the gain is gone. What has it learned?</summary>
+#
+# Nothing about time: where the gap is 0, the clock says no more than “the same click”. The gain sits on ties, where the order is that of the file. Shuffle the ties with a seed and see whether the gain survives.
+#
+# </details>
+#
+# <details><summary><b>5.</b> A history has 7 events and $L = 3$. Which are the inputs, the targets and the query times?</summary>
+#
+# Seven events make six steps; the last three are kept. Inputs: events 4, 5, 6. Targets: events 5, 6, 7. Query times: the times of 5, 6 and 7.
+#
+# </details>
+#
+# <details><summary><b>6.</b> In your log all gaps lie between one second and ten minutes. What does $\ln(1 + g / 1\,\text{h})$ look like there, and what would you change?</summary>
+#
+# For gaps far below the unit it is nearly $g / 1\,\text{h}$, a straight line; after standardising the longest gaps dominate again. Take a shorter unit, such as one second, and the feature is logarithmic where your gaps are.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A colleague subtracts the first timestamp of the table as int64, and converts to `float32` then. Are the seconds exact for a table of 100 days, and for one of two years?</summary>
+#
+# A `float32` has 24 binary digits, so whole numbers are exact up to $2^{24}$, more than 16 million. 100 days are less than 9 million seconds: exact. Two years are 63 million: steps of 4 seconds.
+#
+# </details>
+#
+# <details><summary><b>8.</b> The temporal split of MovieLens 100K tests 166 people, and 58 % of them have no training event. How many of them can a model serve that learns a few numbers for each user, and what follows for your report?</summary>
+#
+# For about 70. An average over 70 people has a wide interval, so give it. A model that reads the history can serve the others as well, once their first events are there.
+#
+# </details>
+#
+# <details><summary><b>9.</b> Somebody takes the 5-core of the whole table and then splits by leave-last-out. A user has exactly five events. What decided that he is in the test, and how do you mend it?</summary>
+#
+# His own test event: without it he has four events and would be left out. Count on the training part only, and say so.
+#
+# </details>
+#
+# <details><summary><b>10.</b> A model gains most in the most irregular third of the users. Which two checks must the sentence “irregular users profit from time” pass?</summary>
+#
+# Thirds among users of equal length, because the CV grows with the length. And a run in which time cannot help: shuffled gaps, or the world `control`. A gain that survives there does not come from time.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="e20dfd8f" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 一张表是用 `ORDER BY user, timestamp, item DESC` 导出的。你用稳定排序按用户和时间排好了。历史现在可靠吗？</summary>
+#
+# 不可靠。稳定排序保留行的顺序，而每一处并列里的顺序都是物品编号从大到小，对每个人都是同一个规律。应当找回到来的顺序，或者用固定的种子（seed）把并列打乱。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 三个人各有 5、2、4 个事件，在表里依次排列。`np.diff` 给出几步？其中几个是间隔？能凭正负号找出错误的步吗？</summary>
+#
+# 共 10 步，8 个是间隔，2 步是错的。只有下一个人开始得比这个人结束得早，错误的步才是负数。应当比较用户，而不是看正负号。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 两个用户的 CV 都是 2，一个有 5 个间隔，另一个有 160 个。两人同样不规则吗？</summary>
+#
+# 不是。5 个间隔时，2 是可能的最大值，即 4 的平方根，说明事件全挤在一处。160 个间隔时，CV 可以超过 12，而随机访客约为 1。CV 只能与历史同样长的用户相比。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 在 MovieLens 100K 上，一个感知时间的模型胜过了没有时间信息的对照模型（time-blind twin）。只看间隔大于 0 的步，提升就没有了。它学到了什么？</summary>
+#
+# 没有学到与时间有关的东西：间隔为 0 时，时间只说明“同一次点击”。提升落在并列上，那里的顺序就是文件的行序。用固定的种子把并列打乱，看看提升是否还在。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 一段历史有 7 个事件，$L = 3$。输入、目标和查询时刻分别是什么？</summary>
+#
+# 七个事件有六步，保留最后三步。输入是第 4、5、6 个事件，目标是第 5、6、7 个，查询时刻是第 5、6、7 个事件的时间。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 你的日志里，所有间隔都在一秒到十分钟之间。这时 $\ln(1 + g / 1\,\text{小时})$ 是什么样子？你会怎么改？</summary>
+#
+# 间隔远小于单位时，它几乎就是直线 $g / 1\,\text{小时}$；标准化之后，又是最长的间隔占主导。换一个更短的单位，例如一秒，特征在你的间隔范围内就是对数形状了。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 一位同事先用 int64 减去表中第一个时间戳，再转换成 `float32`。如果表覆盖 100 天，秒数是精确的吗？两年呢？</summary>
+#
+# `float32` 有 24 位二进制数字，不超过 $2^{24}$（一千六百多万）的整数都是精确的。100 天不到九百万秒，是精确的。两年约六千三百万秒，只能精确到 4 秒。
+#
+# </details>
+#
+# <details><summary><b>8.</b> MovieLens 100K 的时间切分测试 166 个人，其中 58% 没有任何训练事件。一个为每位用户单独学习一组数的模型，能为其中多少人服务？报告里应当怎么写？</summary>
+#
+# 大约 70 人。对 70 人求平均，区间很宽，所以必须给出区间。读取历史的模型也能为其余的人服务，只要他们已有最初的几个事件。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 有人先对整张表取 5-core，再按留一法切分。某个用户恰好有五个事件。是什么决定了他参加测试？怎样修正？</summary>
+#
+# 正是他自己的测试事件：没有它，他只有四个事件，会被去掉。应当只在训练集上计数，并在报告里写明。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 某个模型在最不规则的三分之一用户上提升最大。“不规则的用户从时间信息中获益”这句话，必须通过哪两项检查？</summary>
+#
+# 第一，在历史同样长的用户之间分组，因为 CV 随历史长度增大。第二，在时间不可能有用的情形下再跑一遍，即打乱间隔，或使用 `control` 世界。如果那里的提升还在，它就不是来自时间。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -14,7 +14,7 @@
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="9c68e018"
 # <!-- literature -->
-# 两篇论文报告的是同一个模型、同一批电影、同样的 6,040 个人（MovieLens 1M 上的 SASRec）。第一篇说：100 次里有 82 次，它把那个人接下来真正看的电影排进了前十。第二篇说：100 次里有 25 次。谁都没有撒谎，代码也都没有写错。那么，坐在那张列表前面的你，看到的会是什么？
+# 两篇论文报告的是同一个模型、同一批电影、同样的 6,040 个人（MovieLens 1M 上的 SASRec）。第一篇说：100 次里有 82 次，它把那个人接下来真正看的电影排进了前十。第二篇说：100 次里有 25 次。谁都没有撒谎，代码也都没有写错。那么，如果你就是看列表的人，看到的会是什么？
 #
 # 想做出更好的模型，先得说清什么叫**更好**。这一课先把人人都在用的三个数亲手算一遍，再展示它们误导人的五种方式：并列、随机候选、人数太少、用星级代替列表，以及只给一方调参的比较。学完之后，你会知道两篇论文中哪一篇说的才是你眼前的列表。
 
@@ -32,7 +32,7 @@
 #
 # - 从一个物品的排名出发，手算 HR@K、NDCG@K 和 MRR；
 # - 正确处理并列，让一无所知的模型得到一无所知的分数；
-# - 用公式和模拟说明：在 100 个随机候选里得到的成绩值多少；
+# - 用公式和模拟说明，在 100 个随机候选里得到的成绩意味着什么；
 # - 算出要分辨某个差距，测试需要多少人；
 # - 解释为什么星级误差低并不说明列表好，并用实验展示出来。
 
@@ -89,7 +89,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="9d5c0098"
 # ## 三个人，五部电影
 #
-# 模型给每个人的每部电影打一个分，列表把分数高的排在前面。事后我们知道了每个人真正看的是哪一部：小米看了 *Alien*，小斌看了 *Moon*，小安看了 *Bread*。对我们来说，要紧的只有一件事：**那部电影在列表里站在第几位**，也就是它的**排名**。求排名不需要排序：数一数有几部电影的分数更高，再加 1。
+# 模型给每个人的每部电影打一个分，列表把分数高的排在前面。事后我们知道了每个人真正看的是哪一部：小米看了《异形》，小斌看了《月球》，小安看了《面包》。对我们来说，重要的只有一件事：**那部电影在列表里排第几位**，也就是它的**排名**。求排名不需要排序：数一数有几部电影的分数更高，再加 1。
 
 # %% id="tiny-ranks"
 films = ["Alien", "Cake", "Moon", "Bread", "Mars"]
@@ -113,7 +113,7 @@ print("ranks", ranks.tolist())
 # 关于排名 $r$ 可以问三个问题，每个问题给出一个**指标**，每个指标都对所有人求平均。
 #
 # - 它在不在前 $K$ 个里？**命中率**（hit rate），HR@K：若 $r \le K$ 记 1，否则记 0。在前 $K$ 个里的哪一位都一样。
-# - 它的位置值多少？**归一化折损累计增益**（normalised discounted cumulative gain），NDCG@K：若 $r \le K$ 记 $1 / \log_2(1 + r)$，否则记 0。第一位值 1，第三位值一半，第十位值 0.29。
+# - 它的位置能得多少分？**归一化折损累计增益**（normalised discounted cumulative gain），NDCG@K：若 $r \le K$ 记 $1 / \log_2(1 + r)$，否则记 0。第一位得 1，第三位得一半，第十位得 0.29。
 # - 那个人得往下读多远？**平均倒数排名**（mean reciprocal rank），MRR：$1 / r$，列表没有尽头。
 #
 # （搜索引擎里可以有好几个正确结果，NDCG 要除以可能达到的最好值，所以叫**归一化**。只有一个正确物品时，最好值就是 1。）
@@ -149,11 +149,11 @@ expect_true(
 # What if two films have the same score? Then the list may show either first, and an honest rank is the average over the possible orders: count the higher ones, add **half** of the *other* equal ones, add 1. Here it is, next to a witness from `scipy` that sorts and knows nothing of our counting.
 
 # %% [markdown] id="scratch-zh" lang="zh" en="c46f428f"
-# 列表末尾之后的事，HR 和 NDCG 一概看不见。这是有意的：没有人会翻到第 400 位。请记住这一点，正因如此，模型**在哪里**好，比它平均有多好更要紧。
+# 列表末尾之后的事，HR 和 NDCG 一概看不见。这是有意的：没有人会翻到第 400 位。请记住这一点。正因如此，模型**在哪里**好，比它平均有多好更重要。
 #
 # ## 从零写起，连并列一起
 #
-# 两部电影分数相同怎么办？列表先放哪一部都行，诚实的排名应当是各种可能顺序的平均：数出更高的，加上**其余**同分者的**一半**，再加 1。下面就是它，旁边请来 `scipy` 作参照：它靠排序，对我们的数法一无所知。
+# 两部电影分数相同怎么办？列表先放哪一部都行，所以公平的排名应当是各种可能顺序的平均：数出更高的，加上**其余**同分者的**一半**，再加 1。下面就是它的实现，并与 `scipy` 对照；后者用的是排序，与我们的计数方法完全独立。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -217,13 +217,13 @@ expect_close("without ties it is the formula", ndcg(np.array([1, 3, 11])), [1, 0
 # %% [markdown] id="data-zh" lang="zh" en="f2455e8b"
 # ## 四个模型与一个上限
 #
-# 现在看 sample。它的测试集是最新的十分之一事件，要预测的是每个人在其中的最后一个事件；候选是这个人还没有过的**全部**物品，这叫**全量排序**（full ranking）。这里用的模型都不需要训练，因为今天受检验的是尺子，不是它们：
+# 现在看 sample。它的测试集是最新的十分之一事件，要预测的是每个人在其中的最后一个事件；候选是这个人还没有过的**全部**物品，这叫**全量排序**（full ranking）。这里用的模型都不需要训练，因为今天要检验的是指标，不是模型：
 #
 # - **热门基线**：给所有人同一张列表；
 # - **马尔可夫**：一张表，数一数上一个物品后面跟过什么；
 # - **压缩的马尔可夫**：还是这张表，压缩成每个物品 16 个数（用奇异值分解取最强的 16 个模式），得分就变成两个短向量（vector）的点积（dot product）；
 # - **常数**：每个物品都得 0 分；
-# - 在它们之上是**先知模型**：知道这个模拟世界的规律和时钟，但不知道骰子会掷出什么。
+# - 在它们之上是**先知模型**：知道这个模拟世界的规律和时间，但不知道随机抽取的结果。
 
 # %% id="models-code" tags=["nbval-ignore-output"]
 dataset = load_dataset(DATASET, users=USERS)
@@ -267,10 +267,15 @@ if dataset.name in ("sample", "control"):
     clock = ceiling_ranks(dataset, split.test.row)["rank_with_clock"].to_numpy().astype(np.int64)
     full["clairvoyant"] = Ranks(split.test.user, clock - 1, 0 * clock, full["markov"].candidates)
 print(f"{dataset.name}: {dataset.num_items} items, {len(split.test)} test users")
-print(f"{'':12s} {'HR@10, 95 % interval':>26s} {'NDCG@10, 95 % interval':>26s}     MRR")
-for name, r in full.items():
-    hr, gain = bootstrap_interval(hit_rate(r)), bootstrap_interval(ndcg(r))
-    print(f"{name:12s} {str(hr):>26s} {str(gain):>26s}  {mrr(r).mean():.4f}")
+rows = {
+    name: {
+        "HR@10, 95 % interval": str(bootstrap_interval(hit_rate(r))),
+        "NDCG@10, 95 % interval": str(bootstrap_interval(ndcg(r))),
+        "MRR": round(mrr(r).mean(), 4),
+    }
+    for name, r in full.items()
+}
+pd.DataFrame(rows).T
 
 # %% id="models-check"
 for name, want, tol in (("popularity", 0.015, 0.003), ("markov", 0.124, 0.005), ("compressed", 0.102, 0.005)):
@@ -371,7 +376,7 @@ expect(
 # %% [markdown] id="sampled-en" lang="en"
 # ## A hundred random candidates
 #
-# Ranking the whole catalogue used to be slow, so many papers rank the right item among **100 random ones** only, and call the result HR@10 all the same: a *sampled metric*. When is such a hit a hit?
+# Ranking all items used to be slow, so many papers rank the right item among **100 random ones** only, and call the result HR@10 all the same: a *sampled metric*. When is such a hit a hit?
 #
 # Let the right item have the true rank $r$ among $V$ items. Of the $V - 1$ others $r - 1$ are ahead of it. Draw 100 of the others; it is a hit if at most 9 of those ahead are drawn. The number drawn is *hypergeometric* (coloured balls without putting back), so
 #
@@ -379,10 +384,10 @@ expect(
 #
 # The symbol $\binom{n}{x}$ counts the ways to choose $x$ of $n$.
 
-# %% [markdown] id="sampled-zh" lang="zh" en="805daf0d"
+# %% [markdown] id="sampled-zh" lang="zh" en="3d63fc57"
 # ## 一百个随机候选
 #
-# 给整个目录排名曾经很慢，于是许多论文只让正确物品与 **100 个随机物品**比高低，结果照样叫 HR@10：这就是**采样指标**（sampled metric）。这样的“命中”什么时候才算真的命中？
+# 给全部物品排名曾经很慢，于是许多论文只让正确物品与 **100 个随机物品**比高低，结果照样叫 HR@10：这就是**采样指标**（sampled metric）。这样的“命中”什么时候才算真的命中？
 #
 # 设正确物品在 $V$ 个物品中的真实排名是 $r$。其余 $V - 1$ 个里，有 $r - 1$ 个排在它前面。从其余物品中抽 100 个，只要抽到的“前面的”不超过 9 个，就算命中。抽到的个数服从**超几何分布**（从袋中摸彩球，摸出不放回），所以
 #
@@ -468,7 +473,7 @@ expect_true("chance at rank 70 among 1,000 is below 1 in 200", sampled_hit_proba
 # %% [markdown] id="reversal-zh" lang="zh" en="2fc1999a" tags=["break-it"]
 # ## 弄坏它之二：两个模型的高下颠倒过来
 #
-# 你也许会说：数字是变大了，可大家一起变大，好的模型还是会赢。再看看上一幅图。采样指标看的不是最前面的十个位置，而是**大约目录的前十分之一**，物品在这里面站第几位，它并不在乎。假设有两位助手和 3,416 部电影：
+# 你也许会说：数字是变大了，可大家一起变大，好的模型还是会赢。再看看上一幅图。采样指标看的不是最前面的十个位置，而是**大约全部物品的前十分之一**；物品在其中排第几位，它并不区分。假设有两位助手和 3,416 部电影：
 #
 # - **专才**给十个人里的三个人把正确的电影排在第 5 位，给其他人排在第 2,000 位；
 # - **通才**给每个人都排在第 150 位。
@@ -521,14 +526,14 @@ expect_true(
 expect_close("measured is what the formula foretells", seen_hits, foretold, tol=0.03, when=ON_SAMPLE)
 
 # %% [markdown] id="reversal-why-en" lang="en"
-# Both verdicts are significant, and they contradict each other. Sixteen numbers per item are enough to know the neighbourhood of the next item, and too few to say which of the neighbours it is. Among 100 random items there are hardly any neighbours, so the difference between knowing the street and knowing the house is never asked about. Krichene and Rendle showed in 2020 that this is so for every metric but the area under the curve.
+# Both verdicts are significant, and they contradict each other. Sixteen numbers per item are enough to find the group of similar items to which the next one belongs, and too few to say which of the group it is. Among 100 random items hardly any belong to that group, so the second question is never asked. Krichene and Rendle showed in 2020 that this is so for every metric but the area under the curve.
 #
-# The mend costs nothing today: rank the full catalogue. In this course the sampled numbers stand beside it only where a paper must be compared with.
+# The mend costs nothing today: rank all items. In this course the sampled numbers stand beside it only where a paper must be compared with.
 
-# %% [markdown] id="reversal-why-zh" lang="zh" en="92675571"
-# 两个判决都显著，却互相矛盾。每个物品 16 个数，足以知道下一个物品在哪个街区，却不足以说出是哪一户。100 个随机物品里几乎没有同一街区的邻居，所以“知道街区”与“知道门牌”的差别根本没有被问到。Krichene 和 Rendle 在 2020 年证明：除了曲线下面积，所有指标都有这个问题。
+# %% [markdown] id="reversal-why-zh" lang="zh" en="61119656"
+# 两个结论都显著，却互相矛盾。每个物品 16 个数，足以判断下一个物品属于哪一组相似的物品，却不足以说出是组里的哪一个。100 个随机物品里几乎没有同组的物品，所以后一个问题根本没有被问到。Krichene 和 Rendle 在 2020 年证明：除了曲线下面积，所有指标都有这个问题。
 #
-# 如今补救不费什么力气：对整个目录排名。在本课程里，采样得到的数字只在必须与论文对照时才放在旁边。
+# 如今修正并不费力：对全部物品排名。在本课程里，采样得到的数字只在必须与论文对照时才放在旁边。
 
 # %% [markdown] id="size-en" lang="en"
 # ## How many people does it take?
@@ -538,7 +543,7 @@ expect_close("measured is what the formula foretells", seen_hits, foretold, tol=
 # %% [markdown] id="size-zh" lang="zh" en="f8e736d7"
 # ## 需要多少人？
 #
-# 指标是对人求的平均，换一批人，平均就会变。变多少由**标准误**（standard error）来说：单个数值的标准差除以 $\sqrt{N}$，$N$ 是人数。对命中率 $p$ 来说，它就是 $\sqrt{p(1-p)/N}$。95% 的区间向两边各伸出约两个标准误；库里的自助法（bootstrap）反复有放回地抽取人，算出来也必须一样。
+# 指标是对人求的平均，换一批人，平均就会变。变化的大小用**标准误**（standard error）来衡量，即单个数值的标准差除以 $\sqrt{N}$，其中 $N$ 是人数。对命中率 $p$ 来说，它就是 $\sqrt{p(1-p)/N}$。95% 的区间向两边各延伸约两个标准误；库里的自助法（bootstrap）反复有放回地抽取人，结果也应当一致。
 
 
 # %% id="size-code" tags=["reference-check"]
@@ -574,9 +579,9 @@ expect("standard error of HR@10 = 0.12 with 943 people", sizes.loc["ML-100K", "s
 # But two models are tested on the **same** people, and most people are easy or hard for both. What counts is only those for whom the two disagree. Let a share $d$ of the people be hit by exactly one of the two models, and let the mean difference be $\delta$; then the standard error of the *paired* difference is $\sqrt{(d - \delta^2)/N}$. A comparison is worth making if the difference is large against that. The share of comparisons in which the interval would exclude 0 is the *power* of the test.
 
 # %% [markdown] id="paired-zh" lang="zh" en="e6274330"
-# 在 MovieLens 100K 上，0.12 的命中率只能确定到 0.02 左右。在此之上提升 5% 是 0.006，完全淹没在里面。
+# 在 MovieLens 100K 上，0.12 的命中率只能确定到 0.02 左右。在此之上提升 5% 是 0.006，完全在误差之内。
 #
-# 不过，两个模型是在**同一批**人身上测的，而多数人对两者来说要么都容易，要么都难。起作用的只是两者结果不同的那些人。设恰好被其中一个模型命中的人占比例 $d$，平均差值为 $\delta$，那么**配对**差值的标准误就是 $\sqrt{(d - \delta^2)/N}$。差值比它大得多，比较才有意义。区间能够不含 0 的比较所占的比例，叫做检验的**功效**（power）。
+# 不过，两个模型是在**同一批**人身上测的，而多数人对两者来说要么都容易，要么都难。起作用的只是两者结果不同的那些人。设恰好被其中一个模型命中的人占比例 $d$，平均差值为 $\delta$，那么**配对**差值的标准误就是 $\sqrt{(d - \delta^2)/N}$。只有差值比它大得多，比较才有意义。在所有这样的比较中，区间不含 0 的比例叫做检验的**功效**（power）。
 
 # %% [markdown] id="predict-power-en" lang="en" tags=["predict"]
 # **Predict.** Two models, hit rates 0.30 and 5 % more; they disagree on every tenth person. With the 943 people of ML-100K, in how many of 100 studies would the better model be recognised? With the 6,040 of ML-1M? And with 943 people, if you compare two *different* groups of people instead of the same?
@@ -651,7 +656,7 @@ expect_true(
 # A gain of 5 %, which many a paper is proud of, is recognised in about 31 of 100 studies on ML-100K, and in 96 of 100 on ML-1M. With different people for each model it would be 11. So always compare on the same people, and before you believe a gain on a small data set, compute what it *could* have resolved. One warning more: this counts people only. Another seed of the same model would shift the numbers again, and that is why this course trains several.
 
 # %% [markdown] id="power-why-zh" lang="zh" en="be7036c0"
-# 5% 的提升，是许多论文引以为豪的幅度，在 ML-100K 上 100 次研究里大约只有 31 次能认出来，在 ML-1M 上是 96 次。如果两个模型测的是不同的人，就只剩 11 次。所以，永远在同一批人身上比较；在相信小数据集上的提升之前，先算一算它**究竟能**分辨多大的差距。还要提醒一句：这里只算了人带来的波动。同一个模型换个种子（seed），数字还会再变，所以本课程总是训练好几个。
+# 5% 的提升，是许多论文引以为豪的幅度，在 ML-100K 上 100 次研究里大约只有 31 次能认出来，在 ML-1M 上是 96 次。如果两个模型测的是不同的人，就只剩 11 次。所以，永远在同一批人身上比较；在相信小数据集上的提升之前，先算一算它**究竟能**分辨多大的差距。还要提醒一句：这里只计入了人的差异带来的波动。同一个模型换个种子（seed），数字还会再变，所以本课程总是训练好几个。
 
 # %% [markdown] id="stars-en" lang="en"
 # ## Stars are not a list
@@ -661,7 +666,7 @@ expect_true(
 # %% [markdown] id="stars-zh" lang="zh" en="11aefd70"
 # ## 星级不等于列表
 #
-# 有很多年，这个领域问的是另一个问题：“这个人会打几颗星？”衡量办法是均方根误差，**RMSE**，单位是星。知道星级的人，想必也能列出好的列表吧？拿小米没看过的三部电影来试试：她会给 *Moon* 5 星，*Mars* 4 星，*Cake* 3 星。
+# 有很多年，这个领域问的是另一个问题：“这个人会打几颗星？”衡量办法是均方根误差，**RMSE**，单位是星。知道星级的人，想必也能列出好的列表吧？用小米没看过的三部电影来试试：她会给《月球》5 星，《火星》4 星，《蛋糕》3 星。
 
 # %% id="stars-tiny"
 true_stars = np.array([5.0, 4.0, 3.0])
@@ -686,11 +691,11 @@ for name, guess in (("near", near), ("low", low)):
 # To predict stars, add the mean of all stars and a bias for each person. *NeuMF* ("neural collaborative filtering") keeps a product for half of the numbers and hands the other half of both vectors to a small network, in the hope that it finds a better way than a dot product to join them.
 
 # %% [markdown] id="stars-why-zh" lang="zh" en="4ab475ae"
-# 总是低 2 星的预测误差巨大，列表却完美无缺。接近真值的预测误差很小，却把 *Mars* 放在了第一位。列表问的是同一个人的高低差别，RMSE 问的是绝对高度。
+# 总是低 2 星的预测误差巨大，列表却完美无缺。接近真值的预测误差很小，却把《火星》放在了第一位。列表只关心同一个人的评分谁高谁低，RMSE 关心的是评分的绝对大小。
 #
-# 这还只是小原因。大原因在于**问的是哪些电影**。RMSE 是在已有的评分上算的，而人们只给自己选择去看的电影评分。他们会选什么，恰恰是列表要猜的；对于从旁边走过的电影，谁也不会留下一颗星。
+# 这还只是小原因。大原因在于**问的是哪些电影**。RMSE 是在已有的评分上算的，而人们只给自己选择去看的电影评分。他们会选什么，恰恰是列表要猜的；对于没有选择的电影，谁也不会留下一颗星。
 #
-# ## 两个认识人的模型
+# ## 两个考虑用户的模型
 #
 # 想让同样的模型回答两种问题，就需要两种都能做的模型。**矩阵分解**（matrix factorization，MF）给每个人 $u$ 一个向量 $p_u$，给每个物品 $i$ 一个向量 $q_i$ 和一个偏置 $b_i$，再取点积：
 #
@@ -711,7 +716,7 @@ from tutorial_lib.ratings import Ratings, rating_task
 # And a world in which we know why people watch what they watch. It has 600 people and 300 films. Each person has a taste, each film a character, a **quality** (which shows in the stars) and a **fame** (which does not). People watch what is famous and what they like, 30 films each; they rate all they watched, and the stars depend on taste, quality, the strictness of the person and chance. The last film of each person is the test.
 
 # %% [markdown] id="world-zh" lang="zh" en="3f896334"
-# 再造一个我们知道“人们为什么看”的世界。里面有 600 个人、300 部电影。每个人有口味；每部电影有风格，有**质量**（会体现在星级里），有**名气**（不会体现在星级里）。人们看的是有名的和自己喜欢的，每人看 30 部；看过的全都评分，星级取决于口味、质量、这个人的严格程度和偶然。每个人的最后一部电影用作测试。
+# 再造一个我们知道“人们为什么看”的世界。里面有 600 个人、300 部电影。每个人有偏好；每部电影有风格，有**质量**（会体现在星级里），有**名气**（不会体现在星级里）。人们看的是有名的和自己喜欢的，每人看 30 部；看过的全都评分，星级取决于偏好、质量、这个人的严格程度和偶然。每个人的最后一部电影用作测试。
 
 
 # %% id="world-code"
@@ -752,7 +757,7 @@ def fit(name, task, split, learning_rate, weight_decay, seed=0, dim=16):
 # **Tuned alike.** A comparison of two models in which only one was tuned measures the tuning. So MF and NeuMF get the same grid: two learning rates, three strengths of weight decay, the same width, epochs and objective. The best setting is chosen on the validation part of one world. The comparison is then made in **five other worlds**, on test events that nothing was chosen with.
 
 # %% [markdown] id="tune-zh" lang="zh" en="ab8a1a6f"
-# **同样地调参。** 比较两个模型而只给一方调参，量出来的就是调参。所以 MF 和 NeuMF 用同一个网格：两种学习率（learning rate）、三种权重衰减（weight decay）强度，宽度、轮数和目标函数都相同。最佳设置在一个世界的验证集上选出；比较则在**另外五个世界**里进行，所用的测试事件没有参与过任何选择。
+# **同样地调参。** 比较两个模型而只给一方调参，比出来的其实是调参。所以 MF 和 NeuMF 用同一个网格：两种学习率（learning rate）、三种权重衰减（weight decay）强度，宽度、轮数和目标函数都相同。最佳设置在一个世界的验证集上选出；比较则在**另外五个世界**里进行，所用的测试事件没有参与过任何选择。
 
 # %% id="tune-code" tags=["nbval-ignore-output"]
 practice = star_world(seed=0)
@@ -773,7 +778,7 @@ for task in ("stars", "choices"):
 # (Ways that predict no stars get their RMSE from a straight line that turns a score into stars, fitted on the training part.)
 
 # %% [markdown] id="predict-stars-zh" lang="zh" en="a075a2c7" tags=["predict"]
-# **猜一猜。** 生成列表有五种办法：按观看次数（热门基线）；用星级训练的 MF 和 NeuMF，按预测的星级排；用选择训练的 MF 和 NeuMF，它们从没见过一颗星。谁的 RMSE 最低？谁的列表最好？热门基线又站在哪里？
+# **猜一猜。** 生成列表有五种办法：按观看次数（热门基线）；用星级训练的 MF 和 NeuMF，按预测的星级排；用选择训练的 MF 和 NeuMF，它们从没见过一颗星。谁的 RMSE 最低？谁的列表最好？热门基线又排在哪里？
 #
 # （不预测星级的办法，用一条把得分换成星级的直线来算 RMSE，直线在训练集上拟合。）
 
@@ -814,11 +819,15 @@ for seed in range(1, 6):
             guess = slope * score_asked + level
         squared.setdefault(way, []).append((guess - asked.values) ** 2)
         gains.setdefault(way, []).append(ndcg(evaluate(model, world, "test")))
-for way in squared:
-    lists = bootstrap_interval(np.concatenate(gains[way]))
-    print(
-        f"{way:16s} RMSE {np.mean(squared[way]) ** 0.5:.3f} stars   NDCG@10 {lists}   " + (f"   ten films watched {np.mean(fame[way]):3.0f} times each" if way in fame else "")
-    )
+rows = {
+    way: {
+        "RMSE (stars)": round(np.mean(squared[way]) ** 0.5, 3),
+        "NDCG@10, 95 % interval": str(bootstrap_interval(np.concatenate(gains[way]))),
+        "times a listed film was watched": round(np.mean(fame[way])) if way in fame else "",
+    }
+    for way in squared
+}
+pd.DataFrame(rows).T
 
 # %% id="stars-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.4, 3.6))
@@ -869,9 +878,9 @@ expect_true(
 # The mend was to train on what is asked: the model that learns choices is worse at stars and more than four times as good at lists. It needs no stars at all, which is why the rest of this course has none.
 
 # %% [markdown] id="stars-lesson-zh" lang="zh" en="83f1bd90"
-# RMSE 最低的两个模型，误差约 0.49 星，而按热度来猜是 0.74 星；可它们排出的列表最差，连热门基线都不如，而热门基线对谁都说不出一点个人的东西。看看它们推荐了什么：用星级训练的 MF，列表前列的电影在 600 人里平均只有约 61 人看过；用选择训练的 MF，约 143 人。星级模型找的是你**一旦看了就会喜欢**的电影，于是翻出一堆你根本不会点开的冷门片。这也许是个值得追求的目标，但那就应当按这个目标来检验；已有评分上的 RMSE，两样都没有检验。
+# RMSE 最低的两个模型，误差约 0.49 星，而按热度来猜是 0.74 星；可它们排出的列表最差，连热门基线都不如，而热门基线给每个人的列表都一样。看看它们推荐了什么：用星级训练的 MF，列表前列的电影在 600 人里平均只有约 61 人看过；用选择训练的 MF，约 143 人。星级模型找的是你**一旦看了就会喜欢**的电影，于是翻出一堆你根本不会点开的冷门片。这也许是个值得追求的目标，但那就应当按这个目标来检验；已有评分上的 RMSE，两样都没有检验。
 #
-# 补救办法是：问什么就学什么。学习选择的模型，星级猜得差，列表却好到四倍以上。它完全不需要星级，所以本课程后面不再出现星级。
+# 修正的办法是：问什么就学什么。学习选择的模型，星级猜得差，列表却好到四倍以上。它完全不需要星级，所以本课程后面不再出现星级。
 
 # %% [markdown] id="dot-en" lang="en"
 # ## Is the network better than the dot product?
@@ -907,25 +916,39 @@ expect_true("its interval over people lies below 0", kin.high < 0)
 expect_true("squared error on stars: the interval of the difference contains 0", stars.low < 0 < stars.high)
 
 # %% [markdown] id="dot-lesson-en" lang="en"
-# On lists the dot product wins by about a tenth; on stars the interval of the difference contains 0. Read this with care. In these worlds liking *is* a dot product, so MF plays at home, and NeuMF has only 600 people to learn from. Nor is NeuMF a network alone: half of its numbers meet in a dot product. So ask what the network adds to that half. Here it adds nothing: an MF that has only those 8 numbers, tuned by the same grid, makes better lists than NeuMF with 16, by about 0.02. All this holds for width 16, six settings and one practice world; a wider NeuMF has not been tried here, and would be the next thing to try. Whether real films behave like that is for real data to say, with both models tuned; the last part of the course returns to it.
+# On lists the dot product wins by about a tenth; on stars the interval of the difference contains 0. Read this with care. In these worlds liking *is* a dot product, which favours MF, and NeuMF has only 600 people to learn from. Nor is NeuMF a network alone: half of its numbers meet in a dot product. So ask what the network adds to that half. Here it adds nothing: an MF that has only those 8 numbers, tuned by the same grid, makes better lists than NeuMF with 16, by about 0.02. All this holds for width 16, six settings and one practice world; a wider NeuMF has not been tried here, and would be the next thing to try. Whether real films behave like that is for real data to say, with both models tuned; the last part of the course returns to it.
 
-# %% [markdown] id="dot-lesson-zh" lang="zh" en="29ad3bfa"
-# 在列表上，点积领先约一成；在星级上，差值的区间包含 0。读这个结果要小心：在这些世界里，喜好**本来就是**点积，MF 是主场作战，而 NeuMF 只有 600 个人可学。而且 NeuMF 也不只是一个网络：它有一半的数仍以点积相遇。所以要问：网络在这一半之外又添了什么？在这里什么也没添：只用那 8 个数的 MF，按同一个网格调参，列表比用 16 个数的 NeuMF 还好，高出约 0.02。这些结论只对宽度 16、六种设置和一个练习世界成立；更宽的 NeuMF 这里没有试过，那应当是下一步要试的。真实的电影是否也这样，要由真实数据在两边都调好参之后来回答；课程的最后部分会回到这个问题。
+# %% [markdown] id="dot-lesson-zh" lang="zh" en="fa63dae9"
+# 在列表上，点积领先约一成；在星级上，差值的区间包含 0。读这个结果要小心：在这些世界里，喜好**本来就是**点积，这对 MF 有利，而 NeuMF 只有 600 个人的数据可学。而且 NeuMF 也不只是一个网络，它有一半的数仍以点积结合。所以要问：网络在这一半之外又添了什么？在这里什么也没添：只用那 8 个数的 MF，按同一个网格调参，列表比用 16 个数的 NeuMF 还好，高出约 0.02。这些结论只对宽度 16、六种设置和一个练习世界成立；更宽的 NeuMF 这里没有试过，那应当是下一步要试的。真实的电影是否也这样，要由真实数据在两边都调好参之后来回答；课程的最后部分会回到这个问题。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **2.1 Implement.** Write `my_rank(scores, target)` for one list: the rank of the item in column `target`, ties counted half.
+# **2.1 Mend · basic.** The rank of the item in column `target` of one list, when the columns in `seen` are no candidates. This version has four faults; one of them shows on negative scores only, one only when you call it twice. Write it right, with ties counted half.
+#
+# ```python
+# def my_rank(scores, target, seen):
+#     scores[seen] = 0
+#     order = np.argsort(-scores, kind="stable")
+#     return list(order).index(target)
+# ```
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="9a2f95e8" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="daf5239b" tags=["exercise"]
 # ## 练习
 #
-# **2.1 实现。** 为一张列表写出 `my_rank(scores, target)`：第 `target` 列那个物品的排名，并列算一半。
+# **2.1 改错 · 基础。** 求一张列表里第 `target` 列那个物品的排名，`seen` 中的各列不参加排名。下面的写法有四处错误，其中一处只在得分为负时出现，另一处只在调用第二次时出现。请写出正确的版本，并列算一半。
+#
+# ```python
+# def my_rank(scores, target, seen):
+#     scores[seen] = 0
+#     order = np.argsort(-scores, kind="stable")
+#     return list(order).index(target)
+# ```
 
 
 # %% id="exercise1-code" tags=["exercise"]
-def my_rank(scores, target):
-    """scores: array [V]; target: a column -> rank, 1 = best."""
+def my_rank(scores, target, seen):
+    """scores: array [V]; target: a column; seen: array of other columns -> rank, 1 = best."""
     ...
 
 
@@ -935,19 +958,20 @@ lesson02.check_rank(my_rank)
 # %% id="exercise1-solution" tags=["solution"]
 # Solution
 
-def my_rank(scores, target):
-    own = scores[target]
-    others_equal = (scores == own).sum() - 1
-    return 1 + (scores > own).sum() + others_equal / 2
+def my_rank(scores, target, seen):
+    # A seen item with 0 still beats negative scores; it was written into the caller's array; equal scores stood in the
+    # order of their columns; and the best rank was 0.
+    left = np.delete(scores, np.append(seen, target).astype(int))  # a copy, without the item itself
+    return 1 + (left > scores[target]).sum() + (left == scores[target]).sum() / 2
 
 
 lesson02.check_rank(my_rank)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **2.2 Modify.** With a tie the half-way rank is not enough for HR@K: an item that shares the places 9 to 12 with three others is a hit in half of the orders. Write the probability of a hit from the number of items ahead, the number of *other* equal ones, and $K$.
+# **2.2 Modify · core.** With a tie the half-way rank is not enough for HR@K: an item that shares the places 9 to 12 with three others is a hit in half of the orders. Write the probability of a hit from the number of items ahead, the number of *other* equal ones, and $K$.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="8cee579c" tags=["exercise"]
-# **2.2 修改。** 有并列时，取中间的排名对 HR@K 来说还不够：一个物品与另外三个共享第 9 到第 12 位，那么一半的顺序里它会命中。用排在前面的个数、**其余**同分者的个数和 $K$，写出命中的概率（probability）。
+# %% [markdown] id="exercise2-zh" lang="zh" en="0b9a8ed5" tags=["exercise"]
+# **2.2 修改 · 进阶。** 有并列时，取中间的排名对 HR@K 来说还不够：一个物品与另外三个共享第 9 到第 12 位，那么一半的顺序里它会命中。用排在前面的个数、**其余**同分者的个数和 $K$，写出命中的概率（probability）。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -971,10 +995,10 @@ def hit_chance(ahead, others_equal, k):
 lesson02.check_tied_hit(hit_chance)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **2.3 Measure.** 3,416 films, $K = 10$. What is the worst true rank that still counts as a hit in at least half of the cases, among 100 random films and among 1,000? Use `sampled_hit_probability(ranks, 3416, negatives=...)`.
+# **2.3 Measure · core.** 3,416 films, $K = 10$. What is the worst true rank that still counts as a hit in at least half of the cases, among 100 random films and among 1,000? Use `sampled_hit_probability(ranks, 3416, negatives=...)`.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="ada8f0c6" tags=["exercise"]
-# **2.3 测量。** 3,416 部电影，$K = 10$。在 100 个随机候选里，至少有一半机会算命中的最差真实排名是多少？在 1,000 个里呢？请用 `sampled_hit_probability(ranks, 3416, negatives=...)`。
+# %% [markdown] id="exercise3-zh" lang="zh" en="41b41a76" tags=["exercise"]
+# **2.3 测量 · 进阶。** 3,416 部电影，$K = 10$。在 100 个随机候选里，至少有一半机会算命中的最差真实排名是多少？在 1,000 个里呢？请用 `sampled_hit_probability(ranks, 3416, negatives=...)`。
 
 # %% id="exercise3-code" tags=["exercise"]
 worst_ranks = ..., ...  # among 100, among 1,000
@@ -990,10 +1014,10 @@ worst_ranks = tuple(all_ranks[sampled_hit_probability(all_ranks, 3416, n) >= 0.5
 lesson02.check_even_rank(worst_ranks)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **2.4 Modify.** Turn the power round: how many people must a test have so that a gain $\delta$ in HR@10 is recognised in 80 of 100 studies, if the models disagree on a share $d$ of the people? The difference must then be as large as 1.96 + 0.84 standard errors (0.84 is where 80 % of a bell curve lie to the left).
+# **2.4 Modify · stretch.** Turn the power round: how many people must a test have so that a gain $\delta$ in HR@10 is recognised in 80 of 100 studies, if the models disagree on a share $d$ of the people? The difference must then be as large as 1.96 + 0.84 standard errors (0.84 is where 80 % of a bell curve lie to the left).
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="cb97cc03" tags=["exercise"]
-# **2.4 修改。** 把功效反过来算：若两个模型在比例为 $d$ 的人身上结果不同，要让 HR@10 上的提升 $\delta$ 在 100 次研究里有 80 次被认出来，测试需要多少人？这时差值必须达到 1.96 + 0.84 个标准误（0.84 是钟形曲线左侧恰占 80% 的位置）。
+# %% [markdown] id="exercise4-zh" lang="zh" en="7a39d25a" tags=["exercise"]
+# **2.4 修改 · 挑战。** 把功效反过来算：若两个模型在比例为 $d$ 的人身上结果不同，要让 HR@10 上的提升 $\delta$ 在 100 次研究里有 80 次被认出来，测试需要多少人？这时差值必须达到 1.96 + 0.84 个标准误（0.84 是钟形曲线左侧恰占 80% 的位置）。
 
 
 # %% id="exercise4-code" tags=["exercise"]
@@ -1016,7 +1040,7 @@ def people_needed(gain, disagree):
 lesson02.check_users_needed(people_needed)
 
 # %% [markdown] id="exercise5-en" lang="en" tags=["exercise"]
-# **2.5 Think.** Which statements are true? One right item for each person; give a set of letters.
+# **2.5 Think · basic.** Which statements are true? One right item for each person; give a set of letters.
 #
 # - A: HR@1, NDCG@1 and MRR@1 (nothing beyond the first place counts) are the same number
 # - B: if one model has the higher HR@10 under full ranking, it has the higher HR@10 among 100 random items as well
@@ -1025,8 +1049,8 @@ lesson02.check_users_needed(people_needed)
 # - E: a test with twice as many people has half the standard error
 # - F: a model that scores all items alike deserves an HR@10 of 10 divided by the number of items
 
-# %% [markdown] id="exercise5-zh" lang="zh" en="fa3bcd52" tags=["exercise"]
-# **2.5 思考。** 哪些说法是对的？每个人只有一个正确物品；用字母的集合作答。
+# %% [markdown] id="exercise5-zh" lang="zh" en="1659ab6e" tags=["exercise"]
+# **2.5 思考 · 基础。** 下面哪些结论是对的？每个人只有一个正确物品；用字母的集合作答。
 #
 # - A：HR@1、NDCG@1 和 MRR@1（第一位之后的都不算）是同一个数
 # - B：如果一个模型在全量排序下 HR@10 更高，那么在 100 个随机物品里它的 HR@10 也更高
@@ -1049,33 +1073,169 @@ true_statements = {"A", "C", "D", "F"}
 
 lesson02.check_statements(true_statements)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** You run a shop whose page shows 24 items, in four rows of six; a visitor reads the first row and sometimes scrolls. Which number of this lesson would you report to the owner, and does it matter which? Begin with the cell `curve-picture`. Give the curves of **Markov** and its **compressed** twin as a difference with a 95 % interval for each $K$ from 1 to 100. Say from which $K$ to which $K$ the data cannot tell who is better. A good report has that range, one picture, a metric of your own for the page as a function of the rank with a reason for its weights, and a doubt: what would you have to know about visitors to defend it?
+
+# %% [markdown] id="open-zh" lang="zh" en="fcb644bd" tags=["open"]
+# **开放任务。** 你经营一家商店，页面上有 24 件物品，四行六列；访客看第一行，有时会往下翻。你会向店主报告这一课里的哪个数？选哪一个有没有影响？从单元格 `curve-picture` 开始，对 1 到 100 的每个 $K$，给出**马尔可夫**与**压缩的马尔可夫**（compressed）两条曲线的差值和 95% 区间，并说明从哪个 $K$ 到哪个 $K$，这些数据分不出谁更好。一份好的报告包括这个范围，一张图，一个你为这个页面设计的、由排名决定的指标（metric）以及各权重（weight）的理由，最后写出一个疑问：要为它辩护，你还需要了解访客的哪些情况？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The two papers, answered
 #
-# The first paper ranked the right film among 100 random ones, the second among all 3,416. You would have sat in front of the second list and found your film there once in four times. The first number is not wrong; it answers the question "is your film in the better tenth of the catalogue?", and nobody is shown a tenth of a catalogue. So when you meet a number from now on, ask four things: among how many candidates, what happens to ties, how many people, and was the other model tuned as well?
+# The first paper ranked the right film among 100 random ones, the second among all 3,416. You would have sat in front of the second list and found your film there once in four times. The first number is not wrong; it answers the question "is your film in the better tenth of all films?", and nobody is shown a tenth of all films. So when you meet a number from now on, ask four things: among how many candidates, what happens to ties, how many people, and was the other model tuned as well?
 
-# %% [markdown] id="answer-zh" lang="zh" en="59bb4301"
+# %% [markdown] id="answer-zh" lang="zh" en="10028587"
 # ## 回答开头的问题
 #
-# 第一篇论文让正确的电影与 100 部随机电影比，第二篇与全部 3,416 部比。坐在屏幕前的你，看到的是第二种列表，四次里有一次能在上面找到你要的电影。第一个数字没有错，它回答的是“你的电影在不在目录较好的十分之一里？”，可没有人会看到目录的十分之一。所以，以后再遇到一个数字，请问四件事：有多少候选，并列怎么算，测了多少人，另一个模型调过参没有？
+# 第一篇论文让正确的电影与 100 部随机电影比，第二篇与全部 3,416 部比。你实际看到的是第二种列表，四次里有一次能在上面找到你要的电影。第一个数字没有错，它回答的是“你的电影是否排在全部电影的前十分之一？”，可没有人会看完全部电影的十分之一。所以，以后再遇到一个数字，请问四件事：有多少候选，并列怎么算，测了多少人，另一个模型调过参没有？
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. HR@K, NDCG@K and MRR are functions of one rank: the number of candidates ahead, half of the ties, plus 1.
 # 2. A constant scorer must come out as random; code that finds ranks by sorting may call it perfect.
-# 3. Sampled metrics ask whether an item is in the better part of the catalogue, and can turn the order of two models round.
+# 3. Sampled metrics ask whether an item is in the better part of all items, and can turn the order of two models round.
 # 4. The standard error falls with the square root of the number of people; compare on the same people and know your power.
 # 5. RMSE judges stars that were given, a list must guess choices; tune all models alike before you call one better.
 
-# %% [markdown] id="summary-zh" lang="zh" en="e6fee1d9" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="8d48cdab" tags=["summary"]
 # ## 小结
 #
 # 1. HR@K、NDCG@K 和 MRR 都只是一个排名的函数：排在前面的候选个数，加上并列的一半，再加 1。
 # 2. 常数打分器必须得到随机的成绩；靠排序求排名的代码，可能会给它满分。
-# 3. 采样指标问的是物品在不在目录较好的那一部分，它能把两个模型的高下颠倒过来。
+# 3. 采样指标问的是物品是否排在全部物品的前面一部分，它能把两个模型的高下颠倒过来。
 # 4. 标准误随人数的平方根下降；要在同一批人身上比较，并且清楚检验的功效。
 # 5. RMSE 评判的是已经打出的星级，列表要猜的是选择；说一个模型更好之前，先给所有模型同样地调参。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> Three people have the ranks 1, 3 and 20. What are HR@10, NDCG@10 and MRR? Which of them change if the third rank becomes 12?</summary>
+#
+# HR@10 is 2/3. NDCG@10 is (1 + 1/2 + 0) / 3, a half. MRR is (1 + 1/3 + 1/20) / 3, about 0.46. Only MRR changes: the other two see nothing beyond place 10.
+#
+# </details>
+#
+# <details><summary><b>2.</b> The loss of a network became NaN, and its HR@10 is 1.0. How does the code find ranks?</summary>
+#
+# It counts the higher scores and adds 1. No number is higher than NaN, so every item gets rank 1, as with the optimistic count of the constant model. The library refuses such scores.
+#
+# </details>
+#
+# <details><summary><b>3.</b> A dead model gives all 500 items the same score. What HR@10 does it deserve, and what do you suspect if your code reports the HR@10 of popularity?</summary>
+#
+# 10 of 500, so 2 people of 100. The ranks come from a sort: equal scores stay in the order of the item numbers, and the items are numbered by popularity.
+#
+# </details>
+#
+# <details><summary><b>4.</b> 20,000 items, 100 random candidates. Roughly which true rank counts as a hit at 10 in half of the cases?</summary>
+#
+# Nine or ten of the 100 must stand ahead, so a rank near the first tenth, a little below 2,000 (the formula gives 1,927). Nobody scrolls that far.
+#
+# </details>
+#
+# <details><summary><b>5.</b> 3,416 films. A model puts the right one on place 150 for 60 of 100 people and on place 2,000 for the others. What are HR@10 among 100 and under full ranking?</summary>
+#
+# At place 150 nearly every draw is a hit (0.98), at 2,000 none: about 59 of 100. Under full ranking 0. Nobody is served.
+#
+# </details>
+#
+# <details><summary><b>6.</b> The HR@10 of 0.30 has a standard error of 0.006 with 6,040 people. How many people halve it? And why is half of the interval not the yardstick for a gain of a second model?</summary>
+#
+# Four times as many, 24,160. The second model is tested on the same people; only those on whom the two disagree count, and the error of the paired difference is often much smaller.
+#
+# </details>
+#
+# <details><summary><b>7.</b> 943 people, a gain of 2 hits in 100. In study A the models disagree on 4 people of 100, in study B on 40 of 100. Which study finds the gain?</summary>
+#
+# The error is $\sqrt{(d - \delta^2)/N}$. In A the gain is about 3 standard errors, in B about 1. A finds it nearly always, B seldom. Report $d$ with the gain.
+#
+# </details>
+#
+# <details><summary><b>8.</b> After training, the bias of each person is removed from MF. What happens to the RMSE and to the lists?</summary>
+#
+# The RMSE grows, because the heights are wrong. The lists stay as they are: the same number is taken from all items of one person. The bias of an **item** would change the lists.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A site wants to recommend films that people would love but would never have picked. Neither RMSE nor HR@10 of this lesson tests that. What would?</summary>
+#
+# Both look at films that people chose by themselves. Show some people films drawn by the model or at random, ask for stars afterwards, and compare these stars: the choice of the film must not be the person's.
+#
+# </details>
+#
+# <details><summary><b>10.</b> A paper tries 48 settings of its new model and takes six settings of MF from an old paper; both are chosen on validation, and the new one wins by a twentieth. What does that show, and what is the smallest repair?</summary>
+#
+# It shows the effect of tuning at least as much as the model. Give both the same grid, or the same number of trials, on the same validation part, and test once; then give the interval of the paired difference.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="a6a833b0" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 三个人的排名是 1、3 和 20。HR@10、NDCG@10 和 MRR 各是多少？如果第三个排名变成 12，哪些会变？</summary>
+#
+# HR@10 是 2/3。NDCG@10 是 1 + 1/2 + 0 的三分之一，即一半。MRR 是 1 + 1/3 + 1/20 的三分之一，约 0.46。只有 MRR 会变，另外两个看不到第 10 位之后。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 某个网络的损失变成了 NaN，它的 HR@10 却是 1.0。代码是怎样求排名的？</summary>
+#
+# 它数出更高的得分，再加 1。没有哪个数比 NaN 更大，所以每个物品的排名都是 1，与常数模型的乐观写法一样。库会拒绝这样的得分。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 一个失效的模型给全部 500 个物品同样的得分。它的 HR@10 应当是多少？如果你的代码报出的是热门基线的 HR@10，你会怀疑什么？</summary>
+#
+# 500 个里中 10 个，也就是 100 个人里 2 个。排名是靠排序得到的：同分时保持物品编号的顺序，而物品恰好按热度编号。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 共有 20,000 个物品，100 个随机候选。真实排名大约是多少时，有一半机会算作前 10 命中？</summary>
+#
+# 100 个候选里要有九到十个排在它前面，所以大约在前十分之一处，略低于 2,000（公式给出 1,927）。没有人会翻那么远。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 共有 3,416 部电影。某个模型对 100 个人里的 60 个把正确的电影排在第 150 位，对其余的人排在第 2,000 位。在 100 个候选里和全量排序下，HR@10 各是多少？</summary>
+#
+# 排在第 150 位时，几乎每次抽取都算命中（0.98）；排在第 2,000 位时从不命中。所以约为 100 个人里 59 个。全量排序下是 0，谁也没有得到帮助。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 6,040 个人时，HR@10 为 0.30，标准误为 0.006。要让它减半，需要多少人？为什么不能用这个区间的一半去衡量另一个模型的提升？</summary>
+#
+# 四倍，即 24,160 人。另一个模型是在同一批人身上测的，起作用的只有两者结果不同的那些人，配对差值的误差往往小得多。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 共有 943 个人，提升为每 100 人多命中 2 个。研究 A 里，两个模型在 100 个人里的 4 个身上结果不同；研究 B 里是 40 个。哪项研究能发现这个提升？</summary>
+#
+# 误差是 $\sqrt{(d - \delta^2)/N}$。在 A 里，提升约为 3 个标准误；在 B 里约为 1 个。A 几乎总能发现，B 很少能发现。报告提升时也要给出 $d$。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 训练之后，把 MF 里每个人的偏置去掉。RMSE 和列表会怎样？</summary>
+#
+# RMSE 会变大，因为评分的绝对大小错了。列表不变，因为同一个人的所有物品减去的是同一个数。如果去掉的是**物品**的偏置，列表就会变。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 一个网站想推荐人们会喜欢、但自己绝不会去选的电影。这一课的 RMSE 和 HR@10 都检验不了这一点。怎样才能检验？</summary>
+#
+# 两者看的都是人们自己选择的电影。应当给一部分人展示由模型挑选的电影，给另一部分人展示随机抽取的电影，事后请他们打星，再比较这些星级。关键在于，看哪部电影不能由本人来选。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 一篇论文给新模型试了 48 种设置，而 MF 只用了旧论文里的六种；两者都在验证集（validation part）上选择，新模型高出二十分之一。这说明了什么？最小的修正是什么？</summary>
+#
+# 至少有一部分反映的是调参，而不是模型。应当给两者同样的网格，或者同样的试验次数，在同一个验证集上选择，只测试一次，再给出配对差值的区间。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -18,7 +18,7 @@
 #
 # 你知道一件她不知道的事：那份文件是你**掷骰子**掷出来的。每位用户的每个物品都是闭着眼睛抽的。里面没有任何东西可以预测，谁都不行，永远不行。
 #
-# 小艾的代码没有报错，形状全都对，指标也没有算错。这一课里，你会找出造出这个数字的那一行，外加四处同类的毛病。它们都在已发表的工作里出现过。你会把它们一一种进真相已知的世界，测出它值多少分，再把它拔掉，并留下本该抓住它的那项检查。
+# 小艾的代码没有报错，形状全都对，指标也没有算错。这一课里，你会找出造成这个数字的那一行，以及另外四处同类的错误。它们都在已发表的工作里出现过。你会在真相已知的世界里逐一重现它们，测出每一处让分数虚高多少，再加以修正，并记下能够发现它的那项检查。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -33,10 +33,10 @@
 # ## 学完这一课，你能够
 #
 # - 在真相已知的世界里重现五种泄漏，并给每一种测出带区间的大小；
-# - 给事件文件排好序，不让文件的行序和物品编号来书写历史；
+# - 给事件文件排好序，不让文件的行序和物品编号决定历史；
 # - 用“改动未来”的办法，查出一个拟合量或一次选择有没有看过未来；
-# - 算出在测试集上从许多毫无用处的设置里挑出最好的一个，能白得多少分；
-# - 说清留一法让哪些东西混进了训练，而时间切分把它们挡在了外面。
+# - 算出在测试集上从许多毫无用处的设置里挑出最好的一个，会让分数虚高多少；
+# - 说清留一法让训练用到了哪些本不该知道的信息，而时间切分为什么不会。
 
 # %% id="setup"
 from dataclasses import replace
@@ -130,13 +130,13 @@ expect_true(
 # %% [markdown] id="worlds-zh" lang="zh" en="8752f1ef"
 # ## 怎样测量一处泄漏
 #
-# 只跑一次说明不了什么，而在真实数据上你又不知道真相。所以每种泄漏都有一个属于它的小**世界**，真相在那里是已知的；我们用不同的种子把这个世界造 100 遍，每一遍记下三个数：
+# 只跑一次说明不了什么，而在真实数据上又不知道真相。因此，每种泄漏都有一个属于它的小**世界**，其中的真相是已知的；我们用不同的种子把这个世界生成 100 遍，每一遍记下三个数：
 #
 # - **reported**（报告值）：带着泄漏的实验会写进论文的 NDCG@10；
 # - **mended**（修复值）：同一个实验，去掉泄漏；
-# - **truth**（真值）：网站上线后会看到的数。在骰子的世界里它就是碰运气的水平，第 02 课给出了闭式解。在别的世界里，它是在**上线后的新用户**（live audience）身上的得分：同一个世界里的另一批用户，没有从他们身上学过任何东西。
+# - **truth**（真值）：网站上线后会看到的数。在骰子的世界里它就是随机的水平，第 02 课给出了公式。在别的世界里，它是在**上线后的新用户**（live audience）身上的得分：同一个世界里的另一批用户，没有从他们身上学过任何东西。
 #
-# 由两个问题来裁决：**报告值减真值**的区间是否在 0 以上？**修复值减真值**的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而通常的区间每二十次就会有一次漏掉真值，所以我们的区间放宽到一千次才漏一次。
+# 判断依据是两个问题：**报告值减真值**的区间是否在 0 以上？**修复值减真值**的区间是否包含 0，而且两端与泄漏相比都很小？统计的单位是世界。这样的问题要问大约十五次，而通常的区间每二十次就会有一次漏掉真值，所以我们的区间放宽到一千次才漏一次。
 
 
 # %% id="worlds-code"
@@ -195,9 +195,9 @@ def quality(model, split, part="test", users=None):
 # Before you trust a score to detect faults, make sure that the score itself is right. Here is Ida's model and its NDCG@10 once more in plain NumPy, one target after the other: count what followed the last item, add a little popularity, rank all items that were trained and not yet seen, and place the target among them; ties count as a fair shuffle. The option `only_past` will serve in leak 5.
 
 # %% [markdown] id="byhand-zh" lang="zh" en="b17d6dda"
-# ## 亲手做一件测量工具
+# ## 亲手写出测量工具
 #
-# 想用分数去查毛病，先要确信分数本身没有算错。下面用纯 NumPy 把小艾的模型和它的 NDCG@10 重写一遍，一个目标一个目标地来：数出最后一个物品后面跟过什么，加上一点热门程度，给所有训练过、还没看过的物品排名，再看目标排在哪里；并列的按公平洗牌计算。选项 `only_past` 留到泄漏五用。
+# 想用分数来查错，先要确信分数本身没有算错。下面用纯 NumPy 把小艾的模型和它的 NDCG@10 重写一遍，逐个目标计算：数出最后一个物品后面跟过什么，加上一点热门程度，给所有训练过、还没看过的物品排名，再看目标排在哪里；并列的按公平洗牌计算。选项 `only_past` 留到泄漏五用。
 
 
 # %% id="byhand-code" tags=["reference-check"]
@@ -249,7 +249,7 @@ expect("events in the file", len(split.dataset.events), 8000, tol=1)
 # **Predict.** Chance is 0.028 here. You know the reported number, 0.21. What will the very same model get once the rows are in the order of time: a little less than 0.21, about half of it, or chance?
 
 # %% [markdown] id="predict-order-zh" lang="zh" en="f9f2adca" tags=["predict"]
-# **猜一猜。** 这里碰运气的水平是 0.028。报告值你已经知道，是 0.21。行序改成时间顺序以后，同一个模型会得多少：比 0.21 略低，大约一半，还是碰运气的水平？
+# **猜一猜。** 这里随机的水平是 0.028。报告值你已经知道，是 0.21。行序改成时间顺序以后，同一个模型会得多少：比 0.21 略低，大约一半，还是随机的水平？
 
 
 # %% id="leak1-code" tags=["break-it", "nbval-ignore-output"]
@@ -286,9 +286,9 @@ judge("file order", "rows of the file shuffled")
 # **The check.** `validate` refuses a table whose rows are not in the order (user, timestamp), and names the first bad row. It needs the timestamps: a file without them has thrown the evidence away. So also **shuffle the rows** of the file and run again. You have just done so, in the third line above: the score of the two columns falls to chance. That is suspicious, not yet proof: in a file without times the order of the rows *is* the order of the events, and shuffling it also destroys what a sequence model may rightly use. So ask where the order comes from. If rows of equal time were sorted by item, or the file was exported sorted, the score belongs to the export. If the rows were written as the events happened, it belongs to the model. The MovieLens 1M file of lesson 07 has no times either, and we know its order only from the description of how it was made: a score on it is as good as that description.
 
 # %% [markdown] id="leak1-why-zh" lang="zh" en="59786251"
-# 碰运气的水平。七倍的分数全靠一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列喂给 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
+# 随机的水平。七倍的分数全来自一行代码，而那一行甚至不在模型里。真实的表上也出过这种事：有人把一份 MovieLens 文件按原始行序只留两列，输入 SASRec，NDCG@10 高达 0.83，远远超过 SASRec 原论文报告的数。<!-- literature -->
 #
-# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒收，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件，已经把证据扔掉了。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数跌到了碰运气的水平。这只是可疑，还不算证据：在没有时间的文件里，行序**就是**事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就属于那次导出；如果各行是随着事件发生写下的，分数才属于模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
+# **检查。** 行不按（用户，时间戳）排列的表，`validate` 会拒绝，并指出第一个出问题的行。但它需要时间戳：没有时间戳的文件已经丢掉了证据。所以还要把文件的**行打乱**，再跑一遍。上面的第三行做的就是这件事：两列文件的分数降到了随机的水平。这只是可疑，还不算证明：在没有时间的文件里，行序**就是**事件的顺序，打乱行序也毁掉了序列模型本来可以正当使用的信息。所以要问行序从何而来。如果时间相同的行按物品排过序，或者文件导出时排过序，分数就来自那次导出；如果各行是随着事件发生写下的，分数才来自模型。第 07 课的 MovieLens 1M 文件同样没有时间，我们只能从制作说明里知道它的顺序：说明可靠到什么程度，那里的分数就可靠到什么程度。
 
 # %% id="leak1-caught"
 file = dice_world(seed=0, users=200, items=200, length=40).sort_values(["user", "item"])
@@ -298,7 +298,7 @@ try:
 except TutorialError as error:
     refused = str(error)
 print(refused)
-expect_true("validate refuses the file", "is not in the order (user, timestamp)" in refused)
+expect_true("validate refuses the file", "sort_events" in refused)
 expect_true("and accepts it once sorted", len(validate(sort_events(file))) == 8000)
 shuffled_file = file.sample(frac=1, random_state=1)
 expect_true("rows shuffled: sort_events gives the same table", sort_events(file).equals(sort_events(shuffled_file)))
@@ -354,7 +354,7 @@ print(shelf_world(seed=0).head(10).to_string(index=False))
 # **Predict.** The shelf can be learned honestly: who takes one item of it will take the next from it too. Once the ties are sorted by number, will the reported score rise by a fifth, by half, or to more than double the truth? And the model that was trained on the sorted ties: how will **it** do with the live audience, compared with the honest model?
 
 # %% [markdown] id="predict-ties-zh" lang="zh" en="37bf1485" tags=["predict"]
-# **猜一猜。** 货架是可以老老实实学到的：拿了一件物品，下一件也会在这个货架上。并列一旦按编号排序，报告的分数会高出五分之一、一半，还是达到真值的两倍以上？而那个在排过序的并列上训练出来的模型，面对上线后的新用户，与诚实的模型相比，表现会怎样？
+# **猜一猜。** 货架的规律本来就可以学到：拿了一件物品，下一件也会在这个货架上。并列一旦按编号排序，报告的分数会高出五分之一、一半，还是达到真值的两倍以上？而那个在排过序的并列上训练出来的模型，面对上线后的新用户，与没有泄漏的模型相比，表现会怎样？
 
 
 # %% id="leak2-code" tags=["break-it", "nbval-ignore-output"]
@@ -397,7 +397,7 @@ expect_true("live, the leaking model is worse than the honest one: the interval 
 # In MovieLens 1M almost half of the timestamps are not unique, and a researcher who had once sorted them by item number put the gain in NDCG at about 20 %. <!-- literature -->
 
 # %% [markdown] id="leak2-why-zh" lang="zh" en="0a16abc1"
-# 两倍还多：0.37，而真值是 0.155。这处泄漏的害处不止于报告：面对上线后的新用户，泄漏的模型只得 0.12，还不如诚实的模型。它学会了顺着货架往上走，真实的用户却不这么走。
+# 两倍还多：0.37，而真值是 0.155。这处泄漏的害处不止于报告：面对上线后的新用户，泄漏的模型只得 0.12，还不如没有泄漏的模型。它学会了按编号从小到大推荐，真实的用户却不这样选。
 #
 # 在 MovieLens 1M 里，将近一半的时间戳不是唯一的。一位曾经按物品编号排过序的研究者估计，NDCG 因此虚高了约 20%。<!-- literature -->
 
@@ -409,7 +409,7 @@ expect_true("live, the leaking model is worse than the honest one: the interval 
 # %% [markdown] id="rename-zh" lang="zh" en="c3774721" tags=["predict"]
 # **检查。** 名字不该有影响。给所有物品随机换一套编号，再跑一遍。
 #
-# **猜一猜。** 报告的 0.37 会怎样：新编号与货架毫无关系，它会不会跌回真值？诚实的分数又会怎样？
+# **猜一猜。** 报告的 0.37 会怎样：新编号与货架毫无关系，它会不会降回真值？没有泄漏的分数又会怎样？
 
 
 # %% id="leak2-caught"
@@ -447,9 +447,9 @@ expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed
 # What the leak is worth, you learn from the second mend: shuffle the ties with a seed and compare. And `sort_events` cannot help a table that was sorted by number before it reached you. Exercise 3.1 is about such tables.
 
 # %% [markdown] id="rename-why-zh" lang="zh" en="0bd2d97f"
-# 它**没有**跌。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，于是就能被学到。但分数变了，这就露了馅。无论物品叫什么名字，诚实的实验都会给出**一位不差**的同一个分数。只要你的分数动了，就说明有名字在做主。（神经网络的初始权重是随机的，又与编号挂钩，所以它的分数无论如何都会动一点。这时改为比较表格：**先排序再换编号**与**先换编号再排序**，得到的行必须一样。）
+# 它**没有**降。这种泄漏不需要编号有什么含义：物品的任何一种固定次序，哪怕是随机的，都会在每一处并列里重复出现，因此能被学到。但是分数变了，这就暴露了它。无论物品怎样编号，没有泄漏的实验都会给出**一位不差**的同一个分数。只要分数变了，就说明编号影响了结果。（神经网络的初始权重是随机的，又与编号挂钩，所以它的分数无论如何都会动一点。这时改为比较表格：**先排序再换编号**与**先换编号再排序**，得到的行必须一样。）
 #
-# 泄漏值多少分，可以从第二种修复办法看出来：用种子把并列打乱，再比一比。另外，如果一张表到你手里之前已经按编号排过，`sort_events` 也救不了它。练习 3.1 说的就是这样的表。
+# 泄漏让分数虚高多少，可以从第二种修正办法看出来：用种子把并列打乱，再比一比。另外，如果一张表到你手里之前已经按编号排过，`sort_events` 也救不了它。练习 3.1 说的就是这样的表。
 
 # %% [markdown] id="leak3-en" lang="en" tags=["break-it"]
 # ## Leak 3: statistics fitted on the test part
@@ -462,7 +462,7 @@ expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed
 # %% [markdown] id="leak3-zh" lang="zh" en="2d099eb2" tags=["break-it"]
 # ## 泄漏三：在测试集上拟合的统计量
 #
-# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是正经的时间切分。最早的五分之四事件用来学习，最新的十分之一用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
+# 回到骰子：400 位用户，200 个物品，每人抽六次，这次用的是真正的时间切分。最早的五分之四事件用来学习，最新的十分之一用来测试。只是代码里某个地方，该写 `split.train` 却写成了 `events`。用两个模型来试：
 #
 # - **热门基线**，在全部事件上计数。测试用户真正的下一个物品也被数进去了一次，数的正是我们要问的那个事件；
 # - **马尔可夫链**，在全部事件上计数。它数到的，正是从最后一个物品到目标的那一步。
@@ -471,7 +471,7 @@ expect_true("as they came: the same rows", then.equals(tables[0][0].pipe(renamed
 # **Predict.** Each item occurs about twelve times, so the leak adds one to a count of about twelve. Chance is 0.023. Will popularity stay at chance, almost double, or reach more than four times chance? And the Markov chain?
 
 # %% [markdown] id="predict-statistics-zh" lang="zh" en="b7d9c65f" tags=["predict"]
-# **猜一猜。** 每个物品大约出现十二次，所以泄漏只是在十二左右的计数上加了一。碰运气的水平是 0.023。热门基线会停在原地、将近翻倍，还是超过四倍？马尔可夫链呢？
+# **猜一猜。** 每个物品大约出现十二次，所以泄漏只是在十二左右的计数上加了一。随机的水平是 0.023。热门基线会停在原地、将近翻倍，还是超过四倍？马尔可夫链呢？
 
 
 # %% id="leak3-code" tags=["break-it", "nbval-ignore-output"]
@@ -504,9 +504,9 @@ judge("statistics on all events", "mended, Markov")
 # The same fault has many faces. An item filter ("at least five events"), the mean and spread of the gaps, a user's shortest gap, the moment when an item first appeared: whatever is computed **before** the split is computed on the test part too.
 
 # %% [markdown] id="leak3-why-zh" lang="zh" en="9a29b3d0"
-# 十二里多一，就把热门基线从 0.023 抬到约 0.04，把马尔可夫链抬到 0.44，而这一切都来自纯粹的骰子。统计量越精细，能装下的答案就越多。所以这种泄漏偏爱好模型。
+# 十二里多一，就把热门基线从 0.023 抬到约 0.04，把马尔可夫链抬到 0.44，而这一切都来自纯粹的骰子。统计量越精细，能包含的答案就越多。所以模型越强，受这种泄漏的影响越大。
 #
-# 同一个毛病有许多张面孔。物品过滤（“至少五个事件”）、间隔的均值和离散程度、某位用户最短的间隔、某个物品首次出现的时刻：凡是在切分**之前**算出来的，就连测试集也一起算进去了。
+# 同一种错误有许多形式。物品过滤（“至少五个事件”）、间隔的均值和离散程度、某位用户最短的间隔、某个物品首次出现的时刻：凡是在切分**之前**算出来的，就连测试集也一起算进去了。
 
 # %% [markdown] id="future-en" lang="en" tags=["library"]
 # **The check: change the future.** In lesson 05 you will change a model's input and watch its output. Here we do it to a whole experiment. From the cut on, let all people choose other items, at other times. Whatever was fitted on the training part cannot know, and must come out **the same to the last bit**. What moves has read the future.
@@ -514,9 +514,9 @@ judge("statistics on all events", "mended, Markov")
 # In the library, a function that fits something takes the `Split` and reads `split.train`. The statistics of the gaps are an example:
 
 # %% [markdown] id="future-zh" lang="zh" en="f4da9af0" tags=["library"]
-# **检查：改动未来。** 到第 05 课，你会改动一个模型的输入，观察它的输出。这里我们对整个实验这么做：从切分点开始，让所有人选别的物品，在别的时间选。凡是在训练集上拟合出来的东西，都不可能知道这件事，必须**一个比特都不差**。谁动了，谁就读过未来。
+# **检查：改动未来。** 到第 05 课，你会改动一个模型的输入，观察它的输出。这里我们对整个实验这么做：从切分点开始，让所有人选别的物品，在别的时间选。凡是在训练集上拟合出来的东西，都不可能知道这件事，必须**一个比特都不差**。凡是变了的，都读过未来。
 #
-# 在库里，凡是要拟合点什么的函数，都接收 `Split`，只读 `split.train`。间隔的统计量就是一例：
+# 在库里，凡是需要拟合的函数，都接收 `Split`，并且只读 `split.train`。间隔的统计量就是一例：
 
 # %% id="future-library" tags=["library"]
 from tutorial_lib.data.sequences import HOUR, GapStatistics
@@ -562,7 +562,7 @@ expect_true("nor do the library's gap statistics", fit_gap_statistics(split) == 
 # **Predict.** The test part has about 180 users, chance is 0.023. What will the best of 24 report: hardly more than chance, half as much again, or four times as much?
 
 # %% [markdown] id="predict-choice-zh" lang="zh" en="42bc49c9" tags=["predict"]
-# **猜一猜。** 测试集约有 180 位用户，碰运气的水平是 0.023。24 个里最好的那个会报告多少：和碰运气差不多，高出一半，还是四倍？
+# **猜一猜。** 测试集约有 180 位用户，随机的水平是 0.023。24 个里最好的那个会报告多少：和随机差不多，高出一半，还是四倍？
 
 
 # %% id="leak4-code" tags=["break-it", "nbval-ignore-output"]
@@ -595,7 +595,7 @@ judge("choice on test")
 # Here $\varphi$ is the density of the standard normal distribution, $\Phi$ its distribution function, and $m \varphi \Phi^{m-1}$ is the density of the largest of $m$. For two settings the integral is $1/\sqrt{\pi}$.
 
 # %% [markdown] id="curse-zh" lang="zh" en="70cf0eeb"
-# 约 0.035，光是“多试几次”，就比碰运气的水平高出一半。这叫**赢家诅咒**（winner's curse）；如果各种设置相互独立，它有闭式解。$n$ 位用户的 NDCG@10 取平均，近似服从以真值为中心的正态分布，标准误为 $\sigma / \sqrt{n}$，其中 $\sigma$ 是用户之间的标准差。$m$ 个这样的平均值里最大的那个，平均比真值高出
+# 约 0.035，仅仅因为“多试几次”，就比随机的水平高出一半。这叫**赢家诅咒**（winner's curse）；如果各种设置相互独立，它可以写成一个积分。$n$ 位用户的 NDCG@10 取平均，近似服从以真值为中心的正态分布，标准误为 $\sigma / \sqrt{n}$，其中 $\sigma$ 是用户之间的标准差。$m$ 个这样的平均值里最大的那个，平均比真值高出
 #
 # $$\frac{\sigma}{\sqrt n}\, c_m, \qquad c_m = \int_{-\infty}^{\infty} z \; m\, \varphi(z)\, \Phi(z)^{m-1} \, dz .$$
 #
@@ -620,7 +620,7 @@ expect("c of 24 settings", expected_maximum(24), 1.95, tol=0.01)
 # A model that knows nothing puts the true item at any of 195 places with equal probability, so we can draw its ranks without a model, for as many settings as we like. **Predict** the two curves below: the best of $m$ settings by test score, with 200 and with 2,000 test users. Which of them flattens soon? What would it take to halve the curse?
 
 # %% [markdown] id="curse-predict-zh" lang="zh" en="d4f560ab" tags=["predict"]
-# 一无所知的模型，会以同样的概率把真实物品放在 195 个名次中的任何一个；所以不用模型就能抽出它的排名，想要多少种设置都行。**猜一猜**下面两条曲线：测试用户为 200 位和 2,000 位时，按测试得分从 $m$ 种设置里挑最好的。哪一条很快变平？要让诅咒减半，需要什么？
+# 一无所知的模型，会以同样的概率把真实物品放在 195 个名次中的任何一个；所以不用模型就能抽出它的排名，想要多少种设置都行。**猜一猜**下面两条曲线：测试用户为 200 位和 2,000 位时，按测试得分从 $m$ 种设置里挑最好的。哪一条很快变平？要让虚高减半，需要什么？
 
 # %% id="curse-picture" tags=["picture", "nbval-ignore-output"]
 PLACES, trials = 195, np.array([1, 2, 5, 10, 20, 50, 100, 200])
@@ -645,10 +645,10 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown] id="curse-alt-en" lang="en" tags=["alt"]
-# NDCG@10 against the number of settings tried, on a logarithmic axis from 1 to 200. With 200 test users the best on test climbs steadily from chance to about double; with 2,000 users it climbs to a quarter more than chance. The thin lines of the closed form run through or just below the points. Hollow marks, chosen on validation, stay on the dashed line of the truth.
+# NDCG@10 against the number of settings tried, on a logarithmic axis from 1 to 200. With 200 test users the best on test climbs steadily from chance to about double; with 2,000 users it climbs to a quarter more than chance. The thin lines of the formula run through or just below the points. Hollow marks, chosen on validation, stay on the dashed line of the truth.
 
-# %% [markdown] id="curse-alt-zh" lang="zh" en="0967ac25" tags=["alt"]
-# NDCG@10 随尝试的设置数变化，横轴是 1 到 200 的对数轴。测试用户为 200 位时，测试集上最好的那个从碰运气的水平一路升到约两倍；2,000 位时，只升到高出四分之一左右。闭式解的细线穿过这些点，或略低于它们。空心标记是按验证集选的，一直贴着代表真值的虚线。
+# %% [markdown] id="curse-alt-zh" lang="zh" en="e3727c25" tags=["alt"]
+# NDCG@10 随尝试的设置数变化，横轴是 1 到 200 的对数轴。测试用户为 200 位时，测试集上最好的那个从随机的水平一路升到约两倍；2,000 位时，只升到高出四分之一左右。公式的细线穿过这些点，或略低于它们。空心标记是按验证集选的，一直贴着代表真值的虚线。
 
 # %% id="curse-check"
 expect("best of 200 on 200 users, in units of chance", best[200][-1] / chance, 2.0, tol=0.2)
@@ -663,9 +663,9 @@ expect("chosen on validation, mean, in units of chance", np.mean([chosen[200], c
 # **The check.** Change the future once more: a choice that was made without the test part cannot move. The library's `train` looks at the validation part after each epoch and keeps the best weights; it never opens the test part. See for yourself: train the same small network with the true and with a changed test part.
 
 # %% [markdown] id="curse-why-zh" lang="zh" en="2381b2a2"
-# 两条都不会变平：白得的分数一直在涨，大致像 $\sqrt{2 \ln m}$；要让它减半，需要四倍的用户。（小艾的 24 个版本赚得比公式少：任意两个版本都有一半用户相同，并不独立。至于 200 位用户那条线上方的点，说明用户这么少时，平均值还不大服从正态，而是偏斜的。）在只有几百位用户的测试集上搜几百种设置，就能让一个毫无本领的分数翻倍。“所有模型都在测试集上调参，所以公平”，这话也不成立：谁调得多，谁就赢。
+# 两条都不会变平：虚高的部分一直在涨，大致像 $\sqrt{2 \ln m}$；要让它减半，需要四倍的用户。（小艾的 24 个版本虚高得比公式少：任意两个版本都有一半用户相同，并不独立。至于 200 位用户那条线上方的点，说明用户这么少时，平均值还不大服从正态，而是偏斜的。）在只有几百位用户的测试集上搜几百种设置，就能让一个没有学到任何规律的分数翻倍。“所有模型都在测试集上调参，所以公平”，这也不成立：谁调得多，谁就赢。
 #
-# **检查。** 再改动一次未来：不靠测试集做出的选择，不可能动。库里的 `train` 每轮之后看一眼验证集，留下最好的权重；测试集它从不打开。亲眼看看吧：同一个小网络，分别在真的测试集和改动过的测试集下训练。
+# **检查。** 再改动一次未来：不靠测试集做出的选择不可能变。库里的 `train` 每轮之后看一眼验证集，留下最好的权重；测试集它从不打开。亲眼看看吧：同一个小网络，分别在真的测试集和改动过的测试集下训练。
 
 # %% id="leak4-caught" tags=["training"]
 weights = []
@@ -697,7 +697,7 @@ expect_true("the choice by validation score does not", chosen_by["valid"][0] == 
 #
 # 行排好了序，并列保持原样，一切都在训练集上拟合、在验证集上选择。还剩最后一处泄漏，它藏在切分里。**留一法**（leave-one-out，第 01 课叫 leave-last-out）把每位用户的最后一个事件当测试，其余全部用来训练。如果小雨的最后一个事件在三月，那么要预测它的模型，已经从所有人直到十二月的行为里学过了。
 #
-# 第 01 课数过有多少训练事件晚于测试事件。它们**值多少分**？这要看是什么世界，所以这里造一个有流行风潮的。每位用户有一个自己的货架，上面 20 件物品，她的选择一半来自那里。另一半是**爆款**：300 件物品陆续上架，人人都选，几天之后就被遗忘。
+# 第 01 课数过有多少训练事件晚于测试事件。它们会让分数**虚高多少**？这要看是什么世界，所以这里造一个有流行风潮的。每位用户有一个自己的货架，上面 20 件物品，她的选择一半来自那里。另一半是**爆款**：300 件物品陆续上架，人人都选，几天之后就被遗忘。
 
 
 # %% id="trend-world"
@@ -805,11 +805,11 @@ expect("what the future adds, as a share of the score without it", share, 0.3, t
 # **The check.** Again, change the future. Cut the calendar anywhere, change everything behind the cut: what was learned for the questions before it must not move.
 
 # %% [markdown] id="leak5-why-zh" lang="zh" en="2a4541ad"
-# 未来白送了 30%：同样的模型，同样的问题，0.062 对 0.047。马尔可夫链不看时钟，但物品本身就是日历：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。还有一部分提升只是因为可数的事件更多。无论是哪一种，都来自当时还没有发生的事件。
+# 未来使分数虚高了 30%：同样的模型，同样的问题，0.062 对 0.047。马尔可夫链不看时间，但物品本身就透露了日期：刚选了本周爆款的人，下一个还会选本周的爆款；而别人后来的选择，恰好透露了那是哪几个。还有一部分提升只是因为可数的事件更多。无论是哪一种，都来自当时还没有发生的事件。
 #
-# 从 0.047 再降到真值 0.038，是另一回事。那不是偷看，主要是**变旧**：真实的模型是前些时候训练的，没见过最新的爆款。（问题也不一样：这里问的是切分点之后的所有事件，不只是每人的最后一个。）时间切分把这一点也算了进去，所以它说出的正是网站会看到的。泄漏有多大，要看是什么世界，而这一点你事先无从知道。
+# 从 0.047 再降到真值 0.038，是另一回事。那不是偷看，主要是模型**过时**了：真实的模型是前些时候训练的，没见过最新的爆款。（问题也不一样：这里问的是切分点之后的所有事件，不只是每人的最后一个。）时间切分把这一点也算了进去，所以它说出的正是网站会看到的。泄漏有多大，要看是什么世界，而这一点你事先无从知道。
 #
-# **检查。** 还是改动未来。在日历上任意切一刀，把刀后的一切都改掉：为刀前的问题学到的东西，不许动。
+# **检查。** 还是改动未来。任选一个时刻，把此后的一切都改掉：为此前的问题所学到的内容，不能有任何变化。
 
 # %% id="leak5-caught"
 dataset = make_dataset("trend", trend_world(seed=0))
@@ -884,9 +884,9 @@ for leak, times, tol in (
 # | change the future | all that was fitted or chosen, to the last bit | leaks 3, 4 and 5 |
 
 # %% [markdown] id="habits-zh" lang="zh" en="1ab46ebd"
-# 这些倍数属于我们的世界，你的数据上会是别的数。检查的办法却可以照搬，而且只有三招。每一招只要几分钟，都不需要知道真相：
+# 这些倍数属于我们的世界，你的数据上会是别的数。检查的办法却可以照用，而且只有三项。每一项只要几分钟，都不需要知道真相：
 #
-# | 这样做 | 什么必须保持不变 | 能抓住 |
+# | 这样做 | 什么必须保持不变 | 能发现 |
 # |---|---|---|
 # | 打乱文件的行 | 除并列外，分数不变 | 泄漏一 |
 # | 给物品换一套编号 | 行的次序不变，分数也就不变 | 泄漏二 |
@@ -900,7 +900,7 @@ for leak, times, tol in (
 # %% [markdown] id="yours-zh" lang="zh" en="274a56db"
 # ## 在这一课的数据集上
 #
-# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95% 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步子是并列。
+# 泄漏存在，不等于一定看得出来。sample 里有并列，但很少。来看看在那里按编号排并列会怎样：同一个马尔可夫链，同一批用户，对用户求差值的区间；这里只问一次，取 95% 就好。设 `TUTORIAL_DATASET=ml-100k`，同一个单元格就会去评判真实评分，那里有一半的步是并列。
 
 # %% id="yours-code" tags=["nbval-ignore-output"]
 dataset = load_dataset(DATASET, users=USERS)
@@ -923,17 +923,17 @@ expect_true("and both its ends are below 0.005", max(-moved.low, moved.high) < 0
 # Nothing to see on the sample, with 1.8 % of ties. That is a measurement, not a permission. On data with many ties the score can also **fall**: the largest number of a tie then becomes the test event, and large numbers are often rare items. Up or down, it is no longer the score of the model.
 
 # %% [markdown] id="yours-why-zh" lang="zh" en="e06411c0"
-# 在只有 1.8% 并列的 sample 上什么也看不出来。这是一次测量的结果，不是一张许可证。在并列很多的数据上，分数也可能**下降**：这时测试事件成了并列里编号最大的那个，而大编号往往是冷门物品。无论升降，它都不再是模型的分数。
+# 在只有 1.8% 并列的 sample 上什么也看不出来。这只是一次测量的结果，并不表示可以这样做。在并列很多的数据上，分数也可能**下降**：这时测试事件成了并列里编号最大的那个，而大编号往往是冷门物品。无论升降，它都不再是模型的分数。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **3.1 Implement.** A table may reach you sorted by number already, and no program tells you so. But it can be seen. Write `ascending_ties(events)`: among the neighbouring rows of the same user with the same timestamp, the share whose item number goes up. A fair table gives about one half, a sorted one gives 1.
+# **3.1 Implement · basic.** A table may reach you sorted by number already, and no program tells you so. But it can be seen. Write `ascending_ties(events)`: among the neighbouring rows of the same user with the same timestamp, the share whose item number goes up. A fair table gives about one half, a sorted one gives 1.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="72c91a7d" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="b916b96b" tags=["exercise"]
 # ## 练习
 #
-# **3.1 实现。** 一张表到你手里时，可能已经按编号排过了，没有哪个程序会告诉你。但这是看得出来的。写出 `ascending_ties(events)`：在同一用户、同一时间戳的相邻两行里，物品编号上升的占多大比例。公平的表约为一半，排过序的表为 1。
+# **3.1 实现 · 基础。** 一张表到你手里时，可能已经按编号排过了，没有哪个程序会告诉你。但这是看得出来的。写出 `ascending_ties(events)`：在同一用户、同一时间戳的相邻两行里，物品编号上升的占多大比例。公平的表约为一半，排过序的表为 1。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -961,10 +961,10 @@ expect("ties by number", ascending_ties(by_number), 1.0, tol=0.001)
 expect("the sample", ascending_ties(load_dataset("sample").events), 0.5, tol=0.03)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **3.2 Modify.** Many scripts keep only the items with at least five events, and count them in the whole file. Write the honest filter: from a split, the items with at least `least` events in the **training part**, as bool [num_items + 1]. Place 0, the padding, is never kept.
+# **3.2 Modify · basic.** Many scripts keep only the items with at least five events, and count them in the whole file. Write the honest filter: from a split, the items with at least `least` events in the **training part**, as bool [num_items + 1]. Place 0, the padding, is never kept.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="3c5a0c63" tags=["exercise"]
-# **3.2 修改。** 许多脚本只保留至少有五个事件的物品，却在整个文件里计数。写出诚实的过滤器：给定一个切分，返回**训练集**里至少有 `least` 个事件的物品，bool [num_items + 1]。位置 0 是填充，永远不保留。
+# %% [markdown] id="exercise2-zh" lang="zh" en="15cfbcc3" tags=["exercise"]
+# **3.2 修改 · 基础。** 许多脚本只保留至少有五个事件的物品，却在整个文件里计数。写出不泄漏的过滤器：给定一个切分，返回**训练集**里至少有 `least` 个事件的物品，bool [num_items + 1]。位置 0 是填充，永远不保留。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -987,10 +987,10 @@ def frequent_items(split, least):
 lesson03.check_frequent_items(frequent_items)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **3.3 Measure.** Six sealed statistics, `lesson03.sealed["A"]` to `["F"]`. Each takes a `Split` and returns an array. Which of them read the test part? Use `change_the_future` on a temporal split of the trend world, `kinds["temporal"]`, with its `cut_test`. (`np.array_equal` compares two arrays.)
+# **3.3 Measure · core.** Six sealed statistics, `lesson03.sealed["A"]` to `["F"]`. Each takes a `Split` and returns an array. Which of them read the test part? Use `change_the_future` on a temporal split of the trend world, `kinds["temporal"]`, with its `cut_test`. (`np.array_equal` compares two arrays.)
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="251a1203" tags=["exercise"]
-# **3.3 测量。** 有六个封装好的统计量，`lesson03.sealed["A"]` 到 `["F"]`。每个都接收一个 `Split`，返回一个数组。其中哪些读了测试集？请在流行世界的时间切分 `kinds["temporal"]` 上，用它的 `cut_test` 调用 `change_the_future`。（`np.array_equal` 比较两个数组。）
+# %% [markdown] id="exercise3-zh" lang="zh" en="6b72c6c0" tags=["exercise"]
+# **3.3 测量 · 进阶。** 有六个预先做好的统计量，`lesson03.sealed["A"]` 到 `["F"]`。每个都接收一个 `Split`，返回一个数组。其中哪些读了测试集？请在流行世界的时间切分 `kinds["temporal"]` 上，用它的 `cut_test` 调用 `change_the_future`。（`np.array_equal` 比较两个数组。）
 
 # %% id="exercise3-code" tags=["exercise"]
 reads_the_test = ...  # a set of letters
@@ -1009,10 +1009,10 @@ reads_the_test = {
 lesson03.check_reads_the_test(reads_the_test)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **3.4 Measure.** How many test users does a search need? Write `users_needed(settings, sigma, limit)`: the smallest number of users at which the best of so many useless, independent settings exceeds the truth by at most `limit` on average. `sigma` is the standard deviation of the metric between users; `expected_maximum` is above.
+# **3.4 Measure · stretch.** How many test users does a search need? Write `users_needed(settings, sigma, limit)`: the smallest number of users at which the best of so many useless, independent settings exceeds the truth by at most `limit` on average. `sigma` is the standard deviation of the metric between users; `expected_maximum` is above.
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="077a64d6" tags=["exercise"]
-# **3.4 测量。** 一次搜索需要多少测试用户？写出 `users_needed(settings, sigma, limit)`：在这么多种毫无用处、相互独立的设置里挑最好的，要让它平均最多比真值高出 `limit`，最少需要多少位用户。`sigma` 是指标在用户之间的标准差；`expected_maximum` 在上面。
+# %% [markdown] id="exercise4-zh" lang="zh" en="84110928" tags=["exercise"]
+# **3.4 测量 · 挑战。** 一次搜索需要多少测试用户？写出 `users_needed(settings, sigma, limit)`：在这么多种毫无用处、相互独立的设置里挑最好的，要让它平均最多比真值高出 `limit`，最少需要多少位用户。`sigma` 是指标在用户之间的标准差；`expected_maximum` 在上面。
 
 
 # %% id="exercise4-code" tags=["exercise"]
@@ -1036,7 +1036,7 @@ lesson03.check_users_needed(users_needed)
 print("24 useless settings, a gain of at most 0.001 on dice:", users_needed(24, 0.11, 0.001), "test users")
 
 # %% [markdown] id="exercise5-en" lang="en" tags=["exercise"]
-# **3.5 Think.** Which of these let the test part into the reported number? Give a set of letters.
+# **3.5 Think · core.** Which of these let the test part into the reported number? Give a set of letters.
 #
 # - A: training is stopped at the epoch with the best test score
 # - B: the history of a test event contains the validation event of the same user
@@ -1045,8 +1045,8 @@ print("24 useless settings, a gain of at most 0.001 on dice:", users_needed(24, 
 # - E: five seeds are fixed beforehand, and the mean of their five test scores is reported
 # - F: ten seeds are run, and the five with the best test scores are reported
 
-# %% [markdown] id="exercise5-zh" lang="zh" en="2337ec21" tags=["exercise"]
-# **3.5 思考。** 下面哪些做法让测试集混进了报告的数字？用字母的集合作答。
+# %% [markdown] id="exercise5-zh" lang="zh" en="ca8e7df2" tags=["exercise"]
+# **3.5 思考 · 进阶。** 下面哪些做法让测试集混进了报告的数字？用字母的集合作答。
 #
 # - A：在测试得分最高的那一轮停止训练
 # - B：测试事件的历史里，包含同一用户的验证事件
@@ -1071,6 +1071,12 @@ lets_the_test_in = {"A", "D", "F"}
 
 lesson03.check_lets_the_test_in(lets_the_test_in)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Find a sixth leak, or one in code that you have: candidates taken from the items of the test part, negatives that are never the test item, a user's sex guessed from all of his events, a duplicate review in training and test. Build the smallest world in which it shows, with a known truth, and measure it with `measure` and `judge`. Then write the check that would find it **without** knowing the truth, and try it on the mended version too. A good report has reported, mended and truth with their intervals, the check and what it misses, one picture, and a doubt whether your world is fair to the leak.
+
+# %% [markdown] id="open-zh" lang="zh" en="27771c7e" tags=["open"]
+# **开放任务。** 找出第六种泄漏，或者你自己代码里的一种。例如：候选物品取自测试集；负样本（negative sample）从不包含测试物品；用一个用户的全部事件推断其性别；同一条评论既在训练集又在测试集。造一个真值已知、能显出这种泄漏的最小世界，用 `measure` 和 `judge` 测量它。然后写出一项**不用**知道真值就能发现它的检查，并在修正后的版本上也试一遍。一份好的报告包括带区间的报告值、修复值和真值，这项检查以及它发现不了什么，一张图，最后写出一个疑问：你的世界对这种泄漏是否公平？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida's dice, answered
 #
@@ -1081,9 +1087,9 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # %% [markdown] id="answer-zh" lang="zh" en="5ce36dec"
 # ## 回答开头的问题
 #
-# 毛病出在 `ORDER BY user, item`，再加上留下了两列、丢掉了第三列。七倍于碰运气的分数，来自数据库存放这些骰子的顺序。即使不知道那是骰子，你也能告诉她：把行打乱，这个数字就没了。
+# 错误出在 `ORDER BY user, item`，再加上留下了两列、丢掉了第三列。七倍于随机水平的分数，来自数据库存放这些骰子的顺序。即使不知道那是骰子，你也能告诉她：把行打乱，这个数字就没了。
 #
-# 骰子也请留着。相信一个新实验之前，先让它在什么都没有的数据上跑一遍。如果它真找到了什么，那你了解到的是这个实验本身。
+# 骰子的世界也请留着。相信一个新实验之前，先让它在没有任何规律的数据上跑一遍。如果它真找到了什么，那说明的是这个实验本身有问题。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1097,11 +1103,141 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # %% [markdown] id="summary-zh" lang="zh" en="b67b5115" tags=["summary"]
 # ## 小结
 #
-# 1. 泄漏就是从答案通向分数的一条暗道；它不报错，在骰子上就能报出碰运气的七倍。
-# 2. 按用户和时间排序，并列的保持原样（或用固定种子打乱），绝不让物品编号来做主。
+# 1. 泄漏就是从答案通向分数的一条路径；它不报错，在骰子上就能报出随机水平的七倍。
+# 2. 按用户和时间排序，并列的保持原样（或用固定种子打乱），绝不让物品编号来决定。
 # 3. 要拟合的，只给它训练集；要选择的，只在验证集上选。
-# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上白得 $c_m \sigma / \sqrt n$；留一法放进来的东西，时间切分把它挡在外面。
-# 5. 打乱行、换编号、改动未来：三招检查，不用知道真相，五种泄漏都抓得住。
+# 4. 从 $m$ 种毫无用处的设置里挑最好的，在测试集上平均虚高 $c_m \sigma / \sqrt n$；留一法会用到的未来信息，时间切分用不到。
+# 5. 打乱行、换编号、改动未来：这三项检查不用知道真相，就能发现全部五种泄漏。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> On a dice world with timestamps a score is seven times chance. You shuffle the rows of the file and sort again by time: the score stays. Which leak is ruled out, and what do you try next?</summary>
+#
+# The order of the file. Give the items new numbers and compare the rows (ties), then change the future and see whether anything fitted or chosen moves (statistics, choice, other users' future).
+#
+# </details>
+#
+# <details><summary><b>2.</b> To be safe, a script sorts ties by a random number that was drawn once for each **item**. Is the leak gone? And with one drawn for each **row**?</summary>
+#
+# Not with one for each item: any fixed order of the items repeats in every tie and is learned. With one for each row there is no common order; that is the seeded shuffle.
+#
+# </details>
+#
+# <details><summary><b>3.</b> `change_the_future` draws new items after the cut. A colleague shuffles the items after the cut among themselves instead. Which leak slips through?</summary>
+#
+# A statistic that only counts: popularity over all events is the same after a shuffle, so it does not move although it read the test part.
+#
+# </details>
+#
+# <details><summary><b>4.</b> Each user's gaps are divided by the shortest gap of that user's whole history. In your split the check with `change_the_future` moves nothing. Are you safe?</summary>
+#
+# No. The change makes later steps longer, so only a shortest gap that lies after the cut moves. If nobody has one, the code reads the future and the check is silent. Change the future in another way too, with shorter steps.
+#
+# </details>
+#
+# <details><summary><b>5.</b> The integral $c_m$ is $1/\sqrt\pi$ for two settings and 1.95 for 24. By what factor does the gain of trying grow, and how many more test users bring it back?</summary>
+#
+# $1.95 \sqrt\pi$, about three and a half. The gain falls with $\sqrt n$, so it takes about 12 times as many users.
+#
+# </details>
+#
+# <details><summary><b>6.</b> You choose among 100 settings on a validation part of 300 users and report the **validation** score of the winner. Is it honest now, since the test part stayed closed?</summary>
+#
+# No. The same curse applies to the part on which you choose. Open the test part once, for the chosen setting, and report that score.
+#
+# </details>
+#
+# <details><summary><b>7.</b> In some world nothing ever changes: no fashion, no new items. Does leave-one-out still help the reported score against a model that may only look back?</summary>
+#
+# A little: later events follow the same law, so they tell nothing special of the test day, but there are more of them to count. The large part of leak 5 came from hits that were not out yet.
+#
+# </details>
+#
+# <details><summary><b>8.</b> In leak 5 the score fell from 0.047 (only the past) to 0.038 (truth). How would you show that this is the age of the model?</summary>
+#
+# Group the questions after the cut by the days since the cut. If age is the cause, the score is near that of the fresh model on the first days and falls later; training anew more often lifts it.
+#
+# </details>
+#
+# <details><summary><b>9.</b> An item filter keeps items with at least five events, counted before the split. Why can this lift the score of **every** model?</summary>
+#
+# Items that are chosen in the test period stay because of these very choices, and others go. The list of candidates becomes shorter and holds more of the answers.
+#
+# </details>
+#
+# <details><summary><b>10.</b> You give the items new numbers, and the NDCG of your neural network moves a little. Is there a leak?</summary>
+#
+# Not necessarily: its random first weights belong to the numbers. Compare the tables instead: sort, then rename, and rename, then sort, must give the same rows. Or compare several seeds with and without new numbers.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="6f2a2af0" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 在带时间戳的骰子世界里，分数是随机水平的七倍。你打乱文件的行，再按时间排序，分数不变。排除了哪种泄漏？接下来试什么？</summary>
+#
+# 排除了文件的行序。接着给物品换一套编号，比较各行（并列）；再改动未来，看拟合或选出的结果有没有变（统计量、选择、别的用户的未来）。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 为了保险，某个脚本给每个**物品**抽一个随机数，按它给并列排序。泄漏没有了吗？如果是给每一**行**抽一个呢？</summary>
+#
+# 给每个物品抽一个不行：物品的任何固定次序都会在每处并列里重复，因而能被学到。给每一行抽一个就没有共同的次序，这正是用种子打乱。
+#
+# </details>
+#
+# <details><summary><b>3.</b> `change_the_future` 在切分点之后重新抽取物品。一位同事改成把切分点之后的物品相互打乱。哪种泄漏会漏掉？</summary>
+#
+# 只计数的统计量：打乱之后，全部事件上的热度（popularity）不变，所以它虽然读了测试集，却看不出变化。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 把每个用户的间隔，除以该用户整段历史里最短的间隔。在你的切分上用 `change_the_future` 检查，什么也没变。可以放心了吗？</summary>
+#
+# 不能。这种改动让后面的步变长，所以只有最短间隔落在切分点之后时才会变。如果没有人是这样，代码虽然读了未来，检查也发现不了。还要用别的方式改动未来，例如把步缩短。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 积分 $c_m$ 在两种设置时是 $1/\sqrt\pi$，在 24 种时是 1.95。多试带来的虚高变为几倍？要多少倍的测试用户才能抵消？</summary>
+#
+# $1.95 \sqrt\pi$，约三倍半。虚高随 $\sqrt n$ 下降，所以大约需要 12 倍的用户。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 你在 300 位用户的验证集上从 100 种设置里选出最好的，并报告它的**验证集**得分。测试集没有打开过，这样可靠吗？</summary>
+#
+# 不可靠。在哪一部分上选择，那一部分的得分就会受赢家诅咒影响。应当只对选定的设置打开一次测试集，报告那个得分。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 在某个世界里，一切从不改变，没有流行，也没有新物品。与只能看过去的模型相比，留一法还会让报告的分数变高吗？</summary>
+#
+# 会高一点：后来的事件服从同样的规律，并不透露测试那天的特别信息，但可数的事件更多。泄漏五的主要部分来自当时还没有上架的爆款。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 在泄漏五里，分数从 0.047（只用过去）降到 0.038（真值）。怎样说明这是因为模型过时？</summary>
+#
+# 把切分点之后的问题按距切分点的天数分组。如果原因是过时，那么头几天的得分会接近新训练的模型，之后逐渐下降；更频繁地重新训练则会使它回升。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 物品过滤保留至少有五个事件的物品，在切分之前计数。为什么这会抬高**每一个**模型的分数？</summary>
+#
+# 在测试期间被选中的物品，正因为这些选择而留了下来，别的物品则被去掉。候选变少了，其中答案所占的比例变高了。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 你给物品换了一套编号，神经网络的 NDCG 变了一点。有泄漏吗？</summary>
+#
+# 不一定：它随机的初始权重（weight）与编号挂钩。改为比较表格：先排序再换编号，与先换编号再排序，得到的行必须一样。也可以用几个种子，比较换与不换编号的结果。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -27,15 +27,17 @@
 # - write self-attention in four lines and check it against a loop and against PyTorch;
 # - explain with a measurement why the scores are divided by $\sqrt{d}$;
 # - say what the query, key and value matrices add, and what several heads add;
+# - count what attention costs in multiplications and in memory, and say how both grow;
 # - recognise two classic faults: a softmax along the wrong axis, and a model that cannot see order.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="df8b8a22" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="5ea8163c" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 从点积到加权平均，手算出注意力权重（attention weight）；
 # - 用四行代码写出自注意力，并与循环写法、与 PyTorch 逐一核对；
 # - 用一次测量说明为什么得分要除以 $\sqrt{d}$；
 # - 说清查询、键、值三个矩阵带来了什么，多头又带来了什么；
+# - 数出注意力要做多少乘法、占多少内存，并说明两者怎样增长；
 # - 认出两种经典错误：softmax 用错了轴，以及模型看不见顺序。
 
 # %% id="setup"
@@ -100,7 +102,7 @@ show_matrix(scores, names, names, digits=1)
 # **Predict before you run.** The row *Moon* has the scores 4, 2 and 5. After scaling and softmax: will *Cake* get about a quarter, about a tenth, or less than a tenth of the weight? And which of the three rows will be spread most evenly? Write your answers down.
 
 # %% [markdown] id="predict-row-zh" lang="zh" en="d96a11d2" tags=["predict"]
-# **先猜，再运行。** 《月球》这一行的得分是 4、2、5。经过缩放和 softmax，*Cake* 会分到大约四分之一、大约十分之一，还是不到十分之一的权重？三行之中，哪一行分得最均匀？把你的答案写下来。
+# **先猜，再运行。** 《月球》这一行的得分是 4、2、5。经过缩放和 softmax，《蛋糕》会分到大约四分之一、大约十分之一，还是不到十分之一的权重？三行之中，哪一行分得最均匀？把你的答案写下来。
 
 # %% id="tiny-weights"
 scaled = scores / math.sqrt(2)
@@ -115,7 +117,7 @@ expect_true("every row sums to 1", torch.allclose(weights.sum(dim=1), torch.ones
 # **Step 4: mix.** The output for an event is the mean of all events, weighted with its row, $Y = A X$. Compare the last row with the plain mean of the evening.
 
 # %% [markdown] id="mix-zh" lang="zh" en="6deddccc"
-# *Cake* 分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49%，《月球》49%；按分给最后一名的份额看，是《月球》：7% 对 3%。“均匀”要有一个度量，下文会讲到一个：熵（entropy）。《月球》从自己那里取 62%，从《异形》取 31%，从 *Cake* 只取 7%。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
+# 《蛋糕》分到的不到十分之一。哪一行最均匀？按最大的份额看，是《异形》：自己 49%，《月球》49%；按分给最后一名的份额看，是《月球》：7% 对 3%。“均匀”需要一个度量，下文会讲到其中一个，即熵（entropy）。《月球》从自己那里取 62%，从《异形》取 31%，从《蛋糕》只取 7%。softmax 看的是差值：得分低 $3/\sqrt{2}$，分量就只剩 $e^{-3/\sqrt 2}$，大约八分之一。
 #
 # **第四步：混合。** 一个事件的输出，是用它那一行权重对所有事件求的加权平均，$Y = A X$。把最后一行和整晚的简单平均比一比。
 
@@ -143,7 +145,7 @@ expect("factor of a score lower by 3 / sqrt(2)", math.exp(-3 / math.sqrt(2)), 0.
 # %% [markdown] id="scratch-zh" lang="zh" en="b307f9f2"
 # ## 从零写起：一个谁都不会读错的循环
 #
-# 在信任矩阵之前，先把同一条规则写成循环。一般情况下，三个不同的向量分饰三角，现在就记住它们的名字：
+# 在信任矩阵之前，先把同一条规则写成循环。一般情况下，这里会用到三个不同的向量，现在就记住它们的名字：
 #
 # - **查询** $q_i$：事件 $i$ 想找什么；
 # - **键** $k_j$：事件 $j$ 凭什么被找到；
@@ -170,7 +172,7 @@ expect_close("the loop gives the four steps above", attention_by_loop(x, x, x), 
 # A loop that we wrote ourselves and the four steps that we wrote ourselves may share an error. So we call a witness who has nothing to do with us: the operator that PyTorch ships for this purpose. We ask in double precision, so that agreement means twelve digits and not four.
 
 # %% [markdown] id="reference-zh" lang="zh" en="82dfd3b9"
-# 循环是我们自己写的，那四步也是我们自己写的，两者可能错到一块儿去。所以请一个与我们毫不相干的参照：PyTorch 专门为此提供的算子。用双精度来问，这样“一致”就意味着十二位数字相同，而不是四位。
+# 循环是我们自己写的，那四步也是我们自己写的，两者可能犯同样的错误。所以需要一个完全独立的参照，也就是 PyTorch 专门为此提供的算子。计算用双精度，这样“一致”就意味着十二位数字相同，而不是四位。
 
 # %% id="reference-check" tags=["reference-check"]
 query, key, value = torch.randn(3, 7, 5, dtype=torch.double).unbind(0)  # 7 events, 5 dimensions
@@ -199,12 +201,12 @@ expect_close("the library equals PyTorch", attention(query, key, value), witness
 # %% [markdown] id="why-scale-en" lang="en"
 # ## Why divide by $\sqrt{d}$?
 #
-# A dot product is a sum of $d$ terms. If the entries of query and key are independent with mean 0 and variance 1, each term has variance 1, so the sum has variance $d$ and typical size $\sqrt{d}$. In 256 dimensions scores of ±16 are normal, and $e^{16}$ is nine million: one key takes everything. That alone would be a matter of taste. What hurts is learning: where one weight is almost 1 and the others almost 0, the softmax is flat and passes almost no gradient back.
+# A dot product is a sum of $d$ terms. If the entries of query and key are independent with mean 0 and variance 1, each term has variance 1, so the sum has variance $d$ and typical size $\sqrt{d}$. In 256 dimensions scores of ±16 are normal, and $e^{16}$ is nine million: one key takes everything. That alone might be acceptable. What hurts is learning: where one weight is almost 1 and the others almost 0, the softmax is saturated and passes almost no gradient back.
 
-# %% [markdown] id="why-scale-zh" lang="zh" en="f998c4eb"
+# %% [markdown] id="why-scale-zh" lang="zh" en="ef5611cc"
 # ## 为什么要除以 $\sqrt{d}$？
 #
-# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万：一个键会独吞全部权重。独吞本身也许还只是口味问题，真正要命的是学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 是平的，几乎传不回梯度（gradient）。
+# 点积是 $d$ 项之和。如果查询和键的各个分量相互独立、均值为 0、方差为 1，那么每一项的方差是 1，总和的方差就是 $d$，典型大小是 $\sqrt{d}$。在 256 维里，±16 的得分很平常，而 $e^{16}$ 约等于九百万，于是一个键会占去几乎全部权重。这本身或许还可以接受，真正的问题在于学习：当一个权重几乎是 1、其余几乎是 0 时，softmax 已经饱和，几乎传不回梯度（gradient）。
 
 # %% [markdown] id="predict-scale-en" lang="en" tags=["predict"]
 # **Predict.** 32 random keys, one random query. Without scaling, how large is the largest weight on average at $d = 4$, and how large at $d = 1024$? And with scaling: does it grow, fall, or stay?
@@ -267,11 +269,11 @@ expect("slope left, d = 1024, scaled", gradient["scaled"][4], 0.9, tol=0.05)
 # %% [markdown] id="projections-zh" lang="zh" en="9bb49fc9"
 # ## 三个矩阵带来了什么
 #
-# 当 $q = k = x$ 时，得分表是对称的：《月球》问 *Cake* 的，正是 *Cake* 问《月球》的。而且一个事件只能寻找与自己相像的东西。三个学出来的矩阵把这两道限制都去掉：
+# 当 $q = k = x$ 时，得分表是对称的：《月球》对《蛋糕》的得分，正是《蛋糕》对《月球》的得分。而且一个事件只能寻找与自己相像的事件。三个学出来的矩阵把这两道限制都去掉：
 #
 # $$q_i = W_Q x_i, \qquad k_j = W_K x_j, \qquad v_j = W_V x_j .$$
 #
-# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。下面用一个任务来观察它们怎样工作。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：“这个类型当时得了几分？”推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时知道的东西取回来。
+# $W_Q$ 把事件变成一个问题，$W_K$ 把它变成一个标签，$W_V$ 把它变成一条消息。下面用一个任务来观察它们怎样工作。每段历史有六个事件，每个事件有一个**类型**（共六种，顺序随机）和一个 1 到 4 的**评分**。最后单独给出一个类型，问：“这个类型当时得了几分？”推荐系统整天做的就是这件事：找出与此刻有关的那一个过去的事件，把当时的信息取回来。
 
 # %% id="lookup-data"
 GENRES, MARKS = 6, 4
@@ -315,7 +317,7 @@ print(labels, "| asked:", f"genre {events[0, -1, :GENRES].argmax()}", "| answer:
 # **Predict.** The twin below has the same matrices, the same read-out and the same training; only its weights are fixed at $1/6$. It sees every genre and every mark of the history. How often will it be right? (Guessing gives a quarter.) Both are trained with five random seeds.
 
 # %% [markdown] id="lookup-predict-zh" lang="zh" en="fd9b9b79" tags=["predict"]
-# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（瞎猜是四分之一。）两者各用五个随机种子（random seed）训练。
+# **猜一猜。** 下面的“对照模型”有同样的矩阵、同样的输出层、同样的训练，只是权重固定为 $1/6$。历史里的每个类型、每个评分它都看得到。它能答对多少？（随机猜测是四分之一。）两者各用五个随机种子（random seed）训练。
 
 
 # %% id="lookup-train" tags=["nbval-ignore-output"]
@@ -434,7 +436,7 @@ expect("after training the largest weight, mean of 8 rows", learned.amax(dim=1).
 # %% [markdown] id="heads-zh" lang="zh" en="93cc7483"
 # ## 多个头
 #
-# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，**以及**今晚的心情，一次平均就会把它们混成一团。**多头注意力**（multi-head attention）把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数（parameter）的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
+# 一行权重只能做一次平均。如果一个事件同时需要两样东西，比如同类型的上一部电影，**以及**今晚的兴趣，一次平均就会把它们混在一起。**多头注意力**（multi-head attention）把查询、键、值的 $d$ 个数切成 $H$ 段，每段 $d/H$ 个数，让每一段各自做注意力，再把结果并排拼起来，用一个矩阵混合。参数（parameter）的个数不变。注意每个头除以的是 $\sqrt{d/H}$，也就是它自己的宽度。
 #
 # 这次的参照是 `nn.MultiheadAttention`，我们把自己的权重复制进去。
 
@@ -462,6 +464,90 @@ expect_true(
     sum(p.numel() for p in witness.parameters()) == sum(p.numel() for p in one_head.parameters()),
 )
 
+# %% [markdown] id="cost-en" lang="en"
+# ## What attention costs
+#
+# Count multiplications. Each of the $L^2$ scores of a history takes $d$ of them, and mixing the values takes as many again: $2 L^2 d$. The matrices $W_Q, W_K, W_V$ and the one that mixes the heads take $4 L d^2$ together. For memory, count the bytes that are kept until the gradients have been computed: the plain form keeps the $L \times L$ table of weights, 4 bytes each in single precision, for each head of each history. PyTorch's fused operator goes through the table piece by piece and computes it again for the gradients.
+
+# %% [markdown] id="cost-zh" lang="zh" en="98c22a87"
+# ## 注意力的代价
+#
+# 先数乘法。一段历史有 $L^2$ 个得分，每个要做 $d$ 次乘法，混合值又要同样多，共 $2 L^2 d$ 次。矩阵 $W_Q, W_K, W_V$ 和混合各头的矩阵合起来要 $4 L d^2$ 次。再看内存，也就是在算完梯度之前必须保留的字节数：普通写法要为每段历史的每个头保留 $L \times L$ 的权重表，单精度下每个数 4 字节。PyTorch 的融合算子则一块一块地处理这张表，求梯度时再重新计算。
+
+# %% [markdown] id="predict-cost-en" lang="en" tags=["predict"]
+# **Predict.** With $d = 64$: from which length on do scores and mixing take more multiplications than the four matrices? If histories become twice as long, by what factor do the multiplications of attention grow, and the memory of the plain and of the fused form?
+
+# %% [markdown] id="predict-cost-zh" lang="zh" en="fc0438c5" tags=["predict"]
+# **猜一猜。** 取 $d = 64$：长度达到多少之后，打分与混合的乘法会超过四个矩阵的乘法？如果历史变为两倍长，注意力的乘法变为几倍？普通写法和融合算子的内存各变为几倍？
+
+
+# %% id="cost-code" tags=["reference-check"]
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def multiplications(work):
+    """Multiplications of matrix products while `work()` runs."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops() // 2  # the counter counts an addition with each of them
+
+
+def bytes_kept(operator, length, width):
+    """Bytes that one head keeps for the gradients of one history, its inputs aside."""
+    inputs = [torch.ones(1, 1, length, width, requires_grad=True) for _ in range(3)]
+    kept = {}
+
+    def keep(tensor):
+        if all(tensor.data_ptr() != x.data_ptr() for x in inputs):
+            kept[tensor.data_ptr()] = tensor.nelement() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        operator(*inputs)
+    return sum(kept.values())
+
+
+width, lengths = 64, [32, 64, 128, 256, 512, 1024]
+matrices, mixing, memory = [], [], {"plain": [], "fused": []}
+for length in lengths:
+    x_long, four = torch.ones(length, width), [nn.Linear(width, width, bias=False) for _ in range(4)]
+    matrices.append(multiplications(lambda x=x_long, layers=four: [layer(x) for layer in layers]))
+    mixing.append(multiplications(lambda x=x_long: attention(x, x, x)))
+    for name, operator in (("plain", attention), ("fused", F.scaled_dot_product_attention)):
+        memory[name].append(bytes_kept(operator, length, width))
+expect_true("the four matrices take 4 L d^2 multiplications", matrices == [4 * n * width**2 for n in lengths])
+expect_true("scores and mixing take 2 L^2 d", mixing == [2 * n**2 * width for n in lengths])
+expect_true("at L = 128 = 2 d the two are equal", mixing[2] == matrices[2])
+expect_true("plain: 4 L^2 bytes, four times as many for twice the length", memory["plain"] == [4 * n**2 for n in lengths])
+growth = [after / before for before, after in zip(memory["fused"], memory["fused"][1:], strict=False)]
+expect_close("fused: twice the length, twice the bytes", growth, [2.0] * 5, tol=1e-6)
+
+# %% id="cost-picture" tags=["picture", "nbval-ignore-output"]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+left.plot(lengths, mixing, "o-", label="scores and mixing, 2 L^2 d")
+left.plot(lengths, matrices, "s-", label="four matrices, 4 L d^2")
+left.axvline(2 * width, color="0.5", linestyle="--", linewidth=1)
+right.plot(lengths, memory["plain"], "o-", label="plain: keeps the table")
+right.plot(lengths, memory["fused"], "s-", label="fused")
+for ax, label in ((left, "multiplications for one history"), (right, "bytes kept, one head, one history")):
+    ax.set(xscale="log", yscale="log", xlabel="length L of the history", ylabel=label)
+    ax.set_xticks(lengths, lengths)
+    ax.minorticks_off()
+    ax.legend(fontsize=8)
+plt.show()
+
+# %% [markdown] id="cost-alt-en" lang="en" tags=["alt"]
+# Two charts over the length of the history from 32 to 1024, both axes logarithmic. Left, multiplications: the line of scores and mixing is twice as steep as that of the four matrices, and the two cross at a dashed line at 128. Right, bytes kept: the plain form rises twice as steeply as the fused one and is far above it at 1024.
+
+# %% [markdown] id="cost-alt-zh" lang="zh" en="682659cd" tags=["alt"]
+# 两幅图，横轴是历史的长度，从 32 到 1024，两轴都是对数刻度。左图是乘法次数：打分与混合的线比四个矩阵的线陡一倍，两线在 128 处的虚线相交。右图是保留的字节数：普通写法的线比融合算子的线陡一倍，到 1024 时高出许多。
+
+# %% [markdown] id="cost-why-en" lang="en"
+# From $L = 2d = 128$ on, attention itself is the larger part, and twice the length costs four times the multiplications. At $L = 1024$ the plain form keeps 4 MB for each head and history: with 32 histories, 2 heads and 2 blocks that makes 512 MB. The fused operator keeps only a few numbers for each row, so its memory grows with $L$; its multiplications still grow with $L^2$. When serving, only the last event asks: with keys and values stored, one new event takes $2 L d$. Lessons 10 to 13 build memories that take the same time for each event, however long the history.
+
+# %% [markdown] id="cost-why-zh" lang="zh" en="fcc4749c"
+# 从 $L = 2d = 128$ 起，注意力本身成为主要部分，历史长一倍，乘法就是四倍。$L = 1024$ 时，普通写法为每段历史的每个头保留 4 MB；如果有 32 段历史、2 个头、2 个块，就是 512 MB。融合算子每行只保留几个数，所以内存随 $L$ 增长，但乘法仍随 $L^2$ 增长。上线时只有最后一个事件提出查询：如果键和值都已存好，一个新事件只要 $2 L d$ 次。第 10 到 13 课会建立另一类记忆，无论历史多长，每个事件的用时都相同。
+
 # %% [markdown] id="break-axis-en" lang="en" tags=["break-it"]
 # ## Break it, 1: softmax along the wrong axis
 #
@@ -470,7 +556,7 @@ expect_true(
 # %% [markdown] id="break-axis-zh" lang="zh" en="078f57d2" tags=["break-it"]
 # ## 弄坏它之一：softmax 用错了轴
 #
-# 把 `softmax(dim=-1)` 写成 `softmax(dim=-2)`：形状对得上，没有任何报错，训练甚至也有点效果。可现在总和为 1 的是每一**列**。事件不再分配自己的注意力，反倒变成几个事件争着去看 *Cake*。哪一项检查能发现它？
+# 把 `softmax(dim=-1)` 写成 `softmax(dim=-2)`：形状对得上，没有任何报错，训练甚至也有点效果。可现在总和为 1 的是每一**列**。事件不再分配自己的注意力，反倒变成几个事件争着去看《蛋糕》。哪一项检查能发现它？
 
 # %% id="break-axis-code" tags=["break-it"]
 broken = (x @ x.T / math.sqrt(2)).softmax(dim=-2)
@@ -483,19 +569,26 @@ expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.on
 # %% [markdown] id="break-order-en" lang="en" tags=["break-it"]
 # ## Break it, 2: shuffle the past
 #
-# Nothing in the four steps knows *where* an event stands. Shuffle the first six events of a history: the last event gets, to the last digit but rounding, the same output. For attention a history is a **set**. That is a fault only if order matters to you, and in recommendation it does: *Alien, Cake, Moon* is not *Moon, Alien, Cake*. The remedy is to write the position into the event, by adding a vector that belongs to the place in the sequence; SASRec in lesson 07 does so. (And the clock? A position says "third", not "three days ago". From lesson 08 on, the gaps themselves come in.)
+# Nothing in the four steps knows *where* an event stands. Shuffle a history, and the outputs come out shuffled in the same way: for each permutation matrix $P$ the map $f$ of attention has $f(PX) = P f(X)$. This is called *permutation equivariance*. So if only the first six events are shuffled, the last event gets the same output but for rounding: it is *invariant*. For attention a history is a **set**. That is a fault only if order matters to you, and in recommendation it does: *Alien, Cake, Moon* is not *Moon, Alien, Cake*. The remedy is to write the position into the event, by adding a vector that belongs to the place in the sequence; SASRec in lesson 07 does so. (And the clock? A position says "third", not "three days ago". From lesson 08 on, the gaps themselves come in.)
 
-# %% [markdown] id="break-order-zh" lang="zh" en="46b68dc7" tags=["break-it"]
+# %% [markdown] id="break-order-zh" lang="zh" en="13c4734f" tags=["break-it"]
 # ## 弄坏它之二：打乱过去
 #
-# 那四步里没有一步知道事件**站在哪里**。把一段历史的前六个事件打乱，最后一个事件的输出除了舍入误差之外一位不差。在注意力眼里，历史是一个**集合**。如果你不在乎顺序，这不算毛病；但做推荐要在乎：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。补救办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时钟呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身会登场。）
+# 那四步里没有一步知道事件**在什么位置**。把一段历史打乱，输出也会以同样的方式打乱：对任意置换（permutation）矩阵 $P$，注意力的映射 $f$ 满足 $f(PX) = P f(X)$。这叫做**置换等变性**（permutation equivariance）。因此，如果只打乱前六个事件，最后一个事件的输出除了舍入误差之外完全相同，也就是**不变**的（invariant）。对注意力来说，历史是一个**集合**。如果顺序不重要，这不算错误；但推荐要考虑顺序：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。修正的办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时间呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身也会成为输入。）
 
 # %% id="break-order-code" tags=["break-it"]
-history = torch.randn(7, 4, dtype=torch.double)
+generator = torch.Generator().manual_seed(1)
+history, position = torch.randn(2, 7, 4, dtype=torch.double, generator=generator).unbind(0)
+everything = torch.tensor([3, 6, 0, 5, 1, 4, 2])  # a permutation of all seven
+moved = history[everything]
+outputs, moved_outputs = attention(history, history, history), attention(moved, moved, moved)
+expect_close("equivariant: shuffled in, shuffled out", moved_outputs, outputs[everything], tol=1e-12)
+expect_true("row by row the two differ, and that says nothing of order", (moved_outputs - outputs).abs().max() > 0.1)
+
 shuffled = torch.cat([history[[3, 0, 5, 1, 4, 2]], history[6:]])
 last, last_shuffled = attention(history, history, history)[-1], attention(shuffled, shuffled, shuffled)[-1]
 expect_close("blind to order: the last output is the same", last, last_shuffled, tol=1e-12)
-position = torch.randn(7, 4, dtype=torch.double)  # mended: one vector per place, added to whatever stands there
+# mended: one vector per place, added to whatever stands there
 with_place, shuffled_with_place = history + position, shuffled + position
 difference = (
     attention(with_place, with_place, with_place)[-1]
@@ -508,19 +601,33 @@ expect_true("with positions the order counts", difference.abs().max() > 0.1)
 #
 # Each check answers *not attempted yet*, *wrong, because ...* or *right*. Replace the `...` and run the cell.
 #
-# **4.1 Implement.** Write `my_weights(query, key)` without `softmax`: scores, scaling, shares. It must survive scores of several thousand.
+# **4.1 Mend · basic.** This version has three faults; one of them hides as long as there are as many events as dimensions, one shows only on large scores. It also fails on a batch. Write `my_weights` so that it works for queries [..., M, d] and keys [..., L, d], without `softmax`.
+#
+# ```python
+# def my_weights(query, key):
+#     scores = query @ key.T / math.sqrt(len(query))
+#     odds = scores.exp()
+#     return odds / odds.sum(dim=0)
+# ```
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="f20dccff" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="7b4be8d2" tags=["exercise"]
 # ## 练习
 #
 # 每个检查会回答 *not attempted yet*（还没做）、*wrong, because ...*（不对，并说明原因）或 *right*（对）。把 `...` 换成你的代码，再运行单元格。
 #
-# **4.1 实现。** 不用 `softmax`，写出 `my_weights(query, key)`：打分、缩放、化为份额。得分有好几千时它也要扛得住。
+# **4.1 改错 · 基础。** 下面的写法有三处错误，其中一处在事件数等于维数时看不出来，另一处只在得分很大时才出现。此外它还不能处理一个批。请写出 `my_weights`，使它适用于查询 [..., M, d] 和键 [..., L, d]，并且不用 `softmax`。
+#
+# ```python
+# def my_weights(query, key):
+#     scores = query @ key.T / math.sqrt(len(query))
+#     odds = scores.exp()
+#     return odds / odds.sum(dim=0)
+# ```
 
 
 # %% id="exercise1-code" tags=["exercise"]
 def my_weights(query, key):
-    """query [L, d], key [L, d] -> attention weights [L, L]."""
+    """query [..., M, d], key [..., L, d] -> attention weights [..., M, L]."""
     ...
 
 
@@ -531,18 +638,19 @@ lesson04.check_weights(my_weights)
 # Solution
 
 def my_weights(query, key):
-    scores = query @ key.T / math.sqrt(query.shape[1])
-    odds = (scores - scores.amax(dim=1, keepdim=True)).exp()  # the largest exponent is 0
-    return odds / odds.sum(dim=1, keepdim=True)
+    # The root is that of the width and not of the number of events; each row is one query, so the rows must sum to 1.
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    odds = (scores - scores.amax(dim=-1, keepdim=True)).exp()  # the largest exponent is 0
+    return odds / odds.sum(dim=-1, keepdim=True)
 
 
 lesson04.check_weights(my_weights)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **4.2 Modify.** Give attention a *temperature* $T$: divide the scaled scores by $T$ before the softmax. $T = 1$ must change nothing. What does the output approach when $T$ becomes very large, and when it becomes very small?
+# **4.2 Modify · core.** Give attention a *temperature* $T$: divide the scaled scores by $T$ before the softmax. $T = 1$ must change nothing. What does the output approach when $T$ becomes very large, and when it becomes very small?
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="80b5f075" tags=["exercise"]
-# **4.2 修改。** 给注意力加一个**温度**（temperature）$T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
+# %% [markdown] id="exercise2-zh" lang="zh" en="221c88df" tags=["exercise"]
+# **4.2 修改 · 进阶。** 给注意力加一个**温度**（temperature）$T$：softmax 之前，把缩放后的得分再除以 $T$。$T = 1$ 时结果必须不变。当 $T$ 非常大、非常小时，输出分别趋近于什么？
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -565,10 +673,10 @@ def attention_at(query, key, value, temperature):
 lesson04.check_temperature(attention_at)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **4.3 Measure.** How many events does a row of weights really look at? A good answer is the *effective number*, $e^{H}$ with the entropy $H = -\sum_j a_j \ln a_j$: it is 8 for eight equal weights and 1 when a single event gets everything. Mind $0 \ln 0$, which counts as 0.
+# **4.3 Measure · core.** How many events does a row of weights really look at? A good answer is the *effective number*, $e^{E}$ with the entropy $E = -\sum_j a_j \ln a_j$: it is 8 for eight equal weights and 1 when a single event gets everything. Mind $0 \ln 0$, which counts as 0.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="f837b1f0" tags=["exercise"]
-# **4.3 测量。** 一行权重实际上在看几个事件？一个好的答案是**有效个数** $e^{H}$，其中熵 $H = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
+# %% [markdown] id="exercise3-zh" lang="zh" en="9d3a22d0" tags=["exercise"]
+# **4.3 测量 · 进阶。** 一行权重实际上在看几个事件？一个好的答案是**有效个数** $e^{E}$，其中熵 $E = -\sum_j a_j \ln a_j$：八个相等的权重得 8，全部集中在一个事件上得 1。当心 $0 \ln 0$，它按 0 算。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -592,7 +700,7 @@ expect("effective number of events before training", effective_number(untrained)
 expect("and after", effective_number(learned).mean(), 1.25, tol=0.2)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **4.4 Think.** Which of these changes leave **all attention weights** as they were, whatever the numbers? Give a set of letters, such as `{"B", "C"}`.
+# **4.4 Think · basic.** Which of these changes leave **all attention weights** as they were, whatever the numbers? Give a set of letters, such as `{"B", "C"}`.
 #
 # - A: the same vector is added to every key
 # - B: the same vector is added to every query
@@ -600,8 +708,8 @@ expect("and after", effective_number(learned).mean(), 1.25, tol=0.2)
 # - D: every value is doubled
 # - E: all queries and keys are turned by the same rotation
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="a53274f3" tags=["exercise"]
-# **4.4 思考。** 下面哪些改动，无论数值如何，都会让**所有注意力权重**保持原样？用字母的集合作答，例如 `{"B", "C"}`。
+# %% [markdown] id="exercise4-zh" lang="zh" en="7c49f9b1" tags=["exercise"]
+# **4.4 思考 · 基础。** 下面哪些改动，无论数值如何，都会让**所有注意力权重**保持原样？用字母的集合作答，例如 `{"B", "C"}`。
 #
 # - A：给每个键加上同一个向量
 # - B：给每个查询加上同一个向量
@@ -623,6 +731,12 @@ unchanged = {"A", "C", "D", "E"}
 
 lesson04.check_unchanged(unchanged)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Make the look-up task harder until one head no longer solves it. Begin with `lookup_batch`: ask for the sum of the marks of two genres, add noise to the genre vectors, let a genre occur twice with the later mark being right, or take 60 genres instead of six. Change one thing at a time, with five seeds, and say beforehand what you expect. A good report has the accuracy with its range over the seeds for each degree of difficulty, the picture of the weights where it fails, one change of the model that mends it (two heads, positions, more width) at an equal number of parameters, and a doubt: would longer training have done the same?
+
+# %% [markdown] id="open-zh" lang="zh" en="59013355" tags=["open"]
+# **开放任务。** 把查找任务逐步变难，直到一个头解决不了。从 `lookup_batch` 开始，例如：问两个类型的评分之和；给类型向量加噪声；让一个类型出现两次，以后一次的评分为准；把六个类型改成 60 个。每次只改一处，用五个种子（seed），并事先写下你的预期。一份好的报告包括各种难度下的准确率及其在种子间的范围，失败时的权重图，一处在参数个数相同的条件下能解决问题的模型改动（两个头、位置、更大的宽度），最后写出一个疑问：训练更久会不会也一样？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The evening, answered
 #
@@ -631,7 +745,7 @@ lesson04.check_unchanged(unchanged)
 # %% [markdown] id="answer-zh" lang="zh" en="89868901"
 # ## 回答开头的问题
 #
-# 回到小米的那个晚上。用你写出的规则，《月球》回头一看，发现《异形》与自己相像，*Cake* 不像，于是只给烘焙节目留了 7%。没有谁告诉它那档节目是插曲，是查询与键的匹配程度决定的。取平均会给它三分之一；只看最后一个事件，则会把《异形》丢掉。
+# 回到小米的那个晚上。用你写出的规则，《月球》回头一看，发现《异形》与自己相像，《蛋糕》不像，于是只给烘焙节目留了 7%。没有谁告诉它那档节目是插曲，这是由查询与键的匹配程度决定的。取平均会给它三分之一；只看最后一个事件，则会把《异形》丢掉。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -640,16 +754,146 @@ lesson04.check_unchanged(unchanged)
 # 2. Weights: dot products of queries and keys, divided by $\sqrt{d}$, softmax along each row. Rows sum to 1.
 # 3. Without the $\sqrt{d}$ the softmax saturates in high dimensions and stops learning.
 # 4. $W_Q, W_K, W_V$ let an event ask for something else than itself; heads let it ask several questions at once.
-# 5. Attention sees a set: order must be written into the events, and time even more so.
+# 5. Attention is equivariant: it sees a set, so order and time must be written into the events. Its cost grows with $L^2$.
 
-# %% [markdown] id="summary-zh" lang="zh" en="d4356f50" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="44114534" tags=["summary"]
 # ## 小结
 #
 # 1. 自注意力把每个事件换成所有事件的加权平均；权重是算出来的，不是定死的。
 # 2. 权重的来历：查询与键的点积，除以 $\sqrt{d}$，再沿每一行做 softmax。每行之和为 1。
-# 3. 少了 $\sqrt{d}$，高维时 softmax 会饱和，学习就停了。
-# 4. $W_Q, W_K, W_V$ 让一个事件能寻找与自己不同的东西；多个头让它能同时问好几个问题。
-# 5. 注意力看到的是集合：顺序必须写进事件里，时间更是如此。
+# 3. 少了 $\sqrt{d}$，高维时 softmax 会饱和，学习也就停止了。
+# 4. $W_Q, W_K, W_V$ 让一个事件能寻找与自己不同的事件；多个头让它能同时问好几个问题。
+# 5. 注意力具有等变性，看到的是集合，所以顺序和时间必须写进事件里。它的代价随 $L^2$ 增长。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> The scaled scores of a row are $\ln 1$, $\ln 1$ and $\ln 2$; the values are 0, 4 and 8. What are the weights and the output? What if 100 is added to all three scores?</summary>
+#
+# The weights are 1/4, 1/4 and 1/2, the output 0 + 1 + 4 = 5. Adding the same number to a whole row changes nothing, since the softmax works on differences.
+#
+# </details>
+#
+# <details><summary><b>2.</b> All rows of weights of your trained model have an effective number near $L$. What does the layer compute, and what would you check?</summary>
+#
+# The plain mean of the values, for every event. The scores are too close to each other: perhaps they are divided by $d$ instead of $\sqrt d$, the temperature is too high, or $W_Q$ and $W_K$ start too small and get no gradient.
+#
+# </details>
+#
+# <details><summary><b>3.</b> A test of attention uses a history of one event. Which of the two faults of this lesson can it find?</summary>
+#
+# Neither. One event gets the weight 1 along either axis, and there is nothing to shuffle. Use several events, and as many queries as keys only once: different numbers show transposed tables.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A colleague shuffles a history and finds that the table of outputs has changed. “So attention sees the order.” What is wrong, and how does the right test read?</summary>
+#
+# The rows have moved with the events; that is equivariance. Compare `attention(h[p], h[p], h[p])` with `attention(h, h, h)[p]`: they agree. Or look at one event that stayed in its place.
+#
+# </details>
+#
+# <details><summary><b>5.</b> In the look-up task let each genre occur twice, and let the **later** mark be the answer. Can one head without positions learn it?</summary>
+#
+# No. To it the history is a set; both events with the genre asked about have the same key, so they get equal weights. With a vector for each place the later one can get the higher score.
+#
+# </details>
+#
+# <details><summary><b>6.</b> $d = 64$ is cut into 8 heads, but the code still divides by $\sqrt{64}$ in every head. What happens to shapes, sums and weights?</summary>
+#
+# Shapes and sums are right, so nothing complains. Each head has 8 numbers, its scores have the typical size $\sqrt 8$; divided by 8 they are too small, and all rows are too even.
+#
+# </details>
+#
+# <details><summary><b>7.</b> Histories grow from 200 to 2,000 events at $d = 64$. By what factors grow the multiplications of attention, those of the matrices, and the table of weights? Which part is larger at 200?</summary>
+#
+# By 100, 10 and 100. At 200 attention takes $2 L^2 d$, 5,120,000, and the matrices $4 L d^2$, 3,276,800: attention, since 200 is more than $2d$.
+#
+# </details>
+#
+# <details><summary><b>8.</b> The fused operator keeps little memory. Is it therefore cheap for histories of 100,000 events?</summary>
+#
+# No. It takes as many multiplications as the plain form, $2 L^2 d$; only the table is not kept. For such lengths one needs fewer pairs, or a memory whose cost grows with $L$.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A site serves one user with 500 stored events and asks for one list. How many multiplications do scores and mixing take at $d = 64$ if keys and values are stored, and if everything is computed anew?</summary>
+#
+# Only the last query is needed: $2 L d$, 64,000. Anew it is $2 L^2 d$, 32,000,000, five hundred times as much, although only one row of the output is used.
+#
+# </details>
+#
+# <details><summary><b>10.</b> With $q = k = x$ you want *Alien* to attend to *Cake* but not *Cake* to *Alien*. Is that possible? What do $W_Q$ and $W_K$ change?</summary>
+#
+# The score of the two is the same in both directions, so only the other entries of each row can make the weights differ. With two matrices the score is $x_i^\top W_Q^\top W_K x_j$, which need not be symmetric.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="0d696626" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 某一行缩放后的得分是 $\ln 1$、$\ln 1$ 和 $\ln 2$，值是 0、4 和 8。权重和输出各是多少？如果三个得分都加上 100 呢？</summary>
+#
+# 权重是 1/4、1/4 和 1/2，输出是 0 + 1 + 4 = 5。给整行加上同一个数，什么也不会变，因为 softmax 看的是差值。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 你训练好的模型里，每一行权重的有效个数都接近 $L$。这一层实际在算什么？你会检查什么？</summary>
+#
+# 对每个事件都是值的简单平均。得分彼此太接近：可能除以了 $d$ 而不是 $\sqrt d$，可能温度太高，也可能 $W_Q$ 和 $W_K$ 的初始值太小、得不到梯度。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 某个注意力的测试只用一个事件的历史。这一课的两种错误，它能发现哪一种？</summary>
+#
+# 都不能。只有一个事件时，沿哪个轴权重都是 1，也没有可打乱的。应当用多个事件，并让查询的个数与键的个数不同，这样转置的错误也会显出来。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 一位同事打乱历史，发现输出的表变了，于是说：“可见注意力看得见顺序。”错在哪里？正确的测试怎么写？</summary>
+#
+# 各行只是随着事件移动了，这正是等变性。应当比较 `attention(h[p], h[p], h[p])` 和 `attention(h, h, h)[p]`，两者相等。也可以看一个位置没有变的事件。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 在查找任务里，让每个类型出现两次，以**后一次**的评分为答案。没有位置信息的一个头能学会吗？</summary>
+#
+# 不能。对它来说历史是集合，被问到的类型的两个事件有相同的键，得到的权重也相等。给每个位置配一个向量之后，后一次的得分才可能更高。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 把 $d = 64$ 切成 8 个头，但代码在每个头里仍除以 $\sqrt{64}$。形状、总和与权重会怎样？</summary>
+#
+# 形状和总和都对，所以没有报错。每个头有 8 个数，得分的典型大小是 $\sqrt 8$；除以 8 就太小了，各行的权重会过于均匀。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 历史从 200 个事件增加到 2,000 个，$d = 64$。注意力的乘法、矩阵的乘法和权重表各变为几倍？在 200 处哪一部分更大？</summary>
+#
+# 100 倍、10 倍和 100 倍。在 200 处，注意力要 $2 L^2 d$，即 5,120,000 次，矩阵要 $4 L d^2$，即 3,276,800 次；因为 200 大于 $2d$，所以注意力更大。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 融合算子占用的内存很少。那么对 100,000 个事件的历史，它就便宜了吗？</summary>
+#
+# 不是。它的乘法与普通写法一样多，都是 $2 L^2 d$，只是不保留权重表。这么长的历史需要减少配对，或者改用代价随 $L$ 增长的记忆。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 网站为一位有 500 个已存事件的用户生成一份列表。取 $d = 64$，如果键和值已经存好，打分与混合要做多少次乘法？全部重算呢？</summary>
+#
+# 只需要最后一个查询：$2 L d$，即 64,000 次。全部重算是 $2 L^2 d$，即 32,000,000 次，是前者的五百倍，而输出里只用到一行。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 当 $q = k = x$ 时，你希望《异形》关注《蛋糕》，而《蛋糕》不关注《异形》。可能吗？$W_Q$ 和 $W_K$ 改变了什么？</summary>
+#
+# 两者之间的得分在两个方向上相同，权重的差别只能来自各行里的其他得分。有了两个矩阵，得分是 $x_i^\top W_Q^\top W_K x_j$，不必对称。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -16,13 +16,13 @@
 # The slide is no invention; so it stands in the announcement of DeepM3. Would you bet? In lesson 02 you put an interval around a difference. This lesson is about all that can still be wrong when the interval is right.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="15b2ebe6"
-# 小颖开会回来，带着一张幻灯片：“在 MovieLens 1M 最不规则的三分之一用户上，我们带时钟的模型高出 2.27%。”这正是大家盼望的结果：在连续时间里运动的状态，理应在时间不规则的地方最有用。<!-- literature -->
+# 小颖开会回来，带着一张幻灯片：“在 MovieLens 1M 最不规则的三分之一用户上，我们加入时间信息的模型高出 2.27%。”这正是大家盼望的结果：在连续时间里运动的状态，理应在时间不规则的地方最有用。<!-- literature -->
 #
 # 她要和你打个赌。她再训练一次，换一个种子，换一批不规则的用户。模型又赢了，你请吃饭；输了，她请。
 #
-# 你知道的是：那只是一次训练；排名是在一百个采样的负样本（sampled negative）里数出来的；唯一的对手是去掉时钟的同一个模型；而且没有人记得，分组是在看到结果之前还是之后定的。
+# 你知道的是：那只是一次训练；排名是在一百个采样的负样本（sampled negative）里数出来的；唯一的对手是去掉时间信息的同一个模型；而且没有人记得，分组是在看到结果之前还是之后定的。
 #
-# 这张幻灯片不是编的，DeepM3 的宣传里就是这么写的。你赌吗？第 02 课里，你给一个差值配上了区间。这一课讲的是：区间没有算错时，还有哪些地方会错。
+# 这张幻灯片不是编的，DeepM3 的宣传里就是这么写的。你赌吗？第 02 课里，你给一个差值配上了区间。这一课要讲的是，即使区间没有算错，结论还可能错在哪里。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -31,16 +31,18 @@
 # - say what the unit is, users or seeds, and recognise a gain that another seed would undo;
 # - correct for many comparisons, and tell how large a difference is apart from how certain it is;
 # - compare two groups of users by the difference of their differences, and form groups that invent nothing;
+# - tell *no difference larger than a margin* from *not enough data*;
 # - compute how many users a claim needs before anybody can see it.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="d0b5b7f3" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="a5173a53" tags=["objectives"]
 # ## 学完这一课，你能够
 #
 # - 用翻转符号的办法检验配对的差值，手算一次，再一口气检验几百对；
 # - 说清单位是用户还是种子，认出换个种子就没了的收益；
 # - 为多次比较做校正，把差别有多大与有多确定分开来说；
-# - 用差值之差来比较两组用户，并且分组分得不会无中生有；
-# - 算出一个说法需要多少用户，才有可能被人看见。
+# - 用差值之差来比较两组用户，并避免分组本身造出虚假的差别；
+# - 分清“差别不超过界值”与“数据不够”；
+# - 算出检验一条主张需要多少用户。
 
 # %% id="setup"
 import itertools
@@ -62,6 +64,7 @@ from tutorial_lib.data.splits import Split, leave_last_out, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg, per_user
 from exercises import lesson20
+from tutorial_lib.experiments.protocol import AGAINST, ALPHA, FOR, MARGIN, NONE, OPEN, UNTESTABLE
 from tutorial_lib.experiments.results import (
     FACTS,
     read_quality,
@@ -97,7 +100,7 @@ DATASET, USERS = settings(dataset="sample", users=600)
 # %% [markdown] id="tiny-zh" lang="zh" en="beb7163c"
 # ## 六位用户
 #
-# 从小的开始。六位用户，旧模型和新模型各测了一次。下面是他们的排名，以及由排名算出的 NDCG@10：
+# 先看一个小例子。六位用户，旧模型和新模型各测了一次。下面是他们的排名，以及由排名算出的 NDCG@10：
 
 # %% id="tiny-code"
 old_rank, new_rank = np.array([4, 9, 2, 30, 7, 6]), np.array([2, 5, 3, 8, 6, 4])
@@ -112,7 +115,7 @@ expect("mean difference", difference.mean(), 0.095, tol=0.0005)
 # **Predict.** In how many of the 64 ways is the mean at least as far from 0 as ours?
 
 # %% [markdown] id="predict-flip-zh" lang="zh" en="b5555c2b" tags=["predict"]
-# 六个人里有五个变好了，平均提升 0.095，放在同类结果里算是巨大。现在假设两个模型**一样好**。那么在用户 A 身上哪个更好纯属碰巧，她的 $+0.200$ 也完全可能是 $-0.200$。每个人都是如此。所以就把符号翻一翻，一共 $2^6 = 64$ 种翻法，看看会得到哪些平均值：光凭运气，这六个人能变出什么，全在这里了。
+# 六个人里有五个变好了，平均提升 0.095，与同类结果相比已经非常大。现在假设两个模型**一样好**。那么在用户 A 身上哪个更好纯属碰巧，她的 $+0.200$ 也完全可能是 $-0.200$。每个人都是如此。因此把符号翻转，一共 $2^6 = 64$ 种翻法，看看会得到哪些平均值：这就是仅凭偶然，在这六个人身上所能得到的全部结果。
 #
 # **猜一猜。** 64 种翻法里，有多少种的平均值离 0 至少和我们的一样远？
 
@@ -147,11 +150,11 @@ plt.show()
 # Who agrees? `scipy` walks through the same 64 patterns; the library draws patterns at random, because 943 users have $2^{943}$.
 
 # %% [markdown] id="flip-why-zh" lang="zh" en="2b7d9b5e"
-# 64 种里有 14 种：$p = 14/64 = 0.22$。光凭运气，每五次研究里就有一次能做到这个程度。这个比例叫 **$p$ 值**，这种方法叫**符号翻转检验**（sign-flip test）。它对 NDCG 的分布形状不作任何假设；NDCG 大多是 0，偶尔是 1，一点也不像钟形曲线。
+# 64 种里有 14 种：$p = 14/64 = 0.22$。也就是说，仅凭偶然，大约每五次研究里就有一次能达到这个程度。这个比例叫 **$p$ 值**，这种方法叫**符号翻转检验**（sign-flip test）。它对 NDCG 的分布形状不作任何假设；NDCG 大多是 0，偶尔是 1，一点也不像钟形曲线。
 #
-# 请留意 $p$ 不是什么。它不是两个模型一样好的概率；它说的是，一样好的模型有多少次会看起来至少差这么多。而且六位用户永远给不出小于 $2/64$ 的值，哪怕六个人全都变好了。
+# 请注意 $p$ 不是什么。它不是两个模型一样好的概率，而是两个一样好的模型看起来至少相差这么多的机会。而且六位用户永远给不出小于 $2/64$ 的值，哪怕六个人全都变好了。
 #
-# 谁能作证？`scipy` 走遍同样的 64 种翻法；库里的版本随机抽取翻法，因为 943 位用户有 $2^{943}$ 种。
+# 下面用两种方法核对：`scipy` 遍历同样的 64 种翻法；库里的版本则随机抽取翻法，因为 943 位用户有 $2^{943}$ 种。
 
 # %% id="flip-check" tags=["reference-check"]
 exact = stats.permutation_test((difference,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
@@ -205,10 +208,10 @@ expect("standard error, apart over paired", apart / in_pairs, 3.6, tol=0.1)
 expect("squared: as if so many times as many users", (apart / in_pairs) ** 2, 12.7, tol=0.4)
 
 # %% [markdown] id="paired-why-en" lang="en"
-# A user who is easy for one model is easy for the other; the correlation is 0.92. The difference takes this common part away. To be as precise with separate groups you would need nearly 13 times as many people. All that follows is in pairs.
+# A user who is easy for one model is easy for the other; the correlation is 0.92. The difference takes this common part away. With equal spreads and a correlation $\rho$ the variance shrinks to the part $1 - \rho$ of it. To be as precise with separate groups you would need nearly 13 times as many people. All that follows is in pairs.
 
-# %% [markdown] id="paired-why-zh" lang="zh" en="28f15bec"
-# 对一个模型容易的用户，对另一个也容易；相关系数是 0.92。相减就去掉了这个共同的部分。用两批不同的人要达到同样的精度，得有将近 13 倍的人。下面一律成对比较。
+# %% [markdown] id="paired-why-zh" lang="zh" en="bf506057"
+# 对一个模型容易的用户，对另一个也容易；相关系数是 0.92。相减就去掉了这个共同的部分。如果两者的标准差相等、相关系数为 $\rho$，方差就缩小到原来的 $1 - \rho$。要用两批不同的人达到同样的精度，就需要将近 13 倍的人。下面一律成对比较。
 
 # %% [markdown] id="seeds-en" lang="en"
 # ## Users or seeds?
@@ -218,7 +221,7 @@ expect("squared: as if so many times as many users", (apart / in_pairs) ** 2, 12
 # %% [markdown] id="seeds-zh" lang="zh" en="5931e012"
 # ## 用户，还是种子？
 #
-# 下面是第 08 课里的一个比较，数据是 MovieLens 100K：给间隔用对数分桶的 TiSASRec，减去用线性分桶的 TiSASRec，各五个种子。假如你只训练了**一**对，像上面那样在 943 位用户上检验，那么你拿到的会是下面前五行中的一行。最后一行不只重抽用户，连种子也重抽，用的是套件里的这个函数：
+# 下面是第 08 课里的一个比较，数据是 MovieLens 100K：给间隔用对数分桶的 TiSASRec，减去用线性分桶的 TiSASRec，各五个种子。假如你只训练了**一**对，像上面那样在 943 位用户上检验，那么你拿到的会是下面前五行中的一行。最后一行不只重抽用户，连种子也重抽，用的是实验套件里的这个函数：
 
 # %% id="hierarchical-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.hierarchical_interval
@@ -264,17 +267,17 @@ expect(
 # So there are two sources of luck, the users and the seeds. Averaging over seeds and then resampling users, as in the lessons so far, makes the second one smaller and leaves it out of the interval. `hierarchical_interval` redraws both; here its interval is 1.7 times as wide.
 
 # %% [markdown] id="seeds-why-zh" lang="zh" en="6ba7b1f7"
-# 拿到种子 1 或 4，你会发表“对数分桶更好”；拿到种子 2，你会发表“对数分桶更差”，每次都是 $p < 0.05$。这些检验没有一个是错的。每一个回答的都是：“对这样的用户，这两个**训练好的**模型有差别吗？”有。而你想知道的是另一件事：“这两份**训练方案**有差别吗？”训练好的模型只是从训练方案里抽出的一次，在用户上做的检验，对其他各次一无所知。
+# 拿到种子 1 或 4，你会发表“对数分桶更好”；拿到种子 2，你会发表“对数分桶更差”，每次都是 $p < 0.05$。这些检验没有一个是错的。每一个回答的都是：“对这样的用户，这两个**训练好的**模型有差别吗？”有。而你想知道的是另一件事：“这两份**训练方案**有差别吗？”训练好的模型只是训练方案的一次随机结果，而在用户上做的检验对其他各次结果一无所知。
 #
-# 所以运气有两个来源：用户和种子。先对种子取平均、再重抽用户（前面各课都是这样做的），会让第二个来源变小，却没有把它算进区间。`hierarchical_interval` 两样都重抽，这里它的区间宽到 1.7 倍。
+# 因此随机性有两个来源：用户和种子。先对种子取平均、再重抽用户（前面各课都是这样做的），会让第二个来源变小，却没有把它算进区间。`hierarchical_interval` 两样都重抽，这里它的区间宽到 1.7 倍。
 
 # %% [markdown] id="predict-luck-en" lang="en" tags=["predict"]
-# How often does this deceive? Simulate two recipes **without any difference**. Each pair of trainings has its own luck, shared by all users, with standard deviation 0.005; a user's difference varies around it by 0.06 that stays and 0.14 that is new for each seed, about as measured on MovieLens 100K. An honest test gives a false alarm in 5 % of the studies.
+# How often does this deceive? Simulate two recipes **without any difference**. Each pair of trainings has its own luck, shared by all users, with standard deviation 0.005; a user's difference varies around it by 0.06 that stays and 0.14 that is new for each seed, about as measured on MovieLens 100K. A valid test gives a false alarm in 5 % of the studies.
 #
 # **Predict** the share of false alarms with one seed, with the mean of five seeds, and with seeds redrawn, for 943 users and for 6,040. Does it help to have more users?
 
-# %% [markdown] id="predict-luck-zh" lang="zh" en="a810d15d" tags=["predict"]
-# 这样上当的机会有多大？模拟两份**毫无差别**的训练方案。每一对训练有自己的运气，由所有用户共享，标准差 0.005；用户的差值围绕它波动，其中 0.06 是固定的，0.14 是每个种子都不同的，与 MovieLens 100K 上测到的差不多。诚实的检验在 5% 的研究里会误报（false alarm）。
+# %% [markdown] id="predict-luck-zh" lang="zh" en="cf76cdc2" tags=["predict"]
+# 这样误判的机会有多大？模拟两份**毫无差别**的训练方案。每一对训练都有自己的随机偏差，由所有用户共享，标准差 0.005；用户的差值围绕它波动，其中 0.06 是固定的，0.14 是每个种子都不同的，与 MovieLens 100K 上测到的差不多。有效的检验在 5% 的研究里会误报（false alarm）。
 #
 # **猜一猜**误报的比例：一个种子，五个种子的平均，种子也重抽；943 位用户时各是多少，6,040 位时呢？用户更多，有没有帮助？
 
@@ -303,7 +306,7 @@ for users, wanted in ((943, (0.16, 0.12, 0.02)), (6040, (0.48, 0.39, 0.10))):
 # More users make it **worse**. The interval shrinks around the luck of this seed: with 6,040 users nearly every second study of equal recipes finds a "significant" difference. Five seeds alone do not mend it, for they shrink the interval as well. Redrawing the seeds does, nearly: with many users and only five seeds about 10 % false alarms are left, because five draws say little about the spread of seeds. With two seeds it would be far worse. So the suite asks for both: a small $p$ after correction, **and** an interval with redrawn seeds on one side of 0.
 
 # %% [markdown] id="luck-why-zh" lang="zh" en="1594a248"
-# 用户更多，情况反而**更糟**。区间紧紧收缩在这个种子的运气周围：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。光用五个种子补救不了，因为它们也让区间变窄。把种子也重抽，差不多就补上了：用户多、种子只有五个时，还剩约 10% 的误报，因为五次抽取说不清种子的波动有多大。只有两个种子会糟得多。所以套件两样都要：校正后的 $p$ 要小，**而且**重抽种子的区间要在 0 的一侧。
+# 用户更多，情况反而**更糟**。区间只会围绕这个种子的偶然结果越缩越窄：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。只增加到五个种子也不能补救，因为它们同样让区间变窄。把种子也重抽，基本可以解决：用户多而种子只有五个时，还剩约 10% 的误报，因为五次抽取说不清种子的波动有多大。只有两个种子会糟得多。因此实验套件同时要求两点：校正后的 $p$ 要小，**而且**重抽种子的区间要在 0 的一侧。
 
 # %% [markdown] id="many-en" lang="en" tags=["predict"]
 # ## Twenty-six models and nothing to find
@@ -317,7 +320,7 @@ for users, wanted in ((943, (0.16, 0.12, 0.02)), (6040, (0.48, 0.39, 0.10))):
 # %% [markdown] id="many-zh" lang="zh" en="f8ea027b" tags=["predict"]
 # ## 二十六个模型，没有任何差别
 #
-# 现在来看比较的次数。取 26 个一样好的模型，每个模型在 300 位用户身上各有各的运气，检验所有的对，重复 400 遍。
+# 现在来看比较的次数。取 26 个一样好的模型，每个模型在 300 位用户身上各有随机波动，检验所有的对，重复 400 遍。
 #
 # 为了快，检验用第 02 课的正态近似代替；先把它和翻转符号核对一下。
 #
@@ -349,7 +352,7 @@ expect("studies with at least one", (found > 0).mean(), 0.96, tol=0.02)
 # Holm's correction mends it. Sort the $p$-values. Multiply the smallest by the number of tests $M$, the next by $M - 1$, and so on; no value may be below the one before it, none above 1. What is still below 0.05 counts. By hand, for four tests:
 
 # %% [markdown] id="holm-zh" lang="zh" en="04b3b02c"
-# 大约 16 对，每二十对里有一对，个个 $p < 0.05$，个个都有人能讲出一番道理。96% 的研究里至少出现一对。
+# 大约 16 对，即每二十对里有一对，每一对都是 $p < 0.05$，也都有人能为它找出理由。96% 的研究里至少出现一对。
 #
 # Holm 校正可以补救。把 $p$ 值排序，最小的乘以检验的个数 $M$，下一个乘以 $M - 1$，依此类推；每个值不得小于前一个，也不得大于 1。最后仍低于 0.05 的才算数。手算四个检验：
 
@@ -372,11 +375,11 @@ expect("studies with at least one discovery after Holm", corrected.mean(), 0.045
 # **Predict.** With 1,000 draws and Holm over 325 pairs: how many of its 25 victories are found?
 
 # %% [markdown] id="draws-zh" lang="zh" en="75f70391" tags=["break-it"]
-# 四个检验里，原先有三个低于 0.05，校正后只剩一个。400 次研究里，不到二十分之一还会喊“有差别”，这是 325 对合在一起的结果。
+# 四个检验里，原先有三个低于 0.05，校正后只剩一个。400 次研究里，只有不到二十分之一仍然报告有差别，这是 325 对合在一起的结果。
 #
 # ## 弄坏它之一：抽得太少
 #
-# 翻法是随机抽的，而 $p$ 永远不会低于 $1 / (\text{draws} + 1)$，因为实际的那一种也算一次。让 26 个模型中的一个好到谁也不会看走眼：对 300 位用户，每一位都高出整整一个标准差。
+# 翻法是随机抽的，而 $p$ 永远不会低于 $1 / (\text{draws} + 1)$，因为实际的那一种也算一次。让 26 个模型中的一个好到不可能看不出来：对 300 位用户，每一位都高出整整一个标准差。
 #
 # **猜一猜。** 抽 1,000 次，对 325 对做 Holm 校正：它的 25 场胜利能找到几场？
 
@@ -394,7 +397,7 @@ expect("325 times the smallest possible p, 10,000 draws", 325 / 10_001, 0.032, t
 # None, however large the difference: $325/1001 = 0.32$. "Nothing significant" can be the fault of the test. With 10,000 draws, as in the suite, the smallest corrected value is 0.032, just enough. Before you believe that nothing was found, ask what **could** have been found.
 
 # %% [markdown] id="draws-why-zh" lang="zh" en="f05299cf"
-# 一场也没有，差别再大也没用：$325/1001 = 0.32$。“没有显著差别”可能是检验自己的毛病。像套件那样抽 10,000 次，校正后的最小值是 0.032，刚好够用。在相信什么也没找到之前，先问问**能**找到什么。
+# 一场也没有，差别再大也没用：$325/1001 = 0.32$。“没有显著差别”可能是检验方法本身造成的。像实验套件那样抽 10,000 次，校正后的最小值是 0.032，刚好够用。在相信什么也没找到之前，先问问**能**找到什么。
 
 # %% [markdown] id="size-en" lang="en" tags=["predict"]
 # ## How large, and how many users would it take?
@@ -410,7 +413,7 @@ expect("325 times the smallest possible p, 10,000 draws", 325 / 10_001, 0.032, t
 #
 # $p$ 值把两件事混在一起：差别有多大，用户有多少。**效应量**（effect size）只说前一件：平均差值除以它在用户之间的标准差。把每位用户复制成四份，效应量不变，$p$ 却会从 0.18 变成 0.01。
 #
-# 那么 2.27% 是多少？要看是**谁的** 2.27%。全量排序时，MovieLens 100K 上的 NDCG@10 约为 0.1，它的 2.27% 是 0.0023。在 100 个负样本里，所有的数都更大；幻灯片背后的那个代码仓库里，这个值约为 0.4，它的 2.27% 是 0.009。用户之间的波动，我们自己在 MovieLens 100K 上的训练里就有：取一个种子的 TiSASRec 与 SASRec 之差，把平均值挪到所宣称的提升，再从中抽取 2,013 位用户，也就是 6,040 位的三分之一。能看见提升的研究所占的比例，第 02 课叫做**功效**（power）。
+# 那么 2.27% 是多少？要看是**什么的** 2.27%。全量排序时，MovieLens 100K 上的 NDCG@10 约为 0.1，它的 2.27% 是 0.0023。在 100 个负样本里，所有数值都更大；幻灯片背后的那个代码仓库里，这个值约为 0.4，它的 2.27% 是 0.009。用户之间的波动，我们自己在 MovieLens 100K 上的训练里就有：取一个种子的 TiSASRec 与 SASRec 之差，把平均值挪到所宣称的提升，再从中抽取 2,013 位用户，也就是 6,040 位的三分之一。能看见提升的研究所占的比例，第 02 课叫做**功效**（power）。
 #
 # **猜一猜**两种尺度下的功效，以及功效达到 80% 所需的用户数：它等于 $(2.8\,\sigma / \delta)^2$，其中 $\delta$ 是提升，$\sigma$ 是标准差。
 
@@ -473,9 +476,9 @@ expect(
 # And the bet? If the models are equal, Ines wins it half of the time. If the gain is exactly as claimed, under full ranking she wins with probability 0.65, because the luck of 2,013 users and of one seed is larger than the gain. "It won again" hardly tells the two apart. A bet like this is no test.
 
 # %% [markdown] id="size-why-zh" lang="zh" en="33425d12"
-# 全量排序下，这样的提升需要约 35,000 位用户；只有 2,013 位时，10% 的研究能看见它。看见的那几次还会夸大：平均报告出真值的 3.6 倍，因为再小的在那里就不显著了。（第 03 课里它叫赢家诅咒。）在 100 个负样本里，数字宽容一些，53%，和抛硬币差不多。不过它回答的是另一个问题（第 02 课），而且这一切说的只是**一**组用户，还没算上种子的运气。
+# 全量排序下，这样的提升需要约 35,000 位用户；只有 2,013 位时，10% 的研究能看见它。看见的那几次还会夸大：平均报告出真值的 3.6 倍，因为再小的在那里就不显著了。（第 03 课里它叫赢家诅咒。）在 100 个负样本里情况好一些，是 53%，与抛硬币差不多。不过它回答的是另一个问题（第 02 课），而且这里说的只是**一**组用户，还没有计入种子的随机性。
 #
-# 那个赌呢？如果两个模型一样好，小颖有一半的机会赢。如果提升恰如所说，全量排序下她赢的概率是 0.65，因为 2,013 位用户的运气和一个种子的运气，都比提升本身还大。“又赢了”几乎分不出这两种情况。这样的赌算不上检验。
+# 那个赌呢？如果两个模型一样好，小颖有一半的机会赢。如果提升恰如所说，全量排序下她赢的概率是 0.65，因为 2,013 位用户和一个种子带来的随机性，都比提升本身还大。“又赢了”几乎分不出这两种情况。这样的赌不能算检验。
 
 # %% [markdown] id="groups-en" lang="en" tags=["break-it"]
 # ## Break it, 2: significant here, not significant there
@@ -522,7 +525,7 @@ expect("twice the gain for irregular users: the direct test sees it in", twice[3
 # %% [markdown] id="groups-why-zh" lang="zh" en="feb507dc"
 # 49% 的研究里恰好只有一组“显著”，尽管两组的提升完全相同。两枚公平的硬币也是这样。**显著与不显著之间的差别，本身并不显著**（Gelman 与 Stern）。直接检验的误报是 5%，本该如此。它也说明这个问题有多难：哪怕不规则的用户得到**两倍**的提升，这样大小的两组也只在 28% 的研究里看得出来。
 #
-# 库里的做法不需要钟形曲线：如果用户属于哪一组并不要紧，标签就可以重新发一遍。
+# 库里的做法不需要假设正态分布：如果用户属于哪一组没有影响，组别标签就可以重新分配。
 
 # %% id="permutation-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.label_permutations
@@ -572,7 +575,7 @@ expect("CV of gaps that are pure chance", pure_chance.std() / pure_chance.mean()
 # Clockwork has 0, pure chance has 1, and who comes in bursts has more than 1; with $n$ gaps it can be $\sqrt{n - 1}$ at most. The library takes the gaps of the **training part** only. Check both: against the formula above, and that nothing after the training part has any influence.
 
 # %% [markdown] id="training-cv-zh" lang="zh" en="d5726443"
-# 像钟表一样的是 0，纯属偶然的是 1，扎堆来的大于 1；有 $n$ 个间隔时，最大是 $\sqrt{n - 1}$。库里只用**训练集**里的间隔。两件事都来核对：与上面的公式一致；训练集之后的一切都没有影响。
+# 间隔完全相等的是 0，完全随机到来的是 1，成簇到来的大于 1；有 $n$ 个间隔时，最大是 $\sqrt{n - 1}$。库里只用**训练集**里的间隔。下面核对两点：结果与上面的公式一致；训练集之后的数据没有任何影响。
 
 # %% id="training-cv-code" tags=["library"]
 from tutorial_lib.data.gaps import irregularity as gap_cv  # of lesson 01
@@ -632,9 +635,9 @@ expect_true("MovieLens 100K: above 0.5", correlation["ml-100k"] > 0.5)
 # %% [markdown] id="truth-zh" lang="zh" en="51baf40f" tags=["predict"]
 # ## 在一个知道答案的世界里
 #
-# 现在来看那个想法本身：“时间越不规则，时间的帮助越大”。它听上去太自然了，以至于没人想到去检验。在模拟的世界 `sample` 里，真相可以算出来。那里的心情按我们自己写的规律跟着时钟走，第 17 课的先知知道这条规律，一次带时钟，一次不带。两者之差就是：对一个别的什么都知道的人来说，时钟在每位用户身上值多少。
+# 现在来看这个想法本身：“时间越不规则，时间信息的帮助越大”。它听上去理所当然，以至于没有人想到去检验。在模拟世界 `sample` 里，真相可以算出来。那里的隐藏兴趣状态按我们设定的规律随真实时间演化，第 17 课的先知知道这条规律：一次使用时间信息，一次不用。两者之差，就是在其他一切都已知的情况下，时间信息对每位用户的价值。
 #
-# 按训练集的 CV 分成三份。**猜一猜。** 时钟在哪一份里最值钱？
+# 按训练集的 CV 分成三份。**猜一猜。** 时间信息在哪一份里价值最大？
 
 # %% id="truth-code"
 world = load_dataset("sample")
@@ -673,9 +676,9 @@ expect("irregular", by_group[1, 2], 0.23, tol=0.01)
 # What do trained models make of it? The table of lesson 17 has five seeds of DeepM3's variants on this world.
 
 # %% [markdown] id="truth-why-zh" lang="zh" en="0cdaf523"
-# 恰恰相反！对规则的用户，时钟值 0.052；对不规则的用户，值 0.028。两者之差 $-0.024$，$p = 0.008$；只在历史长度相近的用户之间比较，差不多还是这个数，$-0.021$。为什么？在这个世界里，CV 高意味着大量事件挤在会话之内，长的停顿很少。而时钟值钱的地方，是**停顿之后的提问**：规则的用户有 57% 是这样，不规则的用户只有 23%。CV 说的是间隔有多不均匀，不是下一个间隔能透露多少。
+# 恰恰相反！对规则的用户，时间信息的价值是 0.052；对不规则的用户是 0.028。两者之差 $-0.024$，$p = 0.008$；只在历史长度相近的用户之间比较，差不多还是这个数，$-0.021$。为什么？在这个世界里，CV 高意味着大量事件集中在会话之内，长的停顿很少。而时间信息真正有用的，是**停顿之后的提问**：规则的用户有 57% 是这样，不规则的用户只有 23%。CV 衡量的是间隔有多不均匀，而不是下一个间隔能提供多少信息。
 #
-# 这个世界是我们写的，所以它证明不了电影的事。但它证明了“不规则”和“能从时间里得到很多”是两回事。
+# 这个世界是我们设计的，所以它不能证明真实的电影数据也是如此。但它证明了“不规则”和“能从时间信息中获益很多”是两回事。
 #
 # 训练出来的模型又如何？第 17 课的结果表里，有 DeepM3 各变体在这个世界里的五个种子。
 
@@ -735,9 +738,9 @@ expect("smallest true difference that this test would find in 80 % of the studie
 # Percentages would have made a louder headline: 36 % for regular and 15 % for irregular users. But a percentage changes with the twin below it, too, and the twin is better with irregular users. Differences of NDCG and an interval around them say what was measured.
 
 # %% [markdown] id="models-why-zh" lang="zh" en="1adbf4b6"
-# 告诉了时刻的三个模型，方向都与真相一致：不规则的用户得到的更少，吸引子的差是 $-0.012$。可是没有一个区间能排除 0。这既不矛盾，也不能证明“没有差别”：每一份约 500 位用户，标准误是 0.0097，真实的差别要达到 0.027，才会在 80% 的研究里被发现。而哪怕是先知，也只有 0.024。（中间一格里那个整个落在 0 以下的区间，你是不是也注意到了？十五个里的一个，是看图看出来的。随它去。）
+# 给出查询时刻的三个模型，方向都与真相一致：不规则的用户获益更少，吸引子的差是 $-0.012$。可是没有一个区间能排除 0。这既不矛盾，也不能证明“没有差别”：每一份约 500 位用户，标准误是 0.0097，真实的差别要达到 0.027，才会在 80% 的研究里被发现。而哪怕是先知，也只有 0.024。（中间一格里那个整个落在 0 以下的区间，你是不是也注意到了？十五个里的一个，是看图看出来的。随它去。）
 #
-# 换成百分比，标题会响亮得多：规则的用户 36%，不规则的 15%。但百分比还随着垫在下面的对照模型而变，而对照模型在不规则的用户身上本来就更好。NDCG 的差值，加上围绕它的区间，说的才是测到的东西。
+# 换成百分比，标题会响亮得多：规则的用户 36%，不规则的 15%。但百分比还取决于作为分母的对照模型，而对照模型在不规则的用户身上本来就更好。NDCG 的差值及其区间，才如实反映测量的结果。
 
 # %% [markdown] id="mean-en" lang="en" tags=["break-it"]
 # ## Break it, 3: groups made from the outcome
@@ -781,11 +784,11 @@ expect_true(
 # There is a quieter form: groups from the training part, but **the cut chosen afterwards**. Thirds? Quarters? The top tenth? Let a gain have nothing to do with CV, cut 2,000 users at one of 17 places and show the best cut.
 
 # %% [markdown] id="mean-why-zh" lang="zh" en="1795fb64"
-# 原先没命中的人提升 0.020，原先命中的人下降 0.078，$p < 0.001$，全是**无中生有**。用户落进“没命中”这一组，部分是因为这个种子运气不好，而运气不会再来一次。这叫**向均值回归**（regression to the mean）。换一个与差值无关的裁判，它就消失了：用第三个种子，$p > 0.05$；取遍所有选法，恰好是 0。
+# 原先没命中的人提升 0.020，原先命中的人下降 0.078，$p < 0.001$，全是**无中生有**。用户落进“没命中”这一组，部分是因为这个种子运气不好，而运气不会再来一次。这叫**向均值回归**（regression to the mean）。换一个与差值无关的模型来分组，它就消失了：用第三个种子，$p > 0.05$；取遍所有选法，恰好是 0。
 #
-# 规矩是：分组必须由测试**之前**就知道的东西来定。历史的长度、训练集间隔的 CV，都可以（就这条规矩而言；两者彼此相关，是另一回事，见上文）；凡是被检验的结果插过手的，都不可以。
+# 规则是：分组必须由测试**之前**就知道的东西来定。历史的长度、训练集间隔的 CV，都符合（仅就这条规则而言；两者彼此相关是另一回事，见上文）；凡是受被检验的结果影响的，都不符合。
 #
-# 还有一种更隐蔽的做法：分组用的是训练集，但**在哪里切是事后挑的**。三份？四份？前十分之一？让收益与 CV 毫无关系，把 2,000 位用户在 17 个位置之一切开，只展示最好看的那一刀。
+# 还有一种更隐蔽的做法：分组用的是训练集，但**在哪里切是事后挑的**。三份？四份？前十分之一？让收益与 CV 毫无关系，把 2,000 位用户在 17 个位置之一切开，只展示差别最大的那一次。
 
 # %% id="cuts-code" tags=["break-it"]
 values = np.random.default_rng(3).standard_normal((1000, 2000))  # 1,000 studies; users in the order of their CV
@@ -801,7 +804,7 @@ expect("false alarms with the best of 17 cuts", (distance.max(axis=1) > 1.96).me
 # 31 % false alarms instead of 5 %, with one measure of irregularity and one model. Hence *chosen afterwards* is not a small remark about a slide. The suite says in its code, before any result: thirds, by the CV of training gaps, the same groups for all models.
 
 # %% [markdown] id="cuts-why-zh" lang="zh" en="a4a8b8d4"
-# 误报是 31%，而不是 5%，这还只有一种不规则的度量、一个模型。所以“事后选的”不是对幻灯片的吹毛求疵。套件在看到任何结果之前，就在代码里写定：按训练集间隔的 CV 分成三份，所有模型用同样的分组。
+# 误报是 31%，而不是 5%，这还只有一种不规则的度量、一个模型。所以“事后选的”不是对幻灯片的吹毛求疵。实验套件在看到任何结果之前，就在代码里固定下来：按训练集间隔的 CV 分成三份，所有模型用同样的分组。
 
 # %% [markdown] id="live-en" lang="en"
 # ## The stages, live
@@ -809,9 +812,9 @@ expect("false alarms with the best of 17 cuts", (distance.max(axis=1) > 1.96).me
 # Three stages of the suite do all this: `significance`, `irregularity`, `stability`. Run them here on three cheap models: popularity, DeepM3 without a clock, and DeepM3 with the gap as a feature. Two seeds, a few hundred users, five epochs. **This shows the machinery, and nothing about the models**: they are hardly trained, and you know by now what two seeds are worth. Read the sentences at the end with this in mind, above all if one of them says "significant".
 
 # %% [markdown] id="live-zh" lang="zh" en="dcff2602"
-# ## 现场运行这几个阶段
+# ## 实际运行这几个阶段
 #
-# 套件有三个阶段来做这些事：`significance`、`irregularity`、`stability`。在这里用三个便宜的模型跑一遍：热门、没有时钟的 DeepM3、把间隔当特征的 DeepM3。两个种子，几百位用户，五轮。**这只展示机器怎样运转，并不说明模型好坏**：它们几乎没怎么训练，而两个种子值多少，你已经知道了。读最后那几句话时请记住这一点，尤其是其中有“significant”的时候。
+# 实验套件有三个阶段来做这些事：`significance`、`irregularity`、`stability`。在这里用三个便宜的模型跑一遍：热门、不带时间信息的 DeepM3、以间隔为特征的 DeepM3。两个种子，几百位用户，五轮。**这里只展示流程怎样运行，并不说明模型好坏**：它们几乎没有经过训练，而只有两个种子的结果能说明多少，你已经清楚了。读最后那几句话时请记住这一点，尤其是其中有“significant”的时候。
 
 # %% id="live-code" tags=["nbval-ignore-output", "training"]
 suite = Suite(
@@ -848,7 +851,7 @@ expect_true("3 pairs of models", len(suite.table("significance", "pairs")) == 3)
 # %% [markdown] id="real-zh" lang="zh" en="e8ceb0a7"
 # ## 真实的结果表
 #
-# 整个套件，包括课程里的所有模型，已经在真实数据和模拟的世界上跑过。先来重算：读者自己能再算一遍的表，才更有分量。`suite_values` 由存档的名次给出每位用户的 NDCG@10。
+# 整个实验套件，包括课程里的所有模型，已经在真实数据和模拟的世界上跑过。先来重算：读者自己能再算一遍的表，才更有分量。`suite_values` 由存档的名次给出每位用户的 NDCG@10。
 
 # %% id="real-check" tags=["reference-check"]
 for name in suite_names():
@@ -964,29 +967,109 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 #
 # **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. With 60 epochs SASRec comes out ahead of all three, lesson 07; the others were not trained for longer. A table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
 #
-# **On real data nobody gains.** Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
+# **On real data nobody gains significantly**, with this budget: two learning rates for each model, both of them an edge (lesson 23 comes back to this). Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
 # **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="4d5b0fde"
+# %% [markdown] id="outcome-zh" lang="zh" en="6ba95b6b"
 # 分三步来读。
 #
-# **这些检验看得出差别，也不会无中生有。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有训练更久。训练不足的结果表，量的既是质量，也是学习速度。）在时钟有价值的 `sample` 里，用最直白的方式被告知查询时刻的两个模型，都显著胜过对照模型。在 `control`，也就是时钟毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法的 autonomous 场：帮不上忙的部件，照样可能添乱。
+# **这些检验看得出差别，也不会无中生有。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时钟的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有训练更久。在训练不足的结果表里，数值反映的既有模型质量，也有学习速度。）在时间信息有价值的 `sample` 里，以最直接的方式输入查询时刻的两个模型，都显著胜过对照模型。在 `control`，也就是时间信息毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法的 autonomous 场：没有贡献的模块，仍然可能有害。
 #
-# **在真实数据上，谁也没有提升。** 要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。所以它还是它本来的样子：一个值得用新数据再看的线索，不是结论。
+# **在真实数据上，没有一个模型显著提升**，前提是这样的调参预算：每个模型只有两个学习率，而且都在网格的边上（第 23 课会回到这一点）。要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。因此它只是一个值得用新数据检验的线索，不是结论。
 #
 # **不规则的用户并不比规则的用户提升得更多**，没有一张表、没有一个模型例外。这不是“没有差别”的证明：看看上一幅图里的区间有多宽。它说的只是**我们不知道**；要知道，需要多少用户，前面谈功效的那一节算过。
+
+# %% [markdown] id="equal-en" lang="en" tags=["break-it", "predict"]
+# ## Break it, 4: "p = 0.6, so there is no difference"
+#
+# That last sentence deserves a test of its own. Who wants to say *no difference* has to say first how small a difference would not matter: the **margin of equivalence**. In this course it is 2 % of the twin's NDCG@10, about 0.002 on MovieLens 100K. Then there are four answers, and they follow from the interval alone: it lies inside ±margin (*no difference larger than the margin*), above 0, below 0, or none of these: *open*. The first is a test, too, and has a name: two one-sided tests (TOST).
+#
+# A model is truly better by 0.004, twice the margin; the spread over users is 0.15 as before. **Predict.** With 943 users, in what share of the studies is $p > 0.05$, so that a careless reader says "equal"? And how many users does it take before two models that really are equal can be called so in 80 % of the studies?
+
+# %% [markdown] id="equal-zh" lang="zh" en="5490dba3" tags=["break-it", "predict"]
+# ## 弄坏它之四：“p = 0.6，所以没有差别”
+#
+# 最后这句话值得单独检验。要说“没有差别”，必须先说明多小的差别无关紧要，这就是**等效界值**（margin of equivalence）。本课程取对照模型 NDCG@10 的 2%，在 MovieLens 100K 上约为 0.002。这样就有四种回答，它们都由区间得出：区间在 ±界值之内（**差别不超过界值**），在 0 以上，在 0 以下，或者都不是，即**未定**。第一种回答本身也是检验，叫做双单侧检验（two one-sided tests，TOST）。
+#
+# 设一个模型真的好 0.004，即界值的两倍；用户之间的标准差仍是 0.15。**猜一猜。** 有 943 位用户时，多大比例的研究里 $p > 0.05$，使粗心的读者说“一样”？而两个真正一样好的模型，要有多少用户，才能在 80% 的研究里被判为等效？
+
+# %% id="equal-code" tags=["break-it"]
+# show: tutorial_lib.experiments.protocol.answer
+
+SPREAD, MARGIN_HERE = 0.15, 0.002
+needed = (3.24 * SPREAD / MARGIN_HERE) ** 2  # 1.96 for the interval, 1.28 for 80 % on two sides
+
+
+def called_equal(true, users, studies=20_000):
+    """Shares of studies: p above 0.05, and the interval inside the margin."""
+    error = SPREAD / users**0.5
+    seen = np.random.default_rng(8).normal(true, error, studies)
+    return (np.abs(seen) < 1.96 * error).mean(), (np.abs(seen) + 1.96 * error < MARGIN_HERE).mean()
+
+
+cases = [(0.0, 943), (0.004, 943), (0.0, round(needed)), (0.004, round(needed))]
+rows = [called_equal(*case) for case in cases]
+names = [f"truth {true:+.3f}, {users:,} users" for true, users in cases]
+show_matrix(rows, names, ["p > 0.05", "inside the margin"])
+expect("users needed, thousands", needed / 1000, 59, tol=0.5)
+expect("truth 0.004, 943 users: p > 0.05", rows[1][0], 0.87, tol=0.01)
+expect("943 users: half of the interval", 1.96 * SPREAD / 943**0.5, 0.0096, tol=0.0001)
+expect_true("943 users: the interval is never inside", rows[0][1] == rows[1][1] == 0)
+expect("truth 0, enough users: inside", rows[2][1], 0.80, tol=0.01)
+expect_true("truth 0.004, enough users: neither", rows[3] == (0, 0))
+
+answers = {}
+for name in suite_names():
+    table = read_suite(name, "significance", "gains")
+    if len(table):
+        level = read_suite(name, "stability", "models").set_index("model")["ndcg@10"]
+        limits = table["seeds_low"], table["seeds_high"], table["p_holm"], MARGIN * table["twin"].map(level)
+        answers[name] = pd.Series([answer(*one, np.inf) for one in zip(*limits, strict=True)]).value_counts()
+counts = pd.DataFrame(answers).fillna(0).astype(int).T
+print(counts.to_string())
+on_real = counts.loc[[name for name in counts.index if name not in ("sample", "control")]]
+expect("real data: comparisons with a twin", on_real.to_numpy().sum(), 30, tol=0.1)
+expect("real data: open", on_real[OPEN].sum(), 30, tol=0.1)
+expect_true("no difference larger than the margin: in control alone", set(counts.index[counts[NONE] > 0]) == {"control"})
+
+# %% [markdown] id="equal-why-en" lang="en" tags=["break-it"]
+# In 87 % of the studies the careless reader is wrong, and with 943 users nobody could ever be right: the interval reaches 0.0096 to either side, nearly five margins. It takes 59 thousand users. (The luck of seeds comes on top.)
+#
+# Mended, on the committed tables: of the 30 gains over a twin on real data, all 30 are **open**. So read *nobody gains* as *we do not know*, not as *time does not help*. Only in `control` are there models with an interval inside the margin. And another kind of question can be sharper than another training: models that only count see what time is worth on several logs, lesson 23.
+
+# %% [markdown] id="equal-why-zh" lang="zh" en="f1901842" tags=["break-it"]
+# 在 87% 的研究里，粗心的读者说错了；而只有 943 位用户时，谁也不可能判定等效，因为区间向两侧各伸出 0.0096，将近界值的五倍。这需要 59 千位用户，而且还没有计入种子的随机性。
+#
+# 用已提交的表来修正：在真实数据上，相对对照模型的 30 个收益，30 个全都**未定**。因此“没有一个模型显著提升”应当读作**我们不知道**，而不是“时间信息没有用”。只有在 `control` 里，才有模型的区间落在界值之内。换一种问法有时比再训练一个网络更有效：只做计数的模型能在好几份日志上看出时间信息的价值，见第 23 课。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **20.1 Implement.** The exact sign-flip test. `exact_p(differences)` gets up to 12 numbers and returns the share of **all** sign patterns whose mean is at least as far from 0 as the observed one, on either side. Sums that are equal up to rounding count as equal.
+# **20.1 Debug · basic.** `exact_p(differences)` gets up to 12 numbers and should return the share of **all** sign patterns whose mean is at least as far from 0 as the observed one, on either side. This version gives 0.11 for the six users instead of 0.22, and on some tables of round numbers it even misses the observed pattern itself:
+#
+# ```python
+# def exact_p(differences):
+#     patterns = np.array(list(itertools.product([1, -1], repeat=len(differences))))
+#     means = (patterns * differences).mean(axis=1)
+#     return (means >= differences.mean()).mean()
+# ```
+#
+# Two faults, one of statistics and one of arithmetic: think of what 0.1 + 0.2 − 0.3 is. Write it right. Sums that are equal up to rounding count as equal, and no others.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="c58959d6" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="b26d933a" tags=["exercise"]
 # ## 练习
 #
-# **20.1 实现。** 精确的符号翻转检验。`exact_p(differences)` 收到至多 12 个数，返回**所有**翻法中，平均值离 0 至少和实际的一样远（不论哪一侧）的比例。只差舍入误差的和算作相等。
-
+# **20.1 调试 · 基础。** `exact_p(differences)` 收到至多 12 个数，应当返回**所有**翻法中，平均值离 0 至少和实际的一样远（不论哪一侧）的比例。下面的版本对那六位用户给出 0.11，而不是 0.22；对某些由整齐小数组成的表，它甚至会漏掉实际的那一种翻法：
+#
+# ```python
+# def exact_p(differences):
+#     patterns = np.array(list(itertools.product([1, -1], repeat=len(differences))))
+#     means = (patterns * differences).mean(axis=1)
+#     return (means >= differences.mean()).mean()
+# ```
+#
+# 这里有两个错误，一个是统计上的，一个是数值计算上的：想一想 0.1 + 0.2 − 0.3 等于多少。请写出正确的版本。只差舍入误差的和算作相等，其他的不算。
 
 # %% id="exercise1-code" tags=["exercise"]
 def exact_p(differences):
@@ -1009,11 +1092,28 @@ def exact_p(differences):
 lesson20.check_exact_p(exact_p)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **20.2 Implement.** Holm's correction, without looking at the library's: `holm_adjust(p)` gets $M$ $p$-values in any order and returns the adjusted ones in the same order.
+# **20.2 Debug · core.** `holm_adjust(p)` gets $M$ $p$-values in any order and should return the values after Holm in the same order. For [0.030, 0.012, 0.400, 0.020] this version returns [0.048, 0.06, 0.06, 0.4]; right is [0.06, 0.048, 0.4, 0.06]:
+#
+# ```python
+# def holm_adjust(p):
+#     ranked = np.sort(p)
+#     factors = np.arange(len(p), 0, -1)
+#     return np.maximum.accumulate(ranked * factors)
+# ```
+#
+# One fault you see in these numbers, a second one shows with large values such as [0.5, 0.9, 0.7]. Mend both, without the library's function.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="1d91de9d" tags=["exercise"]
-# **20.2 实现。** Holm 校正，先别看库里的写法：`holm_adjust(p)` 收到 $M$ 个顺序任意的 $p$ 值，按原来的顺序返回校正后的值。
-
+# %% [markdown] id="exercise2-zh" lang="zh" en="39d66282" tags=["exercise"]
+# **20.2 调试 · 进阶。** `holm_adjust(p)` 收到 $M$ 个顺序任意的 $p$ 值，应当按原来的顺序返回 Holm 校正后的值。对 [0.030, 0.012, 0.400, 0.020]，下面的版本返回 [0.048, 0.06, 0.06, 0.4]，正确的是 [0.06, 0.048, 0.4, 0.06]：
+#
+# ```python
+# def holm_adjust(p):
+#     ranked = np.sort(p)
+#     factors = np.arange(len(p), 0, -1)
+#     return np.maximum.accumulate(ranked * factors)
+# ```
+#
+# 一个错误从这些数字就能看出来，另一个要用较大的值才会显现，例如 [0.5, 0.9, 0.7]。请修正两处，不要用库里的函数。
 
 # %% id="exercise2-code" tags=["exercise"]
 def holm_adjust(p):
@@ -1038,10 +1138,10 @@ def holm_adjust(p):
 lesson20.check_holm_adjust(holm_adjust)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **20.3 Modify.** Join the parts: `irregular_minus_regular(model, twin, cv)` gets NDCG@10 of a model and of its twin, [seeds, users] each, the numbers of seeds may differ, and the CV of each user, NaN where it is unknown. Return two numbers: the gain over the twin in the top third by CV minus that in the bottom third, and the $p$-value of this difference. `thirds` and `label_permutations` are yours to use.
+# **20.3 Modify · core.** Join the parts: `irregular_minus_regular(model, twin, cv)` gets NDCG@10 of a model and of its twin, [seeds, users] each, the numbers of seeds may differ, and the CV of each user, NaN where it is unknown. Return two numbers: the gain over the twin in the top third by CV minus that in the bottom third, and the $p$-value of this difference. `thirds` and `label_permutations` are yours to use.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="27f7708d" tags=["exercise"]
-# **20.3 修改。** 把零件装到一起：`irregular_minus_regular(model, twin, cv)` 收到一个模型和它的对照模型的 NDCG@10，各为 [seeds, users]，种子数可以不同；还有每位用户的 CV，未知处为 NaN。返回两个数：CV 最高的三分之一用户相对对照模型的提升，减去最低的三分之一的提升；以及这个差的 $p$ 值。`thirds` 和 `label_permutations` 可以拿来用。
+# %% [markdown] id="exercise3-zh" lang="zh" en="f724b34a" tags=["exercise"]
+# **20.3 修改 · 进阶。** 把前面的几步组合起来：`irregular_minus_regular(model, twin, cv)` 收到一个模型和它的对照模型的 NDCG@10，各为 [seeds, users]，种子数可以不同；还有每位用户的 CV，未知处为 NaN。返回两个数：CV 最高的三分之一用户相对对照模型的提升，减去最低的三分之一的提升；以及这个差的 $p$ 值。`thirds` 和 `label_permutations` 可以拿来用。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1066,7 +1166,7 @@ def irregular_minus_regular(model, twin, cv):
 lesson20.check_irregular_minus_regular(irregular_minus_regular)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **20.4 Think.** Six reports. The next cell prints their numbers: a mean difference of NDCG@10, its interval over users, its interval with redrawn seeds, the uncorrected $p$, and how many tests of this kind were made. (All invented for this exercise.) In which does the evidence support the sentence in quotes? Give a set of letters.
+# **20.4 Think · stretch.** Six reports. The next cell prints their numbers: a mean difference of NDCG@10, its interval over users, its interval with redrawn seeds, the uncorrected $p$, and how many tests of this kind were made. (All invented for this exercise.) In which does the evidence support the sentence in quotes? Give a set of letters.
 #
 # - A: a model against its twin, 6,040 users, five seeds. "Trained again, it would win again."
 # - B: irregular users, regular users, and the difference of the two, groups fixed beforehand. "Irregular users gain more."
@@ -1075,13 +1175,13 @@ lesson20.check_irregular_minus_regular(irregular_minus_regular)
 # - E: the gain of the new model for those whom the old one missed in the test. "The new model mends the weakness of the old one."
 # - F: a model against its twin, a million users, twenty seeds. "The gain is not an accident."
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="c7d895ef" tags=["exercise"]
-# **20.4 思考。** 六份报告。下一个单元格会打印它们的数字：NDCG@10 的平均差值，它对用户的区间，种子也重抽的区间，未校正的 $p$，以及这样的检验一共做了几个。（数字都是为本题编的。）哪几份的证据支持引号里的话？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="91fc6418" tags=["exercise"]
+# **20.4 思考 · 挑战。** 六份报告。下一个单元格会打印它们的数字：NDCG@10 的平均差值，它对用户的区间，种子也重抽的区间，未校正的 $p$，以及这样的检验一共做了几个。（数字都是为本题编的。）哪几份的证据支持引号里的话？用字母的集合作答。
 #
 # - A：一个模型对它的对照模型，6,040 位用户，五个种子。“再训练一次，还会赢。”
 # - B：不规则的用户、规则的用户，以及两者之差，分组事先定好。“不规则的用户提升更多。”
 # - C：26 个模型与 SASRec 比较，这是其中最好的。“这个模型比 SASRec 好。”
-# - D：不规则的用户减规则的用户，按训练集的 CV 事先分组，十个种子，14 个模型中的一个。“不规则的用户从这个模型得到的更少。”
+# - D：不规则的用户减规则的用户，按训练集的 CV 事先分组，十个种子，14 个模型中的一个。“不规则的用户从这个模型获益更少。”
 # - E：旧模型在测试里没命中的用户，从新模型得到的提升。“新模型弥补了旧模型的弱点。”
 # - F：一个模型对它的对照模型，一百万位用户，二十个种子。“这个提升不是碰巧。”
 
@@ -1110,6 +1210,12 @@ supported_reports = {"D", "F"}
 
 lesson20.check_supported_reports(supported_reports)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** CV is one measure of irregularity. Is there a property of a user, known from the training part alone, that tells better **for whom** time helps? Begin with `worth`, `paused` and `split` of *A world in which the answer is known*: the value of the clock for each test user is there. Propose one property, write down its cut before you look, and choose on one half of the users. A good report holds the difference of differences on the **other** half with its interval, the same number within thirds by length, a picture of `worth` against the property, and a doubt: would it survive outside a simulated world?
+
+# %% [markdown] id="open-zh" lang="zh" en="a7320c64" tags=["open"]
+# **开放任务。** CV 只是不规则程度的一种度量。有没有某个用户特征，只由训练集就能得到，却能更好地说明时间信息对**哪些用户**有用？从“在一个知道答案的世界里”一节的 `worth`、`paused` 和 `split` 开始，那里已有时间信息对每位测试用户的价值。提出一个特征，在看结果之前写下切分的位置，并且只用一半用户来选择。好的报告包含**另一半**用户上的差值之差及其区间、按长度三等分后的同一个数、一张 `worth` 对这个特征的图，以及一点疑问：在模拟世界之外，它还成立吗？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered
 #
@@ -1122,9 +1228,9 @@ lesson20.check_supported_reports(supported_reports)
 # %% [markdown] id="answer-zh" lang="zh" en="94753507"
 # ## 回答开头的赌局
 #
-# 别接这个赌，也别跟人打这样的赌。“又赢一次”，毫无效果时也有一半的机会，真有所说的效果时也多不了多少。而那些可疑之处不是吹毛求疵。只有一个种子：用 MovieLens 1M 那么多用户，比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真相的世界里，不规则的用户得到的更少。
+# 不要接这个赌，也不要跟别人打这样的赌。“又赢一次”，毫无效果时也有一半的机会，真有所说的效果时也多不了多少。而那些可疑之处并不是小节。只有一个种子：用 MovieLens 1M 那么多用户，比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真相的世界里，不规则的用户获益更少。
 #
-# 这一切都没有证明幻灯片是错的。它们说的是，一个像样的检验需要什么：全量排序，好几个种子，由训练集事先定好的分组，带区间的差值之差（difference of differences），对试过的所有模型做 Holm 校正，以及足够多的用户，看得见所宣称的东西。`irregularity` 阶段做的正是这些。在 MovieLens 1M 本身上，我们没法运行它：本课程手里的那一份只知道事件的先后，没有时间就没有间隔，也没有 CV。代替它的是 MovieLens 100K、Grocery 和模拟的世界；对这个说法的判决在第 23 课。
+# 这一切都没有证明幻灯片是错的。它只说明一个合格的检验需要什么：全量排序，好几个种子，由训练集事先定好的分组，带区间的差值之差（difference of differences），对试过的所有模型做 Holm 校正，以及足够多的用户，使所主张的提升能够检验出来。`irregularity` 阶段做的正是这些。在 MovieLens 1M 本身上，我们没法运行它：本课程手里的那一份只知道事件的先后，没有时间就没有间隔，也没有 CV。代替它的是 MovieLens 100K、Grocery 和模拟的世界；对这条主张的判定见第 23 课。
 #
 # 不如换个赌法。在小颖动手训练之前先写下来：怎样分组，几个种子，看哪个差值，什么样的区间能让你们俩都信服。
 
@@ -1133,18 +1239,148 @@ lesson20.check_supported_reports(supported_reports)
 #
 # 1. Flip the signs of paired differences: $p$ is the share of patterns as far from 0 as the observed one; correct it after Holm when there are many.
 # 2. Users and seeds are two sources of luck. A test over users judges trained models, and more users make one lucky seed look surer; redraw the seeds too.
-# 3. Say how large, not only how sure: 2.27 % of NDCG@10 = 0.1 needs about 35,000 users to be seen.
+# 3. Say how large, not only how sure: 2.27 % of NDCG@10 = 0.1 needs about 35,000 users to be seen; *no difference* needs a margin, and more users still.
 # 4. "Significant here and not there" is no difference. Test the difference of differences.
 # 5. Groups come from what was known before the test, cuts included; an irregular user is not one for whom the clock is worth most.
 
-# %% [markdown] id="summary-zh" lang="zh" en="2c3fb14e" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="b709180b" tags=["summary"]
 # ## 小结
 #
 # 1. 翻转配对差值的符号：$p$ 是离 0 至少和实际一样远的翻法所占的比例；比较的次数多，就用 Holm 校正。
-# 2. 用户和种子是运气的两个来源。在用户上做的检验评判的是训练好的模型，用户越多，一个走运的种子看上去越可靠；种子也要重抽。
-# 3. 不只说多确定，还要说多大：NDCG@10 = 0.1 的 2.27%，要约 35,000 位用户才看得见。
+# 2. 用户和种子是随机性的两个来源。在用户上做的检验评判的是训练好的模型，用户越多，一个碰巧好的种子看上去越可靠；种子也要重抽。
+# 3. 不只说多确定，还要说多大：NDCG@10 = 0.1 的 2.27%，要约 35,000 位用户才能检验出来；而说“没有差别”需要等效界值，所需的用户还要更多。
 # 4. 一处显著、一处不显著，这不是差别。要检验差值之差。
-# 5. 分组要由测试之前就知道的东西来定，切在哪里也一样；不规则的用户，并不就是时钟最值钱的用户。
+# 5. 分组要由测试之前就知道的东西来定，切在哪里也一样；不规则的用户，并不就是时间信息最有用的用户。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> Seven users, all better off by the same amount. What does the exact sign-flip test give, and what is left of it after Holm over four such tests?</summary>
+#
+# 2 of 128 patterns are as far from 0, so p = 0.0156. Four times that is 0.0625: not significant. With so few users no effect, however large, could pass.
+#
+# </details>
+#
+# <details><summary><b>2.</b> Two models have equal spreads over users and a correlation of 0.6. How many times as many people would separate groups need to be as precise as pairs?</summary>
+#
+# 1 / (1 − 0.6) = 2.5 times; the standard error is 1.6 times as large. With the 0.92 of the lesson it was nearly 13.
+#
+# </details>
+#
+# <details><summary><b>3.</b> One seed of each model, 100,000 users, a gain of 0.004 with p < 0.001. Trainings of equal recipes differ by 0.005 (standard deviation). How often would equal recipes show a gap at least as large?</summary>
+#
+# 0.004 is 0.8 standard deviations: in about 42 % of the pairs of trainings. The users make the test of these two trained models sharp; they tell nothing about the recipes. Train more seeds.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A table of 60 models is tested in all pairs with 10,000 sign patterns, and Holm leaves nothing. Is that a finding?</summary>
+#
+# No. There are 1,770 pairs, and the smallest possible p after Holm is 1770/10001 = 0.18. It takes at least 35,400 patterns before anything could fall below 0.05.
+#
+# </details>
+#
+# <details><summary><b>5.</b> You expect a gain of 5 % of an NDCG@10 of 0.1, spread 0.15. How many users give a power of 80 %? You have 2,000; what do you expect of a significant result?</summary>
+#
+# (2.8 · 0.15 / 0.005)² = 7,056. With 2,000 the power is below a half, so a result that is significant will on average exaggerate the gain.
+#
+# </details>
+#
+# <details><summary><b>6.</b> Irregular users gain 0.010 [0.002, 0.018], regular ones 0.004 [−0.004, 0.012]. The slide says: only irregular users profit. What is the difference, and about which interval has it?</summary>
+#
+# 0.006; the half widths add in squares, √(0.008² + 0.008²) = 0.011, so about −0.005 to 0.017. It contains 0: the groups cannot be told apart.
+#
+# </details>
+#
+# <details><summary><b>7.</b> On a log CV and history length correlate by 0.55, and the top third by CV gains 0.006 more than the bottom third. Within thirds by length the mean difference is 0.001. What do you write?</summary>
+#
+# That the gain goes with long histories, not with irregularity: compared like with like hardly anything is left. Both numbers belong into the report, with intervals.
+#
+# </details>
+#
+# <details><summary><b>8.</b> A colleague groups users by `new == 0`, the **new** model's own misses, two seeds of one recipe. Which sign does `new - old` have in the groups? How is it mended?</summary>
+#
+# Minus among the missed (they can only lose or stay), plus among the hit: regression to the mean, the other way round. Group by a third seed or by something known before the test.
+#
+# </details>
+#
+# <details><summary><b>9.</b> Margin 0.002. Interval X: −0.0015 to 0.0012, p = 0.8. Interval Y: −0.004 to 0.006, p = 0.7. Which answers do they give?</summary>
+#
+# X: no difference larger than the margin. Y: open. The p-values are nearly alike; only the width tells the two apart.
+#
+# </details>
+#
+# <details><summary><b>10.</b> With 6,040 users and five seeds, redrawing both still leaves about 10 % false alarms. You may buy either ten times the users or three times the seeds. Which?</summary>
+#
+# Seeds. The alarms come from the spread between trainings, which five draws estimate badly; more users only shrink the other part of the interval.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="5244b823" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 七位用户，每一位都提升同样多。精确的符号翻转检验给出多少？如果一共做四个这样的检验，Holm 校正后还剩什么？</summary>
+#
+# 128 种翻法里有 2 种离 0 同样远，所以 p = 0.0156。乘以四是 0.0625，不显著。用户这样少，效应再大也通不过。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 两个模型在用户之间的标准差相等，相关系数为 0.6。要达到配对比较的精度，分成两批不同的人需要多少倍的人？</summary>
+#
+# 1 / (1 − 0.6) = 2.5 倍；标准误是 1.6 倍。课文里相关系数为 0.92 时，将近 13 倍。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 每个模型一个种子，100,000 位用户，提升 0.004，p < 0.001。同一训练方案的各次训练之间相差 0.005（标准差）。两份毫无差别的方案，有多大机会相差至少这么多？</summary>
+#
+# 0.004 是 0.8 个标准差，因此大约 42% 的训练对会相差这么多。用户多只能使这两个训练好的模型之间的检验更灵敏，并不能说明训练方案的好坏。应当多训练几个种子。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 一张有 60 个模型的表，用 10,000 种翻法检验所有的对，Holm 校正后什么也没有留下。这是发现吗？</summary>
+#
+# 不是。一共有 1,770 对，校正后可能的最小 p 是 1770/10001 = 0.18。至少要 35,400 种翻法，才可能有任何结果低于 0.05。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 你预计提升是 0.1 的 5%（NDCG@10），标准差 0.15。要多少用户，功效才达到 80%？如果只有 2,000 位，对显著的结果应当有什么预期？</summary>
+#
+# (2.8 · 0.15 / 0.005)² = 7,056 位。只有 2,000 位时功效不到一半，因此显著的结果平均来说会夸大提升。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 不规则的用户提升 0.010 [0.002, 0.018]，规则的用户提升 0.004 [−0.004, 0.012]。幻灯片上说：只有不规则的用户受益。两者之差是多少？它的区间大约是多少？</summary>
+#
+# 差是 0.006；半宽按平方相加，√(0.008² + 0.008²) = 0.011，所以区间约为 −0.005 到 0.017。它含 0，因此分不出两组有差别。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 在一份日志上，CV 与历史长度的相关系数是 0.55，CV 最高的三分之一比最低的三分之一多提升 0.006。按长度三等分之后，各份之内的差平均只有 0.001。你怎么写？</summary>
+#
+# 应当写：提升与历史较长有关，而不是与不规则有关，因为同类相比之后几乎什么也不剩。两个数连同区间都应写进报告。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 一位同事按 `new == 0`，即**新**模型自己没命中来给用户分组，两个模型只是同一训练方案的两个种子。`new - old` 在两组里各是什么符号？怎样修正？</summary>
+#
+# 没命中的一组为负（只可能下降或不变），命中的一组为正：这是方向相反的向均值回归。应当用第三个种子，或者测试之前就知道的量来分组。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 等效界值 0.002。区间 X：−0.0015 到 0.0012，p = 0.8。区间 Y：−0.004 到 0.006，p = 0.7。它们各给出什么回答？</summary>
+#
+# X：差别不超过界值。Y：未定。两者的 p 值差不多，只有区间宽度才能分出它们。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 有 6,040 位用户和五个种子时，两样都重抽仍有约 10% 的误报。你可以把用户增加到十倍，或者把种子增加到三倍。选哪一个？</summary>
+#
+# 选种子。误报来自各次训练之间的波动，而五次抽取对它估计得不准；增加用户只会缩小区间的另一部分。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References
@@ -1153,15 +1389,17 @@ lesson20.check_supported_reports(supported_reports)
 # - S. Holm, *A Simple Sequentially Rejective Multiple Test Procedure*, Scandinavian Journal of Statistics 6, 1979.
 # - A. Gelman, H. Stern, *The Difference Between "Significant" and "Not Significant" is not Itself Statistically Significant*, The American Statistician 60 (4), 2006. [doi 10.1198/000313006X152649](https://doi.org/10.1198/000313006X152649)
 # - X. Bouthillier et al., *Accounting for Variance in Machine Learning Benchmarks*, MLSys 2021: seeds and data as sources of variance. [arXiv 2103.03098](https://arxiv.org/abs/2103.03098)
+# - D. Lakens, *Equivalence Tests: A Practical Primer*, Social Psychological and Personality Science 8 (4), 2017. [doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
 # - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*, KDD 2020. [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - In this repository: `tutorial_lib/statistics.py`, `tutorial_lib/experiments/stages/significance.py`, `tutorial_lib/experiments/stages/irregularity.py`, `tutorial_lib/experiments/stages/stability.py`, `tests/test_statistics.py`.
+# - In this repository: `tutorial_lib/statistics.py`, `tutorial_lib/experiments/protocol.py`, `tutorial_lib/experiments/stages/significance.py`, `tutorial_lib/experiments/stages/irregularity.py`, `tutorial_lib/experiments/stages/stability.py`, `tests/test_statistics.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="ce6b6af2" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="cb951e61" tags=["references"]
 # ## 参考文献
 #
 # - B. Efron、R. Tibshirani，*An Introduction to the Bootstrap*，1993：第 13、15 章，百分位区间与置换检验。
 # - S. Holm，*A Simple Sequentially Rejective Multiple Test Procedure*，Scandinavian Journal of Statistics 6，1979。
 # - A. Gelman、H. Stern，*The Difference Between "Significant" and "Not Significant" is not Itself Statistically Significant*，The American Statistician 60 (4)，2006。[doi 10.1198/000313006X152649](https://doi.org/10.1198/000313006X152649)
 # - X. Bouthillier 等，*Accounting for Variance in Machine Learning Benchmarks*，MLSys 2021：种子和数据是波动的来源。[arXiv 2103.03098](https://arxiv.org/abs/2103.03098)
+# - D. Lakens，*Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
 # - W. Krichene、S. Rendle，*On Sampled Metrics for Item Recommendation*，KDD 2020。[doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - 本仓库：`tutorial_lib/statistics.py`，`tutorial_lib/experiments/stages/significance.py`，`tutorial_lib/experiments/stages/irregularity.py`，`tutorial_lib/experiments/stages/stability.py`，`tests/test_statistics.py`。
+# - 本仓库：`tutorial_lib/statistics.py`，`tutorial_lib/experiments/protocol.py`，`tutorial_lib/experiments/stages/significance.py`，`tutorial_lib/experiments/stages/irregularity.py`，`tutorial_lib/experiments/stages/stability.py`，`tests/test_statistics.py`。

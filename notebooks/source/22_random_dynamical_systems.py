@@ -16,27 +16,27 @@
 # %% [markdown] id="puzzle-zh" lang="zh" en="c05282ad"
 # 小薇访问一个电影网站：间隔先短，后长，长，短，短，长……你想找规律，没有找到。她弟弟说：她在抛硬币。一位物理学家说：不对，这是混沌，一条严格的规律，里面没有半点偶然。而某个项目的主页上写着：“真实的交互（interaction）构成一个随机动力系统，具有很高的随机拓扑熵”，所以它的模型才会赢。
 #
-# 同一份日志，三种解释。哪一种对？在此之前还得问：世上有没有**任何**一份日志，能把它们分开？
+# 同一份日志，三种解释。哪一种对？在此之前还得问：有没有**任何**一份日志能把它们区分开？
 #
-# 第三句话听上去像数学，我们就按数学来对待。这一课里，你会查清其中每个词的意思，为它们各造一个估计量，先在答案已知的系统上逐一试过，最后才用到数据上。结果是：这个说法有一半，任何日志都回答不了；另一半可以测量，而测出来的量很小。
+# 第三句话听上去是数学，我们就按数学来对待。这一课里，你会查清其中每个词的意思，为它们各造一个估计量，先在答案已知的系统上逐一试过，最后才用到数据上。结果是：这条主张有一半，任何日志都回答不了；另一半可以测量，而测出来的量很小。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
 #
 # - estimate the entropy rate of a short sequence by hand, and say by how much a naive count errs;
 # - keep three things apart that are all called irregular: uneven, unordered, unpredictable;
-# - say what a random dynamical system and its topological entropy are, and estimate it on five systems with known answers;
+# - say what a random dynamical system is, its cocycle, its shift, its Lyapunov exponent and its topological entropy, and estimate the last two on systems with known answers;
 # - show that two systems, one with this entropy and one without, can write the same log;
 # - turn a large claim into the part that can be tested, test it on four data sets, and write a verdict.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="3a3df11d" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="41d39481" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 手算一个短序列的熵率，并说清天真的数法错了多少；
-# - 分清三件都被叫作“不规则”的事：不均匀、没有先后规律、不可预测；
-# - 说清随机动力系统和它的拓扑熵是什么，并在五个答案已知的系统上估计它；
+# - 手算一个短序列的熵率，并说清朴素的计数偏差多少；
+# - 区分三件都被叫作“不规则”的事：不均匀、没有先后规律、不可预测；
+# - 说清随机动力系统、上闭链、移位、李雅普诺夫指数和拓扑熵是什么，并在答案已知的系统上估计它们；
 # - 证明两个系统，一个有这种熵，一个没有，却可以写出同样的日志；
-# - 从一个大胆的说法里取出可以检验的部分，在四个数据集上检验，并写出结论。
+# - 从一条大胆的主张里取出可以检验的部分，在四个数据集上检验，并写出判定。
 
 # %% id="setup"
 import math
@@ -142,9 +142,9 @@ expect("share of coins that look more rhythmic than Vera", (naive_rates < naive)
 # Here is the library's version, for many users at once. It pools all users, because nobody's history is long enough alone, but no word may reach from one user into the next.
 
 # %% [markdown] id="bias-why-zh" lang="zh" en="d6b3b6c0"
-# 0.524。每两枚公平的硬币里，就有一枚看上去比小薇更有节奏。次数少的时候，怎么数都会数出一点规律来，因为偶然从来不均匀。误差的大小是知道的：$N$ 次观察落在 $K$ 个格子里，天真的熵大约偏小 $(K - 1) / 2N$。把它加回去，就是 **Miller 和 Madow** 的修正。大部分偏差由此消除；剩下的，只有八个字母，谁也没有办法。
+# 0.524。公平的硬币里有一半看上去比小薇更有节奏。观察次数少的时候，总会数出一点规律，因为偶然从来不均匀。误差的大小是已知的：$N$ 次观察落在 $K$ 个格子里，朴素估计的熵大约偏小 $(K - 1) / 2N$。把它加回去，就是 **Miller 和 Madow** 的修正。大部分偏差由此消除；剩下的部分，在只有八个字母时无法消除。
 #
-# 下面是库里的版本，一次处理许多用户。它把所有用户合在一起数，因为谁的历史单独都不够长；但是任何一个词都不许从一位用户跨到下一位。
+# 下面是库里的版本，一次处理许多用户。它把所有用户合在一起数，因为任何一位用户的历史单独都不够长；但是一个词不能从一位用户跨到下一位。
 
 # %% id="library-entropy"
 # show: studies.entropy.entropy
@@ -212,7 +212,7 @@ expect_true("mended: the naive rates of noise and of shuffled noise agree within
 # With a past of four letters there are 4,096 different pasts and 6,000 letters: nearly every past occurs once, and what happened once looks certain. No correction repairs that. Two habits do: keep the order small, and **compare with a surrogate**. A surrogate (here: the gaps of each user in random order) has the same letters, the same users, the same length and therefore the same error. What the original has and the surrogate lacks is order, and nothing else.
 
 # %% [markdown] id="order-why-zh" lang="zh" en="fdc6f18b"
-# 记住四个字母，就有 4,096 种不同的过去，而字母一共只有 6,000 个：几乎每种过去都只出现一次，只发生过一次的事，看上去就是必然的。没有哪种修正救得了它。有两个习惯可以：阶数要小；**要同替代数据（surrogate）比较**。替代数据（这里是把每位用户自己的间隔打乱次序）有同样的字母、同样的用户、同样的长度，因此也有同样的误差。原数据有而替代数据没有的，就是次序，除此无他。
+# 记住四个字母，就有 4,096 种不同的过去，而字母一共只有 6,000 个：几乎每种过去都只出现一次，只发生过一次的事，看上去就是必然的。没有哪种修正能够补救。有效的做法有两条：阶数要小；**要与替代数据（surrogate）比较**。替代数据（这里是把每位用户自己的间隔打乱次序）有同样的字母、同样的用户、同样的长度，因此也有同样的误差。原数据有而替代数据没有的，只有次序。
 
 # %% [markdown] id="three-en" lang="en"
 # ## Uneven, unordered, unpredictable
@@ -224,7 +224,7 @@ expect_true("mended: the naive rates of noise and of shuffled noise agree within
 # %% [markdown] id="three-zh" lang="zh" en="1cb65420"
 # ## 不均匀、没有次序、不可预测
 #
-# 现在来看以秒计的间隔。Goh 和 Barabási 的两个数不用分箱就能描写它们。**阵发性**（burstiness）说的是有多不均匀：$B = (\text{CV} - 1) / (\text{CV} + 1)$，其中 CV 就是第 01 课的变异系数：节拍器是 $-1$，纯属偶然是 0，一阵一阵的趋近 1。**记忆系数**（memory coefficient）$M$ 是一个间隔与下一个间隔的相关。要算熵，就把间隔变成字母：分成八箱，每箱里的间隔一样多。
+# 现在来看以秒计的间隔。Goh 和 Barabási 提出的两个数不用分箱就能描述它们。**阵发性**（burstiness）说的是有多不均匀：$B = (\text{CV} - 1) / (\text{CV} + 1)$，其中 CV 就是第 01 课的变异系数：节拍器是 $-1$，完全随机是 0，成簇到来的趋近 1。**记忆系数**（memory coefficient）$M$ 是一个间隔与下一个间隔的相关。要算熵，就把间隔变成字母：分成八箱，每箱里的间隔一样多。
 #
 # 第五个数不用分箱，也不用假设任何规律。**样本熵**（sample entropy）问的是：一位用户的序列里有两处，接连两个间隔都相近；那么第三个也相近的有多少？它就是这个比例的 $-\ln$。
 
@@ -237,7 +237,7 @@ expect_true("mended: the naive rates of noise and of shuffled noise agree within
 # **Predict.** Five kinds of people, 300 of each, 200 gaps: a near-metronome (every day, give or take half an hour); pure chance; short and long gaps without order; short and long gaps that come in sittings; short and long in strict turns. The last three draw from the same short and long gaps. Who is the most irregular? And whose next gap is the hardest to predict: one of the bursty ones, or the metronome?
 
 # %% [markdown] id="predict-people-zh" lang="zh" en="4ea6f134" tags=["predict"]
-# **猜一猜。** 五种人，每种 300 位，每人 200 个间隔：近似节拍器（每天一次，前后差半小时左右）；纯属偶然；长短间隔混杂，没有次序；长短间隔成段出现，形成会话；长短严格轮流。后三种人的间隔出自同样的一短一长。谁最不规则？谁的下一个间隔最难猜：是一阵一阵的那几种，还是节拍器？
+# **猜一猜。** 五种人，每种 300 位，每人 200 个间隔：近似节拍器（每天一次，前后差半小时左右）；完全随机；长短间隔混杂，没有次序；长短间隔成段出现，形成会话；长短严格轮流。后三种人的间隔出自同样的一短一长。谁最不规则？谁的下一个间隔最难预测：是成簇到来的那几种，还是节拍器？
 
 # %% id="people-code"
 USERS_EACH, LENGTH = 300, 200
@@ -284,7 +284,7 @@ expect_true(
 # The near-metronome has the lowest burstiness and the **highest** entropy rate: inside its half hour nothing can be predicted, and bins with equal shares look at nothing else. The three bursty kinds draw from the same gaps, have the same burstiness and the same entropy, and yet rates from 1.39 to 2.08. So "irregular" is at least three things: **uneven** (burstiness, CV), **without order** (what order adds is 0), **hard to predict at the chosen resolution** (rate, sample entropy). A sentence that says "high entropy" and names none of them has said nothing yet.
 
 # %% [markdown] id="people-why-zh" lang="zh" en="f2d31a6f"
-# 近似节拍器的阵发性最低，熵率却**最高**：在它那半小时之内，什么也猜不出来，而每箱一样多的分法看的恰恰只是这半小时。三种一阵一阵的人，间隔的来源相同，阵发性相同，熵相同，熵率却从 1.39 到 2.08 不等。所以“不规则”至少是三件事：**不均匀**（阵发性、CV），**没有次序**（次序带来的信息是 0），**在选定的分辨率下难以预测**（熵率、样本熵）。一句话只说“熵很高”，却不说是哪一种，就等于什么也没说。
+# 近似节拍器的阵发性最低，熵率却**最高**：在它那半小时之内，什么也预测不了，而每箱一样多的分法恰恰只看这半小时。三种成簇到来的人，间隔的来源相同，阵发性相同，熵相同，熵率却从 1.39 到 2.08 不等。所以“不规则”至少是三件事：**不均匀**（阵发性、CV），**没有次序**（次序带来的信息是 0），**在选定的分辨率下难以预测**（熵率、样本熵）。一句话只说“熵很高”，却不说是哪一种，就等于什么也没说。
 
 # %% id="people-check-2"
 expect("lowest rate of the bursty kinds", found["bursts, in turns"][3], 1.39, tol=0.06)
@@ -301,20 +301,24 @@ expect("highest rate of the bursty kinds", found["bursts, no order"][3], 2.08, t
 #
 # $$h = \lim_{n \to \infty} \frac{1}{n}\, \mathbb{E}\, \ln N_n(\omega),$$
 #
-# with pieces as fine as needed. Note what is counted: starting points, not outcomes of the noise. By hand, first without noise, always $k = 2$, two pieces, left half and right half:
+# with pieces as fine as needed. Arnold says the same with two words that papers use. The **shift** $\theta$ moves the noise on by a step, $(\theta\omega)_i = \omega_{i+1}$. The **cocycle** $\varphi(n, \omega)$ is the map of $n$ steps under the noise $\omega$, and it has to fit together: $\varphi(n + m, \omega) = \varphi(n, \theta^m \omega) \circ \varphi(m, \omega)$. After $m$ steps one goes on with the noise that comes **then**, and not with the noise from the beginning.
+#
+# Note what is counted: starting points, not outcomes of the noise. By hand, first without noise, always $k = 2$, two pieces, left half and right half:
 
-# %% [markdown] id="rds-zh" lang="zh" en="f863c612"
+# %% [markdown] id="rds-zh" lang="zh" en="24f0e610"
 # ## 什么是随机动力系统
 #
 # 到目前为止，说的是一份**日志**的熵。拓扑熵（topological entropy）说的是另一样东西：**状态**。
 #
-# 一个**随机动力系统**（random dynamical system；Arnold，1998）有三个部分：状态 $x$ 的空间；一个噪声源，每一步给出一个值 $\omega_i$；一个映射，按照这个噪声移动每一个状态，$x_{i+1} = f(x_i, \omega_i)$。例如：$x$ 在长度为 1 的圆上，$f(x, k) = k x \bmod 1$，每一步由一枚硬币决定 $k = 2$ 还是 $k = 3$。也可以想想天气：同一天的噪声，各地是一起碰上的。
+# 一个**随机动力系统**（random dynamical system；Arnold，1998）有三个部分：状态 $x$ 的空间；一个噪声源，每一步给出一个值 $\omega_i$；一个映射，按照这个噪声移动每一个状态，$x_{i+1} = f(x_i, \omega_i)$。例如：$x$ 在长度为 1 的圆上，$f(x, k) = k x \bmod 1$，每一步由一枚硬币决定 $k = 2$ 还是 $k = 3$。天气也是这一类：同一天的噪声，对各地是共同的。
 #
 # 它的**随机拓扑熵**（也叫纤维熵，fibre entropy；Kifer，Bogenschütz）问的是：**在同一份噪声之下，各个状态多快就能区分开来？** 把空间切成几块，每块给一个字母。状态一边走，一边写下一个词。在噪声 $\omega$ 之下，所有可能的状态总共写出的长度为 $n$ 的**不同的**词，个数记作 $N_n(\omega)$。于是
 #
 # $$h = \lim_{n \to \infty} \frac{1}{n}\, \mathbb{E}\, \ln N_n(\omega),$$
 #
-# 块要切得足够细。请注意数的是什么：是出发点，不是噪声的各种结果。先不要噪声，亲手数一遍：总是 $k = 2$，两块，左半和右半。
+# 块要切得足够细。Arnold 的定义用了文献中常见的两个词。**移位**（shift）$\theta$ 把噪声向前推一步，$(\theta\omega)_i = \omega_{i+1}$。**上闭链**（cocycle）$\varphi(n, \omega)$ 是在噪声 $\omega$ 之下走 $n$ 步的映射，它必须首尾相接：$\varphi(n + m, \omega) = \varphi(n, \theta^m \omega) \circ \varphi(m, \omega)$。也就是说，走了 $m$ 步之后，要用**此后**的噪声继续，而不是从头开始的噪声。
+#
+# 请注意数的是什么：是出发点，不是噪声的各种结果。先不加噪声，手算一遍：总是 $k = 2$，两块，左半和右半。
 
 # %% id="rds-code"
 x = (np.arange(16) + 0.5) / 16  # sixteen states, evenly spread
@@ -323,6 +327,19 @@ for length in (1, 2, 3):
     spelled = [word + ("R" if state >= 0.5 else "L") for word, state in zip(spelled, x, strict=True)]
     print(length, "letters:", len(set(spelled)), "words:", *sorted(set(spelled)))
     x = 2 * x % 1
+omega = (2, 3, 3)  # three values of the noise
+
+
+def phi(noise, x):
+    """The cocycle: as many steps as the noise has values."""
+    for k in noise:
+        x = k * x % 1
+    return x
+
+
+expect("phi(3, omega) of 0.3", phi(omega, 0.3), 0.4, tol=1e-9)
+expect("two steps, then one with the shifted noise", phi(omega[2:], phi(omega[:2], 0.3)), 0.4, tol=1e-9)
+expect("two steps, then one with the noise from the start", phi(omega[:1], phi(omega[:2], 0.3)), 0.6, tol=1e-9)
 expect("ln(8 / 4), the growth in one step", math.log(8 / 4), LN2, tol=1e-9)
 
 # %% [markdown] id="predict-fibre-en" lang="en" tags=["predict"]
@@ -379,9 +396,9 @@ expect_true("contraction driven by noise: 0 in every realisation", (contraction 
 # The mathematicians' own definition knows no letters. Two states are *separated* within $n$ steps if their orbits were once at least $\varepsilon$ apart; $N_n$ is then the largest number of states that are separated pairwise. It grows at the same rate. The library has that one, too; it takes states until no further one fits, which grows alike:
 
 # %% [markdown] id="fibre-why-zh" lang="zh" en="8075b1a6"
-# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；本来靠近的两个永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射（contraction）。它的状态永远跳来跳去，从不重复，熵却是**零**：在同样的噪声下，所有状态跑到了一起。其中一个做什么是随机的，它们做同样的事却不是。
+# 是对数的平均，0.896：倍数相乘，所以对数相加。转动让所有状态一起移动；原来靠近的两个状态永远分不开，词的个数只像 $n$ 那样增长，而 $\frac{1}{n} \ln n$ 趋于 0。最意外的是压缩映射（contraction）。它的状态不断跳动，从不重复，熵却是**零**：在同样的噪声下，所有状态都汇合到一起。单个状态的行为是随机的，而它们彼此相同却不是偶然。
 #
-# 数学家自己的定义里没有字母。如果两个状态的轨道在 $n$ 步之内曾经相距至少 $\varepsilon$，就说它们被**分离**；$N_n$ 就是两两分离的状态最多有几个。它以同样的速率增长。这个版本库里也有；它一个一个地取，直到再也放不进新的状态，增长速率一样：
+# 数学家自己的定义里没有字母。如果两个状态的轨道在 $n$ 步之内曾经相距至少 $\varepsilon$，就说它们被**分离**；$N_n$ 就是两两分离的状态最多有几个。它以同样的速率增长。这个版本库里也有；它逐个选取状态，直到再也放不进新的为止，增长速率相同：
 
 # %% id="separated-code" tags=["reference-check"]
 expect("mean logarithm of 2 and 3", (LN2 + math.log(3)) / 2, 0.896, tol=0.0005)
@@ -400,7 +417,7 @@ expect("growth in four steps", math.log(separated[-1] / separated[0]) / 4, np.lo
 # %% [markdown] id="shared-zh" lang="zh" en="caee170f" tags=["break-it"]
 # ## 弄坏它之二：各有各的噪声
 #
-# 定义里有一个词很容易丢掉：所有状态的噪声是**同一份**。现在让每个出发点各抛各的硬币，各转各的角度，各取各的随机数，再数一次。左图：噪声共用。右图：噪声各自独立。
+# 定义里有一个词很容易被忽略：所有状态的噪声是**同一份**。现在让每个出发点各抛各的硬币，各转各的角度，各取各的随机数，再数一次。左图：噪声共用。右图：噪声各自独立。
 
 # %% id="shared-code" tags=["break-it", "picture"]
 STATES, STEPS = 40_000, 9
@@ -455,9 +472,9 @@ expect_true("random factors: above ln 3", slope("random factors 2, 3", "own") > 
 # Keep this in mind for later. A table of **users** is the right picture: everyone has had a life, and noise, of his own.
 
 # %% [markdown] id="shared-why-zh" lang="zh" en="b63f65ba"
-# 噪声各自独立时，次序整个颠倒了：什么也分不开的转动，现在看上去最混沌。右图数的其实是噪声。修好它就是左图：一份噪声，许多状态，然后对多份噪声取平均。
+# 噪声各自独立时，大小次序完全颠倒：什么也分不开的转动，现在看上去最混沌。右图数的其实是噪声。正确的做法就是左图：一份噪声，许多状态，然后对多份噪声取平均。
 #
-# 请记住这一点，后面要用。一张**用户**的表就是右图：每个人都有自己的一生，自己的噪声。
+# 请记住这一点，后面要用。一张**用户**的表对应的是右图：每个人都有自己的经历，自己的噪声。
 
 # %% [markdown] id="mood-en" lang="en"
 # ## The course's own world
@@ -467,7 +484,7 @@ expect_true("random factors: above ln 3", slope("random factors 2, 3", "own") > 
 # %% [markdown] id="mood-zh" lang="zh" en="0d623bbc"
 # ## 课程自己的世界
 #
-# 在 `sample` 里，我们知道这个随机动力系统是什么，因为那是我们写的。状态就是心情（第 17 课：事件之间它回到口味那里，发生事件时朝物品跳一下）。噪声是时钟和骰子：用户什么时候来，心情跳不跳走，抽到哪个物品。取一位用户的 800 种心情，布满球面，让它们经历**同样的**间隔和骰子；再取 800 种，各掷各的骰子。写下的词就是选中的物品的序列。（那个世界有一条规则，同一物品不重复出现，这里省去了。加上它，各组不会再合并，但也不会多出新词：写下同样的词的状态，看过的物品也相同。）
+# 在 `sample` 里，我们知道这个随机动力系统是什么，因为那是我们写的。状态就是短期兴趣（程序里叫 mood；第 17 课：它在事件之间回到长期兴趣，即 taste，在事件处朝物品跳一下）。噪声是到来的时刻和骰子：用户什么时候来，短期兴趣是否跳走，抽到哪个物品。取一位用户的 800 种短期兴趣，布满球面，让它们经历**同样的**间隔和骰子；再取 800 种，骰子各自独立。写下的词就是选中物品的序列。（那个世界有一条规则，同一物品不重复出现，这里省去了。加上它，各组不会再合并，但也不会多出新词：写下同样的词的状态，看过的物品也相同。）
 
 # %% id="mood-code"
 world = World(users=20)
@@ -516,9 +533,72 @@ expect_true("own: at least 99 % of the 800 write words of their own", lived["own
 # So in the one world where we can look, the claim about *high* random topological entropy is false. And that says nothing against time: here time is worth a lot, as you have measured since lesson 01.
 
 # %% [markdown] id="mood-why-zh" lang="zh" en="5e297708"
-# 几个事件之后就不再有新词出现，最后 800 个全都处在**同一种**心情里：一次共同的跳跃把它们放到了同一个地方，此后再没有什么能把它们分开。纤维熵是 0，而这个世界里的用户看上去极不规则，从不重复自己。原因在于：事件之间心情是压缩映射（离口味的距离每 24 小时减半），一次事件又只保留差别的十分之一。这是原因，还不是证明：两个得分交叉之处，所选的物品会发生跳变，靠近交叉点的两位用户可能暂时分开；上面的计数表明，在这里他们最终又走到了一起。这门课里凡是状态会遗忘的模型，都属于这一类。
+# 几个事件之后就不再有新词出现，最后 800 个全都处在**同一种**短期兴趣：一次共同的跳跃把它们放到同一个地方，此后不再有什么能把它们分开。纤维熵是 0，而这个世界里的用户看上去极不规则，从不重复自己。原因在于：事件之间短期兴趣是压缩映射（到长期兴趣的距离每 24 小时减半），一次事件又只保留差别的十分之一。这是原因，还不是证明：两个得分交叉之处，所选的物品会发生跳变，靠近交叉点的两位用户可能暂时分开；上面的计数表明，在这里他们最终又汇合了。这门课里凡是状态会遗忘的模型，都属于这一类。
 #
-# 所以，在这个我们看得见内部的世界里，“随机拓扑熵**很高**”的说法是错的。但这并不说明时间没有用：从第 01 课起你就量过，时间在这里很值钱。
+# 所以，在这个我们看得见内部的世界里，“随机拓扑熵**很高**”这条主张是错的。但这并不说明时间信息没有用：从第 01 课起你就测过，时间信息在这里很有价值。
+
+# %% [markdown] id="lyapunov-en" lang="en" tags=["predict"]
+# ## One number for it: the Lyapunov exponent
+#
+# Two states that start a tiny distance $d_0$ apart live under the same noise. After $n$ steps they are $d_n$ apart. The **Lyapunov exponent** is the mean growth of the logarithm,
+#
+# $$\lambda = \lim_{n \to \infty} \frac{1}{n} \ln \frac{d_n}{d_0},$$
+#
+# with $d_0$ so small that it stays small. Positive: neighbours part, and the start is told apart better and better. Negative: they run together, and the start is forgotten. Ruelle's inequality ties it to the entropy: $h$ is at most the sum of the positive exponents. No positive exponent, no entropy.
+#
+# **Predict.** $\lambda$ for the random factors 2 and 3, for the random turns, for the contraction, and, in nats an event, for the mood of `sample` while no leap happens. By what factor does a difference of two moods shrink with each event?
+
+# %% [markdown] id="lyapunov-zh" lang="zh" en="3d8da1d1" tags=["predict"]
+# ## 用一个数概括：李雅普诺夫指数
+#
+# 两个状态在同样的噪声下出发，起初相距很小的 $d_0$，$n$ 步之后相距 $d_n$。**李雅普诺夫指数**（Lyapunov exponent）是对数的平均增长，
+#
+# $$\lambda = \lim_{n \to \infty} \frac{1}{n} \ln \frac{d_n}{d_0},$$
+#
+# 其中 $d_0$ 要小到此后距离一直很小。指数为正，相邻的状态会分开，起点越来越容易区分；指数为负，它们会汇合，起点被遗忘。Ruelle 不等式把它与熵联系起来：$h$ 不超过所有正指数之和。没有正指数，就没有熵。
+#
+# **猜一猜。** 随机倍数 2 和 3、随机转动、压缩映射的 $\lambda$ 各是多少？在没有跳走时，`sample` 的短期兴趣每个事件是多少奈特？两种短期兴趣的差别，每个事件缩小到几分之几？
+
+# %% id="lyapunov-code"
+def exponent(step, noise, x, size=1e-7):
+    """Mean growth of a small difference in nats a step; x is one state on the circle."""
+    rates = []
+    for now in noise:
+        apart = (step(x + size, now) - step(x, now) + 0.5) % 1 - 0.5  # the short way round
+        rates.append(math.log(abs(apart) / size))
+        x = step(x, now)
+    return np.mean(rates)
+
+
+ordinary = np.random.default_rng(3)
+expect("random factors", exponent(multiply, ordinary.integers(2, 4, 5000), 0.3), 0.896, tol=0.012)
+expect("random turns", exponent(turn, ordinary.random(500), 0.3), 0, tol=1e-6)
+expect("contraction", exponent(halve, ordinary.random(500), 0.3), -LN2, tol=1e-6)
+expect("machine A of the next section", exponent(multiply, np.full(40, 2), 0.3), LN2, tol=1e-6)
+
+pauses = np.where(ordinary.random(2000) < 0.6, 0.05, ordinary.lognormal(3.5, 1.0, 2000))  # hours
+expected = np.mean(-LN2 * pauses / world.half_life + math.log(1 - world.kappa))
+one, rates = start[:1], []
+for pause in pauses:
+    dice = np.append(1.0, ordinary.random(2))[:, None]  # 1.0: no leap
+    nearby = one + 1e-6 * start[1:2]
+    after, chosen = live_on(np.concatenate([one, nearby]), pause, dice)
+    if chosen[0] == chosen[1]:
+        rates.append(math.log(np.linalg.norm(after[1] - after[0]) / 1e-6))
+    one = after[:1]
+expect("mood of sample, nats an event", np.mean(rates), expected, tol=0.05)
+expect("by the formula", expected, -3.0, tol=0.1)
+expect("what is left of a difference after one event", math.exp(expected), 0.05, tol=0.006)
+
+# %% [markdown] id="lyapunov-why-en" lang="en"
+# The random factors have 0.896, their entropy; turns 0; the contraction $-\ln 2 = -0.693$. The mood has about $-3.0$ nats an event, from both causes together: the pauses give $-\ln 2 \cdot \text{hours} / 24$, the event gives $\ln 0.1 = -2.3$. A difference of two moods is cut to about 0.05 with each event. This is good news for a service: a state whose exponent is negative forgets a wrong start, so a new server may begin with any state and is right after a few events. With a positive exponent it never would be.
+#
+# Mind what you need to measure it: the map, or a second state under the same noise. Of your **model** you have the map, so its exponent can be measured. Of Vera you have one log.
+
+# %% [markdown] id="lyapunov-why-zh" lang="zh" en="c16aad12"
+# 随机倍数的指数是 0.896，等于它的熵；转动是 0；压缩映射是 $-\ln 2 = -0.693$。短期兴趣每个事件约为 $-3.0$ 奈特，来自两个原因：停顿贡献 $-\ln 2 \cdot \text{hours} / 24$（hours 为小时数），事件贡献 $\ln 0.1 = -2.3$。两种短期兴趣的差别，每个事件之后大约只剩 0.05。这对线上服务是好消息：指数为负的状态会忘记错误的起点，因此新的服务器可以从任何状态开始，几个事件之后就正确了。如果指数为正，就永远做不到。
+#
+# 请注意测量它需要什么：需要映射本身，或者同一份噪声下的第二个状态。对你的**模型**，映射是已知的，所以可以测出它的指数。而对小薇，你只有一份日志。
 
 # %% [markdown] id="machines-en" lang="en"
 # ## Two machines, one log
@@ -567,14 +647,14 @@ expect(
 )
 
 # %% [markdown] id="machines-why-en" lang="en"
-# None. And this is no matter of more data or a better statistic: **the logs have the same law**. A writes the binary digits of its starting point, one after the other, and the digits of a random number are fair coin tosses. So are B's letters. Played backwards, the film of B is the film of A: one pushes digits out of the state, the other pushes them in. But the fibre entropy of A is $\ln 2$, and that of B is 0.
+# None. And this is no matter of more data or a better statistic: **the logs have the same law**. A writes the binary digits of its starting point, one after the other, and the digits of a random number are fair coin tosses. So are B's letters. Played backwards, the film of B is the film of A: one pushes digits out of the state, the other pushes them in. But the fibre entropy of A is $\ln 2$, and that of B is 0; their Lyapunov exponents are $\ln 2$ and $-\ln 2$.
 #
 # That is a proof. *No function of the log, however clever, can estimate the fibre entropy of the system that wrote it*, because it would have to give $\ln 2$ and 0 for the same log. What is missing in a log is a second state under the same noise: nobody has ever lived Vera's year twice. One log is one orbit. Count the words of one orbit under its own noise and you find $N_n = 1$, whoever wrote it.
 
-# %% [markdown] id="machines-why-zh" lang="zh" en="5934c6df"
-# 都不能。而且这不是数据多少或统计量高明与否的问题：**两种日志的分布规律完全相同**。A 逐位写出起点的二进制数字，而随机数的各位数字就是抛公平的硬币。B 的字母也是。B 的影片倒着放，就是 A 的影片：一个把数字从状态里推出来，一个把数字推进状态里去。可是 A 的纤维熵是 $\ln 2$，B 的是 0。
+# %% [markdown] id="machines-why-zh" lang="zh" en="29128c32"
+# 都不能。而且这不是数据多少或统计量高明与否的问题：**两种日志的分布规律完全相同**。A 逐位写出起点的二进制数字，而随机数的各位数字就是抛公平的硬币。B 的字母也是。把 B 的过程倒过来就是 A 的过程：一个把数字从状态里推出来，一个把数字推进状态里去。可是 A 的纤维熵是 $\ln 2$，B 的是 0；两者的李雅普诺夫指数是 $\ln 2$ 和 $-\ln 2$。
 #
-# 这就是一个证明。“日志的任何函数，不管多么巧妙，都估计不出写下它的那个系统的纤维熵”，因为它必须对同样的日志既给出 $\ln 2$ 又给出 0。日志里缺的，是同一份噪声之下的第二个状态：小薇的这一年，没有人活过两遍。一份日志就是一条轨道。在它自己的噪声之下数这一条轨道的词，得到的总是 $N_n = 1$，不管是谁写的。
+# 这就是一个证明。“日志的任何函数，不管多么巧妙，都估计不出写下它的那个系统的纤维熵”，因为它必须对同样的日志既给出 $\ln 2$ 又给出 0。日志里缺少的，是同一份噪声之下的第二个状态：小薇的这一年，没有人经历过两遍。一份日志就是一条轨道。在它自己的噪声之下数这一条轨道的词，得到的总是 $N_n = 1$，不管是谁写的。
 
 # %% [markdown] id="ceiling-en" lang="en" tags=["break-it"]
 # ## Break it, 3: counting words in a log all the same
@@ -584,7 +664,7 @@ expect(
 # %% [markdown] id="ceiling-zh" lang="zh" en="2b02c00e" tags=["break-it"]
 # ## 弄坏它之三：照样去数日志里的词
 #
-# 假如有人不听劝，偏去数**日志里**长度为 $n$ 的不同的词，并把 $\frac{1}{n} \ln N_n$ 叫作它的拓扑熵。给他三份日志，各 1,000 个字母：八个字母的噪声；一条没有噪声的混沌规则；一个转动的圆。（混沌规则是 $x \leftarrow 8x \bmod 1$，切成八块。计算机里的数走几步就用完了所有数字，所以我们从低位不断补进新的数字。）
+# 假如有人仍然去数**日志里**长度为 $n$ 的不同的词，并把 $\frac{1}{n} \ln N_n$ 叫作它的拓扑熵。给他三份日志，各 1,000 个字母：八个字母的噪声；一条没有噪声的混沌规则；一个转动的圆。（混沌规则是 $x \leftarrow 8x \bmod 1$，切成八块。计算机里的数走几步就用完了所有数字，所以我们从低位不断补进新的数字。）
 
 # %% id="ceiling-code" tags=["break-it", "picture"]
 LETTERS = 1000
@@ -632,9 +712,9 @@ for bins in (4, 16):
 # The mend is not a better count but another question.
 
 # %% [markdown] id="ceiling-why-zh" lang="zh" en="62dc8936"
-# 一张图，三个教训。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是**数据量**：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**（finite-data ceiling）。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，纯属偶然就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”的意思就成了：我分了很多箱。只有转动的圆露了馅，它的词只像 $n$ 那样增长。
+# 这张图说明三点。噪声和混沌给出**同一条**曲线。从五个字母起，曲线反映的只是**数据量**：1,000 个字母里，八个字母的词最多只有 993 个，所以这个“熵”不可能超过 0.86，尽管真值是 2.08；这就是**有限数据的上限**（finite-data ceiling）。而且，即使在估计正确的地方，它也只是箱数的对数：分 4 箱，完全随机就是 $\ln 4$；分 16 箱，就是 $\ln 16$。于是“很高”只意味着分了很多箱。只有转动的圆能看出区别，因为它的词只像 $n$ 那样增长。
 #
-# 要修好它，靠的不是更好的数法，而是换一个问题。
+# 补救的办法不是更好的计数，而是换一个问题。
 
 # %% id="ceiling-check"
 expect("words of eight letters in 1,000 letters", LETTERS - 8 + 1, 993, tol=0.1)
@@ -651,9 +731,9 @@ expect("the turning circle at 12 letters", growth["turning circle"][-1], 0.4, to
 # %% [markdown] id="ask-zh" lang="zh" en="5bc46282"
 # ## 可以检验的部分
 #
-# 如果只问日志回答得了的事，这个说法还剩下什么？剩下这个：**一位用户的各个间隔，前后次序有没有帮助猜出下一个？还是说，换成任何次序都一样？** 替代数据就是为此而造的，它还能分开两件事。以**任意**次序知道一个人过去的间隔，就已经说明他是哪一种用户；在此之外多得到的，才是次序。
+# 如果只问日志能够回答的问题，这条主张还剩下什么？剩下这个：**一位用户的各个间隔，前后次序是否有助于预测下一个？还是说，换成任何次序都一样？** 替代数据正是为此设计的，它还能分开两件事。以**任意**次序知道一个人过去的间隔，就已经说明他是哪一种用户；在此之外多得到的，才是次序。
 #
-# 一个函数就能对一个数据集量出来：分箱和估计只用训练集，阶数为 2，打乱 99 次，区间来自对用户的重抽样。先在答案已知的地方试，也就是参数单元格里的数据集。在 `sample` 里，每位用户的每个间隔都是从他自己的规律里重新抽的，所以真值是 0。
+# 一个函数就能对一个数据集完成测量：分箱和估计只用训练集，阶数为 2，打乱 99 次，区间来自对用户的重抽样。先在答案已知的地方试，也就是参数单元格里的数据集。在 `sample` 里，每位用户的每个间隔都是从他自己的规律里重新抽的，所以真值是 0。
 
 # %% id="library-measure"
 # show: studies.entropy.shuffled
@@ -754,25 +834,25 @@ expect("MovieLens: burstiness", film["burstiness"], 0.46, tol=0.01)
 # %% [markdown] id="table-why-zh" lang="zh" en="0a975562"
 # 真实的间隔是有次序的：在真值为 0 的地方找到 0 的那个估计量，在这里毫无疑问地找到了它。有多少，要看它往回看多远。记住一个、两个、三个间隔，在 MovieLens 上是 0.015、0.032、0.045 奈特，在 Grocery 上是 0.033、0.049、0.057；记住两个时，两个数据集都约为熵的 2.4%。更好的预测方法也许能找到更多。不用分箱的样本熵方向一致：分别下降 0.05 和 0.08。
 #
-# 要从两个方向来读。这些间隔**不是噪声**。而如果按最温和的意思去理解，那个说法也有一点道理：下一个间隔**几乎**和随机次序时一样难猜。可是 `control` 也是如此，而时间在那里值多少，你是知道的。顺便说，两个真实数据集也不一样：MovieLens 一阵一阵的（0.46），Grocery 的阵发性并不超过偶然（不过它的历史很短，而短的历史不可能有大的 CV，见第 01 课）。
+# 要从两个方向来读。这些间隔**不是噪声**。而如果按最宽松的意思来理解，那条主张也有一点道理：下一个间隔**几乎**和随机次序时一样难预测。可是 `control` 也是如此，而时间信息在那里的价值你是知道的。另外，两个真实数据集也不一样：MovieLens 的间隔成簇（0.46），Grocery 的阵发性并不超过偶然（不过它的历史很短，而短的历史不可能有大的 CV，见第 01 课）。
 #
-# 这是怎样的次序，这个数并没有说。成段出现的会话，多年间变化的习惯，网站页面的排法，都算在内。至于 `word_growth` 那一行，也就是所谓的拓扑熵：四个数据集里它都至少达到自己上限的 92%。它量的是表有多大。
+# 这是怎样的次序，这个数并没有说明。成段出现的会话，多年间变化的习惯，网站页面的排法，都算在内。至于 `word_growth` 那一行，也就是所谓的拓扑熵：四个数据集里它都至少达到自己上限的 92%。它衡量的是表有多大。
 
 # %% [markdown] id="worth-en" lang="en"
 # ## Irregular gaps and the value of time
 #
-# One inference of the claim remains: the gaps are irregular, *therefore* a model in continuous time gains. `sample` and `control` were made to test such sentences. Compare first the two rows of the table, then what time is worth in each: the NDCG@10 of the clairvoyant with the clock minus that of the clairvoyant without, for each user; and then for three groups of users of `sample`, from the most regular to the most irregular third (CV).
+# One inference of the claim remains: the gaps are irregular, *therefore* a model in continuous time gains. `sample` and `control` were made to test such sentences. Compare first the two rows of the table, then what time is worth in each: the NDCG@10 of the clairvoyant with the clock minus that of the clairvoyant without, for each user; and then for three groups of users of `sample`, from the most regular to the most irregular third (CV). (The CV of all gaps of a user: the clairvoyant is not trained, so nothing is fitted on them. Lesson 20, which judges trained models, takes the gaps of the training part.)
 
-# %% [markdown] id="worth-zh" lang="zh" en="51021bec"
+# %% [markdown] id="worth-zh" lang="zh" en="2a52037d"
 # ## 不规则的间隔与时间的价值
 #
-# 这个说法还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这种话而造的。先比较表里的两行，再看时间在两个世界里各值多少：对每位用户，看得见时钟的先知的 NDCG@10，减去看不见时钟的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。
+# 这条主张还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这类推论而设计的。先比较表里的两行，再看时间信息在两个世界里的价值：对每位用户，使用时间信息的先知的 NDCG@10，减去不使用时间信息的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。（这里用每位用户全部间隔的 CV，因为先知没有经过训练，没有什么由它们拟合。第 20 课评判训练好的模型，只用训练集的间隔。）
 
 # %% [markdown] id="predict-worth-en" lang="en" tags=["predict"]
 # **Predict.** In which third is time worth the most?
 
 # %% [markdown] id="predict-worth-zh" lang="zh" en="23df020f" tags=["predict"]
-# **猜一猜。** 在哪个三分之一里，时间最值钱？
+# **猜一猜。** 在哪个三分之一里，时间信息的价值最大？
 
 # %% id="worth-code"
 estimates = [column for column in table.columns if column != "fingerprint"]
@@ -803,10 +883,10 @@ expect("share of gaps of an hour or more, regular third", pauses[0], 0.6, tol=0.
 expect("share of gaps of an hour or more, irregular third", pauses[2], 0.2, tol=0.05)
 
 # %% [markdown] id="worth-why-en" lang="en"
-# The same gaps to the second, the same burstiness, the same entropy: and time is worth 0.038 in one world and exactly nothing in the other. **No statistic of the gaps alone can say what time is worth**, for it has to say the same of both. And where time is worth something, it is worth **least** for the most irregular third: 0.021 against 0.049. The reason is plain: in this world a large CV means many gaps of minutes and few of days (a fifth of an hour or more, against three fifths), and in a few minutes a mood hardly moves. In another world it may be otherwise. One has to measure, with a model and its blind twin, and lesson 20 did. The next cell counts for how many of its models the gain depends on irregularity, in the suites that are there.
+# The same gaps to the second, the same burstiness, the same entropy: and time is worth 0.038 in one world and exactly nothing in the other. **No statistic of the gaps alone can say what time is worth**, for it has to say the same of both. And where time is worth something, it is worth **least** for the most irregular third: 0.021 against 0.049. The reason is plain: in this world a large CV means many gaps of minutes and few of days (a fifth of an hour or more, against three fifths), and in a few minutes a mood hardly moves. In another world it may be otherwise. One has to measure, with a model and its blind twin, and lesson 20 did; the counting models of lesson 23 do it on seven logs. The next cell counts for how many of its models the gain depends on irregularity, in the suites that are there.
 
-# %% [markdown] id="worth-why-zh" lang="zh" en="564586e9"
-# 间隔一秒不差，阵发性相同，熵相同：可时间在一个世界里值 0.038，在另一个世界里分文不值。**只看间隔的统计量，说不出时间值多少**，因为它对两个世界只能说同样的话。而且，在时间值钱的地方，它对最不规则的三分之一**最**不值钱：0.021 对 0.049。原因很简单：在这个世界里，CV 大意味着几分钟的间隔多，几天的间隔少（一小时以上的占五分之一，对照五分之三），而几分钟里心情几乎不动。换一个世界也许不同。这只能去测，拿一个模型和它的对照模型比较；第 20 课已经这样做了。下一个单元格在已有的各次实验里数一数，有多少模型的收益与不规则程度有关。
+# %% [markdown] id="worth-why-zh" lang="zh" en="c60bf916"
+# 间隔一秒不差，阵发性相同，熵相同：可是时间信息的价值在一个世界里是 0.038，在另一个世界里恰好是零。**只看间隔的统计量，说不出时间信息的价值**，因为它对两个世界只能给出同样的回答。而且，在时间信息有价值的世界里，它对最不规则的三分之一价值**最小**：0.021 对 0.049。原因很简单：在这个世界里，CV 大意味着几分钟的间隔多，几天的间隔少（一小时以上的占五分之一，对照五分之三），而几分钟里短期兴趣几乎不变。换一个世界也许不同。这只能通过测量来回答，即拿一个模型和它的对照模型比较；第 20 课已经这样做了，第 23 课的计数模型又在七份日志上做了一遍。下一个单元格统计已有的各次实验里，有多少模型的收益与不规则程度有关。
 
 # %% id="suite-code" tags=["nbval-ignore-output"]
 for name in suite_names():
@@ -830,15 +910,15 @@ for name in suite_names():
 # The command: `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`. The sentences with their numbers come from the table:
 
 # %% [markdown] id="verdict-zh" lang="zh" en="91ee25ff"
-# ## 结论
+# ## 判定
 #
-# 第 6 个说法，“真实的交互构成一个随机动力系统，具有很高的随机拓扑熵”，结论写成第 23 课的报告可以引用的形式：
+# 主张 6，“真实的交互构成一个随机动力系统，具有很高的随机拓扑熵”，判定写成第 23 课的报告可以引用的形式：
 #
-# - **照原样无法检验。** 它没有说状态是什么、噪声是什么、映射是什么。纤维熵属于这三样东西，不属于日志：熵为 $\ln 2$ 和熵为 0 的两个系统，写出的日志规律完全相同。
-# - **在系统已知的地方**（`sample` 的心情），纤维熵是 0，尽管它的日志不规则到了极点。
-# - **从日志里数词**，在四个数据集里都至少达到有限数据上限的 92%：量的是数据有多少、箱子分了几个。
-# - **代之以测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4%；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全都还在。
-# - **它对时间的价值什么也没说：** `sample` 和 `control` 的间隔一样；在一个世界里时间值 0.038 的 NDCG@10，在另一个里是 0。
+# - **按原话无法检验。** 它没有说明状态是什么、噪声是什么、映射是什么。纤维熵属于这三者，而不属于日志：熵为 $\ln 2$ 和熵为 0 的两个系统，写出的日志规律完全相同。
+# - **在系统已知的地方**（`sample` 的短期兴趣），纤维熵是 0，尽管它的日志极不规则。
+# - **日志中词的计数**，在四个数据集里都至少达到有限数据上限的 92%：它衡量的是数据量和箱数。
+# - **改为测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4%；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全部保留。
+# - **它与时间的价值无关：** `sample` 和 `control` 的间隔相同；在一个世界里时间信息的价值是 0.038 的 NDCG@10，在另一个里是 0。
 #
 # 命令是 `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`。带数字的句子由表生成：
 
@@ -849,12 +929,12 @@ for sentence in verdict(table):
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **22.1 Implement.** The entropy rate of a Markov chain in nats: the mean surprise of the next state, weighted by how often the chain is in each state in the long run. Rows of `transition` say where the chain goes from a state; some entries are 0.
+# **22.1 Implement · basic.** The entropy rate of a Markov chain in nats: the mean surprise of the next state, weighted by how often the chain is in each state in the long run. Rows of `transition` say where the chain goes from a state; some entries are 0.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="086473e4" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="52e01d97" tags=["exercise"]
 # ## 练习
 #
-# **22.1 实现。** 马尔可夫链的熵率，以奈特计：下一个状态的平均意外程度，按链长期停留在各状态的频率加权。`transition` 的每一行说的是从一个状态去往何处；有些元素是 0。
+# **22.1 实现 · 基础。** 马尔可夫链的熵率，以奈特计：下一个状态的平均意外程度，按链长期停留在各状态的频率加权。`transition` 的每一行说的是从一个状态去往何处；有些元素是 0。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -878,10 +958,10 @@ def markov_rate(transition):
 lesson22.check_markov_rate(markov_rate)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **22.2 Implement.** A surrogate that keeps more. `shuffled` destroys every order. Write `shuffled_blocks(values, user, rng)`: cut each user's history, from its start, into pairs of consecutive values (a last single value stays at the end of the user), and put the pairs, whole, into random order. What remains of order then lies within the pairs.
+# **22.2 Implement · stretch.** A surrogate that keeps more. `shuffled` destroys every order. Write `shuffled_blocks(values, user, rng)`: cut each user's history, from its start, into pairs of consecutive values (a last single value stays at the end of the user), and put the pairs, whole, into random order. What remains of order then lies within the pairs.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="8c5f4089" tags=["exercise"]
-# **22.2 实现。** 一种保留得更多的替代数据。`shuffled` 毁掉一切次序。请写出 `shuffled_blocks(values, user, rng)`：把每位用户的历史从头开始切成一对一对的相邻值（最后若剩下单个值，留在该用户的末尾），再把这些对作为整体打乱次序。于是剩下的次序只在对的内部。
+# %% [markdown] id="exercise2-zh" lang="zh" en="e3cf6e87" tags=["exercise"]
+# **22.2 实现 · 挑战。** 一种保留得更多的替代数据。`shuffled` 打乱一切次序。请写出 `shuffled_blocks(values, user, rng)`：把每位用户的历史从头开始切成一对一对的相邻值（最后若剩下单个值，留在该用户的末尾），再把这些对作为整体打乱次序。于是剩下的次序只在对的内部。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -909,11 +989,38 @@ def shuffled_blocks(values, user, rng):
 lesson22.check_shuffled_blocks(shuffled_blocks)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **22.3 Measure.** Write the estimator of fibre entropy yourself. `step(x, noise)` moves all states `x` [N] by one value of the noise, `noise` is [R, n] (R realisations of n steps), `letter(x)` gives the letter of each state as a whole number below 10. Count the words of lengths 1 and n for each realisation, take the growth from length 1 to n in nats a step, and average over the realisations.
+# **22.3 Debug · core.** An estimator of fibre entropy. `step(x, noise)` moves all states `x` [N] by one value of the noise, `noise` is [R, n] (R realisations of n steps), `letter(x)` gives the letter of each state as a whole number below 10. The answer should be the growth of the number of words from length 1 to length n, in nats a step, averaged over the realisations. This version calls a random turn chaotic:
+#
+# ```python
+# def fibre_growth(step, noise, starts, letter):
+#     words = set()
+#     for realisation in noise:
+#         x, letters = starts, []
+#         for now in realisation:
+#             x = step(x, now)
+#             letters.append(letter(x))
+#         words |= set(zip(*letters))
+#     return np.log(len(words)) / noise.shape[1]
+# ```
+#
+# Three faults: whose words are thrown together, when a letter is read, and with what the words of length n are compared. Mend them.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="5c94e37b" tags=["exercise"]
-# **22.3 测量。** 自己写出纤维熵的估计量。`step(x, noise)` 按照噪声的一个值移动所有状态 `x` [N]，`noise` 是 [R, n]（R 份噪声，每份 n 步），`letter(x)` 给出每个状态的字母，是小于 10 的整数。对每份噪声，数长度为 1 和 n 的词，取从长度 1 到 n 每一步增长多少奈特，再对各份噪声取平均。
-
+# %% [markdown] id="exercise3-zh" lang="zh" en="a8909da2" tags=["exercise"]
+# **22.3 调试 · 进阶。** 一个纤维熵的估计量。`step(x, noise)` 按照噪声的一个值移动所有状态 `x` [N]，`noise` 是 [R, n]（R 份噪声，每份 n 步），`letter(x)` 给出每个状态的字母，是小于 10 的整数。答案应当是词的个数从长度 1 到长度 n 的增长，以每步多少奈特计，再对各份噪声取平均。下面的版本会把随机转动判为混沌：
+#
+# ```python
+# def fibre_growth(step, noise, starts, letter):
+#     words = set()
+#     for realisation in noise:
+#         x, letters = starts, []
+#         for now in realisation:
+#             x = step(x, now)
+#             letters.append(letter(x))
+#         words |= set(zip(*letters))
+#     return np.log(len(words)) / noise.shape[1]
+# ```
+#
+# 三处错误：哪些词混在了一起，字母在什么时候读，长度为 n 的词与什么比较。请修正。
 
 # %% id="exercise3-code" tags=["exercise"]
 def fibre_growth(step, noise, starts, letter):
@@ -943,7 +1050,7 @@ def fibre_growth(step, noise, starts, letter):
 lesson22.check_fibre_growth(fibre_growth)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **22.4 Think.** Which statements are true? Give a set of letters.
+# **22.4 Think · core.** Which statements are true? Give a set of letters.
 #
 # - A: if two systems write logs with the same law, they have the same fibre entropy
 # - B: a user whose gaps have a CV of 3 has a high entropy rate
@@ -952,8 +1059,8 @@ lesson22.check_fibre_growth(fibre_growth)
 # - E: a rate that is lower than after shuffling the gaps **over all users** may come from users who differ, without any order in anybody's gaps
 # - F: `control` has the same gaps as `sample`, so its gain from time is the same
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="ba4e190c" tags=["exercise"]
-# **22.4 思考。** 哪些说法是对的？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="08565f80" tags=["exercise"]
+# **22.4 思考 · 进阶。** 哪些判断是对的？用字母的集合作答。
 #
 # - A：两个系统写出的日志规律相同，它们的纤维熵就相同
 # - B：一位用户的间隔的 CV 是 3，他的熵率就高
@@ -977,6 +1084,12 @@ true_statements = {"C", "D", "E"}
 lesson22.check_true_statements(true_statements)
 expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Measure the Lyapunov exponent of a **model**. Build an untrained GRU or DeepM3 (`build_model("deepm3", num_items=1000, max_len=60, dim=32)`), or take one that you trained in lesson 17. Feed it a history of `sample` twice, the second time with another first item, and follow the distance of the two states from event to event, as in `exponent`. A good report holds the exponent in nats an event with its spread over 50 histories, a picture of the distance on a logarithmic axis, what changes when all gaps are a minute or a month, and a doubt: is the distance still small enough for the word *exponent*?
+
+# %% [markdown] id="open-zh" lang="zh" en="1b736d1b" tags=["open"]
+# **开放任务。** 测量一个**模型**的李雅普诺夫指数。构建一个未经训练的 GRU 或 DeepM3（`build_model("deepm3", num_items=1000, max_len=60, dim=32)`），或者用你在第 17 课训练的模型。把 `sample` 的一段历史输入两遍，第二遍换掉第一个物品，像 `exponent` 那样逐个事件跟踪两个状态的距离。好的报告包含以每个事件多少奈特计的指数及其在 50 段历史上的标准差、一张对数纵轴的距离图、间隔全改成一分钟或一个月时有什么变化，以及一点疑问：距离是否仍然小到可以称为“指数”？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Vera, answered
 #
@@ -987,32 +1100,162 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # %% [markdown] id="answer-zh" lang="zh" en="81096f83"
 # ## 回答开头的问题
 #
-# 三种解释哪一种对？单凭她的日志，没有人知道，也永远不会有人知道：硬币和混沌写出的日志规律相同，它们的差别只在于，在同样的一年里，**第二个**小薇会做什么。第三句话不过是给看不见的东西取了个名字。
+# 三种解释哪一种对？单凭她的日志，没有人知道，也永远不会有人知道：硬币和混沌写出的日志规律相同，它们的差别只在于，在同样的一年里，**第二个**小薇会做什么。第三句话只不过给看不见的东西取了一个名字。
 #
-# 她的日志能说出来的，没有那么宏大，却更有用。她的间隔是否不均匀？除了说明她是哪一种用户，前后还有没有次序？这个次序能帮忙猜中下一个多少奈特？对真实用户来说：有，一点点。至于推荐模型能不能从她的时钟得到收益，这些数一个也没有说。要知道这一点，只能把推荐模型造出来，再造出它的对照模型。
+# 她的日志能说明的问题没有那么宏大，却更有用。她的间隔是否不均匀？除了说明她是哪一种用户，前后还有没有次序？这个次序对预测下一个间隔有多少奈特的帮助？对真实用户来说，有，但很少。至于推荐模型能不能从她的时间信息中获益，这些数一个也没有说明。要知道这一点，只能构建推荐模型和它的对照模型。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. Entropy rates of short logs are too small; correct the bias, keep the order low, and compare with a surrogate of the same length.
 # 2. Uneven, without order, hard to predict: three properties, and each can occur without the others.
-# 3. Random topological entropy counts how fast states become distinguishable under one shared noise: the mean logarithm for random factors, 0 for turns and for contractions driven by noise, such as the mood of `sample`.
+# 3. Random topological entropy counts how fast states become distinguishable under one shared noise: the mean logarithm for random factors, 0 for turns and for contractions driven by noise, such as the mood of `sample`, whose Lyapunov exponent is negative.
 # 4. A log is one orbit: systems with entropies $\ln 2$ and 0 write the same logs, and word counts of a log measure its length. The claim is not testable as stated.
 # 5. Testable and tested: the order of real gaps takes away about 2.4 % of their entropy (two gaps of memory); of the value of time the gaps alone say nothing.
 
-# %% [markdown] id="summary-zh" lang="zh" en="0f7f80bf" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="86cc0bbc" tags=["summary"]
 # ## 小结
 #
 # 1. 短日志的熵率总是偏小；要修正偏差，阶数要低，并与同样长的替代数据比较。
 # 2. 不均匀、没有次序、难以预测：这是三种性质，每一种都可以单独出现。
-# 3. 随机拓扑熵数的是：在同一份噪声之下，状态多快变得可以区分。随机倍数是对数的平均；转动是 0，由噪声驱动的压缩映射也是 0，例如 `sample` 的心情。
-# 4. 一份日志就是一条轨道：熵为 $\ln 2$ 和熵为 0 的系统写出同样的日志，而数日志里的词，量的是它有多长。这个说法照原样无法检验。
-# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4% 的熵（记住两个间隔）；关于时间的价值，间隔本身什么也没说。
+# 3. 随机拓扑熵数的是：在同一份噪声之下，状态多快变得可以区分。随机倍数是对数的平均；转动是 0，由噪声驱动的压缩映射也是 0，例如 `sample` 的短期兴趣，它的李雅普诺夫指数为负。
+# 4. 一份日志就是一条轨道：熵为 $\ln 2$ 和熵为 0 的系统写出同样的日志，而日志中词的计数衡量的是日志有多长。这条主张按原话无法检验。
+# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4% 的熵（记住两个间隔）；关于时间的价值，间隔本身什么也没有说明。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> A log of 12 letters over 4 kinds gives a naive entropy of 1.20 nats. What does Miller and Madow's correction make of it, and what would you compare it with?</summary>
+#
+# (4 − 1) / (2 · 12) = 0.125, so 1.325. Compare it with the same estimate on shuffled copies of the log, which carry the same error.
+#
+# </details>
+#
+# <details><summary><b>2.</b> Somebody estimates an entropy rate of order 5 with 16 bins from 20,000 gaps, finds 0.3 nats, and reports strong order. What do you predict for shuffled gaps?</summary>
+#
+# Much the same. There are 16⁵, more than a million, pasts for 20,000 gaps: nearly every past occurs once and looks certain.
+#
+# </details>
+#
+# <details><summary><b>3.</b> A user comes every Monday and Thursday, to the minute. Say of burstiness, order and predictability whether each is high or low.</summary>
+#
+# Gaps of 3 and 4 days: CV 0.14, so burstiness about −0.75, low. Strict turns: much order, and the next gap is fully predictable, entropy rate 0.
+#
+# </details>
+#
+# <details><summary><b>4.</b> Factors 2 and 4 with probability one half each, on the circle. What are $h$ and the Lyapunov exponent? And with factors ½ and 4 on the line?</summary>
+#
+# Both ½ (ln 2 + ln 4) = 1.04. On the line the exponent is ½ (ln ½ + ln 4) = 0.35: the mean logarithm again, though the mean factor is 2.25.
+#
+# </details>
+#
+# <details><summary><b>5.</b> A streaming service restores the state after event 100, and then feeds the gaps from event 1 again. Which law does it break, and what would a test look like?</summary>
+#
+# The cocycle property: after m steps the shifted noise has to follow. Test: all events at once, and in two pieces with the saved state between them, must give the same state.
+#
+# </details>
+#
+# <details><summary><b>6.</b> A state has the Lyapunov exponent −0.05 nats an event. After how many events is a wrong start reduced to a hundredth?</summary>
+#
+# ln 100 / 0.05 = 92 events. With −3.0, as for the mood of `sample`, two are enough.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A paper counts the words of many **users** and finds that they grow fast; it concludes high fibre entropy. Where is the mistake?</summary>
+#
+# Every user has noise of his own, so what is counted is noise: the right panel of *everybody has noise of his own*, in which even turns look chaotic.
+#
+# </details>
+#
+# <details><summary><b>8.</b> From a log of 200 letters somebody reports ln N₈ / 8 = 0.64. Can that be high? What is the ceiling?</summary>
+#
+# ln(193) / 8 = 0.66. It lies at 97 % of what 200 letters allow at all, whatever wrote them: it measures the length.
+#
+# </details>
+#
+# <details><summary><b>9.</b> Shuffling gaps over **all users** lowers predictability by 0.05 nats, within users by 0.001. What follows about order, and about whom?</summary>
+#
+# Users differ from one another by about 0.049 nats, and hardly anybody's gaps have an order. Only the shuffle within users speaks of order.
+#
+# </details>
+#
+# <details><summary><b>10.</b> Your log has a burstiness of 0.5 and an order gain of 0.06 nats. Your chief asks what a model with a clock will gain. What do you answer, and what do you run?</summary>
+#
+# Nothing follows: `sample` and `control` have the same gaps, and time is worth 0.038 in one and 0 in the other. Run a model beside its blind twin, or first the counting models of lesson 23.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="64ef98ee" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 一份 12 个字母、4 种字母的日志，朴素估计的熵是 1.20 奈特。Miller 和 Madow 的修正把它变成多少？你会与什么比较？</summary>
+#
+# (4 − 1) / (2 · 12) = 0.125，所以是 1.325。应当与打乱后的日志上同样的估计比较，它们带有同样的误差。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 有人用 16 箱、5 阶，从 20,000 个间隔估计熵率，得到 0.3 奈特，于是报告说次序很强。你预测打乱后的间隔会得到多少？</summary>
+#
+# 差不多一样。16⁵ 种过去，超过一百万种，而间隔只有 20,000 个：几乎每种过去只出现一次，看上去就是必然的。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 一位用户每周一和周四准时到来，分秒不差。阵发性、次序、可预测性各是高还是低？</summary>
+#
+# 间隔是 3 天和 4 天：CV 为 0.14，阵发性约 −0.75，很低。严格轮流，因此次序很强，下一个间隔完全可以预测，熵率为 0。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 圆上的倍数是 2 和 4，概率各一半。$h$ 和李雅普诺夫指数各是多少？如果是直线上的倍数 ½ 和 4 呢？</summary>
+#
+# 两者都是 ½ (ln 2 + ln 4) = 1.04。直线上的指数是 ½ (ln ½ + ln 4) = 0.35：仍然是对数的平均，尽管倍数的平均是 2.25。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 一个流式服务恢复了第 100 个事件之后的状态，接着却又从第 1 个事件的间隔开始输入。它违反了什么规律？怎样测试？</summary>
+#
+# 违反了上闭链性质：走了 m 步之后，应当接上移位后的噪声。测试：一次处理全部事件，与分两段、中间保存状态，必须得到同样的状态。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 一个状态的李雅普诺夫指数是每个事件 −0.05 奈特。错误的起点要经过多少个事件才缩小到百分之一？</summary>
+#
+# ln 100 / 0.05 = 92 个事件。像 `sample` 的短期兴趣那样是 −3.0 时，两个就够了。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 一篇论文统计许多**用户**的词，发现增长很快，于是断定纤维熵很高。错在哪里？</summary>
+#
+# 每位用户的噪声各自独立，因此数的是噪声：这对应“各有各的噪声”一节的右图，那里连转动看上去都是混沌的。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 有人从 200 个字母的日志得出 ln N₈ / 8 = 0.64。这算高吗？上限是多少？</summary>
+#
+# ln(193) / 8 = 0.66。无论是谁写的，200 个字母最多就是这么多，它已达到上限的 97%：衡量的只是长度。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 把间隔在**所有用户之间**打乱，可预测性下降 0.05 奈特；只在用户内部打乱，下降 0.001。关于次序能得出什么？</summary>
+#
+# 用户彼此不同，约占 0.049 奈特，而几乎没有人的间隔有次序。只有用户内部的打乱才能说明次序。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 你的日志阵发性是 0.5，次序带来 0.06 奈特。主管问，使用时间信息的模型会有多少收益。你怎么回答？运行什么？</summary>
+#
+# 由此什么也得不出：`sample` 和 `control` 的间隔相同，时间信息的价值在一个里是 0.038，在另一个里是 0。应当拿模型与对照模型比较，或者先运行第 23 课的计数模型。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References
 #
-# - L. Arnold, *Random Dynamical Systems*, Springer 1998: chapter 1, the definition; examples of contractions driven by noise.
+# - L. Arnold, *Random Dynamical Systems*, Springer 1998: chapter 1, the definition; examples of contractions driven by noise; chapter 3, Lyapunov exponents.
 # - Y. Kifer, *Ergodic Theory of Random Transformations*, Birkhäuser 1986: chapter 2, entropy of random transformations.
 # - T. Bogenschütz, *Entropy, pressure, and a variational principle for random dynamical systems*, Random and Computational Dynamics 1 (1992/93): topological entropy on the fibres.
 # - K.-I. Goh, A.-L. Barabási, *Burstiness and memory in complex systems*, EPL 81 (2008): both coefficients. [arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)
@@ -1020,10 +1263,10 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # - P. Grassberger, *Entropy estimates from insufficient samplings*, 2003: the correction with $G(n)$; the older one is by G. Miller (1955). [arXiv physics/0307138](https://arxiv.org/abs/physics/0307138)
 # - In this repository: `tutorial_lib/data/gaps.py`, `studies/entropy.py`, `studies/entropy_facts.py`, `data/facts/entropy.csv`, `tests/studies/test_entropy.py`.
 
-# %% [markdown] id="references-zh" lang="zh" en="c866c5ab" tags=["references"]
+# %% [markdown] id="references-zh" lang="zh" en="08144940" tags=["references"]
 # ## 参考文献
 #
-# - L. Arnold，*Random Dynamical Systems*，Springer 1998：第 1 章，定义；由噪声驱动的压缩映射的例子。
+# - L. Arnold，*Random Dynamical Systems*，Springer 1998：第 1 章，定义；由噪声驱动的压缩映射的例子；第 3 章，李雅普诺夫指数。
 # - Y. Kifer，*Ergodic Theory of Random Transformations*，Birkhäuser 1986：第 2 章，随机变换的熵。
 # - T. Bogenschütz，*Entropy, pressure, and a variational principle for random dynamical systems*，Random and Computational Dynamics 1（1992/93）：纤维上的拓扑熵。
 # - K.-I. Goh、A.-L. Barabási，*Burstiness and memory in complex systems*，EPL 81（2008）：两个系数。[arXiv physics/0610233](https://arxiv.org/abs/physics/0610233)

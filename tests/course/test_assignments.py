@@ -15,16 +15,19 @@ from course.assignments import (
     extract,
     problem_sets,
 )
+from course.exchange import same_program
+from course.format import lesson_entries
 from course.lessons import LessonError, load_course
 from exercises import lesson04
+from tutorial_files.language import read_catalogue
+from tutorial_lib.language import use_language
 
 ROOT = Path(__file__).resolve().parents[2]
 
 COURSE = load_course(ROOT)
 ASSIGNMENTS = {one.name: one for one in problem_sets.read_assignments(COURSE)[0]}
-SETS = [
-    row["set"] for row in csv.DictReader((ROOT / "exercises" / "sets.csv").open(encoding="utf-8"))
-]
+SETS_FILE = ROOT / "exercises" / "sets.csv"
+SETS = [row["set"] for row in csv.DictReader(SETS_FILE.open(encoding="utf-8"))]
 HIDDEN = re.compile(
     r"^### BEGIN (?:SOLUTION|HIDDEN TESTS)\n.*?^### END (?:SOLUTION|HIDDEN TESTS)\n?", re.S | re.M
 )
@@ -64,8 +67,8 @@ def secrets() -> dict[str, str]:
     return found
 
 
-def test_every_lesson_with_a_source_and_all_six_sets_are_there():
-    assert set(ASSIGNMENTS) == {row.name for row in COURSE.written()} | set(SETS) and len(SETS) == 6
+def test_every_lesson_with_a_source_and_all_sets_are_there():
+    assert set(ASSIGNMENTS) == {row.name for row in COURSE.written()} | set(SETS) and len(SETS) == 9
     for row in COURSE.written():
         tagged = {
             cell.id
@@ -107,19 +110,24 @@ def test_the_search_for_solutions_finds_one():
     assert set(secrets()) <= lines
 
 
+VERDICTS = {"en": ("not attempted yet", "right"), "zh": ("还没有作答", "正确")}
+
+
+@pytest.mark.parametrize("language", bundle.LANGUAGES)
 @pytest.mark.parametrize("name", [row.name for row in COURSE.written()])
-def test_the_grade_cell_follows_the_verdict(name, capsys):
-    """With the code of the assignment alone: the solution is right, the stub is no attempt, and
-    nothing trains.
+def test_the_grade_cell_follows_the_verdict(name, language, capsys, request):
+    """With the code of the assignment alone: the solution is right, the stub is no attempt, both in
+    the language of the class, and nothing trains.
     """
+    request.addfinalizer(lambda: use_language("en"))
     space: dict = {"__name__": "__main__"}
-    for cell in built(name, "en").cells:
-        if cell.cell_type == "code" and cell.id.startswith("setup"):
+    for cell in built(name, language).cells:
+        if cell.cell_type == "code" and cell.id.startswith(("setup", "language")):
             exec(cell.source, space)
         elif cell.cell_type == "code" and cell.metadata.nbgrader.solution:
             stub, answer = HIDDEN.sub("", cell.source), cell.source
         elif cell.cell_type == "code":
-            for code, verdict in ((stub, "not attempted yet"), (answer, "right")):
+            for code, verdict in zip((stub, answer), VERDICTS[language], strict=True):
                 exec(code, space)
                 exec(HIDDEN.sub("", cell.source), space)
                 assert capsys.readouterr().out.splitlines()[-1] == verdict
@@ -131,11 +139,21 @@ def test_metadata_is_what_nbgrader_wants_and_the_same_in_both_languages(name):
     assert [(one.id, one.cell_type, one.metadata) for one in english] == [
         (one.id, one.cell_type, one.metadata) for one in chinese
     ]
-    assert all(
-        one.source == two.source
-        for one, two in zip(english, chinese, strict=True)
-        if one.cell_type == "code"
-    )
+    entries = read_catalogue(ROOT / "locale/zh/exercises/sets.po") | {
+        text: translation
+        for row in COURSE.written()
+        for text, translation in lesson_entries(COURSE, row).items()
+    }
+    for one, two in zip(english, chinese, strict=True):
+        if one.cell_type == "code" and one.id != "language":
+            assert same_program(one.source, two.source, entries), one.id
+    languages = [
+        {cell.id: cell.source for cell in cells}["language"] for cells in (english, chinese)
+    ]
+    assert ['use_language("en")' in languages[0], 'use_language("zh")' in languages[1]] == [
+        True
+    ] * 2
+    assert english[1].id == "language" and english[1].metadata.nbgrader.locked
     marks = [cell.metadata.nbgrader for cell in english]
     assert len({mark.grade_id for mark in marks}) == len(marks)
     for mark in marks:
@@ -149,28 +167,99 @@ def test_metadata_is_what_nbgrader_wants_and_the_same_in_both_languages(name):
     nbformat.validate(built(name, "en"))
 
 
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_a_chinese_class_reads_no_english_sentence(name):
+    """In prose, guides and the comments of the code; code spans, formulas and strings left out."""
+    guide = bundle.guide(COURSE, ASSIGNMENTS[name], "zh")
+    for cell in [*built(name, "zh").cells, nbformat.v4.new_markdown_cell(guide)]:
+        if cell.cell_type == "code":
+            words = "\n".join(re.findall(r"#(?!##)(.*)", cell.source))
+        else:
+            words = re.sub(
+                r"```.*?```|`[^`]*`|\$[^$]*\$|\*[^*\n]*\*|\([^)]*\)", "", cell.source, flags=re.S
+            )
+        assert not re.search("[a-z]{2,} [a-z]{2,} [a-z]{2,}", words), cell.source
+
+
+def test_the_search_for_english_sentences_finds_one(monkeypatch):
+    monkeypatch.setattr(bundle, "spoken", lambda language, text, **values: text.format(**values))
+    built.cache_clear()
+    with pytest.raises(AssertionError, match="Write each answer"):
+        test_a_chinese_class_reads_no_english_sentence("04_self_attention")
+    built.cache_clear()
+
+
 @pytest.mark.parametrize("language", bundle.LANGUAGES)
 @pytest.mark.parametrize("name", SETS)
 def test_a_set_says_what_it_is_worth_and_how_to_mark_it(name, language):
-    marks, guide = ASSIGNMENTS[name].marks(), bundle.guide(ASSIGNMENTS[name], language)
+    marks, guide = ASSIGNMENTS[name].marks(), bundle.guide(COURSE, ASSIGNMENTS[name], language)
     points, minutes = (
         sum(getattr(worth, key) for worth, _ in marks.values()) for key in ("points", "minutes")
     )
-    assert 45 <= minutes <= 240 and f"| **{points}** | **{minutes}** |" in guide
+    assert (
+        45 <= minutes <= (700 if name == "final_project" else 240)
+        and f"| **{points}** | **{minutes}** |" in guide
+    )
     header = built(name, language).cells[0].source
     assert f" {points} " in header and f" {minutes} " in header
-    assert all(
-        exercise.solution in guide and exercise.task[language] in guide
-        for exercise in ASSIGNMENTS[name].exercises
-    )
+    for exercise in ASSIGNMENTS[name].exercises:
+        solution = bundle.in_language(COURSE, exercise.lesson, exercise.solution, language)
+        assert solution in guide and exercise.task[language] in guide
     hand = [name for name, (_, auto) in marks.items() if not auto]
-    assert bool(hand) == (name == "research_project")
+    assert bool(hand) == (name in ("research_project", "final_project"))
     for task in hand:  # the rubric gives out exactly the points of the task
         (rubric,) = (
             cell.text[language] for cell in ASSIGNMENTS[name].prose if cell.id == f"{task}-rubric"
         )
+        if levels := re.findall(r"^\| \S+ \| (\d+) \| \S", rubric, re.M):  # by levels
+            assert list(map(int, levels)) == [marks[task][0].points, 7, 4, 0]
+            continue
         total, *parts = map(int, re.findall(r"^\d+|(?<=\()\d+(?=\))|(?<=（)\d+(?= 分）)", rubric))
         assert total == sum(parts) == marks[task][0].points
+
+
+def test_the_final_project_states_criteria_levels_and_times():
+    """What students read holds to what is marked: four parts, their points, the starter cells."""
+    project = ASSIGNMENTS["final_project"]
+    by_tag = {
+        tag: [cell for cell in project.prose if tag in cell.tags] for tag in ("intro", "starter")
+    }
+    (intro,) = by_tag["intro"]
+    numbers = {"three": len(by_tag["starter"]), "Four": len(project.tasks)}
+    assert numbers == {"three": 3, "Four": 4} and "the three starter cells" in intro.text["en"]
+    assert "Four criteria with 10 points each" in intro.text["en"]
+    assert {worth.points for worth in project.tasks.values()} == {10}
+    hours = sum(worth.minutes for worth in project.tasks.values()) / 60
+    assert f"about {hours:.0f} hours" in intro.text["en"]
+    for part, cell in zip("ABCD", (c for c in project.prose if "task" in c.tags), strict=True):
+        assert cell.text["en"].startswith(f"**{part}. ") and f"Part {part}: " in intro.text["en"]
+        assert cell.text["zh"].startswith(f"**{part}. ") and f"{part} 部分：" in intro.text["zh"]
+    for number in re.findall(r"\((\d+\.\d)\)", intro.text["en"]):
+        assert f"{float(number):04.1f}" in [one.number for one in project.exercises]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_names_existing_exercises_and_speaks_of_no_others(name):
+    """Every line of sets.csv, and every number of an exercise in the prose of the set."""
+    chosen = {one.number for one in ASSIGNMENTS[name].exercises}
+    known = {one.number for row in COURSE.written() for one in extract.exercises_of(COURSE, row)}
+    (line,) = (
+        row for row in csv.DictReader(SETS_FILE.open(encoding="utf-8")) if row["set"] == name
+    )
+    assert set(line["exercises"].split()) == chosen <= known
+    for cell in ASSIGNMENTS[name].prose:
+        if cell.kind == "prose":
+            said = re.findall(r"\b(\d{1,2}\.[1-5])\b(?!\s*(?:GB|%|MB))", cell.text["en"])
+            assert {f"{float(one):04.1f}" for one in said} <= chosen, cell.id
+
+
+def test_a_set_with_an_unknown_exercise_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "sets").symlink_to(ROOT / "exercises" / "sets")
+    text = SETS_FILE.read_text(encoding="utf-8").replace("04.1", "04.9", 1)
+    (tmp_path / "sets.csv").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(problem_sets, "FOLDER", tmp_path)
+    with pytest.raises(LessonError, match="attention_and_masks names 04.9, which no lesson has"):
+        problem_sets.read_assignments(COURSE)
 
 
 def test_prose_of_the_sets_uses_the_terms_of_the_course():

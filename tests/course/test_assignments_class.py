@@ -35,6 +35,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 LESSON, PROJECT = "04_self_attention", "research_project"
+ENGLISH = r"[a-z]{2,} [a-z]{2,} [a-z]{2,}"  # three small words in a row
 WRONG = {  # one plausible mistake an exercise of lesson 04
     1: "def my_weights(query, key):\n    return (query @ key.T).softmax(1)",
     2: (
@@ -394,10 +395,16 @@ def test_who_was_stopped_or_misunderstood_gets_a_note(graded):
         assert words[language] in notes[LESSON, student]
         page = feedback(desk, student)
         assert html.escape(notes[LESSON, student]) in page or notes[LESSON, student] in page
-    assert "wrong, because" in feedback(desk, "wrong")
-    if language == "en":
-        for (_, student), note in notes.items():
+    wrong = feedback(desk, "wrong")
+    assert [words in wrong for words in ("wrong, because", "不对：")] == [
+        language == "en",
+        language == "zh",
+    ]
+    for (_, student), note in notes.items():
+        if language == "en":
             assert files.get(student, "") in note
+        else:  # a Chinese class never sees an English sentence of ours
+            assert re.search("[\u4e00-\u9fff]", note) and not re.search(ENGLISH, note), note
     assert len({notes[key] for key in notes if key[1] in files}) >= 7, "never one sentence for all"
 
 
@@ -463,7 +470,9 @@ def test_a_second_call_grades_only_what_is_new(graded, capsys):
     assert classroom.grade(desk.folder, language) == notes
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(language)]
     assert [line.split()[2].rstrip(":") for line in lines] == ["empty"]
-    assert f" {desk.points[4]} of " in lines[0]
+    total = sum(desk.points.values())
+    said = {"en": f"{desk.points[4]} of {total}", "zh": f"{total} 分中得 {desk.points[4]} 分"}
+    assert f" {said[language]}  (" in lines[0]
 
 
 def test_students_can_see_no_solution_in_what_nbgrader_releases(graded):

@@ -11,8 +11,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 pytest.importorskip("nbgrader", reason="nbgrader is not installed: make assignments installs it")
 
 from course.assignments import guard, sandbox  # noqa: E402
+from course.format import language_cell  # noqa: E402
+from tutorial_lib.language import say  # noqa: E402
 
 needs_room = pytest.mark.skipif(sandbox.find() is None, reason=sandbox.MISSING)
+SAYS = {
+    "en": "wrong, because look at D again: do the values take part in the weights?",
+    "zh": "不对：再看看 D：值参与权重的计算吗？",
+}
 
 
 def mark(name, **flags):
@@ -89,6 +95,37 @@ def test_the_note_can_be_chinese():
     assert notes == [
         "这份作业在单元格 2 处被停下：它结束或弄崩了自己的 Python 进程。检查程序给零分。"
     ]
+
+
+@needs_room
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["the language is 'xx': choose en or zh", "judged by the grader, not here"]),
+        ("zh", ["语言是 'xx'：请选 en 或 zh", "这里不检查，由评分程序检查"]),
+    ],
+)
+def test_a_class_reads_its_own_language(language, said):
+    """The verdict of the checker, an error of the library in a cell of the submission, and a
+    checker that is called there.
+    """
+    notebook = new_notebook(cells=cells())
+    speaks = language_cell(language)
+    speaks.metadata = mark("language")
+    notebook.cells[1].source = (
+        "try:\n    use_language('xx')\nexcept ValueError as error:\n    print(error)\n"
+        "from exercises import lesson04\nlesson04.check_unchanged(1)\nunchanged = {'A', 'C', 'E'}"
+    )
+    notebook.cells.insert(0, speaks)
+    resources = {"nbgrader": {}, "metadata": {}}
+    notebook, _ = guard.Guard(seconds=30.0, language=language).preprocess(notebook, resources)
+    assert notebook.cells[2].outputs[0].text.splitlines() == said
+    reason = SAYS[language]
+    assert [notebook.cells[-1].outputs[0].text, notebook.cells[-1].outputs[1].evalue] == [
+        reason + "\n",
+        reason,
+    ]
+    assert say("wrong") == "wrong", "grading leaves the language of its own process alone"
 
 
 @needs_room

@@ -259,22 +259,22 @@ AROUND_THE_SOURCE = {
         "is missing",
     ),
     "minutes": (
-        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",30,0,1"),
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,15,1", ",30,15,1"),
         "notebooks/lessons.csv",
         "minutes states 30, the rule of course/minutes.py gives 3; write that",
     ),
     "minutes of exercises": (
-        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",3,9,1"),
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,15,1", ",3,9,1"),
         "notebooks/lessons.csv",
-        "exercises states 9, the rule of course/minutes.py gives 0; write that",
+        "exercises states 9, the rule of course/minutes.py gives 15; write that",
     ),
     "too long": (
-        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",80,0,1"),
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,15,1", ",80,15,1"),
         "notebooks/lessons.csv",
         "no lesson may take more than 75; split it",
     ),
     "later lesson first": (
-        lambda root: edit(root, "notebooks/lessons.csv", ",3,0,1", ",3,0,3"),
+        lambda root: edit(root, "notebooks/lessons.csv", ",3,15,1", ",3,15,3"),
         "notebooks/lessons.csv",
         "is no earlier lesson",
     ),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from course import lab
+from course import lab, lessons
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_language_follows_the_choice_then_the_locale(environ, expected):
-    assert lab.language(environ) == expected
+    assert lessons.reader_language(environ) == expected
 
 
 def test_unknown_language_is_one_clear_sentence():
     with pytest.raises(SystemExit, match="LESSONS is 'fr'.*set LESSONS=en or LESSONS=zh"):
-        lab.language({"LESSONS": "fr"})
+        lessons.reader_language({"LESSONS": "fr"})
 
 
 def test_first_lesson_is_the_lowest_number_not_the_first_name(tmp_path):

@@ -356,10 +356,10 @@ def test_a_name_of_the_set_up_asks_for_the_cells_above():
 
     for name in ("np", "three_metrics", "watched", "evaluate"):
         namespace = {}
-        exec(f"def answer(scores, target):\n    return {name}", namespace)
+        exec(f"def answer(scores, target, seen):\n    return {name}", namespace)
         reason = lesson02.check_rank(namespace["answer"]).reason
         assert reason.startswith(f"`{name}` is not defined: run the cells above first")
-    assert lesson02.check_rank(lambda s, t: my_own_mistake).reason.startswith(  # noqa: F821
+    assert lesson02.check_rank(lambda *args: my_own_mistake).reason.startswith(  # noqa: F821
         "it raised NameError: name 'my_own_mistake' is not defined"
     )
 

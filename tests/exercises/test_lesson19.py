@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from exercises.lesson19 import jittered
+from exercises.lesson19 import SETTLES, _settled, jittered
 from tutorial_lib.data.corrupt import drop_events, jitter
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import make_split
@@ -32,3 +32,18 @@ def test_exercise_2_keeps_what_the_library_keeps():
         drop=True
     )
     assert kept.equals(wanted)
+
+
+def test_exercise_3_says_where_the_bound_of_the_lesson_goes():
+    """Event by event the bound tends to the number wanted, or beyond every number."""
+    for m, error, lipschitz, speed, kappa in SETTLES:
+        e = 0.0
+        for _ in range(3000):
+            e = min(kappa * (np.exp(lipschitz * m) * e + speed * error), 1e12)
+        want = _settled(m, error, lipschitz, speed, kappa)
+        assert e > 100 if np.isinf(want) else np.isclose(e, want)
+
+
+def test_the_answers_of_the_self_test_follow_from_their_numbers():
+    assert round(1 - 0.8**4, 2) == 0.59
+    assert np.isclose(0.5 * np.exp(0.5 * np.log(1 + 3)), 1)  # three hours: neither more nor less

@@ -8,10 +8,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tutorial_files.seconds import NAMES, UNITS, calendar_form, unit_of
 from tutorial_files.tables import KEYS
-from tutorial_files.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
+from tutorial_files.timestamps import AS_SECONDS
+from tutorial_lib.data.filters import k_core, too_short
 from tutorial_lib.data.info import Info, describe
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ def make_dataset(
             original[column] = np.asarray(names).astype(str)
     table = sort_events(_check_values(coded, shown=events))
     if min_item_events > 1:
-        table = table[_core(table, min_events, min_item_events)].reset_index(drop=True)
+        table = table[k_core(table, min_events, min_item_events)].reset_index(drop=True)
     table = _check_sequences(table, min_events, drop_short_users)
     ids = {}
     for column, first in (("user", 0), ("item", 1)):
@@ -134,27 +137,6 @@ def make_dataset(
         if column in original:
             ids[column] = original[column][ids[column]]
     return Dataset(name, table, ids["user"], ids["item"], has_times)
-
-
-def _core(events: pd.DataFrame, min_user: int, min_item: int) -> np.ndarray:
-    """Bool [rows]: the largest set of events in which every user has `min_user` and every item
-    `min_item` of them.
-    """
-    columns = [
-        (pd.factorize(events[name])[0], least)
-        for name, least in (("user", min_user), ("item", min_item))
-    ]
-    keep, left = np.ones(len(events), dtype=bool), -1
-    while left != (left := np.count_nonzero(keep)):
-        for codes, least in columns:
-            keep &= (np.bincount(codes[keep], minlength=codes.max() + 1) >= least)[codes]
-    if not left:
-        raise TutorialError(
-            "No events are left where every user has {min_user} and every item {min_item}"
-            " or more: lower min_user_events or min_item_events, or get more data.",
-            min_user=min_user, min_item=min_item,
-        )  # fmt: skip
-    return keep
 
 
 def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
@@ -197,11 +179,20 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
         row = int(np.argmax(bad))
         content = ", ".join(f"{column}={events[column].iloc[row]}" for column in KEYS)
         # a table from a file knows its lines
-        place = f"Line {events.index[row]}" if events.index.name == "line" else f"Row {row}"
+        line = events.index[row] if events.index.name == "line" else None
+        place = say("Row {row}", row=row) if line is None else say("Line {line}", line=line)
         raise TutorialError(
             "{place} ({content}) {what}: {remedy}.",
             place=place, content=content, what=what, remedy=remedy,
         )  # fmt: skip
+
+
+def refuse_repeats(events: pd.DataFrame, repeats: np.ndarray) -> None:
+    """Raise if any row was marked, bool [rows], as one that repeats an earlier row."""
+    remedy = say("drop such rows with drop_duplicates(['user', 'item', 'timestamp'])")
+    if events.index.name == "line":
+        remedy += say(", or load csv:PATH@drop_duplicates=true")
+    _refuse(events, repeats, say("repeats an earlier row"), remedy)
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -224,28 +215,25 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
     _refuse(
         shown,
         events[KEYS].isna().any(axis=1).to_numpy(),
-        "has a missing value",
-        "fill it in or drop such rows with dropna(subset=['user', 'item', 'timestamp'])",
+        say("has a missing value"),
+        say("fill it in or drop such rows with dropna(subset=['user', 'item', 'timestamp'])"),
     )
     for column in KEYS:
         numbers = pd.to_numeric(events[column], errors="coerce")
         values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
         if column == "timestamp":
-            whole, positive = (
-                "use whole unix seconds",
-                "times count from 1970, so look for a marker of a missing time",
-            )
+            whole = say("use whole unix seconds")
+            positive = say("times count from 1970, so look for a marker of a missing time")
         else:
-            whole, positive = (
-                "map ids to 0, 1, 2, ..., for example with pandas.factorize",
-                "number ids from 0",
-            )
+            whole = say("map ids to 0, 1, 2, ..., for example with pandas.factorize")
+            positive = say("number ids from 0")
         if pd.api.types.is_integer_dtype(numbers):
             fractional = (numbers > 2**63 - 1).fillna(True).to_numpy(dtype=bool)
         else:  # floats above 2^53 have already lost digits
             fractional = ~((values == np.floor(values)) & (np.abs(values) < 2.0**53))
-        _refuse(shown, fractional, f"has a {column} that is no 64-bit whole number", whole)
-        _refuse(shown, values < 0, f"has a negative {column}", positive)
+        what = say("has a {column} that is no 64-bit whole number", column=column)
+        _refuse(shown, fractional, what, whole)
+        _refuse(shown, values < 0, say("has a negative {column}", column=column), positive)
         events[column] = numbers.astype(np.int64)
     times = events["timestamp"].to_numpy()
     form = calendar_form(times) if shown.index.name != "line" else None  # files were judged before
@@ -253,25 +241,22 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
         _refuse(
             shown,
             np.ones(len(times), dtype=bool),
-            f"has a timestamp that is a calendar number ({form}), not seconds",
-            "convert them with pandas.to_datetime(events['timestamp'].astype(str),"
-            f" format={form!r}, utc=True){AS_SECONDS}",
+            say("has a timestamp that is a calendar number ({form}), not seconds", form=form),
+            say(
+                "convert them with pandas.to_datetime(events['timestamp'].astype(str),"
+                " format={form!r}, utc=True){as_seconds}",
+                form=form,
+                as_seconds=AS_SECONDS,
+            ),
         )
     for kind, (unit, factor) in enumerate(UNITS.items()):
         _refuse(
             shown,
             (unit_of(times) == kind) & (unit != "s"),
-            f"has a timestamp that looks like {NAMES[kind]}, not seconds",
-            f"divide the timestamps by {factor}",
+            say("has a timestamp that looks like {unit}, not seconds", unit=NAMES[kind]),
+            say("divide the timestamps by {factor}", factor=factor),
         )
-    duplicated = events.duplicated(KEYS).to_numpy()
-    _refuse(
-        shown,
-        duplicated,
-        "repeats an earlier row",
-        "drop such rows with drop_duplicates(['user', 'item', 'timestamp'])"
-        + ", or load csv:PATH@drop_duplicates=true" * (shown.index.name == "line"),
-    )
+    refuse_repeats(shown, events.duplicated(KEYS).to_numpy())
     if "rating" in events.columns:
         events["rating"] = pd.to_numeric(events["rating"], errors="coerce").astype(np.float32)
     return events
@@ -282,17 +267,15 @@ def _check_sequences(events: pd.DataFrame, min_events: int, drop_short_users: bo
     user, timestamp = events["user"].to_numpy(), events["timestamp"].to_numpy()
     unsorted = np.zeros(len(events), dtype=bool)
     unsorted[1:] = (np.diff(user) < 0) | ((np.diff(user) == 0) & (np.diff(timestamp) < 0))
-    _refuse(events, unsorted, "is not in the order (user, timestamp)", "call sort_events first")
+    what = say("is not in the order (user, timestamp)")
+    _refuse(events, unsorted, what, say("call sort_events first"))
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     counts = np.diff(starts, append=len(user))
     short = np.repeat(counts, counts) < min_events
     if not drop_short_users:
-        remedy = "call with drop_short_users=True to leave such users out"
-        _refuse(events, short, f"belongs to a user with fewer than {min_events} events", remedy)
+        what = say("belongs to a user with fewer than {min_events} events", min_events=min_events)
+        remedy = say("call with drop_short_users=True to leave such users out")
+        _refuse(events, short, what, remedy)
     if short.all():
-        raise TutorialError(
-            "No user has {min_events} or more events (the longest history has {counts}):"
-            " there is nothing to learn from, so get more data or lower min_events.",
-            min_events=min_events, counts=counts.max(),
-        )  # fmt: skip
+        raise too_short(min_events, counts.max())
     return events[~short].reset_index(drop=True) if short.any() else events

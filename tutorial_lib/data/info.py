@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tutorial_lib.language import say
+
 if TYPE_CHECKING:
     from tutorial_lib.data.events import Dataset
 
@@ -35,28 +37,38 @@ class Info:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        timed, unknown = self.first is not None, "unknown (order only)"
+        timed, unknown = self.first is not None, say("unknown (order only)")
         span = unknown
         if timed:
-            days = [str(np.datetime64(second, "s").astype("datetime64[D]"))
-                    for second in (self.first, self.last)]  # fmt: skip
-            span = f"{days[0]} to {days[1]}, {(self.last - self.first) / 86400:,.1f} days"
-        said = "declared" if self.repeats_declared else "not declared"
-        rows = {
-            "name": self.name,
-            "users": f"{self.users:,}",
-            "items": f"{self.items:,}",
-            "events": f"{self.events:,}",
-            "span": span,
-            "resolution": f"{self.resolution:,} s" if timed else unknown,
-            "zero gaps": f"{self.zero_gaps:.1%}" if timed else unknown,
-            "median gap": f"{self.median_gap:,.0f} s" if timed else unknown,
-            "repeats": f"{self.repeats:.1%} of the events ({said})",
-            "duplicate rows": f"{self.duplicates:,} (dropped)" if self.duplicates else "0",
-            "fingerprint": self.fingerprint,
-        }
-        lines = [f"{key:<16}{value}" for key, value in rows.items()]
-        return "\n".join(lines + [f"{'note':<16}{note}" for note in self.notes])
+            first, last = (str(np.datetime64(second, "s").astype("datetime64[D]"))
+                           for second in (self.first, self.last))  # fmt: skip
+            span = say("{first} to {last}, {days:,.1f} days", first=first, last=last,
+                       days=(self.last - self.first) / 86400)  # fmt: skip
+        lines = say(
+            "name            {name}\n"
+            "users           {users:,}\n"
+            "items           {items:,}\n"
+            "events          {events:,}\n"
+            "span            {span}\n"
+            "resolution      {resolution}\n"
+            "zero gaps       {zero_gaps}\n"
+            "median gap      {median_gap}\n"
+            "repeats         {repeats:.1%} of the events ({declared})\n"
+            "duplicate rows  {duplicates}\n"
+            "fingerprint     {fingerprint}",
+            name=self.name, users=self.users, items=self.items, events=self.events,
+            span=span,
+            resolution=f"{self.resolution:,} s" if timed else unknown,
+            zero_gaps=f"{self.zero_gaps:.1%}" if timed else unknown,
+            median_gap=f"{self.median_gap:,.0f} s" if timed else unknown,
+            repeats=self.repeats,
+            declared=say("declared") if self.repeats_declared else say("not declared"),
+            duplicates=say("{count:,} (dropped)", count=self.duplicates)
+            if self.duplicates else "0",
+            fingerprint=self.fingerprint,
+        )  # fmt: skip
+        notes = [say("note            {note}", note=note) for note in self.notes]
+        return "\n".join([lines, *notes])
 
 
 def describe(dataset: "Dataset") -> Info:

@@ -269,7 +269,7 @@ def write_sample(folder: Path = SAMPLES) -> None:
 
 def main() -> None:
     """Command line: python -m tutorial_lib.data.simulate --write."""
-    about = "Simulate sample and control, and write data/sample, in about 10 s."
+    about = say("Simulate sample and control, and write data/sample, in about 10 s.")
     write_command("tutorial_lib.data.simulate", about, write_sample)
 
 

@@ -51,14 +51,20 @@ class Split:
     @cached_property
     def train(self) -> pd.DataFrame:
         """The training rows; their index is the row number in `dataset.events`."""
-        users = self.dataset.events["user"].to_numpy()
-        return self.dataset.events[np.arange(len(users)) < self.train_end[users]]
+        return self.dataset.events[self._in_training()]
+
+    def _in_training(self) -> np.ndarray:
+        """Bool [rows]: is it a training row? Two bytes a row, for there may be very many."""
+        steps = np.zeros(len(self.dataset.events) + 1, dtype=np.int8)
+        np.add.at(steps, self.dataset.offsets[:-1], 1)
+        np.add.at(steps, self.train_end, -1)
+        return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
 
     @cached_property
     def train_items(self) -> np.ndarray:
         """Bool [num_items + 1]: True for the items seen in training (never for 0, the padding)."""
         seen = np.zeros(self.dataset.num_items + 1, dtype=bool)
-        seen[self.train["item"].to_numpy()] = True
+        seen[self.dataset.events["item"].to_numpy()[self._in_training()]] = True
         return seen
 
 
@@ -162,6 +168,24 @@ def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
         return last
     every = temporal_split(dataset, **options, targets="successive")
     return replace(every, kind=kind, valid=last.valid)
+
+
+def ask_some(split: Split, users: int | None) -> Split:
+    """The same split with the targets of `users` random users in each part, the same for every
+    model and seed; of all where it is None or there are no more. What is learned from stays.
+
+    A mean over them is that over all users but for chance, and an interval over them
+    (`statistics.bootstrap_interval`) says how much that is.
+    """
+    parts: dict[str, Targets] = {}
+    for name in ("valid", "test"):
+        part: Targets = getattr(split, name)
+        known = np.unique(part.user)
+        if users is not None and users < len(known):
+            chosen = np.random.default_rng(0).choice(known, users, replace=False)
+            keep = np.isin(part.user, chosen)
+            parts[name] = Targets(part.user[keep], part.start[keep], part.row[keep])
+    return replace(split, **parts)
 
 
 def _count_before(dataset: Dataset, before: np.ndarray) -> np.ndarray:

@@ -55,11 +55,11 @@ class World:
         # or a faithful user could run out of items
         fits = 3 <= self.shortest <= self.longest <= self.items // self.clusters
         if self.clock not in ("real", "fixed") or self.dim % 2 or not fits:
-            rule = (
-                "clock 'real' or 'fixed', an even dim, 3 <= shortest <= longest <= items //"
-                " clusters"
+            raise TutorialError(
+                "{self} cannot be simulated: use clock 'real' or 'fixed', an even dim,"
+                " 3 <= shortest <= longest <= items // clusters.",
+                self=self,
             )
-            raise TutorialError("{self} cannot be simulated: use {rule}.", self=self, rule=rule)
 
 
 WORLDS = {"sample": World(), "control": World(clock="fixed")}

@@ -11,10 +11,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import Split, ask_some, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
+from tutorial_lib.experiments.queue import share
 from tutorial_lib.experiments.runs import Run, announce, load_model
 from tutorial_lib.experiments.settings import shared
 from tutorial_lib.experiments.stages import work
@@ -62,15 +63,23 @@ class Suite:
     dropout: float = knob(0.1, "of every model that has any", least=0, below=1)
     windows: str = shared(TrainConfig, "windows")
     filter_seen: bool | None = shared(TrainConfig, "filter_seen")
+    evaluate_users: int | None = shared(TrainConfig, "evaluate_users")
     metric: str = knob(
         "ndcg@10",
-        f"shown in tables, pictures and report: NAME@K of {', '.join(OF_RANKS)}, or mrr; the"
-        " tuning chooses by validation NDCG@10 all the same",
+        "shown in tables, pictures and report: NAME@K of {metrics}, or mrr; the tuning chooses by"
+        " validation NDCG@10 all the same",
+        names={"metrics": ", ".join(OF_RANKS)},
     )
     entries: tuple[Entry, ...] = ENTRIES
     device: str = knob("auto", "auto, cpu, cuda or mps", setting=False)
     jobs: int = knob(
         1, "processes that train side by side, one thread each", least=1, setting=False
+    )
+    queue: Path | None = knob(
+        None,
+        "train through this queue, a folder where workers on other machines help: python -m"
+        " tutorial_lib.experiments worker QUEUE",
+        setting=False,
     )
     progress: bool = True
     # files that the running stage has read, with their digests
@@ -98,7 +107,8 @@ class Suite:
 
     @cached_property
     def data(self) -> Split:
-        return make_split(load_dataset(self.dataset, users=self.users), self.split)
+        split = make_split(load_dataset(self.dataset, users=self.users), self.split)
+        return ask_some(split, self.evaluate_users)
 
     @cached_property
     def lineup(self) -> tuple[Entry, ...]:
@@ -126,6 +136,8 @@ class Suite:
     def settings(self) -> dict[str, object]:
         """All that decides the numbers, as plain JSON."""
         plain = {name: getattr(self, name) for name in knobs(Suite, settings=True)}
+        if self.evaluate_users is None:  # earlier suites did not know it, and stay up to date
+            del plain["evaluate_users"]
         plain |= {
             "entries": [asdict(entry) for entry in self.entries],
             "data": self.data.dataset.fingerprint,
@@ -153,7 +165,8 @@ class Suite:
             chosen = self.table("tune", "chosen").set_index("model").loc[entry.label]
             rate, epochs = chosen["learning_rate"], int(chosen["epochs"])
         options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
-        sizes = {name: getattr(self, name) for name in ("batch_size", "windows", "filter_seen")}
+        alike = ("batch_size", "windows", "filter_seen", "evaluate_users")
+        sizes = {name: getattr(self, name) for name in alike}
         sizes |= {"schedule": "cosine", "learning_rate": rate, "epochs": epochs or self.epochs}
         config = TrainConfig(**sizes, seed=seed)
         data = self.dataset, self.split, self.users, self.max_len, self.dim
@@ -236,6 +249,10 @@ class Suite:
             if not (finished(folder := self.runs / name) or (folder / work.DIVERGED).exists())
         ]
         self.tick(len(unique) - len(todo))
+        if self.queue and todo:
+            share(self.queue, todo, self.runs, self.device)
+            self.tick(len(todo))
+            return
         work.perform(
             [partial(work.train_run, run, self.runs, self.device) for run in todo],
             self.jobs,

@@ -14,7 +14,7 @@ is made small in training is its `loss`.
     states   what a model knows after each event             [B, L, d]       F
     scores   r_j = states . E_j, one for each item           [..., V + 1]    r
 
-Source of scores: Kang and McAuley, ICDM 2018, eq. 5, with one table for both. Taught in
+Source of scores: Kang and McAuley, ICDM 2018, section III-D, with one table for both. Taught in
 lessons 04 to 07.
 """
 
@@ -23,10 +23,11 @@ from torch import Tensor, nn
 
 from tutorial_lib import kernels
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import Batch
+from tutorial_lib.data.sequences import Batch, PartBatch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.losses import training_loss
+from tutorial_lib.language import say
+from tutorial_lib.losses import Proposal, training_loss
 
 
 @kernels.fast(kernels.dropout.dropout)  # of other random numbers
@@ -76,6 +77,7 @@ class SequenceModel(nn.Module):
     # that runs from before keep theirs
     later_options: tuple[str, ...] = ()
     num_users: int | None = None  # rows of what it keeps for each user, where it does
+    proposal: Proposal | None = None  # of negatives, while it is trained with logq_ce
 
     def __init__(self, num_items: int, max_len: int, dim: int):
         super().__init__()
@@ -128,9 +130,10 @@ class SequenceModel(nn.Module):
             return isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == shape
 
         if not isinstance(items, Tensor) or items.dim() != axes.count(",") + 1:
-            refuse("items", items, f"ids int64 {axes}, 0 = PAD")
+            refuse("items", items, say("ids int64 {axes}, 0 = PAD", axes=axes))
         if items.dtype != torch.int64 or not items.numel():
-            refuse("items", items, f"ids int64 {axes}, 0 = PAD, of at least one user and one event")
+            wanted = say("ids int64 {axes}, 0 = PAD, of at least one user and one event", axes=axes)
+            refuse("items", items, wanted)
         if self.limited and items.dim() == 2 and items.shape[1] > self.max_len:
             raise TutorialError(
                 "{name} got histories of {shape} events and reads at most"
@@ -140,15 +143,18 @@ class SequenceModel(nn.Module):
                 max_len=self.max_len,
             )
         if self.uses_time and times is None:
-            refuse("times", times, f"unix seconds int64 {axes}, as it reads the clock")
+            wanted = say("unix seconds int64 {axes}, as it reads the clock", axes=axes)
+            refuse("times", times, wanted)
         for label, value in (("times", times), ("query_times", query_times)):
             if value is not None and not fits(value, items.shape):
-                wanted = f"unix seconds int64 {list(items.shape)}, one for each of the items"
+                shape = list(items.shape)
+                wanted = say("unix seconds int64 {shape}, one for each of the items", shape=shape)
                 refuse(label, value, wanted)
         if users is None and self.uses_users or users is not None and not self.takes_users:
-            refuse("users", users, "users int64 [B]" if self.uses_users else "no users")
+            refuse("users", users, "users int64 [B]" if self.uses_users else say("no users"))
         if users is not None and not fits(users, items.shape[:1]):
-            refuse("users", users, f"users int64 {list(items.shape[:1])}, one a row of items")
+            shape = list(items.shape[:1])
+            refuse("users", users, say("users int64 {shape}, one a row of items", shape=shape))
         ends = [*items.aminmax(), *(users.aminmax() if users is not None else ())]
         low, high, *known = torch.stack(ends).tolist()
         if low < 0 or high > self.num_items:
@@ -202,12 +208,20 @@ class SequenceModel(nn.Module):
         `generator` draws whatever is random about it, such as negatives. A model with an objective
         of its own writes its own.
         """
-        return self.loss_at(self.states(batch), batch.targets, config, generator)
+        part = (batch.whole, batch.mine) if isinstance(batch, PartBatch) else None
+        return self.loss_at(self.states(batch), batch.targets, config, generator, part)
 
     def loss_at(
-        self, states: Tensor, targets: Tensor, config: TrainConfig, generator: torch.Generator
+        self,
+        states: Tensor,
+        targets: Tensor,
+        config: TrainConfig,
+        generator: torch.Generator,
+        part: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0."""
+        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0.
+        `part`: see `losses.training_loss`.
+        """
         # numbers select faster than truth values, and so do their gradients
         positions = (targets > 0).flatten().nonzero()[:, 0]
         return training_loss(
@@ -218,6 +232,7 @@ class SequenceModel(nn.Module):
             negatives=config.negatives,
             shared=config.shared_negatives,
             generator=generator,
+            part=part,
         )
 
     def score(self, states: Tensor) -> Tensor:

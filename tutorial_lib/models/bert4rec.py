@@ -38,7 +38,7 @@ class SelfAttention(CausalSelfAttention):
 
 
 class Block(nn.Module):
-    """norm(x + attention(x)), then norm(x + feed_forward(x)): post-norm. Eq. 5. [B, L, d]."""
+    """norm(x + attention(x)), then norm(x + feed_forward(x)): post-norm. Section 3.3. [B, L, d]."""
 
     def __init__(self, dim: int, heads: int, hidden: int, dropout: float):
         super().__init__()
@@ -102,7 +102,7 @@ class BERT4Rec(SequenceModel):
         return self.encode(longer, masked)[:, 1:]
 
     def encode(self, items: Tensor, masked: Tensor) -> Tensor:
-        """Eq. 7 before the scores. items int64, masked bool [B, L + 1] -> [B, L + 1, d]."""
+        """Sections 3.4, 3.5, up to the scores. items masked [B, L + 1] -> [B, L + 1, d]."""
         x = torch.where(masked[..., None], self.mask, self.item_embedding(items))
         x = self.dropout(x + self.position_embedding.weight[: items.shape[1]])  # [B, L + 1, d]
         for block in self.blocks:
@@ -118,7 +118,7 @@ class BERT4Rec(SequenceModel):
         return torch.where(only_last, last, hidden)
 
     def loss(self, batch: Batch, config: TrainConfig, generator: torch.Generator) -> Tensor:
-        """Cloze, eq. 8: the mean over the hidden events of a window with its last target."""
+        """Cloze, section 3.6: the mean over the hidden events of a window with its last target."""
         rows, ends = torch.arange(len(batch.items), device=batch.items.device), batch.lengths
         whole = F.pad(batch.items, (0, 1))  # [B, L + 1]
         whole[rows, ends] = batch.targets[rows, ends - 1]
