@@ -60,12 +60,12 @@ PARTS = (
     "break-it",
     "exercise",
     "solution",
+    "open",
     "summary",
+    "self-test",
     "references",
 )
 OTHER_TAGS = (
-    "open",
-    "self-test",
     "alt",
     "hint",
     "literature",
@@ -180,9 +180,6 @@ def part_faults(cells: list[Cell]) -> Iterator[tuple[str | None, str]]:
             cells[max(places["library"])].id,
             "shows the library before anything was checked; put a reference-check before it",
         )
-    for part in ("open", "self-test"):
-        if found := [i for i, cell in enumerate(cells) if part in cell.tags]:
-            places[part], first[part] = found, min(found)
     for part, after in (
         ("solution", "open"),
         ("solution", "summary"),
@@ -261,22 +258,20 @@ def exercise_faults(cells: list[Cell]) -> Iterator[tuple[str | None, str]]:
 
 
 def level_faults(cells: list[Cell]) -> Iterator[tuple[str, str]]:
-    """Exercises without a level, in a lesson that marks levels; a level that the twins do not share."""
-    found = []  # cell, level in English, level in Chinese
+    """Exercises without a level, and a level that the twins do not share."""
     for cell in cells:
-        if cell.kind == "prose" and "exercise" in cell.tags:
-            levels = [EXERCISE[language].findall(cell.text[language]) for language in LANGUAGES]
-            found += [(cell.id, *pair) for pair in zip(*levels, strict=False)]
-    if any(english for _, english, _ in found):
-        for name, english, chinese in found:
+        if cell.kind != "prose" or "exercise" not in cell.tags:
+            continue
+        levels = [EXERCISE[language].findall(cell.text[language]) for language in LANGUAGES]
+        for english, chinese in zip(*levels, strict=False):
             if english not in LEVELS:
                 yield (
-                    name,
+                    cell.id,
                     f'has the level "{english}"; write one of {", ".join(LEVELS)}: **9.1 Implement · core.**',
                 )
             elif chinese != LEVELS[english]:
                 yield (
-                    f"{name}-zh",
+                    f"{cell.id}-zh",
                     f'has the level "{chinese}"; "{english}" is {LEVELS[english]}',
                 )
 
