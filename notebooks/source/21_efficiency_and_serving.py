@@ -12,7 +12,7 @@
 # Nothing crashed, so nobody was called. Two questions follow, and this lesson is about both. **How** does one answer many people within milliseconds, from a model that took minutes to train? And **how would you notice** that the answers are wrong, when every light is green?
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="a79c941a"
-# 在第 17 课里，小雅的推荐模型学会了一件事：她离开一个月再回来时，应当推荐四重奏，而不是爵士。在离线的测试事件上，它做到了。现在，一位同事把模型部署到了网上：每个请求都在三毫秒内得到回答，没有一个失败，机器还有一半空闲。可是小雅离开一个月后回来，看到的却是爵士。
+# 在第 17 课里，小艾的推荐模型学会了一件事：她离开一个月再回来时，应当推荐四重奏，而不是爵士。在离线的测试事件上，它做到了。现在，一位同事把模型部署到了网上：每个请求都在三毫秒内得到回答，没有一个失败，机器还有一半空闲。可是小艾离开一个月后回来，看到的却是爵士。
 #
 # 没有任何程序崩溃，因此也没有人收到告警。由此引出两个问题，正是这一课的内容。训练花了几分钟的模型，**怎样**在几毫秒内回答许多人？当所有指标都显示正常时，**怎样发现**回答是错的？
 
@@ -229,7 +229,7 @@ expect_true("mended: counted from when each request was due", suffered > 50 * re
 # %% [markdown] id="step-zh" lang="zh" en="426f8e15"
 # ## 只算一个新事件，还是重算整个窗口？
 #
-# 小雅已有 50 个事件，现在又来了一个。设有一个状态，每遇到一个事件就衰减一半，再加上新事件的一半。它有两种算法，用三个数就能看清楚。
+# 小艾已有 50 个事件，现在又来了一个。设有一个状态，每遇到一个事件就衰减一半，再加上新事件的一半。它有两种算法，用三个数就能看清楚。
 
 # %% id="step-tiny"
 values = torch.tensor([8.0, 4.0, 6.0])
@@ -515,7 +515,7 @@ print(f"exact, one state against {len(vectors)} items: {1e6 * seconds(lambda: on
 # %% [markdown] id="memory-zh" lang="zh" en="cc938cac"
 # ## 每位用户占多少内存
 #
-# 关于小雅，必须保存什么？我们的 DeepM3 保存快慢两个状态：共 64 个数，每个 4 字节；还有时间和计数两个整数，每个 8 字节。需要回看历史的模型保存最近 50 个事件，每个事件的物品和时间各 8 字节。自注意力模型如果想快，还要保存这些事件的键和值，这里是 2 个块，宽度 32。
+# 关于小艾，必须保存什么？我们的 DeepM3 保存快慢两个状态：共 64 个数，每个 4 字节；还有时间和计数两个整数，每个 8 字节。需要回看历史的模型保存最近 50 个事件，每个事件的物品和时间各 8 字节。自注意力模型如果想快，还要保存这些事件的键和值，这里是 2 个块，宽度 32。
 
 # %% [markdown] id="predict-memory-en" lang="en" tags=["predict"]
 # **Predict.** For ten million users, in gigabytes: the state, the window, the keys and values.
@@ -659,7 +659,7 @@ print(service.url, service.get("/health"))
 # Open the printed address in your browser if you like: it is a page on which you move the time of the question. Here we talk to the service in JSON. A new person arrives: Ida, whose history is that of the first test user. Every event has an id of its own, so that an event that is sent twice counts once.
 
 # %% [markdown] id="talk-zh" lang="zh" en="b780488f"
-# 你可以在浏览器里打开打印出来的地址：在那个页面上，可以移动提问的时刻。这里我们用 JSON 与服务对话。来了一位新用户小雅，她的历史就是第一位测试用户的历史。每个事件都有自己的编号，因此重复发送的事件只计一次。
+# 你可以在浏览器里打开打印出来的地址：在那个页面上，可以移动提问的时刻。这里我们用 JSON 与服务对话。来了一位新用户小艾，她的历史就是第一位测试用户的历史。每个事件都有自己的编号，因此重复发送的事件只计一次。
 
 # %% id="talk-code"
 _, batch = test_states()
@@ -740,7 +740,7 @@ expect_true("200 questions at once share passes of the model", passes < 200)
 # %% [markdown] id="gap-zh" lang="zh" en="f7fb347f" tags=["break-it"]
 # ## 弄坏它之三：没有传入的请求时刻
 #
-# 回到“一切正常”的指标。同事的网站并不是在小雅到来时向服务提问，而是在她最后一个**事件**到达时就提问，再把列表保存到她下次到来：这是一种缓存，为的是让页面更快。训练时，每个事件都是用它发生的时刻来预测的；服务时，不管她实际何时到来，告诉模型的都是：“她在最后一个事件之后立刻提问”。
+# 回到“一切正常”的指标。同事的网站并不是在小艾到来时向服务提问，而是在她最后一个**事件**到达时就提问，再把列表保存到她下次到来：这是一种缓存，为的是让页面更快。训练时，每个事件都是用它发生的时刻来预测的；服务时，不管她实际何时到来，告诉模型的都是：“她在最后一个事件之后立刻提问”。
 #
 # **猜一猜。** 在测试事件上，缓存的列表与正确的列表平均有几个物品相同？命中率 HR@10，即列表中含有下一个所选物品的比例，会怎样变化？
 
@@ -812,7 +812,7 @@ expect_true("without the time the chosen item stands further down: the interval 
 # %% [markdown] id="find-why-zh" lang="zh" en="8099d53e"
 # 传入时刻后，服务与评价代码的每份列表十个物品完全一致。缓存的列表与正确的列表平均只有约七个相同；在全部测试用户上，下一个所选物品的名次更靠后，区间不含 0。这关系到多少，你在第 17 课已经看到：不告诉查询时刻的模型，并不比完全没有时间信息的更好。
 #
-# **修好它**：网站在小雅到来时提问，并传入 `at`，代价是多一次几毫秒的回答。同时把重放变成一项测试，每晚对几百个请求运行一次。
+# **修好它**：网站在小艾到来时提问，并传入 `at`，代价是多一次几毫秒的回答。同时把重放变成一项测试，每晚对几百个请求运行一次。
 #
 # 这种错误还会藏在哪里？例如：夜里为所有人一次生成的列表；时区；“弄坏它之二”里的那个常数；以及把旧事件的日志发给一个以自己的时钟为“现在”的服务。
 
@@ -1163,7 +1163,7 @@ lesson21.check_supported(supported)
 # %% [markdown] id="answer-zh" lang="zh" en="edb78a68"
 # ## 回答开头的问题
 #
-# 所有指标都正常，为什么推荐给小雅的却是爵士？因为那些指标显示的是有没有回答，而不是回答对不对。训练时，模型知道每次选择发生的时刻；网站提问的时刻却不是小雅到来的时刻，而整个流程中没有任何环节要求两者一致。一份在爵士之后十分钟正确的列表，被保存了一个月。
+# 所有指标都正常，为什么推荐给小艾的却是爵士？因为那些指标显示的是有没有回答，而不是回答对不对。训练时，模型知道每次选择发生的时刻；网站提问的时刻却不是小艾到来的时刻，而整个流程中没有任何环节要求两者一致。一份在爵士之后十分钟正确的列表，被保存了一个月。
 #
 # 那么，怎样才能这么快地回答这么多人？办法是少做：每位用户只保存几十个数的状态，一个事件只走一步，在提问的时刻读取一次，期间提问的所有人共用一次计算。这样，列表可以在**需要时**才生成，引起错误的那个缓存根本就不需要。
 
