@@ -24,10 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from tutorial_lib import cost
-from tutorial_lib.cost import Machine, Sizes
 from tutorial_lib.data.sequences import Batch
 from tutorial_lib.models import SequenceModel, build_model
+from tutorial_lib.scale import cost
+from tutorial_lib.scale.cost import Machine, Sizes
 from tutorial_lib.train import TrainConfig, make_optimizer
 
 NAMES = {"sasrec": "sasrec", "tisasrec": "tisasrec", "ssd": "mamba4rec", "deepm3": "deepm3"}

@@ -25,7 +25,7 @@ FLOORS = (  # of tutorial_lib
     {"losses"},
     {"config"},
     {"models"},
-    {"ranking", "negatives", "evaluate", "checkpoint", "plots", "optim", "cost"},
+    {"ranking", "negatives", "evaluate", "checkpoint", "plots", "optim"},
     {"distributed"},
     {"tasks"},
     {"train"},

@@ -140,8 +140,11 @@ def for_large_catalogues(
     if config.loss == "logq_ce" and isinstance(data, Split):
         chosen = data.train["item"].to_numpy()
         model.proposal = Proposal.of(config.proposal or "uniform", model.num_items, chosen)
-    model.item_embedding.sparse = bool(config.sparse_table)
+    if config.sparse_table:
+        model.item_embedding.sparse = True
     try:
         yield
     finally:
-        model.proposal, model.item_embedding.sparse = None, False
+        model.proposal = None
+        if config.sparse_table:
+            model.item_embedding.sparse = False

@@ -16,7 +16,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-import tutorial_lib.tasks as tasks
+import tutorial_lib.distributed as distributed
 import tutorial_lib.train as loop
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
@@ -436,14 +436,13 @@ class TestSuite:
 
     def test_filter_seen_reaches_validation_and_test(self, data, tmp_path, monkeypatch):
         """By default as the data say; as an option it changes names, ranks and validation."""
-        seen, original = [], tasks.evaluate
+        seen, original = [], distributed.evaluate
 
         def watch(*args, filter_seen, **kwargs):
             seen.append(filter_seen)
             return original(*args, filter_seen=filter_seen, **kwargs)
 
-        monkeypatch.setattr(tasks, "evaluate", watch)
-        monkeypatch.setattr("tutorial_lib.experiments.training.evaluate", watch)
+        monkeypatch.setattr(distributed, "evaluate", watch)
         names, candidates = set(), []
         for option in (None, True, False):
             run = run_of(data, epochs=1, filter_seen=option)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from benchmarks.cost_model import Count, counted, main, training_step
-from tutorial_lib import cost
-from tutorial_lib.cost import Machine, Sizes, Work, measure
+from tutorial_lib.scale import cost
+from tutorial_lib.scale.cost import Machine, Sizes, Work, measure
 
 SIZES = [
     Sizes(4, 50, 32, 700, candidates=64),

@@ -133,8 +133,7 @@ class Run:
             del settings["clock"]
         if self.item_clock == "none":
             del settings["item_clock"]
-        config = settings["config"].items()
-        settings["config"] = {name: value for name, value in config if value is not None}
+        settings["config"] = {k: v for k, v in settings["config"].items() if v is not None}
         return json.dumps(settings, sort_keys=True)
 
     @property
