@@ -156,7 +156,7 @@ def spoken_in(path: Path) -> tuple[str, ...]:
             and is_for_readers(FIELD.sub("", str(node.value)))
         ):
             found[node.value] = None
-    return tuple(text for text in found if re.search("[A-Za-z:;,]", FIELD.sub("", text)))
+    return tuple(text for text in found if re.search("[A-Za-z:;,(]", FIELD.sub("", text)))
 
 
 def _constants(node: ast.expr) -> list[str]:

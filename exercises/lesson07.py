@@ -4,8 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from exercises.checking import Wrong, exercise, want_array, want_equal, want_number, want_whole
-from tutorial_lib.language import say
+from exercises.checking import Wrong, exercise, want_array, want_equal, want_whole
+from tutorial_lib.language import mark, say
 from tutorial_lib.models import build_model
 
 
@@ -132,46 +132,86 @@ def check_bce(answer) -> None:
             )
 
 
-@exercise(points=3, minutes=15)
-def check_reach(answer) -> None:
-    """7.3: smallest history length with at least 95 % of the quality of the longest."""
-    cases = [
-        ({1: 0.05, 2: 0.08, 5: 0.099, 10: 0.101, 60: 0.100}, 5),
-        ({1: 0.96, 2: 0.97, 60: 1.0}, 1),
-        ({60: 0.2, 20: 0.189, 1: 0.1}, 60),
-        ({1: 0.12, 5: 0.2, 60: 0.1}, 1),
-        ({1: 0.05, 2: 0.0985, 5: 0.06, 10: 0.07, 40: 0.097, 60: 0.1}, 2),
-        ({20: 0.297, 5: 0.291, 2: 0.2, 40: 0.3, 10: 0.293}, 5),
-        ({3: 0.02, 8: 0.05, 30: 0.0472}, 8),
-    ]
-    for curve, want in cases:
-        got = answer(curve)
-        got = want_number(got, "the length")
-        if got in curve.values() and got not in curve:
-            raise Wrong("it returns a quality; a history length is wanted")
-        got = want_whole(got, "the length")
-        if got == want:
-            continue
-        if got == max(curve, key=curve.get):
-            raise Wrong(
-                "this is the length with the highest NDCG@10; the smallest that comes within 5 % of"
-                " the longest is wanted"
+@exercise(points=3, minutes=12)
+def check_loss(answer) -> None:
+    """7.3: the full softmax without the three faults of the snippet."""
+    generator = torch.Generator().manual_seed(0)
+    for batch, length, items, dim in ((3, 5, 12, 8), (2, 7, 6, 16), (1, 4, 30, 4)):
+        states = torch.randn(batch, length, dim, generator=generator, dtype=torch.double)
+        table = torch.randn(items + 1, dim, generator=generator, dtype=torch.double)
+        table[0] = 0  # as in the library; in the second case PAD has a row of its own
+        if length == 7:
+            table[0] = 0.5
+        targets = torch.randint(1, items + 1, (batch, length), generator=generator)
+        targets[0, -2:] = 0
+        states.requires_grad_()
+        table.requires_grad_()
+        want = _loss(states, table, targets)
+        known = {
+            _loss_reason(names): _loss(
+                states, table, targets, **dict.fromkeys(names, True)
+            ).detach()
+            for names in (
+                ("pads", "column", "scaled"),
+                ("pads", "column"),
+                ("pads", "scaled"),
+                ("column", "scaled"),
+                ("pads",),
+                ("column",),
+                ("scaled",),
             )
-        if want < got < max(curve) and want == 2:
-            raise Wrong(
-                "for {curve} the answer is {want}, yours is {got}: a curve may fall and"
-                " rise again; the smallest length that is good enough is wanted",
-                curve=curve,
-                want=want,
-                got=got,
-            )
-        raise Wrong(
-            "for {curve} the answer is {want}, yours is {got}: compare with 0.95 times the"
-            " value of the longest history",
-            curve=curve,
-            want=want,
-            got=got,
-        )
+        }
+        real = (targets > 0).sum()
+        known |= {
+            "the sum is divided by all positions, pads included; divide by those that have a target": (
+                want.detach() * real / targets.numel()
+            ),
+            "the losses are summed; their mean is wanted": want.detach() * real,
+            "the sign is flipped: a loss falls when the true item gains": -want.detach(),
+            "the targets are off by one: after PAD has left the scores, item i stands in column i - 1": (
+                _loss(states, table, (targets + 1).clamp(max=items) * (targets > 0)).detach()
+            ),
+        }
+        got = answer(states, table, targets)
+        want_equal(got, want.detach(), None, "the loss", known)
+        if not (isinstance(got, torch.Tensor) and got.requires_grad):
+            raise Wrong("no gradient flows back from the loss, so that nothing could be trained")
+        slopes = torch.autograd.grad(got.sum(), (states, table), allow_unused=True)
+        rights = torch.autograd.grad(want, (states, table))
+        for name, slope, right in zip(("states", "table"), slopes, rights, strict=True):
+            if slope is None:
+                raise Wrong("no gradient flows back to `{name}`", name=name)
+            want_equal(slope, right, 1e-5, say("the gradient of `{name}`", name=name))
+
+
+FAULTS = {
+    "pads": mark("positions without a target count"),
+    "column": mark("PAD, in column 0, competes with the items"),
+    "scaled": mark("the table is multiplied by the root of d on the way out"),
+}
+
+
+def _loss_reason(faults: tuple[str, ...]) -> str:
+    listed = "; ".join(say(FAULTS[fault]) for fault in faults)
+    return say("{count} of the three faults left: {faults}", count=len(faults), faults=listed)
+
+
+def _loss(
+    states: torch.Tensor,
+    table: torch.Tensor,
+    targets: torch.Tensor,
+    pads: bool = False,
+    column: bool = False,
+    scaled: bool = False,
+) -> torch.Tensor:
+    """The mean cross-entropy, with the faults that are named."""
+    scores = states @ table.T * (table.shape[1] ** 0.5 if scaled else 1)
+    if not column:  # with pads among the targets, PAD scores 0 there, and no item more
+        hidden = torch.full_like(scores[..., :1], 0.0 if pads else -torch.inf)
+        scores = torch.cat([hidden, scores[..., 1:]], dim=-1)
+    logs = scores.log_softmax(dim=-1).gather(-1, targets[..., None])[..., 0]
+    real = torch.ones_like(targets, dtype=torch.bool) if pads else targets > 0
+    return -logs[real].mean()
 
 
 @exercise(points=2, minutes=8)
@@ -255,8 +295,27 @@ def naive_bce(positive, negative):
     return (-positive.sigmoid().log() - (1 - negative.sigmoid()).log().sum(1)).mean()
 
 
-def reach(curve, share=0.95):
-    return min(m for m, value in curve.items() if value >= share * curve[max(curve)])
+def loss_by_slicing(states, table, targets):
+    real = targets > 0
+    return F.cross_entropy(states[real] @ table[1:].T, targets[real] - 1)
+
+
+def loss_by_ignoring(states, table, targets):
+    scores = states @ table.T
+    scores[..., 0] = -torch.inf
+    return F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=0)
+
+
+def loss_in_single(states, table, targets):
+    scores = (states @ table[1:].T).float()  # [B, L, V]
+    true = scores.gather(2, (targets - 1).clamp(min=0)[..., None])[..., 0]
+    mask = (targets != 0).float()
+    return ((scores.logsumexp(dim=2) - true) * mask).sum() / mask.sum()
+
+
+def faulty_loss(states, table, targets):
+    scores = states @ (table * table.shape[1] ** 0.5).T
+    return F.cross_entropy(scores.flatten(0, 1), targets.flatten())
 
 
 def count(items, length, dim, hidden, blocks):
@@ -279,25 +338,6 @@ def clamped_bce(positive, negative):
     return bce(positive.clamp(-100, 100), negative.clamp(-100, 100))
 
 
-def reach_by_sorting(curve):
-    lengths = np.sort(list(curve))
-    quality = np.array([curve[length] for length in lengths])
-    return lengths[quality / quality[-1] >= 0.95][0]
-
-
-def first_above(curve):
-    return next(m for m, value in curve.items() if value >= 0.95 * curve[max(curve)])
-
-
-def scanning_down(curve):
-    best = max(curve)
-    for m in sorted(curve, reverse=True):
-        if curve[m] < 0.95 * curve[max(curve)]:
-            break
-        best = m
-    return best
-
-
 def count_by_shapes(items, length, dim, hidden, blocks):
     block = [(3 * dim, dim), 3 * dim, (dim, dim), dim, (hidden, dim), hidden, (dim, hidden), dim]
     shapes = [(items + 1, dim), (length, dim), *blocks * (block + 4 * [dim]), dim, dim]
@@ -311,9 +351,9 @@ RIGHT = [
     (check_bce, bce),
     (check_bce, bce_by_logsigmoid),
     (check_bce, bce_of_torch),
-    (check_reach, reach),
-    (check_reach, reach_by_sorting),
-    (check_reach, lambda curve: torch.tensor(reach(curve))),
+    (check_loss, loss_by_slicing),
+    (check_loss, loss_by_ignoring),
+    (check_loss, loss_in_single),
     (check_count, count),
     (check_count, count_by_shapes),
     (check_count, lambda *sizes: torch.tensor(float(count(*sizes)), dtype=torch.double)),
@@ -364,19 +404,30 @@ WRONG = [
     (check_bce, lambda p, n: bce(p, n[:, :3]), "the loss of test scores"),
     (check_bce, lambda p, n: F.softplus(-p) + F.softplus(n).sum(1), "shape"),
     (check_bce, lambda p, n: F.softplus(-p).mean(), "negatives are missing"),
-    (check_reach, lambda c: max(c, key=c.get), "highest NDCG@10"),
-    (check_reach, lambda c: max(c), "the answer is 5"),
-    (check_reach, lambda c: min(c.values()), "returns a quality"),
-    (check_reach, first_above, "the answer is 5, yours is 20"),
-    (check_reach, scanning_down, "a curve may fall and rise again"),
-    (check_reach, lambda c: min(m for m, v in c.items() if v > 0.9 * c[max(c)]), "yours is"),
-    (check_reach, lambda c: min(m for m in c if c[m] >= 0.95 * c[60]), "it raised KeyError"),
-    (check_reach, lambda c: min(m for m, v in c.items() if v >= 0.095), "yours is"),
+    (check_loss, faulty_loss, "3 of the three faults"),
+    (check_loss, lambda s, e, t: faulty_loss(s, e / e.shape[1] ** 0.5, t), "2 of the three faults"),
     (
-        check_reach,
-        lambda c: min(m for m, v in c.items() if v >= 0.95 * max(c.values())),
-        "longest",
+        check_loss,
+        lambda s, e, t: F.cross_entropy((s @ e.T).flatten(0, 1), t.flatten(), ignore_index=0),
+        "1 of the three faults left: PAD, in column 0",
     ),
+    (check_loss, lambda s, e, t: loss_by_slicing(s * e.shape[1] ** 0.5, e, t), "root of d"),
+    (check_loss, lambda s, e, t: _loss(s, e, t, pads=True), "without a target count"),
+    (
+        check_loss,
+        lambda s, e, t: loss_by_slicing(s, e, t) * (t > 0).sum() / t.numel(),
+        "divided by all positions",
+    ),
+    (check_loss, lambda s, e, t: loss_by_slicing(s, e, t) * (t > 0).sum(), "summed"),
+    (check_loss, lambda s, e, t: -loss_by_slicing(s, e, t), "sign is flipped"),
+    (
+        check_loss,
+        lambda s, e, t: F.cross_entropy(s[t > 0] @ e[1:].T, t[t > 0].clamp(max=len(e) - 2)),
+        "off by one",
+    ),
+    (check_loss, lambda s, e, t: loss_by_slicing(s, e, t).detach(), "no gradient flows back"),
+    (check_loss, lambda s, e, t: loss_by_slicing(s, e.detach(), t), "flows back to `table`"),
+    (check_loss, lambda s, e, t: loss_by_slicing(s[:, :3], e, t[:, :3]), "the loss"),
     (check_count, lambda v, n, d, h, b: count(v - 1, n, d, h, b), "padding row"),
     (check_count, lambda v, n, d, h, b: count(v, n, d, h, b) - 2 * d, "norm at the end"),
     (check_count, lambda v, n, d, h, b: count(v, 0, d, h, b), "position table"),
@@ -392,14 +443,4 @@ WRONG = [
 ]
 ARGUED = [
     (check_recommend, "0 -> -1", "the batch holds one history: its first row is its last"),
-    (
-        check_reach,
-        "value >= share * curve[max(curve)] -> value > share * curve[max(curve)]",
-        "at exactly 95 % rounding decides, and a right formula may round either way",
-    ),
-    (
-        check_reach,
-        "quality / quality[-1] >= 0.95 -> quality / quality[-1] > 0.95",
-        "at exactly 95 % rounding decides, and a right formula may round either way",
-    ),
 ]

@@ -1,13 +1,10 @@
 """Checkers of lesson 09, hyper-connections and mHC."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from exercises.checking import Wrong, compare_letters, exercise, want_equal
-from tutorial_lib.language import say
+from exercises.checking import Wrong, compare_letters, exercise, want_array, want_equal
 
 
 def _columns(matrix: Tensor) -> Tensor:
@@ -48,60 +45,54 @@ def check_sinkhorn_step(answer) -> None:
         want_equal(got, want, tol=1e-5, name=name, known=known)
 
 
-def _update(streams: Tensor, pre: Tensor, post: Tensor, res: Tensor, function: Callable) -> Tensor:
-    return res @ streams + post[:, None] * function(pre @ streams)
-
-
-@exercise(points=4, minutes=15)
-def check_stream_update(answer) -> None:
-    """9.2: X <- H_res X + H_post^T F(H_pre X) for one event."""
-    generator = torch.Generator().manual_seed(0)
-    for n, d in ((3, 5), (2, 6)):
-        streams, pre, post, res, weight = (
-            torch.randn(shape, generator=generator) for shape in ((n, d), n, n, (n, n), (d, d))
-        )
-        asked = []
-
-        def function(x: Tensor, asked: list = asked, weight: Tensor = weight) -> Tensor:
-            asked.append(tuple(x.shape))
-            return (x @ weight.to(x.dtype)).tanh()
-
-        got = answer(streams, pre, post, res, function)
-        if asked not in ([(d,)], [(1, d)]):
-            how = (
-                say("{count} times", count=len(asked))
-                if len(asked) != 1
-                else say("with the shape {asked}", asked=list(asked[0]))
-            )
+@exercise(points=4, minutes=20)
+def check_parallel(answer) -> None:
+    """9.2: mappings with which two streams compute x + F(x) + G(x)."""
+    if not isinstance(answer, tuple | list) or len(answer) != 3:
+        raise Wrong("the answer is three arrays, (pre, post, res)")
+    shapes = {"pre": (2, 2), "post": (2, 2), "res": (2, 2, 2)}
+    found = [
+        want_array(part, f"`{name}`", shape, kind="float")
+        for part, (name, shape) in zip(answer, shapes.items(), strict=True)
+    ]
+    pre, post, res = found
+    near = 1e-5
+    for name, values, most in (("pre", pre, 1), ("post", post, 2)):
+        if not (values >= -near).all() or not (values <= most + near).all():
             raise Wrong(
-                "the sub-layer must be called once, with one event [{d}], the mixture that"
-                " H_pre makes; yours called it {how}",
-                d=d,
-                how=how,
+                "`{name}` must lie between 0 and {most} in mHC, a sigmoid or twice a sigmoid",
+                name=name,
+                most=most,
             )
-        said = function(pre @ streams)
-        known = {
-            "H_res is transposed: row m says how the new stream m is made": _update(
-                streams, pre, post, res.T, function
-            ),
-            "H_pre and H_post are swapped": _update(streams, post, pre, res, function),
-            "the streams were not mixed: H_res is missing": streams + post[:, None] * said,
-            "every stream received the whole output: H_post is missing": res @ streams + said,
-            "the old streams are gone: what the sub-layer says is added to H_res X": (
-                post[:, None] * said
-            ),
-            "the sub-layer read the mean of the streams; H_pre says how much of each it reads": (
-                res @ streams + post[:, None] * function(streams.mean(0))
-            ),
-            "the sub-layer read the streams after H_res had mixed them": (
-                res @ streams + post[:, None] * function(pre @ res @ streams)
-            ),
-            "the output was added before the mixing, so H_res mixed it too": (
-                res @ (streams + post[:, None] * said)
-            ),
-        }
-        want = _update(streams, pre, post, res, function)
-        want_equal(got, want, name="the new streams", known=known)
+    ones = np.ones((2, 2))
+    if not (
+        (res >= -near).all()
+        and np.allclose(res.sum(1), ones, atol=near)
+        and np.allclose(res.sum(2), ones, atol=near)
+    ):
+        raise Wrong("each of the two matrices in `res` must be doubly stochastic")
+    for place, name in enumerate("FG"):
+        if abs(pre[place].sum() - 1) > near:
+            raise Wrong(
+                "{name} reads {share:.3g} times x in place of x: what do the two entries of"
+                " pre[{place}] sum to?",
+                name=name,
+                share=pre[place].sum(),
+                place=place,
+            )
+    if abs(pre[1] @ post[0]) > near:
+        raise Wrong(
+            "G reads x + {share:.3g} F(x): it must read a stream into which F has not written",
+            share=pre[1] @ post[0],
+        )
+    for place, name in enumerate("FG"):
+        if abs(post[place].mean() - 1) > near:
+            raise Wrong(
+                "{name} counts {share:.3g} times in the result: the mean of the two streams divides"
+                " by 2 what stands in one of them only",
+                name=name,
+                share=post[place].mean(),
+            )
 
 
 def _network(
@@ -193,14 +184,6 @@ def in_place(matrix):
     return rows(matrix)
 
 
-def update(streams, pre, post, res, function):
-    return res @ streams + post[:, None] * function(pre @ streams)
-
-
-def one_call_each(streams, pre, post, res, function):
-    return res @ streams + post[:, None] * torch.stack([function(stream) for stream in streams])
-
-
 def with_logarithms(matrix):
     log = matrix.log().log_softmax(0)
     return log.log_softmax(1).exp()
@@ -211,19 +194,18 @@ def in_numpy(matrix):
     return matrix / matrix.sum(axis=1)[:, None]
 
 
-def update_as_one_event(streams, pre, post, res, function):
-    """The sub-layer gets a batch of one event, in float64."""
-    streams, pre, post, res = (x.double() for x in (streams, pre, post, res))
-    said = function((pre[:, None] * streams).sum(0, keepdim=True))
-    return torch.addmm(res @ streams, post[:, None], said)
-
-
-def update_stream_by_stream(streams, pre, post, res, function):
-    said = function(torch.einsum("n,nd->d", pre, streams))
-    return [
-        sum(w * x for w, x in zip(row, streams, strict=True)) + share * said
-        for row, share in zip(res, post, strict=True)
-    ]
+EYE = np.eye(2)
+APART = ([[1, 0], [0, 1]], [[2, 0], [0, 2]], [EYE, EYE])  # F and G in streams of their own
+SWAPPED = (  # the other stream, and matrices that have no say: the first mixes copies, the last is averaged
+    [[0.5, 0.5], [1.0, 0.0]],
+    torch.tensor([[0.0, 2.0], [1.0, 1.0]]),
+    torch.tensor([[[0.3, 0.7], [0.7, 0.3]], [[0.5, 0.5], [0.5, 0.5]]]),
+)
+MIXED = (
+    [[0.25, 0.75], [0, 1]],
+    np.array([[2.0, 0], [0.5, 1.5]], dtype=np.float32),
+    np.full((2, 2, 2), 0.5),
+)
 
 
 RIGHT = [
@@ -231,10 +213,9 @@ RIGHT = [
     (check_sinkhorn_step, with_logarithms),
     (check_sinkhorn_step, in_numpy),
     (check_sinkhorn_step, lambda m: rows(columns(m.double())).tolist()),
-    (check_stream_update, update),
-    (check_stream_update, update_as_one_event),
-    (check_stream_update, update_stream_by_stream),
-    (check_stream_update, lambda *a: update(*a).numpy()),
+    (check_parallel, APART),
+    (check_parallel, SWAPPED),
+    (check_parallel, list(MIXED)),
     (check_idle, {"B", "C", "D"}),
     (check_idle, "BCD"),
     (check_idle, ("b", "c", "d")),
@@ -263,40 +244,19 @@ WRONG = [
     (check_sinkhorn_step, lambda m: rows(m / (m.sum(0) + 1e-3)), "after one iteration"),
     (check_sinkhorn_step, lambda m: rows(columns(m.clamp(max=6))), "after one iteration"),
     (check_sinkhorn_step, lambda m: m.sum(0), "shape"),
-    (check_stream_update, lambda x, a, b, h, f: update(x, a, b, h.T, f), "transposed"),
-    (check_stream_update, lambda x, a, b, h, f: update(x, b, a, h, f), "swapped"),
-    (
-        check_stream_update,
-        lambda x, a, b, h, f: x + b[:, None] * f(a @ x),
-        "H_res is missing",
-    ),
-    (check_stream_update, lambda x, a, b, h, f: h @ x + f(a @ x), "H_post is missing"),
-    (
-        check_stream_update,
-        lambda x, a, b, h, f: b[:, None] * f(a @ x),
-        "old streams are gone",
-    ),
-    (
-        check_stream_update,
-        lambda x, a, b, h, f: h @ x + b[:, None] * f(x.mean(0)),
-        "the mean of the streams",
-    ),
-    (
-        check_stream_update,
-        lambda x, a, b, h, f: h @ (x + b[:, None] * f(a @ x)),
-        "before the mixing",
-    ),
-    (check_stream_update, one_call_each, "3 times"),
-    (check_stream_update, lambda x, a, b, h, f: h @ x + b[:, None] * f(x), "shape [3, 5]"),
-    (
-        check_stream_update,
-        lambda x, a, b, h, f: h @ x + b[:, None] * f(a @ h @ x),
-        "after H_res had mixed",
-    ),
-    (check_stream_update, lambda x, a, b, h, f: update(x, a, b, h, lambda z: z), "0 times"),
-    (check_stream_update, lambda x, a, b, h, f: h @ x - b[:, None] * f(a @ x), "the new streams"),
-    (check_stream_update, lambda *a: update(*a)[:1].expand_as(a[0]), "the new streams"),
-    (check_stream_update, lambda *a: update(*a).clamp(-1, 1), "the new streams"),
+    (check_parallel, ([[1, 0], [1, 0]], *APART[1:]), "G reads x + 2 F(x)"),
+    (check_parallel, ([[1, 0], [0.5, 0.5]], *APART[1:]), "G reads x + 1 F(x)"),
+    (check_parallel, (APART[0], EYE, APART[2]), "F counts 0.5 times"),
+    (check_parallel, (APART[0], [[2, 0], [0, 1]], APART[2]), "G counts 0.5 times"),
+    (check_parallel, ([[1, 1], [0, 1]], *APART[1:]), "F reads 2 times x"),
+    (check_parallel, ([[1, 0], [0, 0.5]], *APART[1:]), "G reads 0.5 times x"),
+    (check_parallel, (*APART[:2], [EYE, [[1, 1], [0, 0]]]), "doubly stochastic"),
+    (check_parallel, (*APART[:2], [[[1.5, -0.5], [-0.5, 1.5]], EYE]), "doubly stochastic"),
+    (check_parallel, ([[2, -1], [0, 1]], *APART[1:]), "`pre` must lie between 0 and 1"),
+    (check_parallel, (APART[0], [[4, -2], [0, 2]], APART[2]), "`post` must lie between 0 and 2"),
+    (check_parallel, (*APART[:2], EYE), "`res` has shape (2, 2)"),
+    (check_parallel, APART[:2], "three arrays"),
+    (check_parallel, {"pre": 1}, "three arrays"),
     (check_idle, {"B", "C"}, "look at D"),
     (check_idle, set("ABCDE"), "look at A"),
     (check_idle, {"B", "D"}, "look at C"),
@@ -317,9 +277,14 @@ SCALE = "a factor that all columns share drops out when the rows are divided"
 ARGUED = [
     (check_sinkhorn_step, "matrix.sum -> matrix.mean", SCALE),
     (check_sinkhorn_step, "matrix.numpy().sum -> matrix.numpy().mean", SCALE),
-    (
-        check_stream_update,
-        "zip(row, streams, strict=True) -> zip(streams, row, strict=True)",
-        "the two are multiplied with each other",
+    (check_parallel, "[0][0] 0 and 1 swapped", "both streams hold x when F reads: either will do"),
+    (check_parallel, "[1][1] 0 and 1 swapped", "the mean does not ask into which stream G writes"),
+    *(
+        (
+            check_parallel,
+            f"[2]{which} 0 and 1 swapped",
+            "no res changes copies, or the mean at the end",
+        )
+        for which in ("[0]", "[1]", "")
     ),
 ]

@@ -194,10 +194,13 @@ def check_unchanged(answer) -> None:
             "what happens to the product of a doubled step and a halved x, and to A times the step?"
         ),
         "D": "the first event fades nothing, for nothing came before it; but what does it write?",
-        "E": "what does a step of 0 fade, and what does it write?",
+        "E": (
+            "two half steps fade the past like one whole; but is what the first of them writes still"
+            " whole after the second?"
+        ),
         "F": "a rotation keeps lengths and angles: what does it do to the dot products C.B?",
     }
-    compare_letters(answer, {"A", "C", "E", "F"}, hints)
+    compare_letters(answer, {"A", "C", "F"}, hints)
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -314,9 +317,9 @@ RIGHT = [
     (check_memory_length, length_in_numpy),
     (check_memory_length, lambda b, a: length(b.double(), a.double()).int()),
     (check_memory_length, lambda b, a: length(b, a).double()),
-    (check_unchanged, {"A", "C", "E", "F"}),
-    (check_unchanged, "acef"),
-    (check_unchanged, np.array(list("FECA"))),
+    (check_unchanged, {"A", "C", "F"}),
+    (check_unchanged, "acf"),
+    (check_unchanged, np.array(list("FCA"))),
 ]
 WRONG = [
     (
@@ -405,12 +408,12 @@ WRONG = [
     (check_memory_length, lambda b, a: length(b, a, rate=lambda a: a.exp().mean(1)), "the mean"),
     (check_memory_length, lambda b, a: length(b, a) + 1, "the answer is"),
     (check_memory_length, lambda b, a: length(b, a).clamp(max=800), "yours is 800"),
-    (check_unchanged, {"C", "E", "F"}, "look at A"),
-    (check_unchanged, {"A", "B", "C", "E", "F"}, "look at B"),
-    (check_unchanged, {"A", "C", "D", "E", "F"}, "look at D"),
-    (check_unchanged, {"A", "C", "F"}, "look at E"),
-    (check_unchanged, "ABCEF", "look at B"),
-    (check_unchanged, ["A", "C", "E"], "look at F"),
+    (check_unchanged, {"C", "F"}, "look at A"),
+    (check_unchanged, {"A", "B", "C", "F"}, "look at B"),
+    (check_unchanged, {"A", "C", "D", "F"}, "look at D"),
+    (check_unchanged, {"A", "C", "E", "F"}, "look at E"),
+    (check_unchanged, "AF", "look at C"),
+    (check_unchanged, ["A", "C"], "look at F"),
     (check_unchanged, set(), "look at A"),
     (check_unchanged, {"Z"}, "set of letters"),
 ]

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tutorial_files.commands import Parser
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.__main__ import Compare, Train
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.settings import (
-    Parser,
     add_arguments,
     as_toml,
     parse,

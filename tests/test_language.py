@@ -8,7 +8,7 @@ import pytest
 
 from tutorial_files import language as catalogues
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import language, say, spoken, use_language
+from tutorial_lib.language import language, retold, say, speaking, spoken, use_language
 
 PO = r"""msgid ""
 msgstr ""
@@ -110,3 +110,20 @@ def test_tables_give_a_chinese_character_two_columns(chinese: Path) -> None:
 def test_an_error_survives_a_process_border(chinese: Path) -> None:
     error = TutorialError("cannot read {path}: {reason}", path="a", reason="b")
     assert str(pickle.loads(pickle.dumps(error))) == "无法读取 a：b"
+
+
+def test_a_language_for_a_while() -> None:
+    use_language("en")
+    with pytest.raises(KeyError), speaking("zh"):
+        assert language() == "zh"
+        raise KeyError
+    assert language() == "en"
+
+
+def test_what_others_say_is_told_by_templates(chinese: Path) -> None:
+    templates = ("nothing fits {x}", "cannot read {path}: {reason}")
+    assert retold('cannot read a.csv: it is "empty"', *templates) == "无法读取 a.csv：它是“空”的"
+    assert retold("something else", *templates) == "something else"
+    with speaking("en"):
+        text = "cannot read a.csv: b"
+        assert retold(text, *templates) == text

@@ -34,6 +34,17 @@ def language() -> str:
     return "zh" if named.startswith("zh") else "en"
 
 
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak this language inside: a file of results is English, whatever its reader speaks."""
+    global _chosen
+    before, _chosen = _chosen, code
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
 def say(message: str, /, **values: object) -> str:
     """The message in the reader's language, its {placeholders} filled with the values.
 
@@ -58,15 +69,17 @@ def spoken(code: str, message: str, /, **values: object) -> str:
     return filled(message, values)
 
 
-@contextmanager
-def speaking(code: str) -> Iterator[None]:
-    """Speak the language `code` for a while."""
-    global _chosen
-    before, _chosen = _chosen, code
-    try:
-        yield
-    finally:
-        _chosen = before
+def retold(text: str, *templates: str) -> str:
+    """What an English text says, in the reader's language: the first template that fits it gives
+    the values. For texts that others write, such as argparse; what fits no template stays English.
+    """
+    for template in templates if language() != "en" else ():
+        pieces = re.split(r"\{(\w+)\}", template)  # text, name, text, name, ...
+        pieces[0::2] = map(re.escape, pieces[0::2])
+        pieces[1::2] = (f"(?P<{name}>.+)" for name in pieces[1::2])
+        if match := re.fullmatch("".join(pieces), text, re.DOTALL):
+            return say(template, **match.groupdict())
+    return text
 
 
 def mark(message: str) -> str:

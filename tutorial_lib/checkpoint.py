@@ -14,7 +14,7 @@ import torch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import replacing
-from tutorial_lib.language import say
+from tutorial_lib.language import mark, say
 
 
 class DamagedCheckpoint(TutorialError):
@@ -82,18 +82,22 @@ def load_checkpoint(
             if (got := found[part].get(name)) == (want := wanted.get(name)):
                 continue
             longer = part == "configuration" and name == "epochs" and got < want
-            if longer and not (why := cannot_continue(wanted, got)):
+            why = cannot_continue(wanted, got) if longer else ""
+            if longer and not why:
                 continue
-            raise TutorialError(
-                "{path} belongs to another run: in its {part}, {name} is {got!r} and not"
-                " {want!r}{why}; name another checkpoint or delete this one",
-                path=path,
-                part=part,
-                name=name,
-                got=got,
-                want=want,
-                why=why if longer else "",
+            message = (
+                mark(
+                    "{path} belongs to another run: in its {part}, {name} is {got!r} and not"
+                    " {want!r}, and {why}; name another checkpoint or delete this one"
+                )
+                if why
+                else mark(
+                    "{path} belongs to another run: in its {part}, {name} is {got!r} and not"
+                    " {want!r}; name another checkpoint or delete this one"
+                )
             )
+            values = {"path": path, "part": part, "name": name, "got": got, "want": want}
+            raise TutorialError(message, **values, why=why)
     return saved
 
 
@@ -103,16 +107,16 @@ def cannot_continue(configuration: dict[str, object], epochs: int) -> str:
     """
     if configuration["schedule"] != "constant":
         return say(
-            ", and a {schedule} schedule follows from the number of epochs, so more epochs need a"
-            " run from the start",
+            "a {schedule} schedule follows from the number of epochs, so more epochs need a run"
+            " from the start",
             schedule=configuration["schedule"],
         )
     if epochs % configuration["evaluate_every"]:
         return say(
-            ", and epoch {epochs} was validated only because it was the last (evaluate_every ="
-            " {evaluate_every}), so more epochs need a run from the start",
+            "epoch {epochs} was validated only because it was the last (evaluate_every = {every}),"
+            " so more epochs need a run from the start",
             epochs=epochs,
-            evaluate_every=configuration["evaluate_every"],
+            every=configuration["evaluate_every"],
         )
     return ""
 

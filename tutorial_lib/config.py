@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.data.sequences import WINDOWS
 from tutorial_lib.knobs import check, knob
-from tutorial_lib.losses import LOSSES
+from tutorial_lib.losses import LOSSES, PROPOSALS
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,17 @@ class TrainConfig:
         1, "drawn for each position, or for the batch with shared_negatives; ce needs none", least=1
     )
     shared_negatives: bool = knob(False, "one set of negatives for the whole batch")
+    proposal: str | None = knob(
+        None,
+        "where logq_ce takes its negatives from, shared by the batch: all items alike, by"
+        " popularity, targets of the batch, or uniform and batch mixed; none: uniform",
+        choices=PROPOSALS,
+    )
+    sparse_table: bool | None = knob(
+        None,
+        "a step updates only the rows of the item table that it reads (lazy Adam); for large"
+        " catalogues, with a sampled loss; none: no",
+    )
     epochs: int = knob(20, "passes over the training part, at most", least=1)
     batch_size: int = knob(128, "windows in a step", least=1)
     learning_rate: float = knob(1e-3, "of AdamW, at its highest", least=0)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.language import mark, say
+from tutorial_lib.language import mark
 
 WANTED = {
     int: mark("a whole number"),
@@ -31,12 +31,14 @@ def knob(
     least: float | None = None,
     below: float = math.inf,
     setting: bool = True,
+    names: typing.Mapping[str, object] = types.MappingProxyType({}),
 ) -> typing.Any:
     """A field of a dataclass of settings. `least` <= value < `below`, each entry of a list alike;
-    `setting=False`: it decides where and how fast, not what.
+    `setting=False`: it decides where and how fast, not what. `names` fill the {...} of the help.
     """
     about = {"help": help, "choices": choices and tuple(choices), "least": least, "below": below}
-    return dataclasses.field(default=default, metadata=about | {"setting": setting})
+    about |= {"setting": setting, "names": names}
+    return dataclasses.field(default=default, metadata=about)
 
 
 def knobs(owner: type, *, settings: bool = False) -> dict[str, dataclasses.Field]:
@@ -97,13 +99,14 @@ def check_one(
     if right and kind in (int, float):
         right = (least is None or value >= least) and value < below  # NaN is neither
     if not right:
-        limits = say(" of at least {least}", least=least) if least is not None else ""
-        limits += say(" and below {below}", below=below) if below < math.inf else ""
-        raise TutorialError(
-            "{name} must be {wanted}{limits}, got {value!r}",
-            name=name,
-            wanted=WANTED[kind],
-            limits=limits,
-            value=value,
-        )
+        if least is None:
+            message = mark("{name} must be {wanted}, got {value!r}")
+        elif below == math.inf:
+            message = mark("{name} must be {wanted} of at least {least}, got {value!r}")
+        else:
+            message = mark(
+                "{name} must be {wanted} of at least {least} and below {below}, got {value!r}"
+            )
+        limits = {"least": least, "below": below}
+        raise TutorialError(message, name=name, wanted=WANTED[kind], value=value, **limits)
     return kind(value) if kind in (float, Path) else value

@@ -5,11 +5,32 @@ from pathlib import Path
 import pandas as pd
 
 from tutorial_files.errors import TutorialError
-from tutorial_files.language import LANGUAGES, choose, columns, language, mark, say, spoken
+from tutorial_files.language import (
+    LANGUAGES,
+    choose,
+    columns,
+    language,
+    mark,
+    retold,
+    say,
+    speaking,
+    spoken,
+)
 
 FONT = Path(__file__).parent / "fonts" / "CourseSansSC.otf"  # of plots; made by course/font.py
 
-__all__ = ["FONT", "LANGUAGES", "columns", "language", "mark", "say", "spoken", "use_language"]
+__all__ = [
+    "FONT",
+    "LANGUAGES",
+    "columns",
+    "language",
+    "mark",
+    "retold",
+    "say",
+    "speaking",
+    "spoken",
+    "use_language",
+]
 
 
 def use_language(code: str) -> None:

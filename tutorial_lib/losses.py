@@ -10,9 +10,13 @@
     negative   s-, the scores of items drawn at random       [N, k]
 
 Each loss is the mean over the N positions. Compared by Klenitskiy and Vasilev (RecSys 2023) and by
-Petrov and Macdonald (RecSys 2023). Taught in lesson 07.
+Petrov and Macdonald (RecSys 2023). Taught in lesson 07; `logq_ce`, for large catalogues, in
+lesson 24.
 """
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,7 +53,7 @@ def draw_negatives(
 
 
 def binary_cross_entropy(positive: Tensor, negative: Tensor) -> Tensor:
-    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, section III-E."""
+    """-log sigmoid(s+) - sum over k of log(1 - sigmoid(s-)). Kang and McAuley 2018, III-E."""
     return (F.softplus(-positive) + F.softplus(negative).sum(dim=1)).mean()
 
 
@@ -62,6 +66,82 @@ def sampled_softmax(positive: Tensor, negative: Tensor) -> Tensor:
     """The target among itself and k negatives. Klenitskiy and Vasilev 2023, section 3."""
     scores = torch.cat([positive[:, None], negative], dim=1)  # [N, 1 + k]
     return (scores.logsumexp(dim=1) - positive).mean()
+
+
+PROPOSALS = ("uniform", "popularity", "batch", "mixed")
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Draws the shared negatives of a batch, and knows how often each is expected among them.
+
+        kind         where K negatives come from                  expected count of item j != y
+        uniform      all V items                                  K / V
+        popularity   all items, by q_j = (c_j + 1) / (sum c + V)  K q_j
+        batch        K of the N targets of the batch              K p_j (N - 1) / N
+        mixed        K uniform ones and K of the batch            the sum of both
+
+    c_j: how often j is chosen in training; p_j = c_j / sum c; both shares float64 [V + 1]. One of
+    the N positions is y's own, hence the last factor. `batch` alone never shows an item without a
+    training event; `mixed` does (Yang et al. 2020). K of at least V uniform negatives are all items
+    once. A draw costs K log V, not V. Taught in lesson 24.
+    """
+
+    kind: str
+    num_items: int
+    shares: Tensor | None = None  # p, or q
+    cumulative: Tensor | None = None  # of q
+
+    @classmethod
+    def of(cls, kind: str, num_items: int, chosen: np.ndarray | None = None) -> "Proposal":
+        """`chosen` int64 [M]: the items of all training events; not needed by "uniform"."""
+        if kind == "uniform":
+            return cls(kind, num_items)
+        counts = torch.from_numpy(np.bincount(chosen, minlength=num_items + 1)).double()
+        if kind != "popularity":
+            return cls(kind, num_items, counts / counts.sum())
+        q = counts + 1
+        q[0] = 0
+        q /= q.sum()
+        return cls(kind, num_items, q, q.cumsum(0))
+
+    def draw(self, targets: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """Items int64 [C], with repetitions, and the log of their expected counts float64 [C].
+        targets int64 [N]: of the whole batch.
+        """
+        if self.kind == "popularity":
+            places = torch.rand(count, dtype=torch.double, generator=generator)
+            items = torch.searchsorted(self.cumulative, places, right=True)
+            items = items.clamp(max=self.num_items)  # sums of shares may end below 1
+            return items.to(targets.device), (count * self.shares[items]).log().to(targets.device)
+        items, expected = torch.zeros(0, dtype=torch.int64), 0.0
+        if self.kind != "batch":
+            few = count < self.num_items
+            items = torch.arange(1, self.num_items + 1)
+            if few:
+                items = torch.randint(1, self.num_items + 1, (count,), generator=generator)
+            expected = count / self.num_items if few else 1.0
+        if self.kind != "uniform":
+            order = torch.randperm(len(targets), generator=generator)[:count]
+            items = torch.cat([items, targets.cpu()[order]])
+            others = len(order) * (len(targets) - 1) / len(targets)
+            expected = (expected + others * self.shares[items]).clamp(min=1e-300)  # N = 1
+        log = torch.as_tensor(expected, dtype=torch.double).log().expand(len(items))
+        return items.to(targets.device), log.to(targets.device)
+
+
+def logq_softmax(positive: Tensor, negative: Tensor, log_expected: Tensor) -> Tensor:
+    """Sampled softmax with logQ correction. negative [N, C], -inf where a candidate is the
+    position's own target; log_expected [C], from `Proposal.draw`:
+
+        loss = -s_y + log( exp(s_y) + sum over drawn j != y of exp(s_j) / expected count of j )
+
+    The sum in the logarithm is an unbiased estimate of the softmax's whole sum over the catalogue
+    (importance sampling, Bengio and Senecal 2008; in batches, Yi et al., RecSys 2019); its
+    logarithm, the loss, is so up to terms of order 1 / C. The target stands in the sum with
+    certainty, so that its own score takes no correction (Khrylchenko et al., RecSys 2025).
+    """
+    return sampled_softmax(positive, negative - log_expected)
 
 
 def gbce(positive: Tensor, negative: Tensor, num_items: int, calibration: float = 0.75) -> Tensor:
@@ -78,7 +158,7 @@ def gbce(positive: Tensor, negative: Tensor, num_items: int, calibration: float 
     return ((beta * F.softplus(-positive) + F.softplus(negative).sum(dim=1)) / (k + 1)).mean()
 
 
-LOSSES = ("ce", "sampled_ce", "bce", "gbce", "bpr")
+LOSSES = ("ce", "sampled_ce", "bce", "gbce", "bpr", "logq_ce")
 
 
 def training_loss(
@@ -90,9 +170,11 @@ def training_loss(
     negatives: int = 1,
     shared: bool = False,
     generator: torch.Generator,
+    part: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """One loss by name. model is a SequenceModel; states [N, d] and targets int64 [N] of the
-    positions that have a target.
+    positions that have a target. `part`, where several processes share a batch: the targets of
+    the whole batch, and which of them these are; negatives are drawn as one process would.
 
     shared = False draws `negatives` items for each position; True draws one set for the whole
     batch, which costs one matrix product instead of N * negatives gathered rows. A shared negative
@@ -101,13 +183,20 @@ def training_loss(
     if name == "ce":
         return full_softmax(states, model.item_vectors(), targets)
     positive = model.score_items(states, targets[:, None])[:, 0]  # [N]
+    whole, mine = part or (targets, slice(None))
+    if name == "logq_ce":
+        proposal = model.proposal or Proposal("uniform", model.num_items)
+        drawn, log_expected = proposal.draw(whole, negatives, generator)  # [C]
+        negative = states @ model.item_vectors(drawn).T  # [N, C]
+        negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
+        return logq_softmax(positive, negative, log_expected.to(states.dtype))
     if shared:
         drawn = torch.randint(1, model.num_items + 1, (negatives,), generator=generator)
         drawn = drawn.to(targets.device)  # [k]
         negative = states @ model.item_vectors(drawn).T  # [N, k]
         negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
     else:
-        drawn = draw_negatives(targets, model.num_items, negatives, generator)
+        drawn = draw_negatives(whole, model.num_items, negatives, generator)[mine]
         negative = model.score_items(states, drawn)  # [N, k]
     if name == "gbce":
         return gbce(positive, negative, model.num_items)

@@ -3,7 +3,8 @@
 The loop itself is `train`. Taught in lesson 07.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,9 +12,12 @@ import torch
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
 from tutorial_lib.data.splits import Split, ask_some
+from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import evaluate, ndcg, per_user
+from tutorial_lib.evaluate import ndcg, per_user
+from tutorial_lib.losses import Proposal
 from tutorial_lib.models import SequenceModel
+from tutorial_lib.ranking import has_table
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,23 @@ class Task:
     rate: Callable[[float], float] | None = None
 
 
-def ranking(model: SequenceModel, split: Split, config: TrainConfig) -> Task:
+def ranking(model: SequenceModel, split: Split, config: TrainConfig, group: Group = ALONE) -> Task:
     """The next item: windows of the training part, and NDCG@10 on the validation part."""
     asked = ask_some(split, config.evaluate_users)
     sizes = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     return Task(
         lambda epoch: training_batches(split, seed=config.seed, epoch=epoch, **sizes),
         num_training_batches(split, **sizes),
-        lambda model: validate(model, asked, config.hides_seen(split.dataset)),
+        lambda model: validate(model, asked, config.hides_seen(split.dataset), group),
         "ndcg",
     )
 
 
-def validate(model: SequenceModel, split: Split, filter_seen: bool | None = None) -> float:
+def validate(
+    model: SequenceModel, split: Split, filter_seen: bool | None = None, group: Group = ALONE
+) -> float:
     """NDCG@10 on the validation part, full ranking, mean over users."""
-    ranks = evaluate(model, split, "valid", filter_seen=filter_seen)
+    ranks = group.evaluate(model, split, "valid", filter_seen=filter_seen)
     return float(per_user(ranks, ndcg(ranks)).mean())
 
 
@@ -97,3 +103,45 @@ def check_fit(model: SequenceModel, split: Split) -> None:
             data=data.name,
             num_users2=data.num_users,
         )
+
+
+def check_negatives(model: SequenceModel, config: TrainConfig) -> None:
+    """Refuses ways to draw negatives that the model or the loss does not know."""
+    name, shared = type(model).__name__, config.shared_negatives or config.loss == "logq_ce"
+    if shared and not has_table(model):
+        raise TutorialError(
+            "{name} draws its negatives for each pair; leave shared_negatives out, and take"
+            " another loss than logq_ce",
+            name=name,
+        )
+    if config.proposal and config.loss != "logq_ce":
+        raise TutorialError(
+            "proposal={proposal!r} belongs to loss='logq_ce', got loss={loss!r}: leave one of them"
+            " out",
+            proposal=config.proposal,
+            loss=config.loss,
+        )
+    if config.sparse_table and (config.loss == "ce" or config.averaging or not has_table(model)):
+        raise TutorialError(
+            "sparse_table updates the rows of an item table that a step reads: it needs a sampled"
+            " loss such as logq_ce, averaging=0 and a model that scores by its table; got"
+            " loss={loss!r}, averaging={averaging} and {name}",
+            loss=config.loss,
+            averaging=config.averaging,
+            name=name,
+        )
+
+
+@contextmanager
+def for_large_catalogues(
+    model: SequenceModel, data: Split | Task, config: TrainConfig
+) -> Iterator[None]:
+    """Inside, the model knows where its negatives come from and how its table is updated."""
+    if config.loss == "logq_ce" and isinstance(data, Split):
+        chosen = data.train["item"].to_numpy()
+        model.proposal = Proposal.of(config.proposal or "uniform", model.num_items, chosen)
+    model.item_embedding.sparse = bool(config.sparse_table)
+    try:
+        yield
+    finally:
+        model.proposal, model.item_embedding.sparse = None, False

@@ -20,11 +20,19 @@ from tqdm import tqdm
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.splits import Split
+from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import Diverged, TutorialError
 from tutorial_lib.language import say
 from tutorial_lib.models import SequenceModel
-from tutorial_lib.ranking import has_table
-from tutorial_lib.tasks import Task, check_fit, ranking, with_windows
+from tutorial_lib.optim import RowAdamW
+from tutorial_lib.tasks import (
+    Task,
+    check_fit,
+    check_negatives,
+    for_large_catalogues,
+    ranking,
+    with_windows,
+)
 
 
 @dataclass
@@ -82,9 +90,8 @@ def make_optimizer(model: SequenceModel, config: TrainConfig) -> torch.optim.Opt
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.98)
-    )
+    kind = RowAdamW if config.sparse_table else torch.optim.AdamW
+    return kind([g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.98))
 
 
 def train_epoch(
@@ -96,16 +103,18 @@ def train_epoch(
     *,
     average: dict[str, torch.Tensor] | None = None,
     on_step: Callable[[], object] = lambda: None,
+    group: Group = ALONE,
 ) -> float:
     """One pass over the training windows (epoch counts from 1). Returns the mean loss per predicted
-    event.
+    event. `group`: the processes that share each batch.
     """
     task = data if isinstance(data, Task) else ranking(model, data, config)
     model.train()
     device = next(model.parameters()).device
-    for_dropout, for_negatives = (
-        np.random.SeedSequence([config.seed, epoch]).generate_state(2).tolist()
-    )
+    entropy = [config.seed, epoch]
+    for_dropout, for_negatives = np.random.SeedSequence(entropy).generate_state(2).tolist()
+    if group.size > 1:
+        for_dropout = int(np.random.SeedSequence([*entropy, group.rank]).generate_state(1)[0])
     if task.seed is not None:
         for_dropout = task.seed(epoch)
     if for_dropout is not None:
@@ -113,11 +122,11 @@ def train_epoch(
     generator = torch.Generator().manual_seed(for_negatives)
     total = events = 0.0
     for step, batch in enumerate(task.batches(epoch), start=1):
-        for group in optimizer.param_groups:
+        for those in optimizer.param_groups:
             done = epoch - 1 + step / task.steps
-            group["lr"] = task.rate(done) if task.rate else learning_rate_at(config, done)
-        loss = model.loss(batch.to(device), config, generator)
-        value, count = loss.item(), int((batch.targets > 0).sum())
+            those["lr"] = task.rate(done) if task.rate else learning_rate_at(config, done)
+        loss, value = group.loss(model, batch.to(device), config, generator)
+        count = int((batch.targets > 0).sum())
         if not math.isfinite(value):
             raise Diverged(
                 "the loss became {value} in epoch {epoch}; lower the learning rate"
@@ -157,6 +166,7 @@ def train(
     device: str = "auto",
     progress: bool = True,
     on_look: Callable[[dict[str, float]], object] = lambda row: None,
+    group: Group = ALONE,
 ) -> History:
     """Trains `model` in place and leaves it with the weights of its best validation NDCG@10, in
     evaluation mode; with a `Task` in place of a split, of its best score. `on_look` gets each new
@@ -167,6 +177,9 @@ def train(
     data, or from one of fewer epochs that is continued with the same bits (see
     `checkpoint.load_checkpoint`). A model that needs windows of its own kind gets them. Models that
     count (popularity, Markov) are fitted and need no loop. The test part is never looked at.
+
+    In a `group` every process calls this with the same arguments and ends with the same weights;
+    the first one writes the checkpoint, which a group of any other size reads.
     """
     config, identity = config or TrainConfig(), None
     if isinstance(data, Task):
@@ -182,25 +195,24 @@ def train(
             else:
                 model.fit(data.train["user"].to_numpy(), data.train["item"].to_numpy())
             return History()
-        if config.shared_negatives and not has_table(model):
-            raise TutorialError(
-                "{name} draws its negatives for each pair; leave shared_negatives out",
-                name=type(model).__name__,
-            )
+        check_negatives(model, config)
+        group.accept(model, config)
         if model.uses_time:
             model.fit_time(data)
-        task, identity = ranking(model, data, config), describe(model, data, config)
+        task, identity = ranking(model, data, config, group), describe(model, data, config)
     history = History()
     where = pick_device(device)
     model.to(where)
-    optimizer = task.optimizer(model) if task.optimizer else make_optimizer(model, config)
-    average = copy_weights(model.state_dict()) if config.averaging else None
-    best = copy_weights(model.state_dict())
+    learner = group.learner(model)
+    optimizer = task.optimizer(learner) if task.optimizer else make_optimizer(learner, config)
+    average = copy_weights(learner.state_dict()) if config.averaging else None
+    best = copy_weights(learner.state_dict())
     done, seconds, stale = 0, 0.0, 0
-    if checkpoint and Path(checkpoint).exists():
-        saved = load_checkpoint(checkpoint, identity)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+    found = bool(checkpoint and Path(checkpoint).exists())
+    group.agree("checkpoint to go on from:", found)
+    if found:
+        saved = group.together(lambda: load_checkpoint(checkpoint, identity))
+        group.load(learner, optimizer, saved)
         average, best = (
             copy_weights(saved[name], where) if saved[name] else None
             for name in ("average", "best")
@@ -211,9 +223,9 @@ def train(
 
     def save(epoch: int) -> None:
         history.wall_seconds = earlier + time.perf_counter() - begin
-        if checkpoint:
+        if checkpoint and (group.writer or group.sharded):
             state = {
-                "model": model.state_dict(),
+                "model": learner.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "average": average,
                 "best": best,
@@ -223,46 +235,56 @@ def train(
                 "stale": stale,
                 "identity": identity,
             }
-            save_checkpoint(checkpoint, state)
+            state = group.whole(state)
+            if group.writer:
+                save_checkpoint(checkpoint, state)
 
+    group.agree("finished epochs:", done)
     if not done:
         save(done)  # a folder that cannot be written to shows now and not after the first epoch
     bar = tqdm(
         total=config.epochs * task.steps,
         initial=done * task.steps,
-        disable=not progress,
+        disable=not (progress and group.writer),
         unit="step",
         mininterval=0.5,
     )
     # The caller's random numbers stay as they were; inside, each epoch sets its own seed.
-    with bar, torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+    ours = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])
+    with bar, ours, for_large_catalogues(learner, data, config):
+        group.attach(learner)
         for epoch in range(done + 1, config.epochs + 1):
             if config.patience and stale >= config.patience:
                 break
             start = time.perf_counter()
-            loss = train_epoch(
-                model, data, config, optimizer, epoch, average=average, on_step=bar.update
-            )
+            how = {"average": average, "on_step": bar.update, "group": group}
+            loss = train_epoch(learner, task, config, optimizer, epoch, **how)
             seconds += time.perf_counter() - start
             if epoch % config.evaluate_every == 0 or epoch == config.epochs:
-                with averaged(model, average):
+                with averaged(learner, average):
+                    group.fill(model, learner)
                     value = task.score(model)
                 stale += 1
                 if value > history.best_ndcg or not history.best_epoch:
                     history.best_epoch, history.best_ndcg, stale = epoch, value, 0
-                    best = copy_weights(average or model.state_dict())
+                    best = copy_weights(average or learner.state_dict())
                 row = {"epoch": epoch, "loss": loss, task.column: value, "seconds": seconds}
                 history.rows.append(row)
-                on_look(row)
+                if group.writer:
+                    on_look(row)
                 label = {"ndcg": "NDCG@10"}.get(task.column, task.column)
                 bar.set_postfix_str(
                     say(
                         "epoch {epoch} loss {loss:.3f} validation {label} {value:.4f}",
-                        epoch=epoch, loss=loss, label=label, value=value,
+                        epoch=epoch,
+                        loss=loss,
+                        label=label,
+                        value=value,
                     )
-                )  # fmt: skip
+                )
             save(epoch)
-    model.load_state_dict(best)
+    learner.load_state_dict(best)
+    group.fill(model, learner)
     model.eval()
     return history
 

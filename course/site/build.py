@@ -18,6 +18,8 @@ from course.site import collect
 from course.site.notebook import Cell, read_notebook
 from course.site.render import Pictures, Rendered, Renderer, Section
 from course.site.render import collect as note
+from tutorial_lib.experiments.published import read_report
+from tutorial_lib.language import speaking
 
 ROOT = Path(__file__).resolve().parents[2]
 EXTRAS = ("setup", "exercises", "glossary", "results")
@@ -292,7 +294,7 @@ def write_edition(book: Edition, twin: dict[str, str], loader: Environment, out:
             )
     setup = prose_page(book, course.root / "site" / "pages" / f"setup.{language}.md")
     book.pages["setup"] = setup
-    page("setup", "text", "page", words["setup"], body=setup.html, english=False)
+    page("setup", "text", "page", words["setup"], body=setup.html)
     glossary(book, page)
     exercises = book.exercises()
     count = sum(len(found) for _, found in exercises)
@@ -320,9 +322,10 @@ def write_edition(book: Edition, twin: dict[str, str], loader: Environment, out:
     (out / "search-index.js").write_text(book.index(), encoding="utf-8")
 
 
-def prose_page(book: Edition, path: Path) -> Rendered:
-    """A page from a Markdown file."""
-    body, tokens = book.renderer.prose(path.read_text(encoding="utf-8"), "page", path.parent)
+def prose_page(book: Edition, path: Path, text: str = "") -> Rendered:
+    """A page from a Markdown file, or from a text that stands for it."""
+    text = text or path.read_text(encoding="utf-8")
+    body, tokens = book.renderer.prose(text, "page", path.parent)
     sections, contents = [Section("", "")], []
     note(tokens, sections, contents)
     return Rendered(body, contents, sections)
@@ -366,5 +369,8 @@ def results(book: Edition, page) -> None:
         suites=[path.stem for path in reports],
     )
     for path in reports:
-        body = prose_page(book, path).html.replace("<table>", '<table class="sortable numbers">')
-        page(f"suite-{path.stem}", "text", "page", path.stem, body=body, english=language == "zh")
+        with speaking(language):
+            text = read_report(path.stem, path.parent.parent)
+        body = prose_page(book, path, text).html
+        body = body.replace("<table>", '<table class="sortable numbers">')
+        page(f"suite-{path.stem}", "text", "page", path.stem, body=body)

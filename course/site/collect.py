@@ -19,6 +19,8 @@ from pathlib import Path
 from course.lessons import Course, LessonError, Problem, Row
 from course.site.notebook import Cell
 from course.site.render import Section
+from tutorial_lib.experiments.words import head
+from tutorial_lib.language import speaking
 
 VERDICTS = ("replicated", "not replicated", "not testable")
 
@@ -233,7 +235,7 @@ def read_tables(root: Path, language: str) -> list[ResultTable]:
             continue
         with path.open(encoding="utf-8-sig", newline="") as file:
             runs = list(csv.DictReader(file))
-        tables.append(summary(path.stem, runs, captions.get(path.name, ("", ""))))
+        tables.append(summary(path.stem, runs, captions.get(path.name, ("", "")), language))
     return tables
 
 
@@ -255,7 +257,9 @@ def split_twin(text: str, language: str) -> str:
     return chinese if chinese and language == "zh" else english
 
 
-def summary(name: str, runs: list[dict[str, str]], caption: tuple[str, str]) -> ResultTable:
+def summary(
+    name: str, runs: list[dict[str, str]], caption: tuple[str, str], language: str
+) -> ResultTable:
     """Means over seeds; only columns that differ between the settings are shown."""
     kept = ["model"] + [key for key in VARIES[1:] if len({run.get(key) or "" for run in runs}) > 1]
     groups: dict[tuple[tuple[str, ...], str], list[dict[str, str]]] = {}
@@ -270,8 +274,10 @@ def summary(name: str, runs: list[dict[str, str]], caption: tuple[str, str]) -> 
             numbers.append(f"{statistics.fmean(values):.4f}" if values else "")
             numbers.append(f"{statistics.stdev(values):.4f}" if len(values) > 1 else "")
         rows.append((*key, str(len(group)), *numbers, parameters(group[0])))
-    head = (*kept, "seeds", "ndcg@10", "sd", "hr@10", "sd", "parameters")
-    return ResultTable(name, caption[1], caption[0], head, tuple(rows))
+    names = (*kept, "seeds", "ndcg@10", "sd", "hr@10", "sd", "parameters")
+    with speaking(language):
+        heads = tuple(map(head, names))
+    return ResultTable(name, caption[1], caption[0], heads, tuple(rows))
 
 
 def parameters(run: dict[str, str]) -> str:

@@ -14,11 +14,11 @@
 # Now look at what a recurrent network sees: *tap, tap*. Two events, one after the other, no clock. It must give one answer to both evenings. What we want instead is a memory that **keeps moving between two events**, for exactly as long as the clock says. That is a state-space model. In this lesson you build one from the lamp, run it at irregular times without any error, compute the same thing in three ways, break it in four, and end with a layer of a recommender.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="da325a9b"
-# 一盏灯用弹簧挂在天花板上。小叶从下面轻敲它一下，等一会儿，再用同样的力气敲一下。第二下之后，灯会荡多远？
+# 一盏灯用弹簧挂在天花板上。小叶从下面轻敲它一下，等一会儿，再用同样的力气敲一下。敲完第二下之后，灯会摆动多远？
 #
-# 你说不出来，缺的却不是物理知识。答案取决于她**等了多久**。如果灯正在往上走，第二下会让它荡得更厉害；如果灯正在往下落，同样的一下几乎会让它当场停住。
+# 这个问题无法回答，但缺的不是物理知识。答案取决于她**等了多久**：如果灯正在向上运动，第二下会使它摆动得更厉害；如果灯正在向下运动，同样的一下几乎会让它停住。
 #
-# 再看看循环网络看到了什么：“敲，敲”。两个事件，一先一后，没有时钟。对这两种情形，它只能给出同一个答案。我们想要的是这样一种记忆：在两个事件之间**它自己会继续运动**，时钟走多久，它就动多久。这就是状态空间模型（state-space model）。这一课里，你会从这盏灯出发搭一个状态空间模型，让它在不规则的时刻上毫无误差地运行，用三种办法算出同一个结果，用四种方式弄坏它，最后得到推荐模型里的一层。
+# 再看循环网络看到了什么：“敲，敲”。两个事件一先一后，没有时间信息。因此对这两种情形，它只能给出同一个答案。我们需要的是这样一种记忆：在两个事件之间**状态会继续演化**，真实时间过了多久，它就演化多久。这就是状态空间模型（state-space model）。在这一课里，你会从这盏灯出发建立一个状态空间模型，让它在不规则的时刻上毫无误差地运行，用三种方法算出同一个结果，做四个破坏实验，最后得到推荐模型中的一层。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -32,11 +32,11 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="fe36d578" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 用矩阵指数把线性状态推进任意长的间隔，不带任何误差；
-# - 用零阶保持、双线性变换和欧拉法，把连续时间的规律变成一步一步的计算，并测出各自的误差；
-# - 把同一份记忆写成递推（recurrence）、卷积和扫描，并说清哪几种在间隔不规则时还能用；
-# - 读懂一个核，说出特征值的实部和虚部各记住了什么；
-# - 认出四种错误：步长太大，特征值的实部为正，卷积绕回了开头，以及间隔为 0 的事件什么也没留下。
+# - 用矩阵指数让线性状态精确地跨过任意长的间隔；
+# - 用零阶保持、双线性变换和欧拉法，把连续时间的规律离散成逐步的计算，并测出各自的误差；
+# - 用递推（recurrence）、卷积和扫描三种方式计算同一个记忆，并说明间隔不规则时哪几种仍然可用；
+# - 读懂一个核，说明特征值的实部和虚部各起什么作用；
+# - 识别四种错误：步长太大，特征值的实部为正，卷积首尾相接，以及间隔为 0 的事件没有留下任何影响。
 
 # %% id="setup"
 import math
@@ -72,18 +72,18 @@ plots.use_style()
 # <!-- definition -->
 
 # %% [markdown] id="tiny-zh" lang="zh" en="8a17726a"
-# ## 两个数说清一盏灯
+# ## 用两个数描述一盏灯
 #
-# 灯在某一时刻的情况，两个数就说完了：离静止位置的**高度**，单位 cm；以及**速度**，单位 cm/s。两者合起来叫**状态** $x$。状态怎样变化？
+# 灯在某一时刻的情况可以用两个数完整地描述：相对于静止位置的**高度**，单位 cm；以及**速度**，单位 cm/s。两者合起来称为**状态** $x$。状态怎样变化？
 #
 # - 高度按速度变化。
-# - 速度受两股力：弹簧往回拉，灯越高拉得越狠；摩擦让它变慢，灯越快阻力越大。
+# - 速度因两个力而变化：弹簧把灯往回拉，灯越高拉力越大；摩擦使灯变慢，灯越快阻力越大。
 #
-# 两句话合成一个方程，$x'$ 表示每秒的变化：
+# 这两句话可以写成一个方程，$x'$ 表示每秒的变化：
 #
 # $$x' = A x .$$
 #
-# 下面这根弹簧的参数是特意挑的：完整地荡一个来回正好 2 秒。敲一下，速度立刻增加 1 cm/s。
+# 下面的弹簧参数是这样选取的：灯完整地摆动一个周期正好是 2 秒。敲一下，速度立刻增加 1 cm/s。
 #
 # <!-- definition -->
 
@@ -103,11 +103,11 @@ show_matrix(A, ["change of height", "change of velocity"], ["height", "velocity"
 # In the library: [`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py).
 
 # %% [markdown] id="exponential-zh" lang="zh" en="75434fb7"
-# **从现在到以后。** 如果只有一个数，$x' = a x$ 的解是 $x(t) = e^{a t} x(0)$。换成矩阵，公式照样成立，指数函数改用同样的级数来定义：
+# **从现在到以后。** 如果只有一个数，$x' = a x$ 的解是 $x(t) = e^{a t} x(0)$。对矩阵，同样的公式也成立，指数函数用同样的级数来定义：
 #
 # $$x(t + \Delta) = e^{\Delta A} x(t), \qquad e^{\Delta A} = I + \Delta A + \frac{(\Delta A)^2}{2} + \frac{(\Delta A)^3}{6} + \dots$$
 #
-# $I$ 是什么都不改变的矩阵，$\Delta$（delta）是间隔。这个**矩阵指数**（matrix exponential）是四个数的一张小表，每种间隔做一次。有了它，跨过这段间隔只要一次乘法，间隔是一毫秒还是一年都一样。
+# $I$ 是什么都不改变的矩阵，$\Delta$（delta）是间隔。这个**矩阵指数**（matrix exponential）由四个数组成，每种间隔只需计算一次。有了它，跨过这段间隔只要一次乘法，无论间隔是一毫秒还是一年。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py)。
 
@@ -115,7 +115,7 @@ show_matrix(A, ["change of height", "change of velocity"], ["height", "velocity"
 # **Predict before you run.** The lamp is lifted by 1 cm and let go. Where is it after 1 second, that is half a swing? And after 2 seconds, a whole one: is it back at 1 cm?
 
 # %% [markdown] id="predict-swing-zh" lang="zh" en="aed0e6fe" tags=["predict"]
-# **先猜，再运行。** 把灯抬高 1 cm，放手。1 秒之后，也就是荡了半个来回，它在哪里？2 秒之后荡完一个来回，它回到 1 cm 了吗？
+# **先猜，再运行。** 把灯抬高 1 cm 后放手。1 秒之后，即半个周期之后，它在哪里？2 秒之后，即一个周期之后，它会回到 1 cm 吗？
 
 
 # %% id="tiny-swing"
@@ -138,16 +138,16 @@ expect("height after a whole swing", path[4, 0], 0.61, tol=0.005)
 # %% [markdown] id="swing-why-en" lang="en"
 # After half a swing the lamp hangs 0.78 cm **below** its place of rest, after a whole one 0.61 cm above it. The turning comes from the spring, the shrinking from friction.
 #
-# May we trust our series? Two witnesses. PyTorch has `torch.linalg.matrix_exp`, which uses another method. And for this special matrix, textbooks of physics have a closed form: turn by $\pi$ for every second, shrink by $e^{-1/4}$ for every second,
+# Is our series right? There are two references. PyTorch has `torch.linalg.matrix_exp`, which uses another method. And for this special matrix, textbooks of physics have a closed form: turn by $\pi$ for every second, shrink by $e^{-1/4}$ for every second,
 #
 # $$e^{t A} = e^{-t/4} \left( \cos(\pi t)\, I + \frac{\sin(\pi t)}{\pi} \left(A + \tfrac14 I\right) \right) .$$
 #
 # <!-- definition -->
 
-# %% [markdown] id="swing-why-zh" lang="zh" en="36418498"
-# 荡了半个来回，灯在静止位置**下方** 0.78 cm；荡了一个来回，在上方 0.61 cm。转向来自弹簧，缩小来自摩擦。
+# %% [markdown] id="swing-why-zh" lang="zh" en="3c627678"
+# 半个周期之后，灯在静止位置**下方** 0.78 cm；一个周期之后，在上方 0.61 cm。往复来自弹簧，幅度减小来自摩擦。
 #
-# 我们的级数靠得住吗？请两个参照。PyTorch 有 `torch.linalg.matrix_exp`，用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
+# 我们的级数正确吗？可以用两个参照来检验。PyTorch 的 `torch.linalg.matrix_exp` 用的是另一种算法。而对这个特殊的矩阵，物理教科书给出了封闭的公式：每秒转 $\pi$，每秒缩小到 $e^{-1/4}$ 倍，
 #
 # $$e^{t A} = e^{-t/4} \left( \cos(\pi t)\, I + \frac{\sin(\pi t)}{\pi} \left(A + \tfrac14 I\right) \right) .$$
 #
@@ -172,13 +172,13 @@ for t in (0.01, 0.3, 1.7):
 # %% [markdown] id="taps-zh" lang="zh" en="339c6d6d"
 # ## 两下轻敲，两种结果
 #
-# 现在把谜题算成数。第一下让灯动起来；状态走过这段间隔；再加上第二下。
+# 现在用数字来回答开头的问题。第一下使灯运动起来，状态演化过这段间隔，然后加上第二下。
 
 # %% [markdown] id="predict-taps-en" lang="en" tags=["predict"]
 # **Predict.** Lea waits one second (half a swing), or two seconds (a whole one). How much faster is the lamp right after the second tap in the better case: as fast, twice as fast, or seven times as fast?
 
 # %% [markdown] id="predict-taps-zh" lang="zh" en="0c477097" tags=["predict"]
-# **猜一猜。** 小叶等了一秒（半个来回），或者等了两秒（一个来回）。刚敲完第二下时，较快的那次比较慢的那次快多少：一样快，快一倍，还是七倍？
+# **猜一猜。** 小叶等了一秒（半个周期），或者等了两秒（一个周期）。刚敲完第二下时，较快的一次的速度是较慢的一次的多少倍：一样、两倍，还是七倍？
 
 # %% id="taps-code"
 gaps = [0.5, 1, 1.5, 2]
@@ -194,9 +194,9 @@ expect("ratio of the two", after[3, 1] / after[1, 1], 7.3, tol=0.1)
 # To follow the lamp at any moments we like, jump from moment to moment: move over the gap, then add what happens there. The gaps may be as irregular as they please. Is anything lost on the way? A closed form says no: every tap, by itself, leaves behind the height $e^{-t/4} \sin(\pi t) / \pi$ after $t$ seconds, and the heights of several taps add up, because the law is linear.
 
 # %% [markdown] id="walk-zh" lang="zh" en="d29de70d"
-# 七倍。事件相同，顺序相同，决定一切的只是间隔。
+# 七倍。事件相同，顺序也相同，结果完全由间隔决定。
 #
-# 想在任意时刻看灯在哪里，就从一个时刻跳到下一个：先走过间隔，再加上那里发生的事。间隔多不规则都行。路上会丢掉什么吗？封闭公式说不会：每敲一下，单独来看，$t$ 秒之后留下的高度是 $e^{-t/4} \sin(\pi t) / \pi$；因为规律是线性的，几下留下的高度直接相加。
+# 要知道灯在任意时刻的位置，只需从一个时刻跳到下一个时刻：先演化过间隔，再加上此刻发生的事件。间隔可以任意不规则。这样会有误差吗？封闭公式表明不会：每敲一下，单独来看，$t$ 秒之后留下的高度是 $e^{-t/4} \sin(\pi t) / \pi$；因为规律是线性的，几下留下的高度直接相加。
 
 
 # %% id="walk-code"
@@ -227,7 +227,7 @@ for taps in ([0.0], [0.0, 1.0], [0.0, 2.0]):
 # How do the three evenings look, one tap, two taps a second apart, two taps two seconds apart? The lines are the closed form; the dots are our 14 jumps.
 
 # %% [markdown] id="walk-question-zh" lang="zh" en="21084ae2"
-# 只敲一下，隔一秒敲两下，隔两秒敲两下，三种情形各是什么样子？线是封闭公式，点是我们的 14 次跳跃。
+# 只敲一下、隔一秒敲两下、隔两秒敲两下，这三种情形各是什么样子？曲线是封闭公式的结果，点是我们的 14 次跳跃。
 
 # %% id="walk-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(8.5, 3.4))
@@ -247,7 +247,7 @@ plt.show()
 # Three curves of height against time over 6 seconds, with dots at 14 irregular moments that lie on the curves. One tap: a wave of about 0.3 cm that dies away slowly. Second tap after 1 s: the same wave for one second, then almost flat. Second tap after 2 s: the same wave for two seconds, then clearly higher than with one tap.
 
 # %% [markdown] id="walk-alt-zh" lang="zh" en="9bfb0a16" tags=["alt"]
-# 三条高度随时间变化的曲线，共 6 秒，14 个不规则时刻上的点都落在曲线上。敲一下：约 0.3 cm 的波，慢慢消失。1 秒后敲第二下：头一秒与前者相同，随后几乎是平的。2 秒后敲第二下：头两秒相同，随后明显比只敲一下荡得高。
+# 三条高度随时间变化的曲线，共 6 秒，14 个不规则时刻上的点都落在曲线上。敲一下：约 0.3 cm 的波，慢慢消失。1 秒后敲第二下：头一秒与前者相同，随后几乎是平的。2 秒后敲第二下：头两秒相同，随后明显比只敲一下时摆动得高。
 
 # %% id="walk-check"
 expect("largest height after one tap (cm)", height(fine, [0.0]).max(), 0.28, tol=0.03)
@@ -268,7 +268,7 @@ expect_true("second tap after 2 s: above 0.4 cm", height(fine, [0.0, 2.0]).max()
 # %% [markdown] id="diagonal-zh" lang="zh" en="c0383e8b"
 # ## 一个复数代替两个实数
 #
-# 高度和速度时刻搅在一起：一个变，另一个跟着变。有更好的坐标。$A$ 的**特征向量**（eigenvector）是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是**特征值**（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各走各的，矩阵指数就变成了普通的指数：
+# 高度和速度始终相互耦合，一个变化，另一个也随之变化。可以换一组更好的坐标。$A$ 的**特征向量**（eigenvector）是这样的方向：$A$ 对它只做伸缩，伸缩的倍数就是**特征值**（eigenvalue）$\lambda$（lambda）。以特征向量为坐标，每个数各自独立地变化，矩阵指数就变成了普通的指数：
 #
 # $$z(t + \Delta) = e^{\lambda \Delta} z(t) .$$
 #
@@ -295,9 +295,9 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # It also pays. A full matrix of $P$ rows costs $P^2$ products for every event and a matrix exponential for every gap. A diagonal one costs $P$ of each. All layers from here to lesson 13 are diagonal and learn their eigenvalues directly.
 
 # %% [markdown] id="diagonal-why-zh" lang="zh" en="511a44d1"
-# 把特征值 $\lambda = -\tfrac14 + \pi i$ 当一句话来读。**实部**说记忆衰减得多快：$e^{-t/4}$，所以 2.77 秒后剩一半。**虚部**说它转得多快：一秒转 $\pi$，也就是半圈。
+# 特征值 $\lambda = -\tfrac14 + \pi i$ 可以这样理解。**实部**表示记忆衰减的快慢：$e^{-t/4}$，因此 2.77 秒后剩一半。**虚部**表示旋转的快慢：一秒转 $\pi$，即半圈。
 #
-# 这样做还省钱。$P$ 行的完整矩阵，每个事件要 $P^2$ 次乘法，每种间隔要算一次矩阵指数；对角的只要各 $P$ 次。从这里到第 13 课，所有的层都是对角的，直接学习特征值。
+# 这样做还能节省计算。对 $P$ 行的完整矩阵，每个事件需要 $P^2$ 次乘法，每种间隔需要一次矩阵指数；对角矩阵则各只需 $P$ 次。从这里到第 13 课，所有的层都是对角的，直接学习特征值。
 
 # %% [markdown] id="discrete-en" lang="en"
 # ## From continuous time to steps
@@ -317,17 +317,17 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # In the library: [`tutorial_lib.models.ssm.discretise`](../../tutorial_lib/models/ssm.py).
 
 # %% [markdown] id="discrete-zh" lang="zh" en="a52da920"
-# ## 从连续时间到一步一步
+# ## 从连续时间到离散的步
 #
-# 敲一下是突然的。输入也可以持续：小叶用力 $u$ **推着**灯，直到下一个事件。于是
+# 敲击是瞬间的，但输入也可以是持续的：小叶用力 $u$ **推着**灯，直到下一个事件。这时
 #
 # $$x' = A x + B u ,$$
 #
 # 其中 $B$ 说明力作用在状态的哪些数上，这里是速度。跨过间隔 $\Delta$ 的一步写成 $x_i = \bar A\, x_{i-1} + \bar B\, u_i$，两个矩阵有三种取法：
 #
 # - **零阶保持**（zero-order hold，ZOH）：整步之内 $u$ 保持不变。这时规律可以解出来：$\bar A = e^{\Delta A}$，$\bar B = A^{-1} (e^{\Delta A} - I) B$。
-# - **欧拉法**（Euler method）：按起点处的变化，整步一直往前走：$\bar A = I + \Delta A$，$\bar B = \Delta B$。
-# - **双线性变换**（bilinear transform）：按起点和终点变化的平均来走：$\bar A = (I - \tfrac{\Delta}{2} A)^{-1} (I + \tfrac{\Delta}{2} A)$，$\bar B = (I - \tfrac{\Delta}{2} A)^{-1} \Delta B$。
+# - **欧拉法**（Euler method）：整步都按起点处的变化率前进：$\bar A = I + \Delta A$，$\bar B = \Delta B$。
+# - **双线性变换**（bilinear transform）：按起点和终点变化率的平均值前进：$\bar A = (I - \tfrac{\Delta}{2} A)^{-1} (I + \tfrac{\Delta}{2} A)$，$\bar B = (I - \tfrac{\Delta}{2} A)^{-1} \Delta B$。
 #
 # 这一步叫**离散化**（discretization）。下面是库里的写法，完整矩阵和对角矩阵各一个。
 #
@@ -341,10 +341,10 @@ from tutorial_lib.models.ssm import METHODS, expm1
 # show: tutorial_lib.models.ssm.discretise_diagonal
 
 # %% [markdown] id="discrete-check-en" lang="en"
-# The library takes both matrices of ZOH from one matrix exponential. A witness that knows nothing of that: $\bar B$ is what a force of 1 leaves behind, added up over the step, $\int_0^\Delta e^{s A} B\, ds$. We add it up in 2,000 thin slices.
+# The library takes both matrices of ZOH from one matrix exponential. A reference that does not use it: $\bar B$ is what a force of 1 leaves behind, added up over the step, $\int_0^\Delta e^{s A} B\, ds$. We add it up in 2,000 thin slices.
 
-# %% [markdown] id="discrete-check-zh" lang="zh" en="7eaa5e02"
-# 库用一次矩阵指数同时得到 ZOH 的两个矩阵。请一个对此一无所知的参照：$\bar B$ 就是大小为 1 的力在整步里留下的东西之和，$\int_0^\Delta e^{s A} B\, ds$。我们切成 2,000 个薄片把它加起来。
+# %% [markdown] id="discrete-check-zh" lang="zh" en="4eda4b45"
+# 库用一次矩阵指数同时得到 ZOH 的两个矩阵。这里用一个与此无关的参照来检验：$\bar B$ 就是大小为 1 的力在整步中产生的影响的总和，即 $\int_0^\Delta e^{s A} B\, ds$。我们把它分成 2,000 个小段求和。
 
 # %% id="discrete-check-code" tags=["reference-check"]
 B = TAP[:, None]  # [2, 1]: the force acts on the velocity
@@ -364,7 +364,7 @@ for method in METHODS:
 # **Predict.** Halve the step. The error of Euler halves; what does the error of the bilinear transform do? And does ZOH err in the first test, in the second, in both?
 
 # %% [markdown] id="predict-error-zh" lang="zh" en="3dbbd2b3" tags=["predict"]
-# **它们错多少？** 推灯 4 秒，把最后的状态与精确值相比。第一个测试里，力每秒变一次，中间保持不变。第二个测试里，力平滑地来回变化，而 ZOH 假装它是保持不变的。
+# **它们的误差有多大？** 推灯 4 秒，把最后的状态与精确值比较。第一个测试里，力每秒变一次，中间保持不变。第二个测试里，力平滑地来回变化，而 ZOH 假装它是保持不变的。
 #
 # **猜一猜。** 步长减半，欧拉法的误差也减半；双线性变换的误差会怎样？ZOH 在第一个测试里有误差，还是第二个，还是两个都有？
 
@@ -429,9 +429,9 @@ print("steps from", round(4 / counts[-1], 3), "to", 4 / counts[0], "s")
 # So the question is what the input is. Between two events of a history nothing happens. There is nothing to approximate, and a single exact jump is right, however long the gap.
 
 # %% [markdown] id="errors-why-zh" lang="zh" en="9e77bfd6"
-# 步长减半，欧拉法的误差减半，双线性变换的误差变成四分之一：它们的**收敛阶**是 1 和 2。零阶保持在输入真的保持不变时毫无误差，步长多大都行。如果输入在一步之内变化，它就和欧拉法一样会偏，因为它精确求解的是**另一个输入**下的规律。
+# 步长减半，欧拉法的误差减半，双线性变换的误差变成四分之一：它们的**收敛阶**是 1 和 2。当输入确实保持不变时，零阶保持没有误差，与步长无关。如果输入在一步之内变化，它就和欧拉法一样有误差，因为它精确求解的是**另一个输入**下的方程。
 #
-# 所以关键在于输入是什么。一段历史的两个事件之间，什么也没有发生。没有需要近似的东西，一次精确的跳跃就对了，间隔多长都行。
+# 因此关键在于输入是什么。在一段历史的两个事件之间，什么也没有发生，没有需要近似的内容，因此无论间隔多长，一次精确的跳跃就足够了。
 
 # %% [markdown] id="euler-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the step that is too large
@@ -441,11 +441,11 @@ print("steps from", round(4 / counts[-1], 3), "to", 4 / counts[0], "s")
 # **Predict.** The lamp is lifted by 1 cm and watched for 20 seconds; in truth less than 0.01 cm is left. What does Euler say with a step of 0.1 s, twenty steps for every swing?
 
 # %% [markdown] id="euler-zh" lang="zh" en="86aede7c" tags=["break-it"]
-# ## 弄坏它之一：步长太大
+# ## 破坏实验 1：步长太大
 #
-# 欧拉法在大步长处为什么冲上去了？每一步把 $z$ 乘以 $1 + \lambda\Delta$。真正的因子 $e^{\lambda\Delta}$ 大小不到 1，因为摩擦带走了能量。步长太大时，欧拉法的因子却超过 1：在圆上沿直线往前走，会走到圆外面去。
+# 为什么欧拉法在大步长处误差急剧增大？每一步把 $z$ 乘以 $1 + \lambda\Delta$。由于摩擦消耗能量，真正的因子 $e^{\lambda\Delta}$ 的模小于 1。但步长太大时，欧拉法的因子的模会超过 1，因为沿圆的切线前进会走到圆外。
 #
-# **猜一猜。** 把灯抬高 1 cm，看 20 秒；真实情况下剩下不到 0.01 cm。步长取 0.1 秒，每个来回走二十步，欧拉法会说剩多少？
+# **猜一猜。** 把灯抬高 1 cm，观察 20 秒；真实情况下只剩不到 0.01 cm。如果步长取 0.1 秒，即每个周期二十步，欧拉法给出的结果是多少？
 
 # %% id="euler-code" tags=["break-it"]
 lamp = eigenvalues[one]
@@ -468,7 +468,7 @@ for method in ("bilinear", "zoh"):
 # With a step of 0.1 s, Euler's lamp ends up swinging a hundred times as high as it was lifted. The limit is $-2\,\mathrm{Re}\,\lambda / |\lambda|^2$, here about 0.05 s. A gap in a history is not chosen by you; it may be a year. So Euler is out of the question for $\bar A$. (Mamba, in lesson 11, uses the exact $\bar A$ and takes only $\bar B$ from Euler, where nothing can explode.)
 
 # %% [markdown] id="euler-why-zh" lang="zh" en="0bfca37d"
-# 步长 0.1 秒的欧拉法，灯荡得比当初抬起的高度还高一百倍。界限是 $-2\,\mathrm{Re}\,\lambda / |\lambda|^2$，这里约 0.05 秒。历史里的间隔不由你挑，可能是一年。所以 $\bar A$ 绝不能用欧拉法。（第 11 课的 Mamba 用精确的 $\bar A$，只有 $\bar B$ 取自欧拉法，那里不会爆炸。）
+# 步长为 0.1 秒时，按欧拉法计算，灯的摆动高度会达到最初高度的一百倍以上。步长的上限是 $-2\,\mathrm{Re}\,\lambda / |\lambda|^2$，这里约 0.05 秒。历史中的间隔不能由你选择，可能长达一年，因此 $\bar A$ 不能用欧拉法。（第 11 课的 Mamba 用精确的 $\bar A$，只有 $\bar B$ 取自欧拉法，那里不会爆炸。）
 
 # %% [markdown] id="positive-en" lang="en" tags=["break-it"]
 # ## Break it, 2: an eigenvalue with a positive real part
@@ -476,9 +476,9 @@ for method in ("bilinear", "zoh"):
 # Even exact jumps explode if the law itself does. Nobody writes such a law down; training finds it. A young site grows by 5 % a day in the 20 days of its training window. A model with one memory number is fitted to that. The eigenvalue that fits best is **positive**, and inside the window it is the better model. Then somebody comes back after a year, or after ten.
 
 # %% [markdown] id="positive-zh" lang="zh" en="323408fd" tags=["break-it"]
-# ## 弄坏它之二：实部为正的特征值
+# ## 破坏实验 2：实部为正的特征值
 #
-# 如果规律本身会爆炸，跳得再精确也没用。没有人会把这样的规律写下来，但训练会把它找出来。一个年轻的网站，在训练窗口的 20 天里每天增长 5%。拿只有一个记忆数的模型去拟合，最合适的特征值是**正的**，而且在窗口之内，它确实是更好的模型。后来有人隔了一年才回来，或者隔了十年。
+# 如果规律本身会爆炸，跳跃再精确也没有用。没有人会主动写出这样的规律，但训练可能会找到它。设想一个新网站，在训练窗口的 20 天里每天增长 5%。用只有一个记忆的模型去拟合，最合适的特征值是**正的**，而且在窗口之内，它确实是更好的模型。之后有人隔了一年甚至十年才回来。
 
 # %% id="positive-code" tags=["break-it"]
 # show: tutorial_lib.models.ssm.StableEigenvalues
@@ -511,7 +511,7 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 # In the mended version the eigenvalue is written as $-e^{\nu} + i\omega$. Training moves $\nu$ and $\omega$ as it likes, and the real part is negative at every moment. The stable model fits the growth badly, and it should: a memory is not the place for growth.
 
 # %% [markdown] id="positive-why-zh" lang="zh" en="bea2f884"
-# 补救办法是把特征值写成 $-e^{\nu} + i\omega$。训练可以随意改动 $\nu$ 和 $\omega$，实部时时刻刻都是负的。稳定的模型拟合不好这种增长，这正是应该的：增长不该由记忆来承担。
+# 改正的办法是把特征值写成 $-e^{\nu} + i\omega$。无论训练怎样改变 $\nu$ 和 $\omega$，实部始终为负。稳定的模型不能很好地拟合这种增长，这也是应当的：增长不应由记忆来表示。
 
 # %% [markdown] id="views-en" lang="en"
 # ## Three views of one memory
@@ -520,18 +520,18 @@ expect_true("mended: after a year or ten, not more than it was", 0 <= found["sta
 #
 # $$x_3 = u_3 + \bar\lambda\, u_2 + \bar\lambda^2 u_1 .$$
 #
-# Every input counts with a power of $\bar\lambda$ that depends on its **age** alone. The list of these powers is the *kernel*, and a sum of this kind is a *convolution*. As a matrix:
+# Every input counts with a power of $\bar\lambda$ that depends on its **age** alone, the number of steps since. The list of these powers is the *kernel*, and a sum of this kind is a *convolution*. As a matrix:
 #
 # In the library: [`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="views-zh" lang="zh" en="9ed24abc"
+# %% [markdown] id="views-zh" lang="zh" en="fa8f240a"
 # ## 同一份记忆的三种写法
 #
-# 先让所有步长相等，都是一秒，记一步之后剩下的倍数为 $\bar\lambda = e^{\lambda\Delta}$。取 $\bar\lambda = -0.78$ 的记忆，也就是每秒看一次的那盏灯，输入为 1、0、2。递推说 $x_i = \bar\lambda x_{i-1} + u_i$，一个事件接一个事件。把第三个事件写开：
+# 先让所有步长相等，都是一秒，记一步之后剩下的倍数为 $\bar\lambda = e^{\lambda\Delta}$。取 $\bar\lambda = -0.78$ 的记忆，即每秒观察一次的灯，输入为 1、0、2。递推式 $x_i = \bar\lambda x_{i-1} + u_i$ 逐个事件计算。把第三个状态展开：
 #
 # $$x_3 = u_3 + \bar\lambda\, u_2 + \bar\lambda^2 u_1 .$$
 #
-# 每个输入都乘上 $\bar\lambda$ 的某次幂，几次幂只取决于它的**年龄**。这一串幂叫**核**（kernel），这样的求和叫**卷积**（convolution）。写成矩阵：
+# 每个输入都乘上 $\bar\lambda$ 的某次幂，次数只取决于它的**年龄**，即距今的步数。这些幂组成的序列称为**核**（kernel），这样的求和称为**卷积**（convolution）。写成矩阵：
 #
 # 库中的实现：[`tutorial_lib.models.ssm.convolution`](../../tutorial_lib/models/ssm.py)。
 
@@ -567,15 +567,15 @@ expect("the third state", states[2], 2.61, tol=0.005)
 # In the library: [`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py).
 
 # %% [markdown] id="scan-zh" lang="zh" en="6b927eb6"
-# 三种算法：
+# 可以用三种方法计算：
 #
-# - **递推**：$L$ 个小步，每一步都要等前一步。事件一个一个到来时，这样最省。
-# - **卷积**：所有状态一起算。用快速傅里叶变换（FFT），大约 $L \log L$ 次乘法，谁也不用等谁。
-# - **扫描**（scan）：把历史切成若干段。每一段只需往后传两个数：它让之前的东西剩下多少倍（各步衰减的乘积 $a$），以及它自己添了多少（它最后的状态 $b$）。相邻两段这样拼接：
+# - **递推**：$L$ 个小步，每一步都要等前一步完成。事件逐个到来时，这种形式最省。
+# - **卷积**：所有状态一起算。用快速傅里叶变换（FFT），大约需要 $L \log L$ 次乘法，而且不必等待。
+# - **扫描**（scan）：把历史切成若干段。每一段只需向后传递两个数：之前的状态经过这一段还剩多少（各步衰减的乘积 $a$），以及这一段自身贡献了多少（它最后的状态 $b$）。相邻两段按下式合并：
 #
 # $$(a_1, b_1) \text{ 后接 } (a_2, b_2) = (a_2 a_1,\; a_2 b_1 + b_2) .$$
 #
-# 先拼哪两个邻居都无所谓。于是先把所有相邻的一对一对拼好，再把一对一对的拼好，$\log_2 L$ 轮之后全部完成。这就是**并行扫描**（parallel scan）。
+# 先合并哪两段都可以，结果相同。因此可以先合并所有相邻的两段，再合并所得的结果，$\log_2 L$ 轮之后全部完成。这就是**并行扫描**（parallel scan）。
 #
 # 库中的实现：[`tutorial_lib.kernels.scan.recursive_halving`](../../tutorial_lib/kernels/scan.py)。
 
@@ -589,10 +589,10 @@ from tutorial_lib.models.ssm import scan
 # show: tutorial_lib.kernels.scan.recursive_halving
 
 # %% [markdown] id="views-check-en" lang="en"
-# `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The witness for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
+# `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The reference for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
 
-# %% [markdown] id="views-check-zh" lang="zh" en="bf594534"
-# `recursive_halving` 是教科书上的扫描。CPU 上能同时做的事不多，所以库里的 `scan`，也就是 `recurrence` 的**快速形式**（在 `tutorial_lib/kernels/scan.py` 里），拼接的是约 $\sqrt L$ 个事件一段的段落，梯度是手写的。你不必读它，但要有办法检查它。状态的参照是幂的矩阵，用 NumPy 一格一格填出来；梯度的参照是穿过 `recurrence` 的自动求导。
+# %% [markdown] id="views-check-zh" lang="zh" en="56393b7e"
+# `recursive_halving` 是教科书上的扫描。CPU 的并行能力有限，因此库里的 `scan`，也就是 `recurrence` 的**快速形式**（在 `tutorial_lib/kernels/scan.py` 里），合并的是每段约 $\sqrt L$ 个事件的片段，梯度是手写的。你不必读它的代码，但要能检查它。状态的参照是由幂组成的矩阵，用 NumPy 逐个元素填出来；梯度的参照是对 `recurrence` 自动求导的结果。
 
 # %% id="views-check-code" tags=["reference-check"]
 decays = torch.exp(torch.complex(-torch.rand(5), 6 * torch.rand(5) - 3).to(torch.complex128))  # five memories
@@ -624,9 +624,9 @@ expect_close("gradient of the decays: the fast form equals the formula", *gradie
 # **Predict.** Which states are wrong without it? And which rule of lesson 05 is broken?
 
 # %% [markdown] id="wrap-zh" lang="zh" en="5a86d4c8" tags=["break-it"]
-# ## 弄坏它之三：绕回开头的卷积
+# ## 破坏实验 3：首尾相接的卷积
 #
-# FFT 以为时间是一个圆圈：最后一个事件之后又是第一个。`convolution` 在后面补零，把长度加倍，这样冲过末尾的东西只会冲进空地。漏掉这一步，形状照样对得上。
+# FFT 把时间当作循环的，最后一个事件之后又是第一个事件。`convolution` 在后面补零，把长度加倍，这样超出末尾的部分就落在零上。如果漏掉这一步，形状仍然正确。
 #
 # **猜一猜。** 漏掉之后，哪些状态是错的？违反了第 05 课的哪条规则？
 
@@ -648,10 +648,10 @@ expect_true("wrapped: the last input reaches the first state", reach(wrapped) > 
 expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 * reach(wrapped))
 
 # %% [markdown] id="wrap-why-en" lang="en"
-# The future leaks into the past: the first states contain the last inputs. The longer a memory, the stronger the leak; a model with long memories would be praised for it in training. The test of the changed future finds it in a second.
+# The future leaks into the past: the first states contain the last inputs. The longer a memory, the stronger the leak; a model with long memories would look better for it in training. The test of the changed future finds it at once.
 
-# %% [markdown] id="wrap-why-zh" lang="zh" en="728fa0a9"
-# 未来泄漏进了过去：最前面的状态里含有最后的输入。记忆越长，泄漏越强；在训练中，长记忆的模型还会因此受到夸奖。“改动未来”的检查一秒钟就能发现它。
+# %% [markdown] id="wrap-why-zh" lang="zh" en="4f15e16d"
+# 未来泄漏进了过去：最前面的状态里含有最后的输入。记忆越长，泄漏越强；在训练中，长记忆的模型还会因此显得更好。用“改变未来”的检查可以立即发现这个错误。
 
 # %% [markdown] id="kernel-en" lang="en"
 # ## The picture of a kernel
@@ -664,22 +664,22 @@ expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 
 #
 # $$K_n(t) = \sqrt{2n + 1}\; P_n(2 e^{-t} - 1)\, e^{-t} .$$
 #
-# That formula is a witness for the library's matrix: NumPy knows Legendre polynomials and nothing of state spaces.
+# That formula is a reference for the library's matrix: NumPy has Legendre polynomials, which have nothing to do with state spaces.
 #
 # In the library: [`tutorial_lib.models.ssm.hippo_legs`](../../tutorial_lib/models/ssm.py).
 
-# %% [markdown] id="kernel-zh" lang="zh" en="17920c72"
-# ## 核长什么样
+# %% [markdown] id="kernel-zh" lang="zh" en="63e8b68b"
+# ## 核的图像
 #
-# 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是衰减。复数的是一个衰减的振荡：它还用相位记住了**什么时候**。一层里有很多个。起步时该用哪些特征值？有三个答案：
+# 一个特征值就是一个核 $e^{\lambda t}$：对年龄为 $t$ 的输入，记忆还留着多少。实数 $\lambda$ 只是衰减。复数的是一个衰减的振荡：它还用相位记住了事件发生在**什么时候**。一层中有许多个特征值。初始时应当取哪些值？有三种答案：
 #
 # - **灯**：一对。
-# - **S4D-Lin**：$\lambda_n = -\tfrac12 + \pi i n$，$n = 0, 1, 2, \dots$ 大家衰减得一样快，一个比一个转得快。这就是傅里叶级数的那些波。
-# - **HiPPO**：一个完整的矩阵，来自这样一个问题：怎样用 $N$ 个数对**全部过去**做出最好的概括。它的核是勒让德多项式（Legendre polynomial）$P_n$，一族越来越曲折的曲线，画在拉伸过的时间轴上：
+# - **S4D-Lin**：$\lambda_n = -\tfrac12 + \pi i n$，$n = 0, 1, 2, \dots$ 它们衰减得一样快，但旋转得越来越快，正是傅里叶级数中的各个波。
+# - **HiPPO**：一个完整的矩阵，由这样一个问题得出：怎样用 $N$ 个数最好地概括**全部过去**。它的核是勒让德多项式（Legendre polynomial）$P_n$，一族越来越曲折的曲线，画在拉伸过的时间轴上：
 #
 # $$K_n(t) = \sqrt{2n + 1}\; P_n(2 e^{-t} - 1)\, e^{-t} .$$
 #
-# 这个公式可以为库里的矩阵作证：NumPy 懂勒让德多项式，对状态空间一无所知。
+# 这个公式可以作为库里的矩阵的参照，因为 NumPy 中的勒让德多项式与状态空间无关。
 #
 # 库中的实现：[`tutorial_lib.models.ssm.hippo_legs`](../../tutorial_lib/models/ssm.py)。
 
@@ -695,9 +695,9 @@ def polynomials(size, t):
 
 ages = torch.linspace(0, 6, 301, dtype=torch.double)
 hippo, entry = hippo_legs(16)
-kernels = torch.linalg.matrix_exp(hippo * ages[:, None, None]) @ entry  # [301, 16]
+hippo_kernels = torch.linalg.matrix_exp(hippo * ages[:, None, None]) @ entry  # [301, 16]
 expected = polynomials(16, ages) * np.exp(-ages.numpy())[:, None]
-expect_close("HiPPO's kernels are Legendre polynomials", kernels, expected, tol=1e-11)
+expect_close("HiPPO's kernels are Legendre polynomials", hippo_kernels, expected, tol=1e-11)
 
 # %% id="kernel-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.2))
@@ -705,7 +705,7 @@ axes[0].plot(ages, height(ages, [0.0]), label="lamp")
 axes[0].set(title="the lamp", ylabel="what is left of an input")
 for n, style in enumerate(("-", *plots.DASHES[:3])):
     axes[1].plot(ages, torch.exp(-ages / 2) * torch.cos(math.pi * n * ages), linestyle=style, label=f"n = {n}")
-    axes[2].plot(ages, kernels[:, n], linestyle=style, label=f"n = {n}")
+    axes[2].plot(ages, hippo_kernels[:, n], linestyle=style, label=f"n = {n}")
 axes[1].set(title="S4D-Lin, real part")
 axes[2].set(title="HiPPO")
 for ax in axes:
@@ -723,13 +723,13 @@ plt.show()
 # What is such a summary good for? Here is a test that makes it visible. A signal runs for 8 seconds. All that is kept of it are $N$ numbers, the HiPPO state at the end. From these numbers alone we draw the past again, as $\sum_n x_n \sqrt{2n+1}\, P_n(2 e^{-s} - 1)$ at $s$ seconds ago.
 
 # %% [markdown] id="recall-zh" lang="zh" en="b9b6f520"
-# 这样的概括有什么用？下面的测试让你看得见。一个信号走了 8 秒，留下的只有 $N$ 个数，也就是结束时的 HiPPO 状态。只凭这几个数，我们把过去重画出来：$s$ 秒之前是 $\sum_n x_n \sqrt{2n+1}\, P_n(2 e^{-s} - 1)$。
+# 这样的概括有什么用？下面的测试可以直观地说明。一个信号持续 8 秒，保留下来的只有 $N$ 个数，即结束时的 HiPPO 状态。只凭这几个数，我们重新画出过去：$s$ 秒之前是 $\sum_n x_n \sqrt{2n+1}\, P_n(2 e^{-s} - 1)$。
 
 # %% [markdown] id="predict-recall-en" lang="en" tags=["predict"]
 # **Predict.** With 4 numbers and with 16: which part of the past comes out right, the recent or the distant one?
 
 # %% [markdown] id="predict-recall-zh" lang="zh" en="9ae099b7" tags=["predict"]
-# **猜一猜。** 用 4 个数、用 16 个数，重画得准的是哪一段，最近的还是久远的？
+# **猜一猜。** 用 4 个数和用 16 个数时，哪一段过去画得更准，最近的还是久远的？
 
 
 # %% id="recall-code"
@@ -772,13 +772,13 @@ plt.show()
 # A wavy black line over the last five seconds, now at the right end, with two dashed copies. The copy from 16 numbers covers the black line for the last two seconds and leaves it little by little further back. The copy from 4 numbers follows for about one second and then misses most waves.
 
 # %% [markdown] id="recall-alt-zh" lang="zh" en="e4e453da" tags=["alt"]
-# 最近五秒的一条起伏的黑线，右端是现在，另有两条虚线是重画的。用 16 个数画的，最近两秒与黑线重合，再往前逐渐偏离。用 4 个数画的，大约一秒之内跟得上，再往前大多数起伏都错过了。
+# 最近五秒的一条起伏的黑线，右端是现在，另有两条虚线是重画的。用 16 个数画的，最近两秒与黑线重合，再往前逐渐偏离。用 4 个数画的，大约一秒之内能吻合，再往前就与大多数起伏不符。
 
 # %% [markdown] id="recall-why-en" lang="en"
-# The recent past is sharp and the distant past is blurred, more sharply with more numbers: the error of the last second falls from 0.09 to 0.009. That is a sensible way to remember. HiPPO's matrix cannot be made diagonal without huge numbers, so S4D and S5 keep the part of it that can. The eigenvalues of that part all have the real part $-\tfrac12$, and imaginary parts from slow to very fast.
+# The recent past is sharp and the distant past is blurred, more sharply with more numbers: the error of the last second falls from 0.09 to 0.009, that of 3 to 4 seconds ago from 0.77 to 0.19. That is a sensible way to remember. HiPPO's matrix cannot be made diagonal without huge numbers, so S4D and S5 keep the part of it that can. The eigenvalues of that part all have the real part $-\tfrac12$, and imaginary parts from slow to very fast.
 
-# %% [markdown] id="recall-why-zh" lang="zh" en="8a9bf817"
-# 近处清楚，远处模糊；数越多越清楚：最近一秒的误差从 0.09 降到 0.009。这是一种合理的记法。HiPPO 的矩阵若要对角化，会出现极大的数，所以 S4D 和 S5 只保留其中可以对角化的那一部分。那部分的特征值实部全是 $-\tfrac12$，虚部从很慢到很快都有。
+# %% [markdown] id="recall-why-zh" lang="zh" en="23554ebc"
+# 最近的过去清晰，久远的过去模糊，而且数越多越清晰：最近一秒的误差从 0.09 降到 0.009，3 到 4 秒之前的误差从 0.77 降到 0.19。这是一种合理的记忆方式。HiPPO 的矩阵在对角化时会出现极大的数，因此 S4D 和 S5 只保留其中可以对角化的部分。那部分的特征值实部全是 $-\tfrac12$，虚部从很慢到很快都有。
 
 # %% id="recall-eigenvalues" tags=["library"]
 from tutorial_lib.models.ssm import hippo_normal
@@ -801,29 +801,29 @@ expect_close("the imaginary parts are those of the matrix", start.imag, upper[up
 # %% [markdown] id="irregular-zh" lang="zh" en="108fe6e4" tags=["predict"]
 # ## 不规则的间隔
 #
-# 历史不是每秒来一个事件。让每个事件有自己的衰减 $e^{\lambda \Delta_i}$。
+# 历史中的事件并不是每秒一个。现在让每个事件有自己的衰减 $e^{\lambda \Delta_i}$。
 #
-# **猜一猜。** 递推、卷积、扫描，三种写法哪几种还能用？再看看那个幂的矩阵：它的对角线上现在该是什么？
+# **猜一猜。** 递推、卷积、扫描这三种方法，哪几种仍然可用？再看看前面由幂组成的矩阵：它的对角线上现在应当是什么？
 
 # %% id="irregular-code" tags=["reference-check"]
 times = torch.tensor(np.sort(np.random.default_rng(1).uniform(0, 20, 40)))  # 40 taps in 20 s
 strength = torch.randn(40, dtype=torch.double)
 gaps = torch.diff(times, prepend=times[:1])
-decays = torch.exp(lamp * gaps)[None, :, None]  # [1, 40, 1]: one memory, a decay for every event
-pushes = strength[None, :, None].to(decays.dtype)
+event_decays = torch.exp(lamp * gaps)[None, :, None]  # [1, 40, 1]: one memory, a decay for every event
+pushes = strength[None, :, None].to(event_decays.dtype)
 since = times[:, None] - times  # direct sum over all earlier taps, no steps at all
 direct = torch.where(since >= 0, torch.exp(-since / 4) * torch.sin(math.pi * since) / math.pi, 0) @ strength
-for name, states in {"recurrence": recurrence(decays, pushes), "scan": scan(decays, pushes)}.items():
+for name, states in {"recurrence": recurrence(event_decays, pushes), "scan": scan(event_decays, pushes)}.items():
     expect_close(f"{name}: heights at irregular times are exact", states[0, :, 0].imag / math.pi, direct, tol=1e-12)
 even = convolution(kernel(torch.exp(lamp * gaps[1:].mean())[None], 40), pushes)[0, :, 0].imag / math.pi
 wrong = (even - direct).norm() / direct.norm()
 expect_true("convolution with the mean gap: an error as large as the signal", wrong > 0.8)
 
 # %% [markdown] id="irregular-why-en" lang="en"
-# With irregular gaps the entry at row $i$, column $j$ is $e^{\lambda (t_i - t_j)}$. It depends on two times and no longer on $i - j$, so the diagonals are not constant, there is no one kernel, and the convolution is gone. Recurrence and scan never asked for equal decays. They stay exact, at no extra cost.
+# With irregular gaps the entry at row $i$, column $j$ is $e^{\lambda (t_i - t_j)}$. It depends on two times and no longer on $i - j$, so the diagonals are not constant, there is no one kernel, and a convolution is impossible. Recurrence and scan do not need equal decays. They stay exact, at no extra cost.
 
-# %% [markdown] id="irregular-why-zh" lang="zh" en="bd4fa304"
-# 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，卷积也就没了。递推和扫描从来不要求衰减相等，它们依旧精确，而且不多花一点代价。
+# %% [markdown] id="irregular-why-zh" lang="zh" en="c7646244"
+# 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，也就不能用卷积。递推和扫描并不要求衰减相等，它们仍然精确，而且没有额外代价。
 
 # %% [markdown] id="drawing-en" lang="en"
 # Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event:
@@ -839,9 +839,9 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="26b4a38d"
-# 把这些拼在一起，就是论文里叫作 S5 的那一层。图中每个事件都有自己的步长（step size）：
+# 把以上内容组合起来，就得到论文中称为 S5 的层。图中每个事件都有自己的步长（step size）：
 #
-# ![第 1 步：来自时钟的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
+# ![第 1 步：由真实时间得到的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
 #
 # **从图上找答案。** 两个事件之间过了一年。状态通过哪一步、沿哪个箭头知道这件事？
 #
@@ -856,22 +856,22 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 #
 # A recurrent network computes $h_i = \tanh(W h_{i-1} + U x_i)$. Three changes lead to the *linear recurrent unit* (LRU):
 #
-# 1. **Drop the tanh.** The state becomes linear, so the scan may be used. The bend moves to the feed-forward network that follows (lesson 06).
+# 1. **Drop the tanh.** The state becomes linear, so the scan may be used. The nonlinearity moves to the feed-forward network that follows (lesson 06).
 # 2. **Use eigenvectors as coordinates.** $W$ becomes a list of complex numbers $\lambda_j$.
 # 3. **Keep them inside the unit circle**: $\lambda = e^{-e^{\nu} + i e^{\theta}}$, the stable form from above.
 #
-# And now a fourth, which no recurrent network offers: the step need not be 1. Over a gap $\Delta$ the state is multiplied by $\lambda^{\Delta}$, **lambda to the power of the gap**. That is all it takes to give the network a clock.
+# And now a fourth, which no recurrent network offers: the step need not be 1. Over a gap $\Delta$ the state is multiplied by $\lambda^{\Delta}$, **lambda to the power $\Delta$**. That is all it takes to give the network a clock.
 
-# %% [markdown] id="lru-zh" lang="zh" en="ffc91d0b"
+# %% [markdown] id="lru-zh" lang="zh" en="33b88ca4"
 # ## 从循环网络到状态空间
 #
-# 循环网络算的是 $h_i = \tanh(W h_{i-1} + U x_i)$。改三处，就得到**线性循环单元**（linear recurrent unit，LRU）：
+# 循环网络算的是 $h_i = \tanh(W h_{i-1} + U x_i)$。做三处改动，就得到**线性循环单元**（linear recurrent unit，LRU）：
 #
-# 1. **去掉 tanh。** 状态变成线性的，于是可以用扫描。弯折交给后面的前馈网络（第 06 课）。
+# 1. **去掉 tanh。** 状态变成线性的，于是可以用扫描。非线性由后面的前馈网络承担（第 06 课）。
 # 2. **以特征向量为坐标。** $W$ 变成一串复数 $\lambda_j$。
-# 3. **把它们关在单位圆内**：$\lambda = e^{-e^{\nu} + i e^{\theta}}$，就是上面的稳定写法。
+# 3. **把它们限制在单位圆内**：$\lambda = e^{-e^{\nu} + i e^{\theta}}$，即上面的稳定形式。
 #
-# 还有第四处，是循环网络给不了的：步子不必是 1。跨过间隔 $\Delta$，状态乘以 $\lambda^{\Delta}$，**lambda 的“间隔”次幂**。要给网络装上时钟，做到这一点就够了。
+# 还有第四处改动是循环网络做不到的：步长不必是 1。跨过间隔 $\Delta$ 时，状态乘以 $\lambda^{\Delta}$，即 **lambda 的 $\Delta$ 次幂**。只需这一点，网络就能利用真实时间。
 
 # %% id="lru-code" tags=["library"]
 # show: tutorial_lib.models.lru.LRU
@@ -903,21 +903,21 @@ expect_true("a gap of 0 leaves everything", torch.equal(lru.decay(one_two)[2], t
 # The error is the root of the mean squared error, divided by the typical height of the lamp: 1 is no better than always saying 0. In a second test the gaps are longer than any in training, 2.5 to 5 s.
 
 # %% [markdown] id="learn-zh" lang="zh" en="58915d91"
-# ## 它学得会这盏灯吗？
+# ## 它能学会这盏灯的规律吗？
 #
-# 到目前为止，规律是我们给的。现在让网络自己去学。它看到 16 次轻敲，力度随机，间隔在 0.1 到 2.5 秒之间随机，要说出下一次敲时灯有多高。三个对手，各五个种子，都训练同样的 300 批：
+# 到目前为止，规律是已知的。现在让网络自己学习。它看到 16 次轻敲，力度随机，间隔在 0.1 到 2.5 秒之间随机，需要预测下一次敲击时灯的高度。比较三个模型，各用五个种子，都用同样的 300 个批训练：
 #
-# - **有时钟的 LRU**：8 个记忆，$\lambda^{\Delta}$。
-# - **没有时钟的 LRU**：其余相同，一个事件算一步。
-# - **GRU，间隔当输入**：宽度 32 的循环网络，所有间隔都以数字**告诉**它，后面还接一个小网络。它的参数有六十倍之多。
+# - **用真实时间的 LRU**：8 个记忆，$\lambda^{\Delta}$。
+# - **不用真实时间的 LRU**：其余相同，一个事件算一步。
+# - **以间隔为输入的 GRU**：宽度 32 的循环网络，所有间隔都作为数值**输入**给它，后面还接一个小网络。它的参数量是前者的六十多倍。
 #
-# 误差是均方根误差除以灯的典型高度：1 表示不比永远回答 0 更好。第二个测试里，间隔比训练时见过的都长，2.5 到 5 秒。
+# 误差是均方根误差除以灯的典型高度：1 表示与总是回答 0 一样。第二个测试里，间隔比训练时见过的都长，2.5 到 5 秒。
 
 # %% [markdown] id="predict-learn-en" lang="en" tags=["predict"]
 # **Predict.** The GRU is told everything that the first LRU knows. Will it come close? And who still gets it right at gaps that never occurred in training?
 
 # %% [markdown] id="predict-learn-zh" lang="zh" en="6ae40b7f" tags=["predict"]
-# **猜一猜。** 第一个 LRU 知道的，GRU 全都被告知了。它能追上来吗？遇到训练中从未出现的间隔，谁还答得对？
+# **猜一猜。** 第一个 LRU 得到的信息，GRU 也全部得到了。它能达到接近的误差吗？遇到训练中从未出现的间隔，哪个模型仍能答对？
 
 
 # %% id="learn-code" tags=["nbval-ignore-output", "training"]
@@ -1004,7 +1004,7 @@ plt.show()
 # Three rows of points on a logarithmic error axis, five seeds each, circles for gaps as in training and triangles for longer ones, with a dashed line at 1. LRU with clock: circles around 0.01, triangles a little further right, below 0.1. LRU without clock: all at the line. GRU told the gaps: circles slightly left of the line, triangles to the right of it.
 
 # %% [markdown] id="learn-alt-zh" lang="zh" en="72def676" tags=["alt"]
-# 对数误差轴上的三行点，每行五个种子，圆点是训练时那样的间隔，三角是更长的间隔，虚线在 1 处。有时钟的 LRU：圆点在 0.01 附近，三角稍靠右，都不到 0.1。没有时钟的 LRU：全在虚线上。被告知间隔的 GRU：圆点在虚线左边一点，三角在虚线右边。
+# 对数误差轴上的三行点，每行五个种子，圆点是训练时那样的间隔，三角是更长的间隔，虚线在 1 处。用真实时间的 LRU：圆点在 0.01 附近，三角稍靠右，都不到 0.1。不用真实时间的 LRU：全在虚线上。以间隔为输入的 GRU：圆点在虚线左边一点，三角在虚线右边。
 
 # %% id="learn-check"
 STUDENT = 2.776  # 97.5 % point of Student's distribution with 4 degrees of freedom
@@ -1019,22 +1019,22 @@ for name, rival in (("no clock", without), ("GRU", told)):
     difference = rival[:, 0] - with_clock[:, 0]
     half = STUDENT * difference.std(ddof=1) / math.sqrt(5)
     expect_true(f"{name} minus clock: the 95 % interval lies above 0.6", difference.mean() - half > 0.6)
-learned = torch.stack(learned)
+loudest = torch.stack(learned)
 expect_true(
     "the memory that speaks loudest has found the real part, to 0.15, with every seed",
-    (learned.real - lamp.real).abs().max() < 0.15,
+    (loudest.real - lamp.real).abs().max() < 0.15,
 )
-expect_true("and the imaginary part pi, to 0.15", (learned.imag - lamp.imag).abs().max() < 0.15)
+expect_true("and the imaginary part pi, to 0.15", (loudest.imag - lamp.imag).abs().max() < 0.15)
 
 # %% [markdown] id="learn-why-en" lang="en"
-# With the clock the error is about 0.01, and the memory that speaks loudest has found the eigenvalue of the lamp, $-\tfrac14 + \pi i$, by itself. Gaps it has never seen do not trouble it, because a power is a power. Without the clock nothing is learned at all (0.99): where a tap comes at a random moment of the swing, order is worthless. The GRU has all the numbers, but it must learn from examples what *multiplying by a power of a gap* means. After 300 batches it has hardly begun (0.73), and at longer gaps it is worse than silence.
+# With the clock the error is about 0.01, and the memory that contributes most to the output has found the eigenvalue of the lamp, $-\tfrac14 + \pi i$, by itself. Gaps it has never seen do not trouble it, because a power is a power. Without the clock nothing is learned at all (0.99): where a tap comes at a random moment of the swing, order is worthless. The GRU has all the numbers, but it must learn from examples what *multiplying by a power of a gap* means. After 300 batches it has hardly begun (0.73), and at longer gaps it is worse than always saying 0.
 #
 # Do not read more into this than it says. The lamp **is** a linear law with one pair of eigenvalues, so the LRU had the right shape before it saw any data. (Give the GRU more batches and see how far it comes.) Whether people's tastes move like lamps is a question for data, and the controls of lesson 13.
 
-# %% [markdown] id="learn-why-zh" lang="zh" en="3c3fce5d"
-# 有时钟的误差约 0.01，而且发声最大的那个记忆自己找到了灯的特征值 $-\tfrac14 + \pi i$。没见过的间隔难不倒它，因为幂就是幂。没有时钟的什么也没学到（0.99）：每一下都敲在摆动的随机时刻，顺序毫无价值。GRU 手里有全部数字，但“乘以某数的间隔次幂”是什么意思，它得从例子里学。300 批之后，它才刚刚起步（0.73）；间隔再长些，它还不如不开口。
+# %% [markdown] id="learn-why-zh" lang="zh" en="cd7ca361"
+# 使用真实时间的 LRU 误差约为 0.01，而且对输出贡献最大的记忆自己找到了灯的特征值 $-\tfrac14 + \pi i$。没见过的间隔对它也不成问题，因为幂的规律对任何间隔都成立。不用真实时间的 LRU 什么也没学到（0.99），因为每次敲击都发生在摆动的随机时刻，顺序没有任何价值。GRU 得到了全部数值，但“乘以某数的间隔次幂”这一运算必须从例子中学习。训练 300 个批之后，它才刚刚起步（0.73）；间隔更长时，它还不如总是回答 0。
 #
-# 不要过度解读。灯**就是**只有一对特征值的线性规律，LRU 在看到数据之前形状就已经对了。（给 GRU 多训练些批次，看看它能追到哪里。）人的口味是不是像灯那样运动，要靠数据和第 13 课的对照来回答。
+# 但不要过度解读这个结果。灯**本来就是**只有一对特征值的线性规律，LRU 在看到数据之前，结构就已经与之相符。（可以给 GRU 更多的训练批，看看它能接近到什么程度。）人的兴趣是否像灯那样变化，要靠数据和第 13 课的对照来回答。
 
 # %% [markdown] id="zero-en" lang="en" tags=["break-it"]
 # ## Break it, 4: the event at gap 0
@@ -1044,11 +1044,11 @@ expect_true("and the imaginary part pi, to 0.15", (learned.imag - lamp.imag).abs
 # **Predict.** A history of four events; the third comes at the same second as the second. Replace the third by something else. By how much does the state change, with zero-order hold, and with taps?
 
 # %% [markdown] id="zero-zh" lang="zh" en="f6e4e894" tags=["break-it"]
-# ## 弄坏它之四：间隔为 0 的事件
+# ## 破坏实验 4：间隔为 0 的事件
 #
-# 两个事件落在同一秒。有些表里这是常态（第 01 课：MovieLens 100K 的评分有一半与前一个同秒）。长度为 0 的一步会做什么？
+# 两个事件落在同一秒，这在有些数据里很常见（第 01 课：MovieLens 100K 有一半评分与前一个在同一秒）。长度为 0 的一步会有什么作用？
 #
-# **猜一猜。** 一段历史有四个事件，第三个与第二个在同一秒。把第三个换成别的。状态会变多少？用零阶保持呢，用“敲一下”呢？
+# **猜一猜。** 一段历史有四个事件，第三个与第二个在同一秒。把第三个事件换成别的，状态会变多少？分别考虑零阶保持和敲击（脉冲）两种形式。
 
 # %% id="zero-code" tags=["break-it"]
 gaps = torch.tensor([1.0, 0.7, 0.0, 1.3], dtype=torch.double)  # seconds before each event
@@ -1072,20 +1072,23 @@ expect_close("mended: its whole difference, faded over 1.3 s", kept, 5 * math.ex
 # A push of zero duration does nothing, and ZOH is right to say so: its weight at gap 0 is 0. But an event is no push. It is a tap. The *impulse form* $x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ lets every event enter whole; the LRU above does this. Whoever wants to keep ZOH must not use a gap of 0: the library's steps begin at 1 (`event_steps`, in lesson 13).
 
 # %% [markdown] id="zero-why-zh" lang="zh" en="932d463e"
-# 持续时间为零的推力什么也不做，ZOH 这么说没有错：间隔为 0 时它的权重是 0。可事件不是推，而是敲。**脉冲形式**（impulse form）$x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 让每个事件完整地进来；上面的 LRU 就是这样。想保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
+# 持续时间为零的推力没有作用，因此 ZOH 在间隔为 0 时权重为 0，这并没有错。但事件不是持续的推力，而是瞬间的敲击。**脉冲形式**（impulse form）$x_i = e^{\lambda\Delta_i} x_{i-1} + B u_i$ 使每个事件完整地进入状态，上面的 LRU 就采用这种形式。如果要保留 ZOH，就不能让间隔为 0：库里的步长从 1 开始（`event_steps`，见第 13 课）。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **10.1 Implement.** Join two neighbouring stretches. Each is a pair: the product of its decays, and its last state when it starts from 0. This is all that a parallel scan needs.
+# **10.1 Debug · basic.** A colleague's `faulty_join` joins two neighbouring stretches of a scan. Each stretch is a pair: the product of its decays, and its last state when it starts from 0. He tested it on equal steps and stretches of equal length, and every test passed. With irregular gaps the states are wrong. Write `join` without the fault, and note why his tests could not find it.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="a0a7d194" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="d7665be0" tags=["exercise"]
 # ## 练习
 #
-# **10.1 实现。** 拼接相邻的两段。每段是一对数：各步衰减的乘积，以及从 0 出发时它最后的状态。并行扫描需要的只有这个。
-
+# **10.1 调试 · 基础。** 一位同事写的 `faulty_join` 用来合并扫描中相邻的两段。每段是一对数：各步衰减的乘积，以及从 0 出发时这一段最后的状态。他用相等的步长和等长的两段做测试，全部通过；但间隔不规则时，状态是错的。请写出改正后的 `join`，并想一想为什么他的测试发现不了这个错误。
 
 # %% id="exercise1-code" tags=["exercise"]
+def faulty_join(first, second):
+    return first[0] * second[0], first[0] * first[1] + second[1]
+
+
 def join(first, second):
     """first = (decay, state) of the earlier stretch, second of the later one; tensors of the same shape -> (decay, state)."""
     ...
@@ -1093,22 +1096,22 @@ def join(first, second):
 
 lesson10.check_join(join)
 
-
 # %% id="exercise1-solution" tags=["solution"]
 # Solution
 
 def join(first, second):
-    # The state of the first stretch fades over the second one. Decays multiply.
+    # The state of the first stretch fades over the second one, not over its own. With equal steps and equal lengths
+    # both stretches have the same decay, so the tests could not tell.
     return second[0] * first[0], second[0] * first[1] + second[1]
 
 
 lesson10.check_join(join)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **10.2 Modify.** The library's `discretise_diagonal` holds its input. Write the impulse form for irregular gaps, and read it at a **query time**: every event enters whole at its own time, and what you return is the state `ahead` seconds after each event, before the next one.
+# **10.2 Modify · stretch.** The library's `discretise_diagonal` holds its input. Write the impulse form for irregular gaps, and read it at a **query time**: every event enters whole at its own time, and what you return is the state `ahead` seconds after each event, before the next one.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="818c9062" tags=["exercise"]
-# **10.2 修改。** 库里的 `discretise_diagonal` 会保持输入。请写出不规则间隔下的脉冲形式，并在**查询时刻**读取：每个事件在自己的时刻完整地进来，返回的是每个事件之后 `ahead` 秒、下一个事件之前的状态。
+# %% [markdown] id="exercise2-zh" lang="zh" en="2abe9898" tags=["exercise"]
+# **10.2 修改 · 挑战。** 库里的 `discretise_diagonal` 会保持输入。请写出不规则间隔下的脉冲形式，并在**查询时刻**读取：每个事件在自己的时刻完整地进入状态，返回的是每个事件之后 `ahead` 秒、下一个事件之前的状态。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -1131,10 +1134,10 @@ def impulse_states(eigenvalues, inputs, gaps, ahead):
 lesson10.check_impulse(impulse_states)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **10.3 Measure.** For each of four eigenvalues, find the largest step at which the Euler method does not explode, to three digits. Measure it (halve an interval until it is small enough) or derive it. An eigenvalue that does not fade has none: answer 0.
+# **10.3 Measure · core.** For each of four eigenvalues, find the largest step at which the Euler method does not explode, to three digits. Measure it (halve an interval until it is small enough) or derive it. An eigenvalue that does not fade has none: answer 0.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="680270bc" tags=["exercise"]
-# **10.3 测量。** 给四个特征值，分别找出欧拉法不爆炸的最大步长，精确到三位数字。可以测（把区间对半切，直到够小），也可以推导。不衰减的特征值没有这样的步长：回答 0。
+# %% [markdown] id="exercise3-zh" lang="zh" en="486bbeeb" tags=["exercise"]
+# **10.3 测量 · 进阶。** 对四个特征值，分别求出欧拉法不爆炸的最大步长，精确到三位有效数字。可以用测量的办法（不断把区间二等分，直到足够小），也可以推导。不衰减的特征值没有这样的步长，应回答 0。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1157,7 +1160,7 @@ def largest_step(eigenvalue):
 lesson10.check_largest_step(largest_step)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **10.4 Think.** For which of these layers can all states of a history be computed by **one convolution with a fixed kernel**? Give a set of letters.
+# **10.4 Think · core.** For which of these layers can all states of a history be computed by **one convolution with a fixed kernel**? Give a set of letters.
 #
 # - A: many memories, each with an eigenvalue of its own, equal steps
 # - B: one memory, steps taken from the clock
@@ -1166,15 +1169,15 @@ lesson10.check_largest_step(largest_step)
 # - E: equal steps, but a tanh around every state
 # - F: equal steps, and the inputs pass a feed-forward network, each by itself, before they enter
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="97219c4e" tags=["exercise"]
-# **10.4 思考。** 下面哪些层，一段历史的所有状态可以用**一次核固定的卷积**算出来？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="593cb773" tags=["exercise"]
+# **10.4 思考 · 进阶。** 下面哪些层，一段历史的所有状态可以用**一次核固定的卷积**算出来？用字母的集合作答。
 #
 # - A：许多个记忆，各有自己的特征值，步长相等
-# - B：一个记忆，步长取自时钟
+# - B：一个记忆，步长取自真实时间
 # - C：每个记忆有自己学出来的步长，对每个事件都一样
 # - D：步长由事件算出来
 # - E：步长相等，但每个状态外面套一个 tanh
-# - F：步长相等，输入在进来之前各自先经过一个前馈网络
+# - F：步长相等，每个输入先各自经过一个前馈网络
 
 # %% id="exercise4-code" tags=["exercise"]
 one_convolution = ...
@@ -1190,19 +1193,25 @@ one_convolution = {"A", "C", "F"}
 
 lesson10.check_one_convolution(one_convolution)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** The LRU had the right shape before it saw any data. How wrong may the shape be before a general network wins? Begin with `fit_lamp` and `lamp_error`, and let the target be `target + c * target.square()`: the output of the LRU is linear in its taps, so it can never get this right. Train `Clocked(True)` and `Told()` for several `c` and for 300, 1,000 and 3,000 batches. A good report draws both errors over `c`, with five seeds; names the `c` and the number of batches at which the order turns; looks at longer gaps apart; and says what a layer behind the LRU would change.
+
+# %% [markdown] id="open-zh" lang="zh" en="04b0f195" tags=["open"]
+# **开放任务。** LRU 在看到数据之前，结构就与规律相符。结构偏离到什么程度，通用的网络才会胜出？从 `fit_lamp` 和 `lamp_error` 开始，把目标改为 `target + c * target.square()`：LRU 的输出对各次敲击是线性的，因此它永远无法完全拟合。对若干个 `c`，分别用 300、1,000 和 3,000 个批训练 `Clocked(True)` 和 `Told()`。一份好的报告应当用五个种子画出两者的误差随 `c` 的变化，指出在哪个 `c`、多少个批时优劣发生反转，单独考察更长的间隔，并说明在 LRU 后面加一层会有什么改变。
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The lamp, answered
 #
 # How far does the lamp swing after the second tap? After a wait of two seconds it is seven times as fast as after a wait of one. Your memory of two numbers knows it, because it kept moving while nothing happened. A network that counts events cannot know it, however many parameters you give it, unless you hand it the clock **and** it finds out what to do with it.
 #
-# In a recommender the lamp is a taste that was set in motion by an event, and the tap is a click. What no linear law can do is tell a click that matters from one that does not: here every tap moves the lamp alike. That is the subject of lesson 11.
+# In a recommender the lamp is an interest that was set in motion by an event, and the tap is a click. What no linear law can do is tell a click that matters from one that does not: here every tap moves the lamp alike. That is the subject of lesson 11.
 
-# %% [markdown] id="answer-zh" lang="zh" en="9786d8c4"
+# %% [markdown] id="answer-zh" lang="zh" en="4adf9723"
 # ## 回答开头的问题
 #
-# 第二下之后，灯会荡多远？等两秒再敲，灯的速度是等一秒再敲的七倍。你那两个数的记忆知道这一点，因为什么也没发生的时候，它也一直在动。只会数事件的网络不可能知道，给它多少参数都没用，除非你把时钟交给它，**而且**它弄明白了该怎么用。
+# 第二下之后，灯会摆动多远？等两秒再敲，灯的速度是等一秒再敲时的七倍。由两个数组成的记忆知道这一点，因为在没有事件发生时，它的状态也一直在演化。只按事件计步的网络不可能知道，给它再多的参数也没有用，除非把真实时间交给它，**并且**它学会了怎样利用。
 #
-# 在推荐系统里，灯是被某个事件触动的口味，敲一下就是一次点击。线性规律做不到的，是分清哪次点击要紧、哪次不要紧：在这里，每一下对灯都一视同仁。那是第 11 课的主题。
+# 在推荐系统里，灯相当于被某个事件触发的兴趣，敲一下相当于一次点击。线性规律无法区分重要的点击和不重要的点击，因为在这里，每次敲击对灯的作用都相同。这是第 11 课的主题。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1219,8 +1228,138 @@ lesson10.check_one_convolution(one_convolution)
 # 1. 线性状态跨过任意长的间隔，只需乘一次 $e^{\Delta A}$；$A$ 是对角矩阵时，每个数各乘 $e^{\lambda\Delta}$。
 # 2. 输入保持不变时，零阶保持是精确的；欧拉法和双线性变换的误差阶是 1 和 2，而且欧拉法在大步长处会爆炸。
 # 3. 步长相等时，递推、卷积和扫描给出同样的状态；间隔不规则时，只剩递推和扫描。
-# 4. 特征值的实部管遗忘，必须一直为负；虚部管转动，记住的是什么时候。
-# 5. LRU 是去掉 tanh 的循环网络；用 $\lambda^{\Delta}$，它就有了时钟；写成脉冲形式，间隔为 0 的事件也算数。
+# 4. 特征值的实部表示遗忘，必须始终为负；虚部表示旋转，记住事件发生的时间。
+# 5. LRU 是去掉 tanh 的循环网络；用 $\lambda^{\Delta}$ 就能利用真实时间；采用脉冲形式，间隔为 0 的事件也有作用。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> A memory has $\lambda = -\tfrac14$ per second and no imaginary part. How long until a sixteenth of an input is left? What would twice the friction of the lamp change?</summary>
+#
+# Four half-lives of 2.77 s, about 11 s. The real part of the lamp is minus half its friction; twice the friction halves the half-life.
+#
+# </details>
+#
+# <details><summary><b>2.</b> A layer with $P = 64$ states, full matrix, comes as slow. How many products per event does a diagonal one save, and what else becomes cheap at irregular gaps?</summary>
+#
+# 64 in place of 4,096. And a gap needs 64 exponentials of numbers in place of a matrix exponential.
+#
+# </details>
+#
+# <details><summary><b>3.</b> You simulate $\lambda = -2$ with the Euler method and steps of 1.5 s. What happens, what is the limit, and which method may take a step of a day?</summary>
+#
+# Each step multiplies by $1 - 3 = -2$: it explodes and changes sign. The limit is $-2\,\mathrm{Re}\,\lambda / |\lambda|^2 = 1$ s. Zero-order hold takes any step, exactly, if the input is held or nothing happens.
+#
+# </details>
+#
+# <details><summary><b>4.</b> Somebody trains a layer by FFT convolution, with excellent training loss; served event by event, it is poor. Which line do you look for, and which test takes a minute?</summary>
+#
+# The doubling of the length with zeros: without it the last inputs wrap round into the first states, a leak. Change the last input and look whether the first state moves.
+#
+# </details>
+#
+# <details><summary><b>5.</b> Join the stretch $(a, b) = (1/2, 3)$ with the later stretch $(1/5, 1)$. What comes out, and what would the wrong order give?</summary>
+#
+# $(1/10,\ 1/5 \cdot 3 + 1) = (1/10, 8/5)$. The other way round the state would be $1/2 \cdot 1 + 3 = 7/2$: the order of events counts, only the grouping is free.
+#
+# </details>
+#
+# <details><summary><b>6.</b> A table has gaps between seconds and months. A colleague wants the convolution because it is fast, and takes the mean gap. What do you tell him?</summary>
+#
+# With irregular gaps there is no one kernel: the entry depends on two times. With the mean gap the error was as large as the signal. The scan is exact and nearly as parallel.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A model trained on 20 days has a memory with the eigenvalue $+0.0488$ per day. Its training loss is the best of all. What happens to a user who returns after a year, and how do you forbid it?</summary>
+#
+# What happened before counts more than ten million times as much; after ten years it is infinite. Write the real part as $-e^{\nu}$: whatever training does, it stays negative.
+#
+# </details>
+#
+# <details><summary><b>8.</b> Half of the events of your table share their second with the one before. You use zero-order hold with the gap as step. What does the model miss, and which two mends are there?</summary>
+#
+# Every event with gap 0: its weight is 0, so it might as well not exist. Use the impulse form, in which each event enters whole, or steps that begin at 1.
+#
+# </details>
+#
+# <details><summary><b>9.</b> You need the distant past as clearly as the recent one. HiPPO with 16 numbers has an error of 0.009 over the last second and 0.19 three to four seconds ago. What are your options?</summary>
+#
+# More numbers: from 4 to 16 the distant error fell from 0.77 to 0.19. Or other eigenvalues, with real parts nearer to 0, which fade more slowly. HiPPO's stretched axis is a choice for the recent past.
+#
+# </details>
+#
+# <details><summary><b>10.</b> The GRU was told all gaps and has sixty times as many parameters; its error is 0.73 against 0.01. Which two sentences about recurrent networks may you *not* conclude?</summary>
+#
+# That a GRU cannot learn it (it had 300 batches), and that real interests move like the lamp. The LRU had the shape of this law built in; on other laws the order may turn.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="3d554688" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 一个记忆的 $\lambda = -\tfrac14$（每秒），没有虚部。多久之后输入只剩十六分之一？如果灯的摩擦加倍，会有什么变化？</summary>
+#
+# 四个半衰期，每个 2.77 秒，共约 11 秒。灯的特征值的实部是摩擦的一半取负，因此摩擦加倍，半衰期减半。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 一个有 $P = 64$ 个状态、使用完整矩阵的层很慢。改成对角矩阵，每个事件的乘法从多少次减少到多少次？间隔不规则时，还有什么变得便宜？</summary>
+#
+# 从 4,096 次减少到 64 次。而且每种间隔只需 64 次普通的指数运算，不再需要矩阵指数。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 你用欧拉法模拟 $\lambda = -2$，步长为 1.5 秒。会发生什么？步长的上限是多少？哪种方法可以一步跨过一天？</summary>
+#
+# 每一步乘以 $1 - 3 = -2$，结果会爆炸，并且符号来回变化。上限是 $-2\,\mathrm{Re}\,\lambda / |\lambda|^2 = 1$ 秒。如果输入保持不变，或者期间没有事件，零阶保持可以精确地跨过任意步长。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 有人用 FFT 卷积训练一个层，训练损失非常好；但上线后逐个事件运行时，效果很差。你会查看哪一行？哪个测试一分钟就能完成？</summary>
+#
+# 查看补零使长度加倍的那一行。没有它，最后的输入会绕回到最前面的状态，造成泄漏。改变最后一个输入，看第一个状态是否变化即可。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 把片段 $(a, b) = (1/2, 3)$ 与它后面的片段 $(1/5, 1)$ 合并，结果是什么？如果弄错先后，又会得到什么？</summary>
+#
+# $(1/10,\ 1/5 \cdot 3 + 1) = (1/10, 8/5)$。如果先后颠倒，状态会是 $1/2 \cdot 1 + 3 = 7/2$。可见事件的先后不能变，能自由选择的只是合并的次序。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 一份数据的间隔从几秒到几个月不等。一位同事因为卷积快而想用卷积，并取平均间隔。你怎么告诉他？</summary>
+#
+# 间隔不规则时没有统一的核，因为矩阵元素取决于两个时刻。用平均间隔时，误差与信号一样大。扫描是精确的，而且并行程度也差不多。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 一个用 20 天数据训练的模型，有一个记忆的特征值是每天 $+0.0488$，它的训练损失最好。如果一位用户一年后回来，会发生什么？怎样避免？</summary>
+#
+# 以前发生的事会被放大到一千万倍以上，十年之后变成无穷大。把实部写成 $-e^{\nu}$，无论怎样训练，它始终为负。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 你的数据中有一半事件与前一个在同一秒。你采用零阶保持，并以间隔为步长。模型会漏掉什么？有哪两种改正办法？</summary>
+#
+# 会漏掉所有间隔为 0 的事件，因为它们的权重是 0，等于不存在。可以采用使每个事件完整进入的脉冲形式，或者让步长从 1 开始。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 你需要把久远的过去记得和最近的过去一样清楚。用 16 个数的 HiPPO，最近一秒的误差是 0.009，三到四秒之前是 0.19。有哪些选择？</summary>
+#
+# 可以增加数的个数：从 4 个增加到 16 个时，久远部分的误差从 0.77 降到 0.19。也可以换用实部更接近 0、衰减更慢的特征值。HiPPO 的拉伸时间轴本来就偏重最近的过去。
+#
+# </details>
+#
+# <details><summary><b>10.</b> GRU 得到了全部间隔，参数量是 LRU 的六十多倍，误差却是 0.73，而 LRU 是 0.01。关于循环网络，哪两个结论**不能**由此得出？</summary>
+#
+# 一是 GRU 学不会（它只训练了 300 个批），二是真实的兴趣像灯那样变化。LRU 的结构本来就与这个规律相符，换成别的规律，优劣可能反转。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -14,11 +14,11 @@
 # TiM4Rec has an answer: the **step size**, which already says how much of the past an event lets fade. In this lesson you let the clock turn it, prove that nothing else has changed, test whether the model can read the time, and find out why the version that its authors published sees the future, and is nearly blind where a history does not fill its window.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="b4eeb775"
-# 小艾和小欧听了同样的五首曲子，顺序也一样：四首安静的钢琴曲，然后一首吵闹的舞曲。小艾在最后一首钢琴曲之后三分钟听到舞曲，小欧则隔了三个星期。接下来该给他们同一个列表吗？
+# 小艾和小欧按相同的顺序听了同样的五首曲子：先是四首安静的钢琴曲，然后是一首喧闹的舞曲。小艾听完最后一首钢琴曲三分钟后就听了舞曲，小欧则隔了三个星期。接下来，应该给他们推荐同一个列表吗？
 #
-# 第 11 课的 Mamba 模型会给同一个列表：它只看得见顺序。第 08 课的 TiSASRec 能分开他们，代价是一张大表，每一对事件占一格。现在假设每个事件只许你花**一个数**，不许建表，不许成对。你会去拧模型里的哪一个数？
+# 第 11 课的 Mamba 模型会给出同一个列表，因为它只能看到顺序。第 08 课的 TiSASRec 能够区分两人，代价是一张很大的表，其中每一对事件都占一格。现在假设每个事件只允许使用**一个数**，不许用表，也不许用事件对。你会调整模型里的哪一个数？
 #
-# TiM4Rec 的回答是**步长**：一个事件让过去衰减掉多少，本来就由它决定。这一课里，你会让时钟去拧步长，证明别的什么都没变，检验模型是否真的读得懂时间，并弄清楚为什么作者公开的那个版本看得见未来，而历史一旦填不满窗口，又几乎什么都看不见。
+# TiM4Rec 的答案是**步长**，因为一个事件让过去衰减多少，本来就由步长决定。在这一课里，你会让时间信息来调节步长，证明模型的其他部分没有变化，检验模型是否真的能够读取时间，并弄清楚作者公开的版本为什么会看到未来，又为什么在历史填不满窗口时几乎读不到时间。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -32,11 +32,11 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="a8247f44" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 手算：给步长加一个门，记忆里留下的东西会怎样变；
-# - 写出一个因果的时间门（time gate），它的起点与没有时钟的模型分毫不差，并给出证明；
-# - 用五个种子，与一个无时间信息的对照模型对比，检验模型读不读得懂间隔；
-# - 挪动一个事件、观察各个输出，找出会读未来时间的模型；
-# - 说清在带填充的窗口上做归一化会把时间信号变成什么样，以及历史变长时，时间要花多少代价。
+# - 手工算出给步长加一个门（gate）之后，记忆中保留的内容如何变化；
+# - 写出一个因果的时间门（time gate），使它的初始状态与没有时间信息的模型完全相同，并加以证明；
+# - 用五个种子与一个无时间信息的对照模型比较，检验模型能否读取间隔；
+# - 通过挪动一个事件并观察各个输出，找出会读取未来时间的模型；
+# - 说清在带填充的窗口上做归一化对时间信号有什么影响，以及历史变长时引入时间的代价如何增长。
 
 # %% id="setup"
 import math
@@ -80,15 +80,15 @@ MINUTE, DAY = 60, 86_400
 # In the library: [`tutorial_lib.models.mamba.ssd_recurrence`](../../tutorial_lib/models/mamba.py).
 
 # %% [markdown] id="tiny-zh" lang="zh" en="44d78c30"
-# ## 留下多少，由一个数决定
+# ## 一个数决定保留多少
 #
-# 回想第 11 课。每来一个事件，记忆 $h$ 衰减一些，再收进一些：
+# 回顾第 11 课。每来一个事件，记忆 $h$ 先衰减，再写入新的内容：
 #
 # $$h_t = e^{\Delta_t A}\, h_{t-1} + \Delta_t\, x_t B_t^\top , \qquad \Delta_t = \mathrm{softplus}(r_t + b) .$$
 #
-# $\Delta_t$ 是**步长**，$A$ 是一个负数，$x_t$ 是事件带来的东西，$B_t$ 决定放到哪里。原始步长 $r_t$ 由物品算出，$b$ 是学出来的偏置，$\mathrm{softplus}(z) = \ln(1 + e^z)$ 保证步长为正。**步长大**，就是忘得多、写得重；**步长小**，就是保住原来的，几乎不写。
+# 其中 $\Delta_t$ 是**步长**，$A$ 是一个负数，$x_t$ 是事件带来的内容，$B_t$ 决定写入的位置。原始步长 $r_t$ 由物品算出，$b$ 是学到的偏置，$\mathrm{softplus}(z) = \ln(1 + e^z)$ 保证步长为正。**步长大**意味着旧的内容衰减得多，新的内容写入得多；**步长小**意味着旧的内容大部分保留，新的内容几乎不写入。
 #
-# TiM4Rec 在原始步长前面放一个数 $\tau_t$，叫做**门**（gate）：$\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$。取 $A = -1$、$r = 2$、$b = -2$：
+# TiM4Rec 在原始步长前面乘上一个数 $\tau_t$，称为**门**（gate）：$\Delta_t = \mathrm{softplus}(\tau_t\, r_t + b)$。取 $A = -1$、$r = 2$、$b = -2$：
 #
 # 库中的实现：[`tutorial_lib.models.mamba.ssd_recurrence`](../../tutorial_lib/models/mamba.py)。
 
@@ -107,9 +107,9 @@ expect("kept with the gate at 0", table[0, 2], 0.88, tol=0.002)
 # **Predict before you run.** Another item has the raw step $r = -2$, and its bias is $b = 2$, so that at gate 1 it keeps a half as well. The gate goes to 2. Does it forget more, or less?
 
 # %% [markdown] id="predict-sign-zh" lang="zh" en="d891b353" tags=["predict"]
-# 门等于 1 时什么都不变，这里旧的留下一半。门等于 2 时只剩 12%，等于 0 时留下 88%。
+# 门等于 1 时没有任何变化，这里旧的内容保留一半。门等于 2 时只保留 12%，等于 0 时保留 88%。
 #
-# **先猜，再运行。** 另一个物品的原始步长是 $r = -2$，偏置是 $b = 2$，于是门等于 1 时它同样留下一半。现在门变成 2。它忘得更多，还是更少？
+# **先猜，再运行。** 另一个物品的原始步长是 $r = -2$，偏置是 $b = 2$，所以门等于 1 时它同样保留一半。现在把门变成 2，它会遗忘得更多还是更少？
 
 # %% id="tiny-sign"
 kept = torch.exp(-F.softplus(gates * -2 + 2))
@@ -130,15 +130,15 @@ expect("kept with a negative raw step and the gate at 2", kept[4], 0.88, tol=0.0
 # In the library: [`tutorial_lib.models.tim4rec.TimeGate`](../../tutorial_lib/models/tim4rec.py).
 
 # %% [markdown] id="sign-zh" lang="zh" en="e35c2b91"
-# 忘得**更少**。门说的不是“更长”，而是“把物品想做的事做得更足”。所以同样一段长间隔，可以让模型的一个头忘掉，让另一个头抓住不放；究竟怎样，是学出来的，不是定死的。以后听人说“在 TiM4Rec 里，间隔长就是忘得多”，请想起这一点。
+# 它遗忘得**更少**。门的含义不是“间隔更长”，而是“让物品原本的作用更强”。所以，同样长的间隔可以使模型的一个头遗忘，使另一个头保留；究竟怎样，是由训练学到的，并不是预先规定的。以后如果有人说“在 TiM4Rec 里，间隔越长，遗忘越多”，请想起这一点。
 #
 # ## 小艾和小欧
 #
-# 现在来看这两段历史。记忆有两个数，一个由钢琴曲写入，一个由舞曲写入。五个事件的原始步长都是 2，偏置都是 −2。门由“距上一个事件多久”算出，用的是第 01 课的那个特征，即对数 $\ln(1 + \text{间隔} / 1\,\text{h})$，再做标准化：
+# 现在来看这两段历史。记忆有两个数，一个由钢琴曲写入，另一个由舞曲写入。五个事件的原始步长都是 2，偏置都是 −2。门由距上一个事件的间隔算出，使用第 01 课的特征，即对数 $\ln(1 + \text{间隔} / 1\,\text{h})$，再做标准化：
 #
 # $$\tau = 1 + \tanh\!\left(\frac{\ln(1 + \text{小时数}) - m}{s}\right) , \qquad 0 < \tau < 2 .$$
 #
-# 这里我们先随手取 $m = 1.5$、$s = 2$。
+# 这里我们先直接取 $m = 1.5$、$s = 2$。
 #
 # 库中的实现：[`tutorial_lib.models.tim4rec.TimeGate`](../../tutorial_lib/models/tim4rec.py)。
 
@@ -177,28 +177,28 @@ expect("share of piano for Ida", shares[1, 0], 0.69, tol=0.01)
 expect("share of piano for Omar", shares[2, 0], 0.04, tol=0.005)
 
 # %% [markdown] id="tiny-read-en" lang="en"
-# Without a clock both have the same memory: 48 % piano. With the gate, Ida's evening is still 69 % piano, and after three weeks Omar's is 4 %: the dance track came with a large step, wiped the board and wrote itself down in big letters. One number per event did it.
+# Without a clock both have the same memory: 48 % piano. With the gate, Ida's evening is still 69 % piano, and after three weeks Omar's is 4 %: the dance track came with a large step, so that the old content faded and the new was written strongly. One number per event did it.
 #
-# ## The clock lives in the mask
+# ## Time in the mask
 #
 # Lesson 11 showed the duality: this recurrence is also *one* masked matrix, attention without a softmax. Written out,
 #
 # $$y_i = \sum_{j \le i} \underbrace{e^{A(\Delta_{j+1} + \dots + \Delta_i)}}_{\text{mask}}\; (C_i \cdot B_j)\; \Delta_j x_j .$$
 #
-# The steps add up along the way from $j$ to $i$. With gated steps this sum is a time that runs faster in some places and slower in others. That makes a good witness: a brute-force sum over all pairs, and the fast chunked form of the library, against our loop.
+# The steps add up along the way from $j$ to $i$. With gated steps this sum is a time that runs faster in some places and slower in others. It also gives us an independent check: a brute-force sum over all pairs, and the fast chunked form of the library, against our loop.
 #
 # In the library: [`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py).
 
-# %% [markdown] id="tiny-read-zh" lang="zh" en="d36759cf"
-# 没有时钟，两个人的记忆一样：48% 是钢琴。加上门以后，小艾的今晚仍有 69% 是钢琴，而隔了三个星期的小欧只剩 4%：舞曲带着一个大步长到来，擦掉黑板，用大字写下自己。做到这件事的，就是每个事件一个数。
+# %% [markdown] id="tiny-read-zh" lang="zh" en="bc138db6"
+# 没有时间信息时，两个人的记忆相同，钢琴都占 48%。加上门之后，小艾的记忆里仍有 69% 是钢琴，而隔了三个星期的小欧只剩 4%，因为舞曲的步长很大，旧的内容大部分衰减，新的内容写入得很多。做到这一点，每个事件只用了一个数。
 #
-# ## 时钟住在掩码里
+# ## 掩码中的时间
 #
-# 第 11 课讲过对偶：这个递推同时也是**一个**带掩码的矩阵，一种没有 softmax 的注意力。写开来就是
+# 第 11 课讲过对偶性：这个递推也等价于**一个**带掩码的矩阵，即没有 softmax 的注意力。写成公式就是
 #
 # $$y_i = \sum_{j \le i} \underbrace{e^{A(\Delta_{j+1} + \dots + \Delta_i)}}_{\text{掩码}}\; (C_i \cdot B_j)\; \Delta_j x_j .$$
 #
-# 从 $j$ 走到 $i$，一路上的步长相加。步长带了门，这个和就成了一种有的地方走得快、有的地方走得慢的时间。这正好用来当参照：对所有配对硬算求和，再加上库里快速的分块形式，一起与我们的循环核对。
+# 从 $j$ 到 $i$，沿途的步长依次相加。步长乘上门之后，这个和就相当于一种有些地方走得快、有些地方走得慢的时间。由此还可以得到一个独立的核对办法：直接对所有事件对求和，再用库里快速的分块形式计算，都与我们的循环比较。
 #
 # 库中的实现：[`tutorial_lib.models.mamba.ssd_matrix`](../../tutorial_lib/models/mamba.py)。
 
@@ -225,7 +225,7 @@ expect_close("and the library's SSD in chunks", by_loop, ssd_chunked(*one_head, 
 # Here are the masks of Ida and Omar, and the one without a clock. **Predict:** in which rows and columns does Omar's differ from Ida's?
 
 # %% [markdown] id="mask-question-zh" lang="zh" en="c9927b60" tags=["predict"]
-# 下面画出小艾和小欧的掩码，以及没有时钟时的掩码。**猜一猜：** 小欧的与小艾的，会在哪些行、哪些列不同？
+# 下面画出小艾和小欧的掩码，以及没有时间信息时的掩码。**猜一猜：** 小欧的掩码与小艾的相比，哪些行、哪些列会不同？
 
 # %% id="mask-picture" tags=["picture", "nbval-ignore-output"]
 all_steps = {"no clock": torch.ones(5)} | {name: gate_of(seconds) for name, seconds in gaps.items()}
@@ -239,7 +239,7 @@ plt.show()
 # Three lower triangular tables, five by five. Without a clock each step to the left of the diagonal halves the value: 1, 0.50, 0.25, 0.12, 0.06. For Ida the values fall slowly, from 1 to 0.78 and 0.36 in the last row. For Omar the first four rows are as for Ida, and the whole last row except its diagonal is small, at most 0.12.
 
 # %% [markdown] id="mask-alt-zh" lang="zh" en="37aaacd9" tags=["alt"]
-# 三张五乘五的下三角表。没有时钟时，从对角线往左每走一步减半：1、0.50、0.25、0.12、0.06。小艾的数值降得慢，最后一行从 1 降到 0.78，直到 0.36。小欧的前四行与小艾相同，最后一行除对角线外全都很小，最大 0.12。
+# 三张五乘五的下三角表。没有时间信息时，从对角线往左，每一步减半：1、0.50、0.25、0.12、0.06。小艾的数值下降得慢，最后一行从 1 降到 0.78，一直到 0.36。小欧的前四行与小艾相同，最后一行除对角线外全都很小，最大 0.12。
 
 # %% id="mask-check"
 expect_close("Omar's first four rows are Ida's", masks["Omar"][:4], masks["Ida"][:4], tol=1e-6)
@@ -248,19 +248,51 @@ for want, value, what in ((0.78, 3, "last but one"), (0.36, 0, "first")):
 expect("Omar's mask between the last two events", masks["Omar"][4, 3], 0.12, tol=0.005)
 expect_close("without a clock", masks["no clock"][4], [0.0625, 0.125, 0.25, 0.5, 1], tol=1e-5)
 
-# %% [markdown] id="library-en" lang="en" tags=["library"]
+# %% [markdown] id="one-number-en" lang="en" tags=["predict"]
 # Only the last row differs: a gap stands between everything before it and everything after it, and nothing else needs to know of it.
 #
+# ## What one number cannot say
+#
+# A window of 50 events has 50 steps and $50 \cdot 49 / 2 = 1225$ pairs. So the mask cannot be any table of pairs: the steps add up, hence its entries multiply along the way, $M_{31} = M_{32}\, M_{21}$. Somebody listens to news every morning and to jazz every evening. Write that wish as a table for three events that are 12 hours apart: a pair 24 hours apart counts 0.9, a pair 12 hours apart 0.1.
+#
+# **Predict.** One head's mask with $M_{21} = M_{32} = 0.1$: what is its $M_{31}$? Can any choice of the steps make $M_{31}$ larger than $M_{32}$?
+
+# %% [markdown] id="one-number-zh" lang="zh" en="63b559f4" tags=["predict"]
+# 只有最后一行不同：一段间隔影响的，只是它之前的事件与它之后的事件之间的关系，其余部分与它无关。
+#
+# ## 一个数表达不了什么
+#
+# 一个含 50 个事件的窗口有 50 个步长，却有 $50 \cdot 49 / 2 = 1225$ 个事件对。因此，掩码不可能表示任意一张事件对的表：步长沿途相加，掩码的元素也就沿途相乘，即 $M_{31} = M_{32}\, M_{21}$。假设有人每天早上听新闻，晚上听爵士。对相隔 12 小时的三个事件，我们希望得到这样一张表：相隔 24 小时的事件对权重为 0.9，相隔 12 小时的为 0.1。
+#
+# **猜一猜。** 如果一个头的掩码满足 $M_{21} = M_{32} = 0.1$，那么它的 $M_{31}$ 是多少？有没有一组步长，能使 $M_{31}$ 大于 $M_{32}$？
+
+# %% id="one-number-code"
+wish = torch.tensor([[1, 0, 0], [0.1, 1, 0], [0.9, 0.1, 1]])  # by TiSASRec's way: a weight for each pair
+steps = torch.tensor([1.0, 1.0, 1.0]) * math.log(10)  # with A = -1 each step leaves a tenth
+by_steps = torch.exp(segsum(-steps))
+show_matrix(torch.cat([wish, by_steps], dim=1), cols=["wish 1", "wish 2", "wish 3", "mask 1", "mask 2", "mask 3"])
+expect("pairs in a window of 50", 50 * 49 / 2, 1225, tol=0.5)
+expect_close("the neighbours are as wished", by_steps.diagonal(-1), wish.diagonal(-1), tol=1e-6)
+expect("but the first event, seen from the third", by_steps[2, 0], 0.01, tol=1e-6)
+any_steps = torch.exp(segsum(-F.softplus(3 * torch.randn(1000, 50))))  # 1,000 masks of 50 events
+grows = any_steps.diff(dim=2)[:, torch.ones(50, 50).tril(-1).bool()[:, :-1]]  # from a pair to the next younger one
+expect_true("in 1,000 random masks no older event outweighs a younger one", grows.min() >= 0)
+
+# %% [markdown] id="one-number-read-en" lang="en"
+# 0.01, and $M_{31}$ is never larger than $M_{32}$: within a row of one head's mask a younger event counts at least as much as an older one, whatever the gaps. "The same time yesterday, not this morning" needs a number for the pair, as TiSASRec has. What is left to TiM4Rec is everything that belongs to an event: how strongly it writes ($\Delta_j$), what its item matches ($C_i \cdot B_j$), and several heads with clocks of their own whose results may be subtracted. So a rhythm is not beyond the whole model, but no single gap can ask for it. What does the saving buy? 50 numbers a head in place of 1,225, and a state that can be kept.
+
+# %% [markdown] id="one-number-read-zh" lang="zh" en="80ba0547"
+# 结果是 0.01，而且 $M_{31}$ 永远不会大于 $M_{32}$：在一个头的掩码的同一行里，无论间隔如何，较近的事件的权重都不会小于较远的事件。“与昨天的同一时刻有关，与今天早上无关”这样的关系需要给每个事件对一个数，TiSASRec 就是这样做的。TiM4Rec 能用的，只有属于单个事件的量：写入的强度（$\Delta_j$），物品之间的匹配（$C_i \cdot B_j$），以及若干个头，每个头有自己的时间尺度，它们的结果可以相减。因此，整个模型并非完全不能表示周期，只是单独一段间隔无法表达它。这样节省下来的是什么？每个头只需要 50 个数，而不是 1,225 个，并且状态可以保存下来继续使用。
+
+# %% [markdown] id="library-en" lang="en" tags=["library"]
 # ## The library version
 #
 # `TimeGate` replaces our chosen $m$ and $s$ by a small network, so that each head finds out for itself which gaps matter. `SSDBlock.operands` has a single line for the gate, before bias and softplus. `TiM4Rec` is `Mamba4Rec` with one gate per block. It has two switches that we come to later: `query_time`, which adds the gap up to the moment of the question, and `literal`, the version of the authors.
 
-# %% [markdown] id="library-zh" lang="zh" en="cf0baec1" tags=["library"]
-# 只有最后一行不同：一段间隔隔开的是它之前的一切和它之后的一切，别处不需要知道它。
+# %% [markdown] id="library-zh" lang="zh" en="48ea5b41" tags=["library"]
+# ## 库中的版本
 #
-# ## 库里的版本
-#
-# `TimeGate` 用一个小网络取代我们随手取的 $m$ 和 $s$，让每个头自己去发现哪些间隔要紧。`SSDBlock.operands` 里只有一行与门有关，位于偏置和 softplus 之前。`TiM4Rec` 就是每个块多一个门的 `Mamba4Rec`。它有两个开关，后面会讲到：`query_time` 把“直到提问那一刻的间隔”也放进来，`literal` 是作者的版本。
+# `TimeGate` 用一个小网络代替我们直接选取的 $m$ 和 $s$，让每个头自己学习哪些间隔重要。`SSDBlock.operands` 里只有一行与门有关，位于加偏置和 softplus 之前。`TiM4Rec` 就是每个块增加一个门的 `Mamba4Rec`。它有两个选项，后面会讲到：`query_time` 加入到提问时刻为止的间隔，`literal` 是作者公开的版本。
 
 # %% id="library-code" tags=["library"]
 from tutorial_lib.models.tim4rec import PublishedClock, PublishedTimePath
@@ -283,15 +315,15 @@ from tutorial_lib.models.tim4rec import PublishedClock, PublishedTimePath
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="3536bcef"
-# 画成一张图，时钟在右边：
+# 模型画成一张图，时间信息在右侧：
 #
-# ![TiM4Rec。第 1 步：物品表、dropout 和层归一化把编号变成向量。第 2 步：时钟把时间变成标准化的对数间隔：距上一个事件，以及（如果允许知道查询时刻）到查询时刻。在每一层里，第 3 步：时间门为每个头给出一个 0 到 2 之间的因子。第 4 步：SSD 块在 softplus 之前把原始步长乘以这个因子。第 5 步：加上残差。第 6 步：norm1。第 7 步：前馈网络。第 8 步：加上残差。第 9 步：norm2。第 10 步：最后一层之后的状态给出分数。时间在第 2、3、4 步进入。](../figures/zh/tim4rec.svg)
+# ![TiM4Rec。第 1 步：物品表、dropout 和层归一化把编号变成向量。第 2 步：把时间变成标准化的对数间隔：距上一个事件，以及（如果允许知道查询时刻）到查询时刻。在每一层里，第 3 步：时间门为每个头给出一个 0 到 2 之间的因子。第 4 步：SSD 块在 softplus 之前把原始步长乘以这个因子。第 5 步：加上残差。第 6 步：norm1。第 7 步：前馈网络。第 8 步：加上残差。第 9 步：norm2。第 10 步：最后一层之后的状态给出分数。时间在第 2、3、4 步进入。](../figures/zh/tim4rec.svg)
 #
 # **从图上找答案。** 把哪一步换成数字 1，就变回 Mamba4Rec？这时哪几步不再读时间？
 #
 # <details><summary>答案</summary>
 #
-# 第 3 步：门等于 1 时，原始步长保持不变。于是第 2 步没有人读，第 4 步就是普通的 SSD 块：哪一步都不再读时间。
+# 第 3 步：门等于 1 时，原始步长保持不变。于是第 2 步的结果不再被使用，第 4 步就是普通的 SSD 块，所以没有任何一步再读取时间。
 #
 # </details>
 
@@ -299,7 +331,7 @@ from tutorial_lib.models.tim4rec import PublishedClock, PublishedTimePath
 # Note `nn.init.zeros_` in `TimeGate`. With the last map at 0 the gate is $1 + \tanh(0) = 1$ for every gap, and times 1 is no change. So training starts from plain `Mamba4Rec`, exactly, and the clock earns its influence only as far as it lowers the loss. This is a promise that can be checked to the last bit: copy the weights into a `Mamba4Rec` and compare.
 
 # %% [markdown] id="start-zh" lang="zh" en="a690d459"
-# 请看 `TimeGate` 里的 `nn.init.zeros_`。最后一个映射为 0 时，对任何间隔门都是 $1 + \tanh(0) = 1$，乘以 1 就是没变。所以训练的起点恰好就是普通的 `Mamba4Rec`，时钟有多少影响，要靠它降低了多少损失来挣。这个承诺可以检查到最后一位：把权重复制进一个 `Mamba4Rec`，比一比。
+# 请看 `TimeGate` 里的 `nn.init.zeros_`。最后一个映射为 0 时，对任何间隔门都是 $1 + \tanh(0) = 1$，乘以 1 就是没变。所以训练的起点恰好就是普通的 `Mamba4Rec`，只有在能够降低损失时，时间信息才会逐渐产生影响。这一点可以精确到最后一位来检查：把权重复制到一个 `Mamba4Rec` 里，再比较两者的输出。
 
 # %% id="start-check" tags=["reference-check"]
 sizes = {"num_items": 50, "max_len": 20, "dim": 32, "dropout": 0.0}
@@ -322,9 +354,9 @@ expect_true("its first map has none yet, for the last one multiplies it by 0", g
 # "Time-aware" is a claim about behaviour, so we test the behaviour, on a task that **only** the clock can solve. Histories of 2 to 8 random events; the answer is item 1 if one certain gap is short (1 to 10 minutes) and item 2 if it is long (1 to 10 days). All other gaps and all items are noise. Guessing is right half of the time. The gap that counts is either the one between the last two events (`past`), or the one between the last event and the question (`query`).
 
 # %% [markdown] id="task-zh" lang="zh" en="5e9bf4c4"
-# ## 它读得懂时钟吗？
+# ## 模型能读取时间吗？
 #
-# “时间感知”说的是行为，所以我们就检验行为，用一个**只有**时钟能解的任务。历史由 2 到 8 个随机事件组成；如果某一段间隔短（1 到 10 分钟），答案是物品 1；如果长（1 到 10 天），答案是物品 2。其余的间隔和所有物品都是噪声。瞎猜能对一半。算数的那段间隔，要么在最后两个事件之间（`past`），要么在最后一个事件与提问之间（`query`）。
+# “时间感知”是对行为的描述，所以我们直接检验行为，使用一个**只有**时间信息才能解决的任务。历史由 2 到 8 个随机事件组成；如果某一段间隔短（1 到 10 分钟），答案是物品 1；如果长（1 到 10 天），答案是物品 2。其余的间隔和所有物品都是噪声。随机猜测的正确率为一半。决定答案的那段间隔，要么在最后两个事件之间（`past`），要么在最后一个事件与提问之间（`query`）。
 
 
 # %% id="task-code"
@@ -353,7 +385,7 @@ def learn(name, gap, seed, **options):
 # **Predict.** Three contestants, five seeds each: `Mamba4Rec`, the twin without a clock, on `past`; `TiM4Rec` on `past`; `TiM4Rec` with `query_time=True` on `query`. How many of 100 will each get right? And what would `TiM4Rec` **without** `query_time` get on `query`? (For the last one you need no training.)
 
 # %% [markdown] id="predict-task-zh" lang="zh" en="fe5a28aa" tags=["predict"]
-# **猜一猜。** 三位选手，各用五个种子：没有时间信息的对照模型 `Mamba4Rec`，做 `past`；`TiM4Rec`，做 `past`；带 `query_time=True` 的 `TiM4Rec`，做 `query`。每 100 题各对多少？还有，**不带** `query_time` 的 `TiM4Rec` 去做 `query` 会怎样？（最后这一问不用训练就能回答。）
+# **猜一猜。** 比较三个模型，各用五个种子：无时间信息的对照模型 `Mamba4Rec` 做 `past`，`TiM4Rec` 做 `past`，设置 `query_time=True` 的 `TiM4Rec` 做 `query`。每 100 题各答对多少？另外，**不设** `query_time` 的 `TiM4Rec` 做 `query` 会怎样？（最后这个问题不用训练就能回答。）
 
 # %% id="task-run" tags=["nbval-ignore-output"]
 contestants = {
@@ -383,12 +415,12 @@ with torch.no_grad():
 expect_true("without query_time the question may come ten days later: nothing changes", same)
 
 # %% [markdown] id="task-read-en" lang="en"
-# With the clock: more than 97 of 100, with every seed. Without it: a coin. The weights at the start, the data and the training were the same, so the one gate per event is what makes the difference. And a model that is not shown the time of the question cannot answer a question about it, however good its clock: without `query_time` it has to guess. Remember this when you compare two papers, because one of them may show the query time to its model and not to the others.
+# With the clock the accuracy is above 97 of 100, with every seed. Without it: one half. The weights at the start, the data and the training were the same, so the one gate per event is what makes the difference. And a model that is not shown the time of the question cannot answer a question about it, however good its clock: without `query_time` it has to guess. Remember this when you compare two papers, because one of them may show the query time to its model and not to the others.
 #
 # What has the gate learned?
 
-# %% [markdown] id="task-read-zh" lang="zh" en="8c1889a6"
-# 有时钟：每 100 题对 97 题以上，每个种子都如此。没有时钟：抛硬币。起点的权重、数据、训练都一样，所以造成差别的就是每个事件那一个门。而没有被告知提问时刻的模型，时钟再好也答不出关于那一刻的问题：不带 `query_time` 就只能猜。比较两篇论文时请记得这一点，因为其中一篇可能只给自己的模型看了查询时刻，没给别人看。
+# %% [markdown] id="task-read-zh" lang="zh" en="8dbcc35a"
+# 有时间信息时，每个种子的正确率都超过每 100 题对 97 题；没有时间信息时，正确率只有一半。两者的初始权重、数据和训练过程都相同，所以差别只来自每个事件的那一个门。另外，没有得到提问时刻的模型，无论怎样处理过去的时间，都无法回答关于那一时刻的问题，所以不设 `query_time` 就只能猜测。比较两篇论文时请注意这一点，因为其中一篇可能只向自己的模型提供了查询时刻，而没有提供给其他模型。
 #
 # 门学到了什么？
 
@@ -412,7 +444,7 @@ plt.show()
 # The gates of four heads against the gap, from one second to thirty days on a logarithmic axis; the two ranges of gaps that occur in the task are shaded. Up to some minutes all curves are flat. Between some minutes and a day they move: three heads turn their gate down, two of them almost to 0, and one turns it up to 2.
 
 # %% [markdown] id="gate-alt-zh" lang="zh" en="6ae79697" tags=["alt"]
-# 四个头的门随间隔变化的曲线，横轴从一秒到三十天，对数刻度；任务中出现的两段间隔用阴影标出。几分钟以内各条曲线都是平的。从几分钟到一天，它们动了起来：三个头把门往下拧，其中两个几乎拧到 0；一个头往上拧到 2。
+# 四个头的门随间隔变化的曲线，横轴从一秒到三十天，对数刻度；任务中出现的两段间隔用阴影标出。间隔在几分钟以内时，各条曲线基本不变。从几分钟到一天，曲线开始变化：三个头的门变小，其中两个几乎降到 0；一个头的门增大到 2。
 
 # %% id="gate-check"
 near, far = (seconds - 5 * MINUTE).abs().argmin(), (seconds - 3 * DAY).abs().argmin()
@@ -430,18 +462,18 @@ expect_true("in the picture some heads turn the gate up and some down", change.m
 #
 # Here is the path of the published gate, as the library rebuilds it from the authors' description and code: `PublishedClock` makes the signal, `PublishedTimePath` the gate.
 #
-# Lesson 05 found leaks by changing an item and watching the outputs. We do the same with the clock: move event $j$ by three hours and see which outputs change. Moving event $j$ also moves the query time of position $j - 1$, for that is the moment of the next event. The gates of an untrained model stand still, so we shake them first.
+# Lesson 05 found leaks by changing an item and watching the outputs. We do the same with the clock: move event $j$ by three hours and see which outputs change. Moving event $j$ also moves the query time of position $j - 1$, for that is the moment of the next event. The gates of an untrained model are 1 whatever the gap, so we first add random numbers to their parameters.
 
-# %% [markdown] id="leak-zh" lang="zh" en="142e9e7b" tags=["break-it"]
-# 间隔一长，有的头把门往上拧，有的往下拧：方向不是定死的。
+# %% [markdown] id="leak-zh" lang="zh" en="d7f003aa" tags=["break-it"]
+# 间隔变长时，有的头的门增大，有的减小，可见方向并不是预先规定的。
 #
-# ## 弄坏它之一：公开的版本会读未来
+# ## 弄坏它之一：公开的版本会读取未来
 #
-# 作者公开的版本（`literal=True`）用另一种方式造门。它取**整个窗口**的间隔，**沿着时间**做层归一化（LayerNorm），再送进两个沿时间的线性映射 $\mathrm{Linear}(L \to L)$：结果里的每一项都可能依赖窗口里的每一段间隔。物品仍然走因果的模型，时钟却不是。
+# 作者公开的版本（`literal=True`）用另一种方式计算门。它取**整个窗口**的间隔，**沿时间维**做层归一化（LayerNorm），再经过两个沿时间维的线性映射 $\mathrm{Linear}(L \to L)$，所以结果的每一项都可能依赖窗口里的任意一段间隔。物品仍然经过因果的模型，时间信息却不是因果的。
 #
-# 下面是公开版本的门，由库按照作者的描述和代码重建：`PublishedClock` 生成信号，`PublishedTimePath` 生成门。
+# 下面是公开版本的门，由本库按照作者的描述和代码重新实现：`PublishedClock` 生成信号，`PublishedTimePath` 生成门。
 #
-# 第 05 课找泄漏的办法，是改一个物品、看各个输出。对时钟也照做：把事件 $j$ 挪动三小时，看哪些输出变了。挪动事件 $j$，也就挪动了位置 $j - 1$ 的查询时刻，因为那正是下一个事件发生的时刻。没训练过的模型，门是不动的，所以先把它们晃一晃。
+# 第 05 课找泄漏的办法是改动一个物品，观察各个输出。对时间也可以这样做：把事件 $j$ 挪动三小时，看哪些输出发生变化。挪动事件 $j$ 也会改变位置 $j - 1$ 的查询时刻，因为那正是下一个事件发生的时刻。模型未经训练时，门恒等于 1，所以我们先给它的参数加上随机扰动。
 
 
 # %% id="published-code" tags=["library"]
@@ -477,7 +509,7 @@ versions = {"ours": {}, "ours, query_time=True": {"query_time": True}, "publishe
 # **Predict.** Three tables, output down, moved event across. Which cells above the diagonal will be bright for ours, for ours with `query_time=True`, and for the published version?
 
 # %% [markdown] id="predict-leak-zh" lang="zh" en="517a8852" tags=["predict"]
-# **猜一猜。** 三张表，纵向是输出，横向是被挪动的事件。我们的版本、带 `query_time=True` 的版本、公开的版本，对角线以上哪些格子会亮？
+# **猜一猜。** 下面有三张表，纵轴是输出，横轴是被挪动的事件。对于我们的版本、设置 `query_time=True` 的版本和公开的版本，对角线以上哪些格子会变亮？
 
 # %% id="leak-picture" tags=["picture", "nbval-ignore-output"]
 items = torch.tensor([3, 7, 5, 12, 4, 9, 3, 6])
@@ -510,14 +542,14 @@ expect_true("query_time: none further back", not reach["ours, query_time=True"][
 expect_true("published: every output changes with every event", reach["published"].all())
 
 # %% [markdown] id="coins-en" lang="en"
-# `query_time` looks one step ahead, and says so: *when* the question is asked is known when serving. The published version sees everything. Does that do harm? Its authors train with one window per prefix and one target at its end; there the future is not in the window, and nothing leaks. The harm begins when somebody trains it the way all models of this course are trained, with a target at every position.
+# `query_time` looks one step ahead, and says so: *when* the question is asked is known when serving. The published version sees everything. Is that a fault? Its authors train with one window per prefix and one target at its end; there the future is not in the window, and nothing leaks. It becomes one as soon as somebody trains it the way all models of this course are trained, with a target at every position.
 #
 # Here is what happens then. The task is impossible by construction: at each position, say whether the **next** gap will be short or long, where gaps are coin flips. Nobody can be right more than half of the time. We train both versions on all positions, five seeds, and look at each twice: in the training pass, and when serving, with the history cut off after the position that asks.
 
-# %% [markdown] id="coins-zh" lang="zh" en="34a68fe0"
-# `query_time` 超前看一步，并且明说了：**什么时候**提问，上线时是知道的。公开的版本则什么都看得见。这有害吗？它的作者训练时，每个前缀用一个窗口，只在末尾放一个目标；那里未来不在窗口里，什么都不会泄漏。一旦有人按本课程训练所有模型的方式，在每个位置都放目标，祸害就开始了。
+# %% [markdown] id="coins-zh" lang="zh" en="6051f49e"
+# `query_time` 向前看一步，而且明确说明了这一点：上线服务时，**何时**提问是已知的。公开的版本则能看到所有时间。这是缺陷吗？它的作者在训练时，每个前缀使用一个窗口，只在末尾放一个目标；未来不在窗口里，因此没有泄漏。但是，如果像本课程的所有模型那样，在每个位置都放一个目标，它就成了缺陷。
 #
-# 来看看会发生什么。任务被设计成无解的：在每个位置上，说出**下一段**间隔是短还是长，而间隔是抛硬币决定的。谁也不可能对过一半。我们在所有位置上训练两个版本，各五个种子，每个看两次：一次在训练时，一次在上线时，也就是把历史在提问的位置之后切断。
+# 下面看看会发生什么。我们设计了一个不可能完成的任务：在每个位置上，判断**下一段**间隔是短还是长，而间隔由抛硬币决定，所以任何模型的正确率都不可能超过一半。我们在所有位置上训练两个版本，各用五个种子，并分别在两种情况下测量：一种是训练时的前向计算，另一种是上线服务时，即把历史在提问的位置之后截断。
 
 
 # %% id="coins-code" tags=["nbval-ignore-output", "break-it"]
@@ -571,16 +603,16 @@ leaked = paired_bootstrap(coins["published"][:, 0], coins["published"][:, 1])
 expect_true("training pass minus serving: the 95 % interval lies above 0.2", leaked.low > 0.2)
 
 # %% [markdown] id="coins-read-en" lang="en"
-# Nearly 8 of 10 coin flips "predicted" in the training pass, and exactly a coin when serving. There are two mends, and both are in the repository. Use the **pointwise** gate, which is our default: a gap is seen by its own event and those after it. Or keep the published version and train it as its authors do, one window per prefix; `tests/models/test_tim4rec.py` shows that a window cut off at the target leaks nothing, and marks the leak of the full window as a known failure.
+# Nearly 8 of 10 coin flips are "predicted" in the training pass, and half of them when serving. There are two ways to mend it, and both are in the repository. Use the **pointwise** gate, which is our default: a gap is seen by its own event and those after it. Or keep the published version and train it as its authors do, one window per prefix; `tests/models/test_tim4rec.py` shows that a window cut off at the target leaks nothing, and marks the leak of the full window as a known failure.
 
-# %% [markdown] id="coins-read-zh" lang="zh" en="c245d15c"
-# 训练时把 10 次抛硬币“猜”中将近 8 次，上线时就是一枚硬币。补救的办法有两个，仓库里都有。一是用**逐点**的门，也就是我们的默认：一段间隔只有它自己的事件和后面的事件看得见。二是保留公开的版本，但照作者的方式训练，每个前缀一个窗口；`tests/models/test_tim4rec.py` 表明，在目标处切断的窗口什么都不泄漏，而整窗训练的泄漏在那里被标为已知的失败。
+# %% [markdown] id="coins-read-zh" lang="zh" en="7d44bfb0"
+# 训练时，抛 10 次硬币能“猜中”将近 8 次；上线服务时，正确率恰好降到一半。改正的方法有两种，仓库里都有实现。一种是使用**逐点**的门，也就是我们的默认版本，一段间隔只有它所属的事件及其后的事件能够读取。另一种是保留公开的版本，但按作者的方式训练，每个前缀一个窗口。`tests/models/test_tim4rec.py` 表明，在目标处截断的窗口没有泄漏，而在完整窗口上训练的泄漏，则被标记为已知的缺陷。
 
 # %% [markdown] id="prefix-en" lang="en"
-# The library does not leave this to memory. A model that needs windows of its own kind says so (`windows`): this one `"prefixes"`, where every target gets a window of its own that ends before it. `train` gives it those, and refuses any others. That is honest, and it has a price.
+# The library does not rely on the user to remember this. A model that needs windows of its own kind says so (`windows`): this one `"prefixes"`, where every target gets a window of its own that ends before it. `train` gives it those, and refuses any others. That is safe, and it has a price.
 
-# %% [markdown] id="prefix-zh" lang="zh" en="6ce1d50a"
-# 这件事，库不靠人来记。需要特定窗口的模型自己声明（`windows`）。这个模型声明的是 `"prefixes"`：每个目标都有自己的窗口，窗口到目标之前为止。`train` 就给它这种窗口，要换成别的就拒绝。这样是诚实的，只是有代价。
+# %% [markdown] id="prefix-zh" lang="zh" en="6c5d799b"
+# 库不依靠用户记住这一点。需要特定窗口的模型会自己声明（`windows`），例如这个模型声明的是 `"prefixes"`，即每个目标都有自己的窗口，窗口在目标之前结束。`train` 会提供这种窗口，并拒绝其他窗口。这样做是安全的，但有代价。
 
 # %% id="prefix-code" tags=["break-it"]
 from tutorial_lib.data.datasets import load_dataset
@@ -605,21 +637,21 @@ expect("windows for one of the other kind", windows["prefixes"] / windows["all"]
 # About 29 windows instead of one, for the same targets. That is what the authors pay in every epoch, and what a causal gate saves.
 
 # %% [markdown] id="prefix-read-zh" lang="zh" en="5150bcf5"
-# 同样的目标，窗口从一个变成约 29 个。作者的训练每一轮都付这个代价，因果的门则把它省了下来。
+# 对于同样的目标，窗口的数量变为原来的约 29 倍。作者的训练方式每一轮都要付出这个代价，而因果的门不需要。
 
 # %% [markdown] id="pads-en" lang="en" tags=["break-it"]
-# ## Break it, 2: one pad crushes all gaps
+# ## Break it, 2: one pad makes all gaps alike
 #
 # Trained the authors' way, the published version has no leak. It has another fault. Histories shorter than the window are padded on the right, and in its data a pad has the time 0. So the "gap" at the first pad is $0 - t_{\text{last}}$: minus all the seconds since 1970. Then the LayerNorm goes over the window.
 #
 # **Predict.** A window of 200, 60 real events with gaps from one minute to six hours. After the norm, which values will the real gaps have, and how far apart will the shortest and the longest be?
 
-# %% [markdown] id="pads-zh" lang="zh" en="234f154e" tags=["break-it"]
-# ## 弄坏它之二：一个填充，压扁所有间隔
+# %% [markdown] id="pads-zh" lang="zh" en="80165ea2" tags=["break-it"]
+# ## 弄坏它之二：一个填充使所有间隔变得一样
 #
-# 照作者的方式训练，公开的版本没有泄漏，但有另一个毛病。比窗口短的历史在右边填充，而在它的数据里，填充的时间是 0。于是第一个填充处的“间隔”是 $0 - t_{\text{last}}$：负的、从 1970 年到今天的全部秒数。然后，层归一化走过整个窗口。
+# 按作者的方式训练，公开的版本没有泄漏，但还有另一个缺陷。比窗口短的历史在右侧填充，而在它的数据里，填充处的时间是 0。于是，第一个填充处的“间隔”是 $0 - t_{\text{last}}$，也就是从 1970 年至今的秒数取负。随后，层归一化在整个窗口上计算。
 #
-# **猜一猜。** 窗口长 200，60 个真实事件，间隔从一分钟到六小时。归一化之后，真实的间隔会变成什么数？最短的和最长的会差多少？
+# **猜一猜。** 窗口长 200，60 个真实事件，间隔从一分钟到六小时。归一化之后，真实的间隔会变成多少？最短与最长的间隔相差多少？
 
 # %% id="pads-code" tags=["break-it"]
 generator = torch.Generator().manual_seed(0)
@@ -642,9 +674,9 @@ expect("mended, largest minus smallest real gap", mended[1:60].max() - mended[1:
 # `mask_pads=True` mends this: a pad counts as a gap of 0, and the real gaps spread over about seven units again. But two weaknesses remain, and they come from the LayerNorm over the window itself:
 
 # %% [markdown] id="pads-read-zh" lang="zh" en="962d61f4"
-# 从一分钟到六小时的所有间隔，全都落在 0.0709 与 0.0711 之间。说了算的只有那个填充：$L$ 个数里有一个极大的值，层归一化就把其余的都变成 $1/\sqrt{L-1}$，这里是 $1/\sqrt{199}$，不管它们原来是多少。这个信号清楚说出的只有**历史在哪里结束**，而那根本不是时间。
+# 从一分钟到六小时的所有间隔，都落在 0.0709 与 0.0711 之间，结果完全由那个填充决定。如果 $L$ 个数中有一个极大的值，那么无论其余的数是多少，层归一化都会把它们变成 $1/\sqrt{L-1}$，在这里就是 $1/\sqrt{199}$。这个信号清楚地表示的只有**历史在哪里结束**，而这根本不是时间。
 #
-# `mask_pads=True` 补上了这一点：填充算作间隔 0，真实的间隔重新铺开到大约七个单位。但还剩两个弱点，都来自“在窗口上做层归一化”这件事本身：
+# `mask_pads=True` 可以改正这一点：把填充的间隔当作 0，真实的间隔就重新分布在大约七个单位的范围内。但还有两个缺点，都来自在窗口上做层归一化：
 
 # %% id="unit-code" tags=["break-it"]
 two_events = torch.tensor([[3, 7] + [0] * 6])
@@ -656,7 +688,7 @@ now = torch.tensor(1_700_000_000)
 expect_true("no fine clock: 40 seconds of float32 are 0 or 128", ((now + 40).float() - now.float()).item() in (0, 128))
 
 # %% [markdown] id="reader-en" lang="en"
-# **It has no unit.** The norm divides by the spread of the window, so only gaps *relative to the other gaps* are left. If a history has one gap, three minutes and three weeks give the same signal. **It has no fine clock.** The published data pipeline keeps times in float32, which knows today's seconds in steps of 128.
+# **It has no unit.** The norm divides by the standard deviation in the window, so only gaps *relative to the other gaps* are left. If a history has one gap, three minutes and three weeks give the same signal. **Its resolution is coarse.** The published data pipeline keeps times in float32, which knows today's seconds in steps of 128.
 #
 # What do these faults cost? Let a probe tell us: a small network that sees the *whole* signal and the length of the history, and has only to say whether the last gap was short or long. Some arithmetic first. The histories have 2 to 8 events, the window is 8.
 #
@@ -664,14 +696,14 @@ expect_true("no fine clock: 40 seconds of float32 are 0 or 128", ((now + 40).flo
 # - Pads masked: unreadable where all gaps of a history are of one kind, which happens with probability $1/2^{n-2}$ at $n$ events; then guess. Averaged over the lengths about 0.86.
 # - Pointwise: nothing is lost.
 
-# %% [markdown] id="reader-zh" lang="zh" en="8929c5f8"
-# **它没有单位。** 归一化除以窗口内的离散程度，剩下的只是间隔**相对于其他间隔**的大小。如果一段历史只有一个间隔，三分钟和三个星期给出同样的信号。**它没有细致的时钟。** 公开的数据管线用 float32 存时间，对今天的秒数，它的刻度是 128 秒一格。
+# %% [markdown] id="reader-zh" lang="zh" en="9fa4dd22"
+# **它没有单位。** 归一化会除以窗口内的标准差，所以只留下间隔**相对于其他间隔**的大小。如果一段历史只有一个间隔，那么三分钟和三个星期给出相同的信号。**它的分辨率太低。** 公开的数据处理程序用 float32 存储时间，对于现在的时间戳，相邻两个数相差 128 秒。
 #
-# 这些毛病要付出多少代价？让一个探针网络来告诉我们：它是一个小网络，看得到**整个**信号和历史的长度，只需说出最后一段间隔是短是长。先算一算。历史有 2 到 8 个事件，窗口是 8。
+# 这些缺陷会造成多大损失？我们训练一个探针网络来测量：这个小网络可以看到**整个**信号和历史的长度，只需判断最后一段间隔是短还是长。先来计算上限。历史有 2 到 8 个事件，窗口为 8。
 #
-# - 公开的版本：只有填满的窗口读得出来，七种长度里占一种。最好也就是 $(6 \cdot 0.5 + 1)/7$，约 0.57。
-# - 屏蔽填充：如果一段历史里所有间隔都是同一类，就读不出来，$n$ 个事件时这样的概率是 $1/2^{n-2}$，这时只能猜。对各种长度平均，约 0.86。
-# - 逐点：什么都不丢。
+# - 公开的版本：只有填满窗口的历史可以读出，在七种长度里只占一种。因此正确率至多为 $(6 \cdot 0.5 + 1)/7$，约 0.57。
+# - 屏蔽填充：如果一段历史的所有间隔都属于同一类，就无法读出，只能猜测；有 $n$ 个事件时，这种情况的概率是 $1/2^{n-2}$。对各种长度取平均，约为 0.86。
+# - 逐点：没有任何损失。
 
 # %% id="reader-run" tags=["nbval-ignore-output", "break-it"]
 signals = {
@@ -725,18 +757,18 @@ steps_up = [
 expect_true("both differences: the 95 % interval lies above 0.1", min(steps_up) > 0.1)
 
 # %% [markdown] id="reader-read-en" lang="en"
-# The reader lands where the arithmetic said: about 0.58, 0.84 and 1. That is a ceiling for every model that reads the signal, and no promise that a model reaches it. The published gate multiplies the signal with two maps that begin near 0, so that at birth its mean size is below 0.001 and little gradient passes through it; whether patient training overcomes that we did not test. (Strictly speaking the published signal is not erased, it is pressed into the fourth decimal, where a network with weights of ordinary size does not look.) Histories that fill the window do not suffer from pads, so on a data set of long histories the fault stays hidden.
+# The probe reaches what the arithmetic said: about 0.58, 0.84 and 1. That is a ceiling for every model that reads the signal, and no promise that a model reaches it. The published gate multiplies the signal with two maps that begin near 0, so that at birth its mean size is below 0.001 and little gradient passes through it; whether patient training overcomes that we did not test. (Strictly speaking the published signal is not erased, it is pressed into the fourth decimal, where a network with weights of ordinary size does not look.) Histories that fill the window do not suffer from pads, so on a data set of long histories the fault stays hidden.
 #
 # ## What does time cost?
 #
 # The claim is *time at linear cost*. We measure what the clock adds to a model, against the same model without a clock: numbers that must be kept in memory for the gradient of one window, plus the parameters it brings along. TiSASRec of lesson 08 pays for its $L \times L$ intervals; the published TiM4Rec has its $\mathrm{Linear}(L \to L)$; ours has a gate at each event.
 
-# %% [markdown] id="reader-read-zh" lang="zh" en="434a47a3"
-# 探针网络的成绩正落在算出来的地方：约 0.58、0.84 和 1。对任何读取这个信号的模型，这都是上限，并不保证模型能达到。公开版本的门把信号乘上两个初始值接近 0 的映射，训练开始时平均大小不到 0.001，几乎没有梯度通过；训练得足够久能否克服这一点，我们没有检验。（严格说来，公开的信号并没有被抹掉，只是被压到了小数点后第四位，权重大小普通的网络不会往那里看。）填满窗口的历史不受填充之害，所以在历史都很长的数据集上，这个毛病藏得住。
+# %% [markdown] id="reader-read-zh" lang="zh" en="8b658835"
+# 探针网络的正确率与计算的结果一致，约为 0.58、0.84 和 1。对任何读取这个信号的模型来说，这都是上限，但不保证模型能够达到。公开版本的门会让信号经过两个初始值接近 0 的映射，训练开始时平均大小不到 0.001，几乎没有梯度通过；训练足够久能否克服这一点，我们没有检验。（严格地说，公开的信号并没有消失，只是差别被压到了小数点后第四位，而权重大小正常的网络分辨不出这样的差别。）填满窗口的历史不受填充影响，所以在历史都很长的数据集上，这个缺陷不会显现出来。
 #
-# ## 时间要花多少代价？
+# ## 引入时间的代价
 #
-# 那个主张是**以线性代价引入时间**。我们来量一量时钟给模型添了多少，对照的是没有时钟的同一个模型：求一个窗口的梯度时必须留在内存里的数，再加上它带来的参数。第 08 课的 TiSASRec 为 $L \times L$ 的间隔付账；公开的 TiM4Rec 有它的 $\mathrm{Linear}(L \to L)$；我们的版本在每个事件处有一个门。
+# 前面的主张是**以线性代价引入时间**。我们以没有时间信息的同一个模型为参照，测量时间信息给模型增加了多少开销，即计算一个窗口的梯度时必须保留在内存里的数，加上新增的参数。第 08 课的 TiSASRec 需要 $L \times L$ 的间隔矩阵，公开的 TiM4Rec 需要 $\mathrm{Linear}(L \to L)$，我们的版本则在每个事件处有一个门。
 
 
 # %% id="cost-code" tags=["nbval-ignore-output"]
@@ -796,7 +828,7 @@ plt.show()
 # Two charts with logarithmic axes against the length of the window, 50 to 1600. Left: megabytes added by the clock. Our gate is lowest at every length and rises with slope 1; TiSASRec and the published version rise with slopes near 2. Right: CPU time of a forward and backward pass. Our TiM4Rec runs along the line of Mamba4Rec without a clock; the published version leaves it upwards at long windows; TiSASRec is fastest at short windows and slowest at 1600.
 
 # %% [markdown] id="cost-alt-zh" lang="zh" en="4b10e824" tags=["alt"]
-# 两幅图，两个轴都是对数刻度，横轴是窗口长度，从 50 到 1600。左图：时钟增加的兆字节数。我们的门在每个长度上都最低，斜率为 1；TiSASRec 和公开的版本斜率接近 2。右图：前向加反向一趟的 CPU 时间。我们的 TiM4Rec 与没有时钟的 Mamba4Rec 几乎重合；公开的版本在长窗口处向上离开；TiSASRec 在短窗口处最快，在 1600 处最慢。
+# 两幅图，两个轴都是对数刻度，横轴是窗口长度，从 50 到 1600。左图：时间信息增加的内存（MB）。我们的门在每个长度上都最低，斜率为 1；TiSASRec 和公开的版本斜率接近 2。右图：一次前向和反向计算的 CPU 时间。我们的 TiM4Rec 与没有时间信息的 Mamba4Rec 几乎重合；公开的版本在长窗口处明显更高；TiSASRec 在短窗口处最快，在 1600 处最慢。
 
 # %% id="cost-check"
 growth = {label: megabytes[5] / megabytes[2] for label, megabytes in added.items()}  # from 200 to 1600 events
@@ -811,7 +843,7 @@ expect("multiplications of the published time path at 1600, as a share", share[5
 # Eight times the length costs our gate 8 times as much, TiSASRec's intervals about 41 times and the published time path about 59 times: with $\mathrm{Linear}(L \to L)$ the published version is **not** linear. To be fair, its square has a small factor: at 200 events it adds 2 % to the multiplications, at 1600 events 16 %. It also fixes the length: a model built for 200 events has no weights for the 201st.
 
 # %% [markdown] id="cost-read-zh" lang="zh" en="740022ba"
-# 长度变成八倍，我们的门贵到 8 倍，TiSASRec 的间隔约 41 倍，公开的时间通路约 59 倍：带着 $\mathrm{Linear}(L \to L)$，公开的版本**不是**线性的。公平地说，它的平方项系数很小：200 个事件时给乘法次数添 2%，1600 个事件时添 16%。它还把长度定死了：为 200 个事件建的模型，对第 201 个没有权重。
+# 长度变为八倍时，我们的门的代价变为 8 倍，TiSASRec 的间隔矩阵约为 41 倍，公开版本的时间通路约为 59 倍。由于使用了 $\mathrm{Linear}(L \to L)$，公开的版本**不是**线性的。不过，它的平方项系数很小：200 个事件时，乘法次数只增加 2%；1600 个事件时增加 16%。此外，它的长度是固定的，为 200 个事件建立的模型没有第 201 个事件的权重。
 
 # %% [markdown] id="real-en" lang="en"
 # ## Does it rank better on real data?
@@ -819,35 +851,39 @@ expect("multiplications of the published time path at 1600, as a share", share[5
 # A gate that can read the clock is one thing, a gain from it another. So here are MovieLens 100K and Amazon Grocery, by the protocol of lesson 08: five seeds, the same loss, width and number of epochs for all models, the learning rate chosen on validation from the same two. Four rivals for TiM4Rec: its own twins with *constant* and with *shuffled* gaps, in training and test alike; Mamba4Rec, which is the same network without the gate; and SASRec.
 
 # %% [markdown] id="real-zh" lang="zh" en="e12d26db"
-# ## 在真实数据上，它的排名更好吗？
+# ## 在真实数据上，它的排序更好吗？
 #
-# 门读得懂时钟是一回事，从中得到好处是另一回事。所以这里按第 08 课的规程，看 MovieLens 100K 和 Amazon Grocery：五个种子，所有模型用同样的损失、宽度和轮数，学习率都在验证集上从同样的两个里选。TiM4Rec 有四个对手：它自己的两个对照模型，训练和测试都用**恒定**的或**打乱**的间隔；Mamba4Rec，也就是没有门的同一个网络；还有 SASRec。
+# 门能够读取时间，不等于能够由此提升推荐效果。因此，我们按照第 08 课的实验规程，在 MovieLens 100K 和 Amazon Grocery 上比较：五个种子，所有模型的损失、宽度和轮数都相同，学习率都在验证集上从同样的两个值里选择。与 TiM4Rec 比较的有四个模型：它自己的两个对照模型，训练和测试都用**恒定**或**打乱**的间隔；Mamba4Rec，即没有门的同一个网络；以及 SASRec。
 
 # %% [markdown] id="predict-real-en" lang="en" tags=["predict"]
 # **Predict.** TiM4Rec has everything Mamba4Rec has, and a gate that may stay at 1. Can it be worse on test users? And which of the four differences would convince you that *time* helped?
 
 # %% [markdown] id="predict-real-zh" lang="zh" en="4c0c1551" tags=["predict"]
-# **猜一猜。** Mamba4Rec 有的，TiM4Rec 都有，再加一个可以停在 1 的门。在测试用户上，它会更差吗？四个差别里，哪一个能让你相信帮上忙的是**时间**？
+# **猜一猜。** TiM4Rec 包含 Mamba4Rec 的全部，另外还有一个可以保持为 1 的门。在测试用户上，它有可能更差吗？四个差值里，哪一个能让你相信提升来自**时间**？
 
 # %% id="real-code" tags=["nbval-ignore-output"]
+import pandas as pd
+
 from tutorial_lib.experiments.results import read_quality
 
 tables = {"MovieLens 100K": "ssm_ml-100k_leave_last_out", "Amazon Grocery": "ssm_amazon-grocery_temporal"}
-gained = {}
+gained, lines = {}, []
 for data, table in tables.items():
     quality = read_quality(table)  # {(model, options, clock): NDCG@10 [5 seeds, users]}
     ours = quality["tim4rec", "", "real"]
-    rivals = {f"{clock} clock": quality["tim4rec", "", clock] for clock in ("constant", "shuffled")}
-    rivals["Mamba4Rec"] = blind = quality["mamba4rec", "", "real"]
-    rivals["SASRec"] = read_quality(table.replace("ssm", "attention"))["sasrec", "", "real"]  # the same test users
+    rivals = {
+        "constant gaps": quality["tim4rec", "", "constant"],
+        "shuffled gaps": quality["tim4rec", "", "shuffled"],
+        "Mamba4Rec": quality["mamba4rec", "", "real"],
+        "SASRec": read_quality(table.replace("ssm", "attention"))["sasrec", "", "real"],  # the same test users
+    }
     gained[data] = {name: paired_bootstrap(ours, other) for name, other in rivals.items()}
-    blind_gain = paired_bootstrap(blind, rivals["SASRec"])
-    print(f"{data:15s} Mamba4Rec minus SASRec {blind_gain}")
     if data == "MovieLens 100K":
-        without_gate = blind_gain
-    for name, values in {"TiM4Rec": ours, **rivals}.items():
-        difference = f"TiM4Rec minus it {gained[data][name]}" if name in gained[data] else ""
-        print(f"{data:15s} {name:15s} NDCG@10 {values.mean():.4f} of {values.shape[1]} users   {difference}")
+        without_gate = paired_bootstrap(rivals["Mamba4Rec"], rivals["SASRec"])
+    lines.append([data, "TiM4Rec", f"{ours.mean():.4f}", ""])
+    lines += [[data, name, f"{other.mean():.4f}", str(gained[data][name])] for name, other in rivals.items()]
+print("MovieLens 100K, Mamba4Rec minus SASRec:", without_gate)
+pd.DataFrame(lines, columns=["data", "compared with", "NDCG@10", "TiM4Rec minus it"])
 
 # %% id="real-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(10, 2.4))
@@ -857,14 +893,14 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", nco
 plt.show()
 
 # %% [markdown] id="real-alt-en" lang="en" tags=["alt"]
-# Two panels, MovieLens 100K and Amazon Grocery. In each, four points with 95 % intervals: the NDCG@10 of TiM4Rec minus that of its twin with a constant clock, minus that of its twin with shuffled gaps, minus that of Mamba4Rec, minus that of SASRec. A line marks 0; only the last point of MovieLens 100K lies clearly to the right of it.
+# Two panels, MovieLens 100K and Amazon Grocery. In each, four points with 95 % intervals: the NDCG@10 of TiM4Rec minus that of its twin with constant gaps, minus that of its twin with shuffled gaps, minus that of Mamba4Rec, minus that of SASRec. A line marks 0; only the last point of MovieLens 100K lies clearly to the right of it.
 
-# %% [markdown] id="real-alt-zh" lang="zh" en="2f0de18e" tags=["alt"]
-# 两幅图：MovieLens 100K 和 Amazon Grocery。每幅四个点，带 95% 区间：TiM4Rec 的 NDCG@10，分别减去用恒定时钟的对照模型、用打乱的间隔的对照模型、Mamba4Rec 和 SASRec 的 NDCG@10。一条线标出 0，只有 MovieLens 100K 的最后一个点明显在它右边。
+# %% [markdown] id="real-alt-zh" lang="zh" en="f681dd36" tags=["alt"]
+# 两幅图：MovieLens 100K 和 Amazon Grocery。每幅四个点，带 95% 区间：TiM4Rec 的 NDCG@10 分别减去使用恒定间隔的对照模型、使用打乱的间隔的对照模型、Mamba4Rec 和 SASRec 的 NDCG@10。一条线标出 0，只有 MovieLens 100K 的最后一个点明显在它右边。
 
 # %% id="real-check"
 films, groceries = gained["MovieLens 100K"], gained["Amazon Grocery"]
-own = ("constant clock", "shuffled clock", "Mamba4Rec")
+own = ("constant gaps", "shuffled gaps", "Mamba4Rec")
 for data, found, bound in (("MovieLens 100K", films, 0.001), ("Amazon Grocery", groceries, 0.0005)):
     expect_true(f"{data}: three differences within {bound} of 0", max(abs(found[name].mean) for name in own) < bound)
     expect_true(f"{data}: all three intervals contain 0", not any(found[name].excludes_zero for name in own))
@@ -879,9 +915,9 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # Now look at the fourth point. On MovieLens 100K TiM4Rec beats SASRec by 0.013, and the interval excludes 0. A paper with that row alone could say *time helps*. But Mamba4Rec, which never sees a clock, beats SASRec by the same 0.013. So the clock is not what helped. What did, this table cannot say: Mamba4Rec differs from SASRec by the state space in place of attention and also has more parameters (lesson 13 counts them). That is why every time-aware model of this course is held against its own twin.
 
 # %% [markdown] id="real-read-zh" lang="zh" en="14fc4d6e"
-# 不更好，也不更差。在 MovieLens 100K 上，与两个对照模型、与 Mamba4Rec 的差都在 0 的上下 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间个个都含 0。门尽可以停在 1；就这些用户所能看出的，它停没停都一样。
+# 既没有更好，也没有更差。在 MovieLens 100K 上，它与两个对照模型以及 Mamba4Rec 的差都在 0.001 以内，在 Amazon Grocery 上都在 0.0005 以内，而且这些区间全都包含 0。门本来就可以保持为 1；从这些用户的结果来看，它是否保持为 1 并没有区别。
 #
-# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不含 0。一篇论文如果只有这一行，就可以说“时间有用”。可是从来看不到时钟的 Mamba4Rec，也比 SASRec 高出同样的 0.013。可见帮上忙的不是时间信息。究竟是什么，这张表回答不了：Mamba4Rec 与 SASRec 相比，不仅用状态空间取代了注意力，参数也更多（第 13 课会数一数）。所以在本课程里，每个使用时间信息的模型都要跟它自己的对照模型比。
+# 再看第四个点。在 MovieLens 100K 上，TiM4Rec 比 SASRec 高 0.013，区间不包含 0。如果一篇论文只有这一行，就可以得出“时间有用”的结论。但完全不读时间的 Mamba4Rec，同样比 SASRec 高 0.013。可见提升并不是来自时间信息。究竟来自哪里，这张表无法回答，因为 Mamba4Rec 与 SASRec 相比，不仅用状态空间代替了注意力，参数也更多（第 13 课会统计）。正因为如此，在本课程里，每个使用时间信息的模型都要与自己的对照模型比较。
 
 # %% [markdown] id="verdict-en" lang="en"
 # So what is left of the claim *"TiM4Rec adds time to SSD at linear cost"*, as far as this lesson can tell?
@@ -891,31 +927,31 @@ expect_true("Amazon Grocery: no clear difference to SASRec", not groceries["SASR
 # | it reads the clock | the pointwise version does: above 97 of 100, its twin guesses |
 # | the published version reads it | hardly, where histories are padded; without a unit where they are not |
 # | linear cost | the pointwise version; the published one grows with the square, with a small factor |
-# | it ranks better on real data because of the clock | **not replicated** on the two data sets: no difference to a constant clock, nor to Mamba4Rec |
+# | it ranks better on real data because of the clock | **not replicated** on the two data sets: no difference to constant gaps, nor to Mamba4Rec |
 #
 # The last line speaks of these two data sets, of histories of at most 50 events and of gaps between past events alone. On other data the clock may be worth more. Lesson 23 collects the verdicts.
 
-# %% [markdown] id="verdict-zh" lang="zh" en="c7db77c1"
-# 那么，就这一课所能判断的，“TiM4Rec 以线性代价把时间引入 SSD”这个主张还剩下什么？
+# %% [markdown] id="verdict-zh" lang="zh" en="1df0a28b"
+# 那么，就这一课能够判断的范围来说，“TiM4Rec 以线性代价把时间引入 SSD”这个主张有多少成立？
 #
-# | 主张的哪一部分 | 这里的结论 |
+# | 主张的各个部分 | 这里的结论 |
 # |---|---|
-# | 它读得懂时钟 | 逐点的版本读得懂：100 题对 97 题以上，对照模型靠猜 |
-# | 公开的版本读得懂 | 历史带填充时几乎不行；不带填充时没有单位 |
-# | 线性代价 | 逐点的版本是；公开的版本按平方增长，系数很小 |
-# | 因为有时钟，在真实数据上排名更好 | 在这两个数据集上**没有复现**：与恒定时钟、与 Mamba4Rec 都没有差别 |
+# | 能够读取时间 | 逐点的版本可以：每 100 题对 97 题以上，对照模型只能猜测 |
+# | 公开的版本能够读取时间 | 历史带填充时几乎不能；不带填充时没有单位 |
+# | 线性代价 | 逐点的版本是；公开的版本按平方增长，但系数很小 |
+# | 由于时间信息，在真实数据上排序更好 | 在这两个数据集上**未能复现**：与恒定间隔的对照模型、与 Mamba4Rec 都没有差别 |
 #
-# 最后一行说的是这两个数据集、至多 50 个事件的历史，以及过去事件之间的间隔。换了别的数据，时钟也许更有用。第 23 课会汇总所有结论。
+# 最后一行针对的只是这两个数据集、至多 50 个事件的历史，以及过去事件之间的间隔。在其他数据上，时间信息也许更有价值。第 23 课会汇总所有结论。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **12.1 Implement.** How much of the **first** event is left after the last? Write `share_left(raw, gate, bias, A)`: the factor by which what the first event wrote has faded when the last event has been taken in. One head, $A$ negative.
+# **12.1 Implement · basic.** How much of the **first** event is left after the last? Write `share_left(raw, gate, bias, A)`: the factor by which what the first event wrote has faded when the last event has been taken in. One head, $A$ negative.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="a0bcd70c" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="2a73ee9a" tags=["exercise"]
 # ## 练习
 #
-# **12.1 实现。** 到最后一个事件之后，**第一个**事件还剩多少？写出 `share_left(raw, gate, bias, A)`：收进最后一个事件时，第一个事件当初写下的东西衰减到了原来的几分之几。只有一个头，$A$ 为负。
+# **12.1 实现 · 基础。** 处理完最后一个事件之后，**第一个**事件写入的内容还剩多少？请写出 `share_left(raw, gate, bias, A)`，返回第一个事件写入的内容到那时衰减为原来的几分之几。只有一个头，$A$ 为负。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -938,10 +974,10 @@ def share_left(raw, gate, bias, A):
 lesson12.check_share_left(share_left)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **12.2 Modify.** Mend the published norm further: `masked_norm(gaps, is_real)` takes mean and variance over the **real** events of each history alone, and gives 0 at pads. The result for the real events must not depend on the number of pads or on what stands there. Add 0.00001 to the variance, so that a history of one event stays finite.
+# **12.2 Modify · core.** Mend the published norm further: `masked_norm(gaps, is_real)` takes mean and variance over the **real** events of each history alone, and gives 0 at pads. The result for the real events must not depend on the number of pads or on what stands there. Add 0.00001 to the variance, so that a history of one event stays finite.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="3202146f" tags=["exercise"]
-# **12.2 修改。** 把公开的归一化再补一步：`masked_norm(gaps, is_real)` 只对每段历史的**真实**事件求均值和方差，填充处给 0。真实事件的结果，不许依赖填充有几个、填充里写着什么。方差加上 0.00001，让只有一个事件的历史也得到有限的数。
+# %% [markdown] id="exercise2-zh" lang="zh" en="c41466f1" tags=["exercise"]
+# **12.2 修改 · 进阶。** 进一步改正公开的归一化：`masked_norm(gaps, is_real)` 只对每段历史的**真实**事件计算均值和方差，填充处的结果为 0。真实事件的结果不能依赖填充的个数和内容。方差要加上 0.00001，使只有一个事件的历史也得到有限的数。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -967,10 +1003,10 @@ def masked_norm(gaps, is_real):
 lesson12.check_masked_norm(masked_norm)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **12.3 Measure.** Six sealed time signals, `lesson12.sealed["A"]` to `["F"]`. Each takes times, int64 [B, L], and returns a signal [B, L]. Which of them read the time of a **later** event? Move one event at a time and watch, as in `clock_influence`. Give a set of letters.
+# **12.3 Measure · core.** Six sealed time signals, `lesson12.sealed["A"]` to `["F"]`. Each takes times, int64 [B, L], and returns a signal [B, L]. Which of them read the time of a **later** event? Move one event at a time and watch, as in `clock_influence`. Give a set of letters.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="a30763b9" tags=["exercise"]
-# **12.3 测量。** 有六个封装好的时间信号，`lesson12.sealed["A"]` 到 `["F"]`。每个都接收时间 int64 [B, L]，返回信号 [B, L]。其中哪些会读**后面**事件的时间？像 `clock_influence` 那样，一次挪动一个事件，看看谁变了。用字母的集合作答。
+# %% [markdown] id="exercise3-zh" lang="zh" en="115bbf96" tags=["exercise"]
+# **12.3 测量 · 进阶。** 有六个黑盒形式的时间信号，`lesson12.sealed["A"]` 到 `["F"]`。每个都接收时间 int64 [B, L]，返回信号 [B, L]。其中哪些会读取**后面**事件的时间？请像 `clock_influence` 那样，每次挪动一个事件，观察哪些位置发生变化。用字母的集合作答。
 
 # %% id="exercise3-code" tags=["exercise"]
 reads_the_future = ...
@@ -991,7 +1027,7 @@ for letter, signal in lesson12.sealed.items():
 lesson12.check_reads_the_future(reads_the_future)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **12.4 Think.** The published version with pads masked, and a window that is full. Which changes leave **all** its states as they were, up to rounding? Give a set of letters.
+# **12.4 Think · stretch.** The published version with pads masked, and a window that is full. Which changes leave **all** its states as they were, up to rounding? Give a set of letters.
 #
 # - A: every timestamp moves by a year
 # - B: every gap becomes three times as long
@@ -999,14 +1035,14 @@ lesson12.check_reads_the_future(reads_the_future)
 # - D: two items in the middle change places, the timestamps stay
 # - E: the window is built for ten more events, and ten pads follow
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="81fd3875" tags=["exercise"]
-# **12.4 思考。** 公开的版本，屏蔽了填充，窗口是满的。哪些改动会让它的**所有**状态保持原样（舍入误差除外）？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="28e7b862" tags=["exercise"]
+# **12.4 思考 · 挑战。** 考虑屏蔽了填充的公开版本，窗口是满的。下面哪些改动会使它的**所有**状态保持不变（不计舍入误差）？用字母的集合作答。
 #
-# - A：所有时间戳都挪动一年
+# - A：所有时间戳都平移一年
 # - B：每段间隔都变成三倍长
 # - C：只有最后一段间隔变成三倍长
-# - D：中间两个物品互换位置，时间戳不动
-# - E：窗口再加长十个事件，后面跟十个填充
+# - D：中间两个物品互换位置，时间戳不变
+# - E：窗口加长十个事件，并在后面补十个填充
 
 # %% id="exercise4-code" tags=["exercise"]
 unmoved = ...
@@ -1022,6 +1058,12 @@ unmoved = {"A", "B"}
 
 lesson12.check_unmoved(unmoved)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Make a world in which a rhythm counts: take `last_gap_task` as a model and write a task whose answer is the item of the event 24 hours before the question, among events at random times of two days. Train `learn` with TiM4Rec (`query_time=True`) and with TiSASRec on it. How far does one number an event carry, and how much do more heads or a second block help? A good report has the accuracy of five seeds with an interval, the guessing rate, the accuracy against the number of heads as a picture, and one doubt: would a feature "hour of the day" in the gate have been enough?
+
+# %% [markdown] id="open-zh" lang="zh" en="a6ec90d3" tags=["open"]
+# **开放任务。** 请构造一个周期起作用的任务：仿照 `last_gap_task`，在两天之内的随机时刻安排事件，答案是提问之前 24 小时的那个事件的物品。用 `learn` 分别训练 TiM4Rec（`query_time=True`）和 TiSASRec。每个事件一个数能做到什么程度？增加头数或者增加一个块，能提升多少？一份好的报告应当包含：五个种子的正确率及其区间，随机猜测的正确率，正确率随头数变化的图，以及一个疑问：如果在门的输入里加上“一天中的第几个小时”这个特征，是不是就够了？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida and Omar, answered
 #
@@ -1030,25 +1072,155 @@ lesson12.check_unmoved(unmoved)
 # %% [markdown] id="answer-zh" lang="zh" en="1c4974e3"
 # ## 回答开头的问题
 #
-# 该拧的那个数是步长。给它加一个门，时钟就管得着记忆留下什么、事件写得多重，代价是每个事件、每个头一个数；如果时间帮不上忙，模型尽可以让门停在 1。小艾的记忆仍然大半是钢琴，小欧的变成了舞曲。小欧**应不应该**得到另一个列表，要去问数据：门让这个答案成为可能，训练来做决定。另外，假如小欧的三个星期是在舞曲**之后**过去的，那就只有看得见查询时刻的模型才会知道。
+# 应当调整的数是步长。给步长加一个门，时间信息就能影响记忆保留多少、事件写入多少，代价是每个事件、每个头一个数；如果时间没有帮助，模型可以让门保持为 1。小艾的记忆仍以钢琴为主，小欧的记忆则以舞曲为主。小欧**是否应当**得到另一个列表，取决于数据：门使这种区别成为可能，是否采用由训练决定。另外，如果小欧的三个星期是在舞曲**之后**过去的，那么只有能够读取查询时刻的模型才会知道。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. The step size of a selective state space decides what is kept; TiM4Rec multiplies the raw step by a gate made from the gap.
-# 2. The gate amplifies what the item wants: a long gap may mean forgetting or holding on, and which of the two is learned.
+# 2. The gate amplifies what the item wants: a long gap may mean forgetting or holding on, and which of the two is learned; but in one head's mask no older event outweighs a younger one.
 # 3. With its last map at 0 the model starts exactly as Mamba4Rec; on a task that only the clock solves it is right almost always, its twin half of the time.
-# 4. The published version mixes all gaps of the window: trained on all positions it reads future clocks; a pad with time 0 flattens its signal.
+# 4. The published version mixes all gaps of the window: trained on all positions it reads future clocks; a pad with time 0 makes all its gaps alike.
 # 5. Our gate costs time and memory in proportion to the length, the published path and TiSASRec's intervals grow with its square.
 
-# %% [markdown] id="summary-zh" lang="zh" en="ea0222a6" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="a157390f" tags=["summary"]
 # ## 小结
 #
-# 1. 选择性状态空间的步长决定留下什么；TiM4Rec 用由间隔算出的门去乘原始步长。
-# 2. 门放大的是物品想做的事：长间隔可以意味着忘掉，也可以意味着抓住，究竟哪样是学出来的。
-# 3. 最后一个映射为 0 时，模型的起点与 Mamba4Rec 分毫不差；在只有时钟能解的任务上，它几乎全对，对照模型只对一半。
-# 4. 公开的版本把窗口里所有间隔混在一起：在所有位置上训练，就会读到未来的时间；一个时间为 0 的填充，就把它的信号压平。
-# 5. 我们的门，时间和内存都与长度成正比；公开的通路和 TiSASRec 的间隔按长度的平方增长。
+# 1. 选择性状态空间的步长决定保留多少；TiM4Rec 用由间隔算出的门乘以原始步长。
+# 2. 门增强物品原本的作用：间隔长可以意味着遗忘，也可以意味着保留，究竟怎样由训练学到；但在一个头的掩码里，较远的事件的权重不会大于较近的事件。
+# 3. 最后一个映射为 0 时，模型的起点与 Mamba4Rec 完全相同；在只有时间信息才能解决的任务上，它几乎全对，对照模型只对一半。
+# 4. 公开的版本混合了窗口里的所有间隔：在所有位置上训练时，会读取未来的时间；一个时间为 0 的填充，就会使它的信号失去差别。
+# 5. 我们的门所需的时间和内存与长度成正比；公开版本的时间通路和 TiSASRec 的间隔矩阵按长度的平方增长。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> An item has raw step 1 and bias -1, with $A = -1$. By which factor does the memory fade at its event with a gate of 0, 1 and 2? And which gate makes it forget nothing at all?</summary>
+#
+# The kept share is $1/(1 + e^z)$ with $z = \tau - 1$: 0.73, 0.50 and 0.27. No gate between 0 and 2 forgets nothing: the step is a softplus, and so is above 0; only a raw step or a bias that is very negative comes near.
+#
+# </details>
+#
+# <details><summary><b>2.</b> You plot the learned gate of one head and see it fall from 1.6 to 0.3 between a minute and a day. A colleague writes: the head holds on over long gaps. Is that so?</summary>
+#
+# Only where the raw step is positive. The gate multiplies the raw step: for an item with a negative raw step a gate of 0.3 makes the step larger, and the head forgets more. Look at the steps, or at the mask, and not at the gate alone.
+#
+# </details>
+#
+# <details><summary><b>3.</b> Somebody starts W2 of the gate with random numbers like every other layer. What is lost, and which check of this lesson fails?</summary>
+#
+# The start is no longer Mamba4Rec: the steps of all events are scaled by random factors, and a comparison with the twin no longer begins at the same function. `torch.equal(timed(items, times), blind(items))` fails. A zero start costs nothing, because W2 has a gradient at once.
+#
+# </details>
+#
+# <details><summary><b>4.</b> In one head $M_{21} = 0.5$ and $M_{31} = 0.2$. What is $M_{32}$? Could $M_{31}$ be 0.6?</summary>
+#
+# $0.2 / 0.5 = 0.4$, for the entries multiply along the way. 0.6 is impossible: an entry of the mask is at most as large as each factor on its way.
+#
+# </details>
+#
+# <details><summary><b>5.</b> Your probe moves event 4 by three hours, and outputs 3, 4, 5, ... change. Leak or no leak?</summary>
+#
+# With `query_time=True` it is as it should be: position 3 is asked at the moment of event 4, and that moment is known when serving. Without query time nothing before position 4 may change, so it is a leak. If position 2 changes, it is one in both cases.
+#
+# </details>
+#
+# <details><summary><b>6.</b> A model reaches a training accuracy of 0.79 on coin flips and a validation accuracy of 0.5 when the history is cut at each position. A colleague proposes more dropout. What do you say?</summary>
+#
+# It does not overfit: coin flips cannot be learned from the past, so 0.79 must have come from what is not there when serving. Find the leak with the probe; dropout makes it smaller and does not remove it.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A window of 100 holds 40 real events, and pads have the time 0. About which value do all real gaps have after the published norm? And in a window of 40?</summary>
+#
+# About $1/\sqrt{99}$, that is 0.10, whatever they were. In a window of 40 there is no pad: the gaps are then normalised against each other, and differ by some units.
+#
+# </details>
+#
+# <details><summary><b>8.</b> With pads masked and histories of exactly 3 events, whose gaps are short or long by a coin flip: how well can the best reader tell whether the last gap is short?</summary>
+#
+# If the two gaps differ in kind, probability 1/2, it can be read; if both are of one kind, the signal has no unit and one must guess. $0.5 \cdot 1 + 0.5 \cdot 0.5 = 0.75$.
+#
+# </details>
+#
+# <details><summary><b>9.</b> Training on prefixes made 29 windows in place of one on `sample`. A data set has users with 400 events and windows of 50. About how many windows has each of the two ways a user, and why is the factor not 400?</summary>
+#
+# Prefixes: one for each target, 399. Full windows: each of them covers up to 50 targets, about 8. The factor is about 50, the number of targets that a full window holds.
+#
+# </details>
+#
+# <details><summary><b>10.</b> A paper reports: TiM4Rec 0.112, SASRec 0.099, intervals apart, therefore time helps. Which two runs do you ask for, and what would each show?</summary>
+#
+# TiM4Rec with constant gaps in training and test: the same parameters and no time. And Mamba4Rec, the same network without the gate. On MovieLens 100K both stand where TiM4Rec stands, so the 0.013 are not from the clock. Only a lead over its own twin would speak for time.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="98a717d0" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 某个物品的原始步长为 1，偏置为 -1，$A = -1$。门为 0、1、2 时，处理这个事件会使记忆保留多少？门取多少时，它完全不遗忘？</summary>
+#
+# 保留的比例是 $1/(1 + e^z)$，其中 $z = \tau - 1$，结果为 0.73、0.50 和 0.27。在 0 与 2 之间，没有任何门能使它完全不遗忘，因为步长是 softplus 的值，总大于 0；只有原始步长或偏置是很大的负数时，才会接近。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 你画出一个头学到的门，从一分钟到一天，它由 1.6 降到 0.3。同事写道：这个头在间隔长时保留得更多。这样说对吗？</summary>
+#
+# 只有原始步长为正时才对。门乘以原始步长，如果物品的原始步长为负，那么 0.3 的门会使步长变大，这个头反而遗忘得更多。应当看步长或掩码，而不能只看门。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 有人像初始化其他层一样，用随机数初始化门的 W2。这样失去了什么？本课的哪一项检查会失败？</summary>
+#
+# 起点不再是 Mamba4Rec：所有事件的步长都乘上了随机的因子，与对照模型比较时，两者的起点不再是同一个函数。`torch.equal(timed(items, times), blind(items))` 会失败。初始为 0 没有坏处，因为 W2 一开始就有梯度。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 在一个头里，$M_{21} = 0.5$，$M_{31} = 0.2$。$M_{32}$ 是多少？$M_{31}$ 有可能是 0.6 吗？</summary>
+#
+# $0.2 / 0.5 = 0.4$，因为掩码的元素沿途相乘。0.6 是不可能的：掩码的一个元素至多与沿途的每个因子一样大。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 你把事件 4 挪动三小时，发现输出 3、4、5……都变了。这是泄漏吗？</summary>
+#
+# 如果设置了 `query_time=True`，这是正常的：位置 3 在事件 4 发生的时刻提问，而这个时刻在上线服务时是已知的。如果没有查询时刻，位置 4 之前的输出就不应变化，所以是泄漏。如果位置 2 也变了，那么两种情况下都是泄漏。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 一个模型在抛硬币的任务上，训练正确率为 0.79；把历史在每个位置截断之后，验证正确率为 0.5。同事建议加大 dropout。你怎么回答？</summary>
+#
+# 这不是过拟合：从过去无法学会抛硬币，所以 0.79 必定来自上线服务时不存在的信息。应当用挪动事件的办法找出泄漏；dropout 只会使它变小，不会消除它。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 长度 100 的窗口里有 40 个真实事件，填充处的时间为 0。经过公开版本的归一化之后，所有真实间隔大约是多少？如果窗口长度是 40 呢？</summary>
+#
+# 大约是 $1/\sqrt{99}$，即 0.10，与原来的值无关。窗口长度为 40 时没有填充，间隔之间相互归一化，差别可以达到几个单位。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 屏蔽填充，历史恰好有 3 个事件，每段间隔是短是长由抛硬币决定。最好的探针判断最后一段间隔的正确率是多少？</summary>
+#
+# 两段间隔不同类的概率为 1/2，这时可以读出；如果同类，信号没有单位，只能猜测。因此正确率为 $0.5 \cdot 1 + 0.5 \cdot 0.5 = 0.75$。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 在 `sample` 上，按前缀训练时，窗口数变为原来的 29 倍。某个数据集的用户有 400 个事件，窗口长度为 50。两种方式下，每位用户各有大约多少个窗口？为什么倍数不是 400？</summary>
+#
+# 按前缀训练时，每个目标一个窗口，共 399 个。完整窗口每个至多包含 50 个目标，大约 8 个。倍数约为 50，也就是一个完整窗口包含的目标数。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 一篇论文报告：TiM4Rec 为 0.112，SASRec 为 0.099，区间不重叠，所以时间有用。你会要求补做哪两个实验？它们各说明什么？</summary>
+#
+# 一个是训练和测试都用恒定间隔的 TiM4Rec：参数相同，但没有时间信息。另一个是 Mamba4Rec：同一个网络去掉门。在 MovieLens 100K 上，两者都与 TiM4Rec 相当，所以 0.013 的差别不是来自时间信息。只有优于自己的对照模型，才能说明时间有用。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -12,9 +12,9 @@
 # So what should the state of a user **do while nobody clicks**? Stand still? Fade to nothing? Go home? **DeepM3** is a recommender built around this question, and it arrived with large words: a state that moves in continuous time, a third of the parameters of its rivals, immunity to scrambled timestamps. In this lesson you take it apart, put a second one beside it, and ask of each part what it is worth, in a world in which the value of time is known. The answer was not the one that we had expected.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="3a9722b9"
-# 三年来，小艾一直听弦乐四重奏。昨晚却是爵士，一连听了四张。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她一走就是一个月呢？你大概会猜：四重奏。可是这中间什么也没发生：没有点击，没有事件，没有任何东西可供一个只读事件的模型去读。过去的只有时间。
+# 三年来，小艾一直听弦乐四重奏。昨晚她却听了爵士，一连四张唱片。如果十分钟后她又打开播放器，最好推荐第五张爵士。如果她离开一个月再回来呢？你大概会猜四重奏。可是这一个月里什么也没有发生：没有点击，没有事件，模型没有任何新的输入可读，变化的只有时间。
 #
-# 那么，**没有人点击的时候**，用户的状态该做什么？站着不动？渐渐归零？还是回家？**DeepM3** 就是围绕这个问题造出来的推荐模型，出场时口气很大：状态在连续时间里运动，参数只有对手的三分之一，时间戳打乱了也不受影响。这一课里，你会把它拆开，在旁边再造一个，并在一个时间的价值（value of time）已知的世界里，逐个部件问它值多少。答案并不是我们原先以为的那个。
+# 那么，**没有人点击的时候**，用户的状态应该怎样变化？保持不变，逐渐衰减到零，还是回到长期兴趣？**DeepM3** 就是围绕这个问题设计的推荐模型。它宣称状态在连续时间里演化，参数量只有对手的三分之一，而且时间戳被打乱也不受影响。在这一课里，你会把它拆开，再自己搭一个版本与它对照，然后在一个时间的价值（value of time）已知的世界里，逐个检验各个部分究竟带来多大提升。答案和我们原先预想的并不一样。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -28,11 +28,11 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="a6964950" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 说清 DeepM3 在事件处、在两个事件之间各做什么，以及它的哪些变体其实是同一个；
-# - 手算出状态跨过任意长的间隔后向长期口味靠拢到哪里，而且是精确值；
-# - 只用一个测试揭穿假冒的流，分清什么是求解器、什么是架构；
-# - 测出一个模型拿回了多少时间的价值，以及收益从哪里来；
-# - 数清真正在学习的参数和服务时的运算量，把大话一句句拆开。
+# - 说清 DeepM3 在事件处和两个事件之间各做什么，以及它的哪些变体其实是同一个模型；
+# - 手工算出经过任意长的间隔之后，状态向长期兴趣靠近了多少，而且结果是精确的；
+# - 用一个测试识别出并不是流的“流”，并区分什么是求解器、什么是架构；
+# - 测量一个模型实现了多少时间的价值，以及收益来自哪里；
+# - 分清哪些参数真正参与训练，算出线上服务时的运算量，并据此检验宣传中的各种说法。
 
 # %% id="setup"
 import math
@@ -70,7 +70,7 @@ DOUBLE, MONTH, YEAR = torch.double, 30 * 24, 365 * 24  # hours
 # Two small models are trained in this lesson, on the data that this cell names. The result tables are about `sample` and `control`, wherever you run it.
 
 # %% [markdown] id="parameters-zh" lang="zh" en="559886db"
-# 这一课会训练两个小模型，用什么数据由这个单元格决定。结果表说的始终是 `sample` 和 `control`，与你在哪里运行无关。
+# 这一课会训练两个小模型，用哪份数据由下面这个单元格决定。不过，无论你换成什么数据，课中引用的结果表始终来自 `sample` 和 `control`。
 
 # %% id="parameters-code" tags=["parameters", "training"]
 DATASET, USERS = settings(dataset="sample", users=1200)
@@ -92,13 +92,13 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="831789f9"
 # ## 两个时间尺度，各用两个数
 #
-# 用两个数描写小艾的一个时刻：**爵士**与**四重奏**。这样的数存两对。**心情** $z$ 停在昨晚留下的地方，$(1.0,\ 0.1)$。**口味** $g$ 是三年里长成的，$(0.2,\ 0.9)$，一个晚上动不了它多少。
+# 我们用两个数描述小艾在某一时刻的兴趣，即她对**爵士**和**四重奏**的偏好。这样的数要存两组。**短期兴趣** $z$ 停留在昨晚听完之后的位置，即 $(1.0,\ 0.1)$；**长期兴趣** $g$ 是三年里逐渐形成的，即 $(0.2,\ 0.9)$，一个晚上几乎不会改变它。
 #
-# 没有人点击的时候，心情会回到口味那里去。规律是：“每过一个半衰期，心情离口味的距离就减少一半”。假设半衰期（half-life）是 24 小时。没有事件的 $t$ 小时之后，
+# 没有人点击时，短期兴趣会逐渐回到长期兴趣。规律是**每过一个半衰期，两者的距离就减半**。假设半衰期（half-life）是 24 小时，那么经过 $t$ 小时没有事件的时间之后，
 #
 # $$z(t) = g + 2^{-t / 24}\, (z(0) - g) .$$
 #
-# 用话来说：取出这段距离，把它缩短，再从口味出发放回去。这里面没有步长，也没有求解器。
+# 也就是说，先求出短期兴趣与长期兴趣之差，再把它缩小，最后加回长期兴趣上。这里既没有步长，也不需要求解器。
 #
 # 库中的实现：[`tutorial_lib.models.deepm3_flows.Attractor`](../../tutorial_lib/models/deepm3_flows.py)。
 
@@ -106,7 +106,7 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1200  # the numbers in the text are
 # **Predict before you run.** When do the quartets draw level with jazz: after about 12, 29 or 72 hours? And where is the mood after a month?
 
 # %% [markdown] id="predict-tiny-zh" lang="zh" en="a92ea8c0" tags=["predict"]
-# **先猜，再运行。** 四重奏什么时候追平爵士：大约 12、29 还是 72 小时后？一个月后心情在哪里？
+# **先猜，再运行。** 四重奏大约多久之后追平爵士，是 12、29 还是 72 小时？一个月后，短期兴趣又在什么位置？
 
 # %% id="tiny-code"
 mood, taste = torch.tensor([1.0, 0.1], dtype=DOUBLE), torch.tensor([0.2, 0.9], dtype=DOUBLE)
@@ -131,9 +131,9 @@ expect_close("there both numbers are equal", both[0], both[1], tol=1e-12)
 # This is an **attractor**: wherever the mood starts, it ends at the taste. Behind the closed form stands the differential equation $dz/dt = -\lambda\,(z - g)$ with the rate $\lambda = \ln 2 / 24$ per hour. So there are independent witnesses: a solver with many small steps (lesson 14), `torchdiffeq`, and the library, which knows one half-life per coordinate.
 
 # %% [markdown] id="tiny-why-zh" lang="zh" en="36bbaf47"
-# 28.6 小时之后。三天后距离还剩八分之一，一个月后就什么也看不出来了。
+# 答案是 28.6 小时之后。三天后，距离只剩下八分之一；一个月后，几乎看不出差别。
 #
-# 这就是**吸引子**（attractor）：心情无论从哪里出发，终点都是口味。封闭公式的背后是微分方程 $dz/dt = -\lambda\,(z - g)$，速率 $\lambda = \ln 2 / 24$ 每小时。于是就有了独立的参照：走许多小步的求解器（第 14 课）、`torchdiffeq`，还有库里的版本，它的每个坐标各有一个半衰期。
+# 这就是**吸引子**（attractor）：无论短期兴趣从哪里出发，最终都会到达长期兴趣。这个封闭公式是微分方程 $dz/dt = -\lambda\,(z - g)$ 的解，其中速率 $\lambda = \ln 2 / 24$ 每小时。因此，我们可以用几种独立的方法来核对：步长很小的求解器（第 14 课）、`torchdiffeq`，以及库里的实现，它的每个坐标各有一个半衰期。
 
 # %% id="reference-check" tags=["reference-check"]
 rate = math.log(2) / 24
@@ -164,7 +164,7 @@ expect_close("one day and then two days are three days", parts, exact, tol=1e-12
 # %% [markdown] id="flows-zh" lang="zh" en="3c0d2b48"
 # ## 真实时间轴上的三种答案
 #
-# 这是小艾的一周：两个晚上听四重奏，接着两小时里听了四张爵士，然后什么也没有。在事件处，每个状态都会**跳**一下：朝那个物品走 60% 的路。在事件之间，它做三件事之一：站着不动，渐渐归零，或者回家。口味在事件处只走 5%，其余时间不动。图里画的是一个数：四重奏比爵士领先多少。
+# 下面是小艾的一周：头两个晚上听四重奏，然后在两小时之内听了四张爵士唱片，此后再没有事件。在每个事件处，状态会发生一次**跳跃**（jump），向该物品的方向移动 60% 的距离。在事件之间，状态有三种变化方式：保持不变，衰减到零，或者回到长期兴趣。长期兴趣在每个事件处只移动 5% 的距离，其余时间保持不变。图中画的是四重奏的偏好减去爵士的偏好。
 
 # %% id="flows-picture" tags=["picture", "nbval-ignore-output"]
 quartet, jazz = torch.tensor([0.0, 1.0], dtype=DOUBLE), torch.tensor([1.0, 0.0], dtype=DOUBLE)
@@ -208,7 +208,7 @@ draw()
 # Three lines over ten days: the lead of quartets over jazz. All rise a little at the two squares of the first evenings and fall to about minus 0.9 at the four circles on day three. Afterwards the dashed line, standing still, stays there; the dotted one, fading, returns to zero and stays there; the solid one, going home, crosses zero after nearly two days and settles at about 0.4.
 
 # %% [markdown] id="flows-alt-zh" lang="zh" en="e229363f" tags=["alt"]
-# 十天里的三条线：四重奏比爵士领先多少。在头两个晚上的方块处都略微上升，在第三天的四个圆点处落到约 −0.9。此后，站着不动的虚线停在那里；渐渐归零的点线回到 0，停在 0；回家的实线不到两天就越过 0，稳定在约 0.4 处。
+# 十天里的三条线：四重奏比爵士领先多少。在头两个晚上的方块处都略微上升，在第三天的四个圆点处降到约 −0.9。此后，保持不变的虚线停在那里；衰减到零的点线回到 0 并停在 0；回到长期兴趣的实线不到两天就越过 0，最后稳定在约 0.4。
 
 # %% id="flows-check"
 last = {rule: week(rule, 24.0)[1, -1] for rule in rules}
@@ -220,7 +220,7 @@ expect("home: lead after a week", last["goes home (attractor)"], 0.40, tol=0.03)
 # A month later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home?
 
 # %% [markdown] id="slider-zh" lang="zh" en="d4bf1466"
-# 一个月后，第一种还在放爵士，第二种对小艾已经一无所知，第三种放四重奏。请你自己运行下一个单元格，拖动半衰期：什么时候吸引子形同瞎子，因为第二张唱片还没开始，第一张已经忘了？什么时候又是因为它永远到不了家？
+# 一个月后，第一种模型仍然推荐爵士，第二种已经没有关于小艾的任何信息，第三种推荐四重奏。请运行下一个单元格，拖动滑块改变半衰期，并回答：半衰期短到什么程度，第二张唱片还没开始，第一张就已经被忘掉？又长到什么程度，状态几乎回不到长期兴趣？在这两种情况下，吸引子都等于没有利用时间信息。
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
 sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
@@ -233,11 +233,11 @@ sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
 # **Predict** the factor that is left of the distance after a gap of 6 hours: exact, with Euler, with RK4.
 
 # %% [markdown] id="explode-zh" lang="zh" en="1127ef95" tags=["break-it"]
-# ## 弄坏它之一：同一条规律，只走一步
+# ## 弄坏它之一：同样的规律，只用一步求解
 #
-# 论文代码里的 DeepM3 跨过每个间隔都只走求解器的**一**步。对吸引子也这么做。一步 $h$ 小时的欧拉法把离口味的距离乘以 $1 - \lambda h$，一步 RK4 乘以 $1 - \lambda h + \frac{(\lambda h)^2}{2} - \frac{(\lambda h)^3}{6} + \frac{(\lambda h)^4}{24}$。让心情的半衰期是半小时。
+# 在公开的 DeepM3 代码里，无论间隔多长，求解器都只走**一步**。我们对吸引子也这样做。步长为 $h$ 小时的一步欧拉法，会把状态到长期兴趣的距离乘以 $1 - \lambda h$，而一步 RK4 会乘以 $1 - \lambda h + \frac{(\lambda h)^2}{2} - \frac{(\lambda h)^3}{6} + \frac{(\lambda h)^4}{24}$。现在把短期兴趣的半衰期设为半小时。
 #
-# **猜一猜：** 6 小时的间隔之后，距离还剩多少倍？精确值、欧拉法、RK4 各是多少？
+# **猜一猜：** 经过 6 小时的间隔，距离变为原来的多少倍？精确值、欧拉法、RK4 各是多少？
 
 # %% id="explode-code" tags=["break-it"]
 fast_rate = math.log(2) / 0.5  # per hour
@@ -266,14 +266,14 @@ mended = integrate(
 expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 
 # %% [markdown] id="explode-why-en" lang="en"
-# Of the distance a 4096th should be left. Euler turns it round and makes it 7.3 times as long; RK4, the better solver, makes it 131 times as long, in the wrong direction. One explicit step is stable only as long as $\lambda h$ is small (below 2 for Euler, about 2.8 for RK4), and here it is 8.3. Small steps mend it, at a price that grows with the gap. The closed form costs the same for a second and for a year.
+# Of the distance a 4096th should be left. Euler turns it round and makes it 7.3 times as long; RK4, the better solver, makes it 131 times as long, away from the taste. One explicit step is stable only as long as $\lambda h$ is small (below 2 for Euler, about 2.8 for RK4), and here it is 8.3. Small steps mend it, at a price that grows with the gap. The closed form costs the same for a second and for a year.
 #
-# The published code escapes by another door: its speed is bounded, and its clock runs in log hours. What that means we see next.
+# The published code avoids this in another way: its speed is bounded, and it counts time in log hours. What that means we see next.
 
-# %% [markdown] id="explode-why-zh" lang="zh" en="11d51008"
-# 距离本该剩下 4096 分之一。欧拉法让它掉了头，还长到 7.3 倍；RK4 这个更好的求解器，让它朝错误的方向长到 131 倍。显式的一步只有在 $\lambda h$ 够小时才稳定（欧拉法要小于 2，RK4 约 2.8），而这里是 8.3。步子小就没事了，代价是间隔越长步数越多。封闭公式则不管一秒还是一年，代价都一样。
+# %% [markdown] id="explode-why-zh" lang="zh" en="242d8ab7"
+# 距离本应只剩下 4096 分之一。欧拉法却让它反了号，还放大到 7.3 倍；RK4 是更好的求解器，结果反而更糟，放大到 131 倍，越走越远。显式方法的一步，只有在 $\lambda h$ 足够小时才稳定（欧拉法要小于 2，RK4 约为 2.8），而这里是 8.3。减小步长可以解决这个问题，但间隔越长，需要的步数就越多。封闭公式则不同，无论间隔是一秒还是一年，计算量都一样。
 #
-# 论文的代码走的是另一扇门：它的速度有上限，时钟以对数小时计。这意味着什么，下面就来看。
+# 公开的代码用另一种办法避开了这个问题：它的速度有上限，而且时间以对数小时计。下面就来看这意味着什么。
 
 # %% [markdown] id="model-en" lang="en"
 # ## What DeepM3 is
@@ -309,7 +309,7 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 # %% [markdown] id="model-zh" lang="zh" en="4bec1e48"
 # ## DeepM3 是什么
 #
-# 是一个逐事件的 ODE-RNN，你在第 16 课搭过：先跨过间隔**演化**（evolve），再在事件处用 GRU 单元**跳**一下。
+# 它是一个逐个处理事件的 ODE-RNN，你在第 16 课搭建过：状态先在间隔内**演化**（evolve），再在事件处由 GRU 单元**跳跃**（jump）。
 #
 # $$z_i^- = \mathrm{evolve}(z_{i-1},\ t_i - t_{i-1}), \qquad z_i = \mathrm{GRU}(z_i^-,\ e_i) ,$$
 #
@@ -317,23 +317,23 @@ expect_true("mended: 200 small steps arrive at 0", 0 <= mended.item() < 1e-3)
 #
 # | 变体 | 两个事件之间 |
 # |:--|:--|
-# | `gru` | 什么也不做 |
-# | `none` | 什么也不做 |
-# | `euler` | 在学出来的场里走一步欧拉法 |
-# | `rk4` | 在同一个场里走一步龙格-库塔法 |
+# | `gru` | 状态不变 |
+# | `none` | 状态不变 |
+# | `euler` | 在学到的向量场里走一步欧拉法 |
+# | `rk4` | 在同一个向量场里走一步龙格-库塔法 |
 #
-# 前两个写法不同，却是同一类函数：一个 GRU，再用点积打分。四个名字，三个模型。我们的 `deepm3` 在所有位置上训练，对小艾的问题给出了更多的答案：
+# 前两个的写法不同，但表示的是同一类函数，即一个 GRU 加上点积打分。所以名字有四个，模型只有三个。我们的 `deepm3` 在所有位置上训练，并且为开头的问题提供了更多选择：
 #
 # | `flow=` | 两个事件之间 | 求解器 |
 # |:--|:--|:--|
-# | `autonomous` | 学出来的场，只知道状态 | `euler`, `rk4`, `adaptive` |
-# | `since_event` | 学出来的场，还读取离事件过了多久 | 同上 |
-# | `published` | 学出来的场，事先被告知间隔有多长 | 同上，只走一步 |
-# | `decay` | 每个数按自己的半衰期归零 | 封闭公式 |
-# | `attractor` | 每个数回家，家是一个看不见时钟的慢 GRU 的读出 | 封闭公式 |
-# | `gap_feature` | 什么也不做；间隔的长度只是输入里多出来的一个数 | 不需要 |
+# | `autonomous` | 学到的向量场，只读取状态 | `euler`, `rk4`, `adaptive` |
+# | `since_event` | 学到的向量场，还读取距上一个事件的时间 | 同上 |
+# | `published` | 学到的向量场，还读取整个间隔的长度 | 同上，只走一步 |
+# | `decay` | 每个坐标按自己的半衰期衰减到零 | 封闭公式 |
+# | `attractor` | 每个坐标趋向自己的目标；目标由一个不读时间的慢速 GRU 给出 | 封闭公式 |
+# | `gap_feature` | 状态不变；间隔的长度作为一个额外的数加入输入 | 不需要 |
 #
-# `solver="none"` 是完全没有时钟的 GRU，是它们共同的“无时间信息的对照模型”。设了 `query_time=True`，状态会在最后一个事件之后继续走到提问的那一刻。学出来的场用对数小时计时，$s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式用小时计时。
+# `solver="none"` 是完全不读时间的 GRU，也就是所有变体共同的**无时间信息的对照模型**。设置 `query_time=True` 后，状态会在最后一个事件之后继续演化，直到提问的时刻。学到的向量场以对数小时计时，即 $s = \ln(1 + \text{hours})$ 再除以它的标准差；封闭公式以小时计时。
 #
 # 库中的实现：[`tutorial_lib.models.deepm3.DeepM3`](../../tutorial_lib/models/deepm3.py)。
 
@@ -349,7 +349,7 @@ expect_close("a loop over GRU cells and the fused GRU are one function", blind(h
 # The flows as the library has them. `Attractor` is `Decay` with a goal, four lines; `NeuralFlow` holds the three learned fields. Look for the place where `published` differs from `autonomous`.
 
 # %% [markdown] id="library-zh" lang="zh" en="d8dc3c3b" tags=["library"]
-# 库里的流就是这样写的。`Attractor` 是带目标的 `Decay`，四行；`NeuralFlow` 装着三种学出来的场。请找出 `published` 与 `autonomous` 的不同之处。
+# 下面是库中各种流的代码。`Attractor` 就是带目标的 `Decay`，只有四行；`NeuralFlow` 包含三种学到的向量场。请找出 `published` 与 `autonomous` 的区别在哪一行。
 
 # %% id="library-code" tags=["library"]
 from collections.abc import Callable
@@ -379,7 +379,7 @@ from tutorial_lib.models.ode import check_method
 # %% [markdown] id="drawing-zh" lang="zh" en="317a4faa"
 # 前向计算画成一张图：
 #
-# ![DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时钟的慢 GRU 为每个事件给出目标。第 4 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout 和输出映射给出状态。第 10 步：用物品表打分。时间在第 4、5、6、8 步进入。](../figures/zh/deepm3.svg)
+# ![DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不读时间的慢速 GRU 为每个事件给出目标。第 4 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout 和输出映射给出状态。第 10 步：用物品表打分。时间在第 4、5、6、8 步进入。](../figures/zh/deepm3.svg)
 #
 # **从图上找答案。** 设 `flow="decay"` 时，哪一步会消失？又是哪一步在什么都没发生时也让状态变化？
 #
@@ -397,11 +397,11 @@ from tutorial_lib.models.ode import check_method
 # **Predict.** `autonomous` with one Euler step, one RK4 step, 50 RK4 steps; `published` with the same three. Which pass?
 
 # %% [markdown] id="flow-zh" lang="zh" en="581516cd" tags=["predict"]
-# ## 拆开论文的形式
+# ## 拆开公开的版本
 #
-# 流必须通过一个测试（第 15 课）：**间隔的两半合起来等于整个间隔**。让状态走一个单位的 $s$，再走一个单位；然后让它一次走两个单位。半路上什么也没发生，所以两次必须停在同一个地方。我们把两个终点的距离与走过的距离相比，在权重随机的场里取 200 个状态的平均。
+# 流（flow）必须通过一个测试（第 15 课）：**分两段走完一个间隔，结果与一次走完相同**。先让状态走一个单位的 $s$，再走一个单位；然后从头开始，一次走两个单位。中途没有发生任何事件，所以两种走法必须到达同一个终点。我们计算两个终点之间的距离与走过的距离之比，并在一个随机权重的向量场里对 200 个状态取平均。
 #
-# **猜一猜。** `autonomous` 走一步欧拉法、一步 RK4、50 步 RK4；`published` 也是这三种。哪些通过？
+# **猜一猜。** `autonomous` 分别用一步欧拉法、一步 RK4、50 步 RK4 求解，`published` 也用这三种方法。哪些能通过？
 
 
 # %% id="flow-code"
@@ -441,14 +441,18 @@ expect("autonomous, one Euler step: the solver's error", halves["autonomous", "E
 expect("published, solved well: still not", halves["published", "RK4, 50 steps"], 0.09, tol=0.02)
 
 # %% [markdown] id="flow-why-en" lang="en"
-# `autonomous` fails only by what the solver errs, and better solving mends it. `published` misses by 9 % of the way **however well it is solved**: its field is told the length of the whole gap beforehand. On the way through a gap of two it moves otherwise than through a gap of one, so the half-way mark is not the same place, and there is no such thing as *where Ida's state is at noon*.
+# `autonomous` fails only by what the solver errs, and better solving mends it. `published` misses by 9 % of the way **however well it is solved**: its field is told the length of the whole gap beforehand. On the way through a gap of two it moves otherwise than through a gap of one, so the half-way mark is not the same place, and there is no such thing as *where Ida's state is at noon*. A service feels this. If somebody asks at noon and the next event comes in the evening, it may go on from the noon state of a flow; with `published` it must go back to the last event and start again, now with the longer gap.
+#
+# Two **equal** halves are the weakest form of the test. A map can satisfy it and fail for a part of one and a part of nine, so test with parts of unequal length (exercise 17.3).
 #
 # Then what is it? With one Euler step, written without any word about differential equations:
 
-# %% [markdown] id="flow-why-zh" lang="zh" en="8a24cfd6"
-# `autonomous` 差的只是求解器的误差，解得更好就补上了。`published` **解得再好**也差 9% 的路：它的场事先就被告知整个间隔有多长。穿过长度为二的间隔时，它的走法与穿过长度为一的间隔时不同，半路的位置就不是同一个地方，也就谈不上**小艾的状态在中午时位于何处**。
+# %% [markdown] id="flow-why-zh" lang="zh" en="bfb08b76"
+# `autonomous` 的偏差只来自求解器的误差，解得更精确，偏差就会消失。`published` 则不同，**无论解得多精确**，都会差 9% 的路程，因为它的向量场事先知道整个间隔的长度。走长度为二的间隔与走长度为一的间隔，路线并不相同，中点也就不在同一个位置，因此根本谈不上**小艾的状态在中午时位于何处**。线上服务会直接遇到这个问题：如果中午有一次查询，傍晚才来下一个事件，那么流可以从中午的状态继续演化；`published` 却必须回到上一个事件，用更长的间隔重新计算。
 #
-# 那它是什么？只走一步欧拉法时，不提一个字的微分方程，可以这样写：
+# 两段**等长**是这个测试最弱的形式。有的映射能通过它，换成一份和九份两段却通不过，所以测试时两段应当取不同的长度（练习 17.3）。
+#
+# 那么它究竟是什么？只走一步欧拉法时，完全不提微分方程，它可以写成这样：
 
 # %% id="residual-check" tags=["reference-check"]
 flow, s = neural("published", "euler"), torch.rand(200, 1, dtype=DOUBLE) * 3
@@ -472,9 +476,9 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # And one more word must go. For `autonomous`, Euler and RK4 are two ways to the same place: with more steps the difference of 38 % goes to 5 % and on to 0. They are two **accuracies**. The published form always takes one step, so its 33 % between Euler and RK4 never shrink. There they are two **architectures**, one with one layer in each gap and one with four that share their weights. Whether the second ranks better is a question for data, and not one of numerical order.
 
 # %% [markdown] id="residual-why-zh" lang="zh" en="753e7468"
-# 一个小网络外面套一个**残差连接**，再按间隔缩放：这是一个残差网络。残差网络没有什么不好，只是它不是连续时间里的状态。
+# 这就是在一个小网络外面加上**残差连接**，再按间隔的长度缩放，也就是一个残差网络。残差网络本身没有任何问题，只是它不表示连续时间里的状态。
 #
-# 还有一个说法也得收回。对 `autonomous` 来说，欧拉法和 RK4 是通往同一个地方的两条路：步数增加，38% 的差距降到 5%，再降到 0。它们是两种**精度**。论文的形式永远只走一步，欧拉法与 RK4 之间那 33% 永远不会缩小。在那里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层、共用权重。后者的排序是不是更好，要由数据说了算，与数值的阶无关。
+# 还有一点需要澄清。对 `autonomous` 来说，欧拉法和 RK4 逼近的是同一个解：步数增加时，误差从 38% 降到 5%，并最终趋于 0，所以两者是两种**精度**。公开的版本永远只走一步，欧拉法与 RK4 之间 33% 的差距也就永远不会缩小。因此，在这里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层，并且共享权重。后者的排序效果是否更好，只能由数据来回答，与求解器的阶无关。
 
 # %% [markdown] id="part-en" lang="en"
 # ## Can one state hold mood and taste?
@@ -484,11 +488,11 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # For a state of **one** number this is a proof. For two numbers, look closer. Keep $u = z - g$, the distance from home, and $g$ itself. Then $u$ fades to 0, $g$ stands still, and the read-out adds them. That is a plain *decay*, one coordinate with a short half-life and one with an endless one.
 
 # %% [markdown] id="part-zh" lang="zh" en="40314b16"
-# ## 一个状态装得下心情和口味吗？
+# ## 一个状态能同时表示短期兴趣和长期兴趣吗？
 #
-# 我们当初造吸引子，靠的是这样一个论证。让两个人站在同一个状态 $z$：听爵士的那一晚的小艾，和从来只听爵士的小唐。无论规律 $dz/dt = f(z)$ 是什么，他们永远一起走，因为规律眼里只有 $z$。所以状态里必须两样都有，心情**和**口味。可如果它只是一个状态，那股让心情淡去的流，也会把口味冲走。所以：用慢 GRU 存口味，用快状态存心情。
+# 我们当初设计吸引子，依据的是下面的论证。假设两个人处在同一个状态 $z$：一个是那天晚上听爵士的小艾，另一个是从来只听爵士的小唐。无论规律 $dz/dt = f(z)$ 是什么，由于它只读取 $z$，两个人此后的状态永远相同。因此，状态必须同时包含短期兴趣**和**长期兴趣。但如果只有一个状态，那么使短期兴趣衰减的流，同样会使长期兴趣衰减。所以我们用一个慢速 GRU 表示长期兴趣，用一个快速的状态表示短期兴趣。
 #
-# 状态只有**一个**数时，这就是证明。有两个数时，请再看仔细些。存 $u = z - g$，也就是离家的距离，再存 $g$ 本身。于是 $u$ 归零，$g$ 不动，读出时把两者相加。这就是普通的**衰减**：一个坐标的半衰期很短，另一个的无穷长。
+# 状态只有**一个**数时，这个论证是成立的。如果有两个数，就需要再想一想。我们存储 $u = z - g$（即短期兴趣与长期兴趣之差）和 $g$ 本身，让 $u$ 衰减到 0，$g$ 保持不变，读出时再把两者相加。这其实就是普通的**衰减**：一个坐标的半衰期很短，另一个坐标的半衰期无穷长。
 
 # %% id="part-code"
 decay = build_flow("decay", 2, solver="rk4", steps=1, lipschitz=0.0).double().requires_grad_(False)
@@ -501,10 +505,10 @@ for item in range(2):  # jazz, then quartets
     expect_close(f"number {item + 1}: the decay in other coordinates is the attractor", read, exact[item], tol=1e-12)
 
 # %% [markdown] id="part-why-en" lang="en"
-# To the twelfth digit. So a state that is wide enough **can** part mood and taste under a flow as plain as decay, and all the more under a learned field. Whether training finds such coordinates is another matter. An earlier look of ours, at one seed, said that it does not: the plain flow seemed to gain next to nothing. That was a guess with a measurement in front of it. Now measure properly.
+# To the twelfth digit. So a state that is wide enough **can** part mood and taste under a flow as plain as decay, and all the more under a learned field. Whether training finds such coordinates is another matter. An earlier look of ours, at one seed, said that it does not: the plain flow seemed to gain next to nothing. One seed is an anecdote. Now measure properly.
 
-# %% [markdown] id="part-why-zh" lang="zh" en="ee981980"
-# 一直对到第十二位数字。所以，只要状态够宽，哪怕是衰减这么普通的流，也**能**把心情和口味分开，学出来的场就更不用说了。训练找不找得到这样的坐标，是另一回事。我们早先只看过一个种子，看到的是找不到：普通的流几乎毫无收益。那不过是一个猜想，前面摆了一次测量。现在好好测。
+# %% [markdown] id="part-why-zh" lang="zh" en="6c958456"
+# 两者的结果一直到第十二位数字都相同。可见，只要状态足够宽，即使是衰减这样普通的流，也**能够**把短期兴趣和长期兴趣分开，学到的向量场就更不用说了。至于训练能否找到这样的坐标，则是另一回事。我们早先用一个种子做过试验，普通的流几乎没有收益，看起来是找不到。但一个种子只是个例，下面来做正式的测量。
 
 # %% [markdown] id="experiment-en" lang="en"
 # ## What is it worth? The experiment
@@ -516,19 +520,19 @@ for item in range(2):  # jazz, then quartets
 # **The measure.** For each variant its NDCG@10 minus that of the blind twin, user by user, averaged over the seeds; a 95 % interval by resampling users, a $p$-value by flipping signs, and Holm's correction, because there are many variants. Divided by the value of time: the **share recovered**.
 
 # %% [markdown] id="experiment-zh" lang="zh" en="7c6cee3e"
-# ## 它值多少？实验
+# ## 各个部分带来多大提升？实验设计
 #
-# **尺子。** 在 `sample` 里，心情按我们亲手写的规律跟着时钟走。先知模型知道这条规律，一次带时钟，一次不带。两者 NDCG@10 之差就是**时间的价值**。在 `control` 里，时间戳一模一样，心情却不理会它们：那里的价值是 0，任何收益都是假象。
+# **标准。** 在 `sample` 里，用户的短期兴趣按照我们设定的规律随时间变化。先知（clairvoyant）模型知道这个规律，我们让它在有时间信息和没有时间信息的情况下各做一次预测，两次 NDCG@10 之差就是**时间的价值**。在 `control` 里，时间戳完全相同，但短期兴趣不随时间变化，因此时间的价值是 0，任何收益都是假象。
 #
-# **运行。** 每个变体五个种子，宽度都是 64，学习率、损失、轮数全都相同，没有为任何一个单独挑选。（所以这是同一份训练方案下的比较；各自调参是第 18 课的主题。）
+# **训练。** 每个变体用五个种子，宽度都是 64，学习率、损失和轮数也全部相同，没有为任何一个变体单独选择。（所以，这是同一训练方案下的比较；分别调参是第 18 课的内容。）
 #
-# **度量。** 每个变体的 NDCG@10 减去无时间信息的对照模型的，逐个用户相减，对种子取平均；95% 区间来自对用户的重抽样，$p$ 值来自随机翻转符号，变体多，所以再做 Holm 校正。除以时间的价值，就是**拿回的份额**。
+# **度量。** 对每位用户，用每个变体的 NDCG@10 减去无时间信息的对照模型的 NDCG@10，再对种子取平均。95% 区间通过对用户重抽样得到，$p$ 值通过随机翻转符号得到；由于变体较多，再做 Holm 校正。最后除以时间的价值，就得到该变体**实现的份额**。
 
 # %% [markdown] id="predict-experiment-en" lang="en" tags=["predict"]
 # **Predict.** Order them, best first: attractor, decay, autonomous with RK4, published with RK4, and the gap as a mere feature without any flow. Where do the attractor with a constant clock and the attractor without query time come out? And which is the larger effect, another solver for the same flow or another flow for the same solver?
 
 # %% [markdown] id="predict-experiment-zh" lang="zh" en="35ea18d4" tags=["predict"]
-# **猜一猜。** 从好到坏排个序：吸引子、衰减、用 RK4 的 autonomous、用 RK4 的 published，以及没有任何流、只把间隔当特征的那个。用恒定时钟的吸引子、不告诉查询时刻的吸引子，又会落在哪里？换求解器（流不变）和换流（求解器不变），哪个影响更大？
+# **猜一猜。** 从好到坏排个序：吸引子、衰减、用 RK4 的 autonomous、用 RK4 的 published，以及没有流、只把间隔当作特征的变体。使用恒定间隔的吸引子、不知道查询时刻的吸引子，又会排在哪里？只换求解器和只换流，哪一种影响更大？
 
 # %% id="experiment-code" tags=["nbval-ignore-output"]
 TOLD = "query_time=True"
@@ -590,7 +594,7 @@ plt.show()
 # Two panels of points with 95 % intervals: gain over the blind twin, one row a variant. Sample: all rows that are told the query time lie far to the right of 0 and left of the dashed line at the value of time, 0.04; the gap as a feature is furthest right, the two published rows are furthest left among them. The two squares, constant clock and no query time, lie at 0. Control: no interval lies above 0; the gap as a feature lies around 0, the attractor a little below, autonomous and published further below, decay lowest.
 
 # %% [markdown] id="experiment-alt-zh" lang="zh" en="13b40df7" tags=["alt"]
-# 两幅带 95% 区间的点图，每行一个变体，横轴是比无时间信息的对照模型高多少。sample：凡是告诉了查询时刻的行，都远在 0 的右边，又在时间的价值 0.04 处的虚线左边；把间隔当特征的最靠右，其中两行 published 最靠左。两个方块，即恒定时钟和不告诉查询时刻，都在 0 处。control：没有哪个区间在 0 以上；把间隔当特征的在 0 附近，吸引子略低于 0，autonomous 和 published 更低，衰减最低。
+# 两幅带 95% 区间的点图，每行一个变体，横轴是与无时间信息的对照模型之差。sample：凡是知道查询时刻的变体，都远在 0 的右侧，又在 0.04（时间的价值）处虚线的左侧；其中，把间隔当作特征的变体最靠右，两个 published 变体最靠左。两个方块，即恒定间隔和不知道查询时刻的变体，都在 0 处。control：没有任何区间在 0 以上；把间隔当作特征的变体在 0 附近，吸引子略低于 0，autonomous 和 published 更低，衰减最低。
 
 # %% id="experiment-check"
 share = {name: gain["sample", name].mean / value_of_time["sample"] for name in VARIANTS}
@@ -633,26 +637,26 @@ expect_true("control, the feature: no difference", adjusted["control", "gap as a
 #
 # - **Whoever is told the query time recovers more than 40 %**, with $p < 0.001$ after Holm: 78 % with the gap as a feature, 73 % with the attractor, 70 % with decay, 67 % with the autonomous field and RK4, 51 % with the published field.
 # - **Without the query time: nothing.** The same attractor, with the real clock at every event but read out right after the last one, is where its blind twin is. And with a constant clock too: the parameters alone do nothing.
-# - **On `control` nobody gains**, as it must be, so the gains in `sample` come from the clock. But look to the left of 0 there: **the flows lose**. Decay loses about 0.022, published 0.015, autonomous 0.011 (half of that by one bad seed), the attractor 0.008; only the feature loses nothing that could be told from chance.
+# - **On `control` nobody gains**, as it must be, so the gains in `sample` come from the clock. (Had one gained there, the first suspects would have been a leak of the target's time and a twin that is trained too briefly: the constant-clock twin tells parameters from time.) But look to the left of 0 there: **the flows lose**. Decay loses about 0.022, published 0.015, autonomous 0.011 (half of that by one bad seed), the attractor 0.008; only the feature loses nothing that could be told from chance.
 #
 # That last point deserves a thought. A flow **must** move the state by the clock, whether or not the clock has anything to say; a number in the input can be ignored. Training could learn to stand still, with half-lives of years or a field of zeros. Under this recipe it has not done so.
 #
 # Why does nothing but the last gap count? Because of the world: an event draws the mood 0.9 of the way to its item, so little is left of what earlier gaps have done to it. The gap up to the question comes after the last event, and nothing wipes it out.
 #
-# Look at the first row again. The best mean belongs to the variant with **no flow at all**: a GRU that is told the gap as one more number, and a gate at the read-out. It is also the only one that does no harm in `control`. And look at decay and the autonomous field: the "plain flows" that could not part mood and taste recover about two thirds. Our argument was a proof for one number and wrong for 64, and the early look at one seed, under other settings, had misled us. Nobody would have found out without the control variants.
+# Look at the first row again. The best mean belongs to the variant with **no flow at all**: a GRU that is told the gap as one more number, and a gate at the read-out. It is also the only one that does no harm in `control`. And look at decay and the autonomous field: the "plain flows" that could not part mood and taste recover about two thirds. Our argument was a proof for one number and wrong for 64, and the early look at one seed, under other settings, had misled us. Without the control variants we would not have found out.
 
-# %% [markdown] id="experiment-why-zh" lang="zh" en="e2a8e211"
-# 无时间信息的对照模型得 0.123。时钟值 0.040，各变体拿回的份额如下：
+# %% [markdown] id="experiment-why-zh" lang="zh" en="2a92ed66"
+# 无时间信息的对照模型的 NDCG@10 为 0.123，时间的价值为 0.040。各变体实现的份额如下：
 #
-# - **凡是告诉了查询时刻的，都拿回 40% 以上**，Holm 校正后 $p < 0.001$：把间隔当特征 78%，吸引子 73%，衰减 70%，autonomous 场加 RK4 67%，published 场 51%。
-# - **不告诉查询时刻：什么也没有。** 同一个吸引子，每个事件处都有真时钟，只是在最后一个事件之后立刻读出，就与无时间信息的对照模型不分上下。换成恒定时钟也一样：光多些参数，什么用也没有。
-# - **在 `control` 上谁也没有收益**，本该如此，所以 `sample` 里的收益确实来自时钟。但请看那里 0 的左边：**流吃了亏**。衰减低约 0.022，published 低 0.015，autonomous 低 0.011（一半来自一个糟糕的种子），吸引子低 0.008；只有把间隔当特征的，看不出有损失。
+# - **凡是知道查询时刻的变体，都实现了 40% 以上**，Holm 校正后 $p < 0.001$：把间隔当作特征 78%，吸引子 73%，衰减 70%，autonomous 场加 RK4 67%，published 场 51%。
+# - **不知道查询时刻，就没有收益。** 同样是吸引子，虽然每个事件处都用真实时间，但只要在最后一个事件之后立刻读出，结果就与无时间信息的对照模型没有区别。使用恒定间隔时也是如此，可见仅仅增加参数没有作用。
+# - **在 `control` 上，任何变体都没有收益**，这也是应有的结果，因此 `sample` 里的收益确实来自时间信息。（如果这里出现了收益，首先应当怀疑两件事：目标的时间泄漏到了输入里，或者对照模型训练不足；恒定间隔的对照模型则可以区分收益来自参数还是时间。）不过，请看 0 的左侧：**流反而变差了**。衰减低约 0.022，published 低 0.015，autonomous 低 0.011（其中一半来自一个异常的种子），吸引子低 0.008；只有把间隔当作特征的变体看不出损失。
 #
-# 最后这一点值得想一想。不管时钟有没有话要说，流都**非得**按时钟推动状态不可；输入里的一个数却可以不理会。训练本可以学会站着不动，比如让半衰期长达数年，或者让场处处为零。在这份训练方案下，它没有做到。
+# 最后这一点值得想一想。无论时间是否包含信息，流都**必须**按时间推动状态，而输入里的一个数是可以忽略的。训练本可以学会让状态保持不变，例如把半衰期学成几年，或者让向量场处处为零，但在这个训练方案下并没有做到。
 #
-# 为什么只有最后那段间隔要紧？这是世界造成的：一个事件会把心情朝它的物品拉过去 0.9 的路，之前的间隔对心情做过什么，剩不下多少。到提问为止的那段间隔在最后一个事件之后，没有什么会把它抹掉。
+# 为什么只有最后一段间隔有作用？这是由模拟世界的规律决定的：每个事件都会把用户的兴趣拉向该物品，移动 0.9 的距离，因此，之前的间隔造成的影响几乎不会保留下来。从最后一个事件到提问之间的间隔则不同，它后面没有事件，影响不会被覆盖。
 #
-# 再看第一行。均值最高的，是**根本没有流**的那个变体：一个 GRU，间隔只是多告诉它的一个数，读出时加一道门。它也是唯一在 `control` 里不添乱的。再看衰减和 autonomous 场：这些“分不开心情和口味”的普通的流，拿回了大约三分之二。我们的论证对一个数是证明，对 64 个数却是错的；早先在另一套设置下只看一个种子，结果把我们带偏了。没有这些对照变体，谁也不会发现。
+# 再看第一行。均值最高的恰恰是**完全没有流**的变体：它只是一个 GRU，把间隔作为额外的输入，并在读出时加一个门。它也是唯一在 `control` 里没有变差的变体。再看衰减和 autonomous 场：我们曾认为这些普通的流“分不开短期兴趣和长期兴趣”，它们却实现了大约三分之二。我们的论证对一个数成立，对 64 个数却是错的；早先在另一套设置下只看一个种子，也误导了我们。如果没有这些对照变体，我们就不会发现这一点。
 
 # %% [markdown] id="solvers-en" lang="en"
 # ## Solver or flow?
@@ -660,9 +664,9 @@ expect_true("control, the feature: no difference", adjusted["control", "gap as a
 # Now the second question, with both kinds of exchange side by side. First exchange the **solver** and keep the flow; then exchange the **flow** and keep the solver.
 
 # %% [markdown] id="solvers-zh" lang="zh" en="cacc59ae"
-# ## 求解器，还是流？
+# ## 求解器还是流？
 #
-# 现在来看第二个问题，把两种替换并排放在一起。先换**求解器**，流不变；再换**流**，求解器不变。
+# 接下来回答第二个问题，我们把两种替换放在一起比较：先只换**求解器**，流不变；再只换**流**，求解器不变。
 
 # %% id="solvers-code" tags=["nbval-ignore-output"]
 EXCHANGES = {  # better minus worse, as one would guess
@@ -716,14 +720,14 @@ for label in ("attractor - autonomous, RK4", "attractor - decay", "gap as a feat
 # Mind what the intervals mean: they are about **users**, for these five seeds. The differences of the single seeds, printed above, change their sign in several rows. To resolve a difference of 0.002 would take many more seeds.
 
 # %% [markdown] id="solvers-why-zh" lang="zh" en="46f82300"
-# 这些数没有给出我们盼望的那句干脆话，所以下面只说它们确实说了的。
+# 这些数并没有给出我们期待的简单结论，所以下面只陈述它们能够支持的内容。
 #
-# - **求解器。** 在 autonomous 场里，RK4 比一步欧拉法高约 0.005，五个种子都是如此；但放在八次替换里看，这并不显著。在论文的形式里，RK4 反而**落后**于欧拉法约 0.003，同样不显著。求解器更好，模型并没有更好：在那里它们是两种架构。
-# - **流。** 都用 RK4 时，autonomous 场比 published 场高约 0.006，吸引子比它高约 0.009；Holm 校正后两者都显著。所以形状可以有影响。只走一步欧拉法时，autonomous 场的领先就没了（−0.0015）：跨得这么粗，它和对方一样算不上流。
-# - **没有赢家。** 吸引子、衰减、用 RK4 的 autonomous 场、单纯的特征，彼此分不出高下。
-# - **按大小排序：** 告诉查询时刻，0.02 到 0.03；流的形状，至多 0.01；求解器的阶，至多再减半，而且不确定。
+# - **求解器。** 在 autonomous 场里，RK4 比一步欧拉法高约 0.005，五个种子都是如此；但在八次比较里，这个差别并不显著。在公开的版本里，RK4 反而比欧拉法**低**约 0.003，同样不显著。求解器更精确，模型却没有更好，因为在这里它们是两种架构。
+# - **流。** 都用 RK4 时，autonomous 场比 published 场高约 0.006，吸引子比 published 场高约 0.009，Holm 校正后两者都显著。由此可见，流的形式可以有影响。但只走一步欧拉法时，autonomous 场的优势就消失了（−0.0015）：步子这么大，它和 published 一样算不上流。
+# - **没有明显的赢家。** 吸引子、衰减、用 RK4 的 autonomous 场，以及只把间隔当作特征的变体，彼此之间没有显著差别。
+# - **按影响的大小排序：** 知道查询时刻为 0.02 到 0.03；流的形式至多为 0.01；求解器的阶至多是它的一半，而且并不确定。
 #
-# 留意区间的含义：它说的是**用户**，针对的是这五个种子。上面打印了各个种子的差，有好几行正负号都不一致。要分辨 0.002 的差别，需要多得多的种子。
+# 请注意区间的含义：它反映的是**用户**的差异，并且只针对这五个种子。上面列出了各个种子的差值，其中好几行的正负号并不一致。要分辨 0.002 的差别，需要多得多的种子。
 
 # %% [markdown] id="month-en" lang="en"
 # ## Train one, and let it wait
@@ -736,12 +740,12 @@ for label in ("attractor - autonomous, RK4", "attractor - decay", "gap as a feat
 # **Predict** both, for decay and for the attractor, after a year.
 
 # %% [markdown] id="month-zh" lang="zh" en="5174cb73"
-# ## 训练一个，让它等着
+# ## 训练之后，改变等待的时间
 #
-# 结果表说的是：在实际出现的间隔上谁排得更好。它没有说过了一个月模型会怎样，因为数据里很少有人离开那么久。那就训练两个小模型，吸引子和衰减，1,200 位用户，八轮（想要好的排序还太少，看出形状足够了）。然后取同样的历史，只移动提问的时刻，从最后一个事件后一分钟直到一年。每个时刻看两个数：
+# 结果表告诉我们，在实际出现的间隔上哪个模型的排序更好，但没有告诉我们一个月之后模型会怎样，因为数据里很少有人离开那么久。于是我们训练两个小模型，吸引子和衰减，用 1,200 位用户训练八轮（要得到好的排序还不够，但足以看出趋势）。然后保持历史不变，只改变提问的时刻，从最后一个事件之后一分钟一直到一年。对每个时刻计算两个数：
 #
-# - 列表的十个物品里，有几个**一分钟后**的列表里就有；
-# - 两位**不同用户**的十个物品里，有几个相同。
+# - 列表的十个物品中，有几个也出现在**一分钟后**的列表里；
+# - 两位**不同用户**的十个物品中，有几个相同。
 #
 # **猜一猜：** 一年之后，衰减和吸引子的这两个数各是多少？
 
@@ -816,7 +820,7 @@ plt.show()
 # Two line charts over the time since the last event, a minute to a year. Left: the share of the list that is as after a minute; both lines fall from 1 to below a half within three days; the attractor levels out, decay goes on falling. Right: the share of the list that two users have in common; both begin at about a quarter; the attractor stays near a third, decay climbs from a day on and reaches 1 after a year.
 
 # %% [markdown] id="month-alt-zh" lang="zh" en="095241b8" tags=["alt"]
-# 两幅折线图，横轴是离最后一个事件的时间，从一分钟到一年。左图：列表里与一分钟后相同的份额；两条线都从 1 降到三天时的一半以下；吸引子随后走平，衰减继续下降。右图：两位用户的列表相同的份额；两条线都从约四分之一开始；吸引子停在三分之一附近，衰减从一天起上升，一年后达到 1。
+# 两幅折线图，横轴是离最后一个事件的时间，从一分钟到一年。左图：列表中与一分钟后相同的比例；两条线都从 1 开始，三天内降到一半以下，随后吸引子趋于平稳，衰减继续下降。右图：两位用户的列表相同的比例；两条线都从约四分之一开始，吸引子保持在三分之一附近，衰减从一天之后开始上升，一年后达到 1。
 
 # %% id="month-check"
 after = list(WAITS).index
@@ -838,9 +842,9 @@ expect("more than a month", (asked > MONTH).mean(), 0.005, tol=0.001, when=ON_SA
 # So why does the table not show it? Because in `sample` one test question in twenty comes more than a week after the last event, and one in two hundred after more than a month. A ranking measured at gaps of hours and days cannot tell two models apart that differ after a month. If your users come back after a month, measure at a month.
 
 # %% [markdown] id="month-why-zh" lang="zh" en="c6c28205"
-# 头几天两者的表现相同：那一晚的列表渐渐退去。然后就分道扬镳。一个月后，衰减给所有人的十个物品几乎一样，一年后完全一样：归零的状态，终点是读出层的偏置。吸引子的终点是口味，口味不同的人，列表始终不同。
+# 最初几天，两个模型的表现相似，那天晚上的列表逐渐被替换。之后，两者开始不同。一个月后，衰减模型给所有人推荐的十个物品几乎相同，一年后则完全相同，因为状态衰减到零之后，结果只取决于输出层的偏置。吸引子的终点是长期兴趣，因此长期兴趣不同的用户，列表也始终不同。
 #
-# 那为什么结果表里看不出来？因为在 `sample` 里，二十个测试问题中只有一个来得比最后一个事件晚一周以上，两百个中只有一个晚一个月以上。在几小时、几天的间隔上测出来的排序，分不清两个一个月后才见分晓的模型。如果你的用户会在一个月后回来，那就在一个月处测。
+# 那么，为什么结果表里看不出这种差别？因为在 `sample` 里，每二十个测试问题中只有一个发生在最后一个事件的一周之后，每两百个中只有一个发生在一个月之后。如果只在几小时到几天的间隔上测量排序，就分不清两个在一个月后才有区别的模型。所以，如果你的用户往往一个月后才回来，就应该在一个月的间隔上测量。
 
 # %% [markdown] id="parameters2-en" lang="en"
 # ## 800K against 2.6M
@@ -850,7 +854,7 @@ expect("more than a month", (asked > MONTH).mean(), 0.005, tol=0.001, when=ON_SA
 # %% [markdown] id="parameters2-zh" lang="zh" en="3ec00850"
 # ## 800K 对 2.6M
 #
-# 当初的宣传是：DeepM3 **只用三分之一的参数**就胜过 SASRec。按描述把两者重新搭出来，3,952 个物品，窗口 20 个事件，数一数。从来收不到梯度的参数不会学习；把它们分开数，剩下的叫**实际参与训练的参数**（live parameter）。
+# 按照宣传，DeepM3 **只用三分之一的参数**就胜过了 SASRec。我们按照描述重新搭建两个模型，物品数为 3,952，窗口为 20 个事件，然后统计参数。从来得不到梯度的参数不会被训练，应当单独统计，其余的称为**实际参与训练的参数**（live parameter）。
 
 
 # %% id="published-code"
@@ -948,26 +952,51 @@ expect("live parameters of a SASRec of width 107", total(sasrec(107)), 702_883, 
 # - **at equal live parameters**: of the 803,200 there are 99,072 that never learn, a second recurrent network that is built and not used. A SASRec with as many live parameters, about 704,000, has width 107. That would be the fair rival;
 # - most of it is neither: 72 % of the live parameters are the table of items, which every model has.
 #
-# Whether fewer parameters rank as well is an empirical question. On `sample` they say little, as the column `parameters` of the table shows:
+# Whether fewer parameters rank as well is an empirical question. In our tables on `sample` the widths are equal, 64 for all, and the test users are the same, so we can look. **Predict:** where does SASRec, which sees no clock, stand among the variants above?
 
-# %% [markdown] id="parameters2-why-zh" lang="zh" en="8992395a"
-# 宣传里的数字没有错：803,200 和 2,597,120。只是前一个的宽度是 128，后一个的宽度是 **256**。并排来看：
+# %% [markdown] id="parameters2-why-zh" lang="zh" en="5b37bca2"
+# 宣传里的数字本身没有错，确实是 803,200 和 2,597,120。但前一个模型的宽度是 128，后一个的宽度是 **256**。下面分别比较：
 #
-# - **宽度相等，都是 128**：803,200 对 905,344；都是 256：2,196,224 对 2,597,120。少 11% 和 15%，不是少三分之二；
-# - **实际参与训练的参数相等**：803,200 里有 99,072 个从不学习，那是建好了却没用上的第二个循环网络。实际参与训练的参数同样约 704,000 个的 SASRec，宽度是 107。那才是公平的对手；
-# - 大部分其实两者都不是：实际参与训练的参数的 72% 是物品表，每个模型都有。
+# - **宽度相同时**：宽度都是 128，参数为 803,200 对 905,344；宽度都是 256，参数为 2,196,224 对 2,597,120。前者分别少 11% 和 15%，而不是少三分之二；
+# - **实际参与训练的参数相同时**：803,200 个参数中有 99,072 个从未参与训练，因为代码里创建了第二个循环网络，却没有使用。同样有约 704,000 个参数参与训练的 SASRec，宽度是 107，这才是公平的对手；
+# - 大部分参数与架构无关：实际参与训练的参数中，72% 属于物品嵌入表，而任何模型都有这张表。
 #
-# 参数少了排序是否照样好，是要用数据回答的问题。在 `sample` 上，参数个数说明不了多少，结果表的 `parameters` 一列可以看到：
+# 参数更少时排序是否同样好，需要用数据回答。我们在 `sample` 上的结果表里，所有模型的宽度都是 64，测试用户也相同，可以直接比较。**猜一猜：** SASRec 完全不读时间，它会排在上面各个变体中的什么位置？
 
 # %% id="parameters2-check"
-table = read_results("deepm3_sample_temporal").fillna({"options": ""})
-sizes = {}
-for name in ("gap as a feature", "attractor"):
-    sizes[name] = table.loc[table["options"].str.endswith(VARIANTS[name][0]), "parameters"].iloc[0]
-sizes["blind"] = table.loc[table["options"].str.endswith("solver=none"), "parameters"].iloc[0]
-print({name: int(size) for name, size in sizes.items()})
-expect_true("the feature costs less than 5 % more parameters", sizes["gap as a feature"] < 1.05 * sizes["blind"])
+rows = {  # what stands in the picture: (table, model and options, epochs)
+    "deepm3, blind": ("deepm3_sample_temporal", ("deepm3", "solver=none"), 16),
+    "deepm3, attractor": ("deepm3_sample_temporal", ("deepm3", f"flow=attractor {TOLD}"), 16),
+    "deepm3, gap as a feature": ("deepm3_sample_temporal", ("deepm3", f"flow=gap_feature {TOLD}"), 16),
+    "SASRec": ("sample_temporal", ("sasrec", ""), 10),
+    "TiSASRec, query time": ("attention_sample_temporal", ("tisasrec", TOLD), 6),
+}
+beside, sizes = {}, {}
+for name, (table, model, epochs) in rows.items():
+    beside[name] = read_quality(table, loss="ce")[*model, "real"]  # [5 seeds, users]
+    runs = read_results(table).query("model == @model[0]")
+    if model[0] == "deepm3":  # its variants differ in size
+        runs = runs[runs["options"].str.endswith(model[1])]
+    sizes[name] = runs["parameters"].iloc[0]
+show_matrix(
+    [[values.mean(), sizes[name] / 1000, rows[name][2]] for name, values in beside.items()],
+    list(beside), ["NDCG@10", "1000 parameters", "epochs"], digits=3,
+)  # fmt: skip
+expect("SASRec", beside["SASRec"].mean(), 0.151, tol=0.002)
+lead = paired_bootstrap(beside["deepm3, gap as a feature"], beside["SASRec"])
+expect("the best DeepM3 minus SASRec", lead.mean, 0.004, tol=0.001)
+expect_true("its interval contains 0", lead.low < 0 < lead.high)
+expect_true("SASRec minus the blind GRU: above 0.015", paired_bootstrap(beside["SASRec"], beside["deepm3, blind"]).low > 0.015)
+ahead = paired_bootstrap(beside["TiSASRec, query time"], beside["deepm3, gap as a feature"])
+expect_true("TiSASRec with query time leads the best DeepM3, the interval is above 0", ahead.low > 0)
+expect_true("the feature costs less than 5 % more parameters", sizes["deepm3, gap as a feature"] < 1.05 * sizes["deepm3, blind"])
 
+
+# %% [markdown] id="beside-en" lang="en"
+# SASRec reads no clock and reaches 0.151. The best DeepM3 is 0.004 ahead of it, with an interval that contains 0; the blind GRU is far behind both. So on `sample` DeepM3 does **not** beat SASRec with fewer parameters: the clock lifts a recurrent network to where attention stands without one. And attention that is told the query time, the TiSASRec of lesson 08, is clearly ahead of the best DeepM3. (The tables differ in the number of epochs, and every model here has the learning rate 0.003. A comparison with its own tuning for each model is in lesson 18, one on real data in lesson 23.) The number of parameters says little about any of this.
+
+# %% [markdown] id="beside-zh" lang="zh" en="354d01d6"
+# SASRec 完全不读时间，也达到了 0.151。最好的 DeepM3 只比它高 0.004，而且区间包含 0；不读时间的 GRU 则远远落后于两者。可见在 `sample` 上，DeepM3 **并没有**以更少的参数胜过 SASRec，时间信息只是让循环网络达到了注意力在没有时间信息时的水平。而知道查询时刻的注意力，也就是第 08 课的 TiSASRec，明显优于最好的 DeepM3。（几张表的训练轮数不同，所有模型的学习率都是 0.003。为每个模型分别调参的比较见第 18 课，真实数据上的比较见第 23 课。）由此也可以看出，参数的个数说明不了多少问题。
 
 # %% [markdown] id="stream-en" lang="en"
 # ## One more event
@@ -977,7 +1006,7 @@ expect_true("the feature costs less than 5 % more parameters", sizes["gap as a f
 # %% [markdown] id="stream-zh" lang="zh" en="4fa19a41"
 # ## 再来一个事件
 #
-# 循环的状态有一个真正的优点，宣传里却没提。新来一个事件时，公开的程序会把整个窗口重跑一遍。可是状态里已经装着这个窗口了：`step` 让它跨过一个间隔、跳一下，`read` 让它走到此刻。（第 16 课证明过两者相等。）耗时取决于机器，所以数运算：矩阵乘积里的每一次乘法和加法。
+# 循环模型的状态有一个真正的优点，宣传里却没有提到。每来一个新事件，公开的程序都会把整个窗口重新计算一遍。但状态里已经包含了窗口的信息：`step` 让状态经过一个间隔并跳跃一次，`read` 让它演化到当前时刻。（第 16 课证明了两种做法的结果相同。）由于耗时取决于机器，我们改为统计运算量，即矩阵乘积中的每一次乘法和加法。
 
 
 # %% id="stream-code"
@@ -1029,17 +1058,17 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and 82 times as much as a step with a closed form. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="90c7b93b"
-# 重跑窗口的代价，是同一形式走一步的 13.4 倍，是封闭公式走一步的 82 倍。而且历史再长，一步的代价也不变。（注意力也能流式推理，只要留住键和值；不过那样一步的代价会随窗口增长。）**欧拉法让延迟（latency）减半**在这里只是算术：函数求值一次代替四次，运算量是 0.38 倍；它对排序有什么影响，你在上面看过了。
+# 重新计算窗口的代价，是同一形式走一步的 13.4 倍，是用封闭公式走一步的 82 倍。而且无论历史有多长，一步的代价都不变。（注意力也可以做流式推理，只要缓存键和值，但一步的代价会随窗口增长。）**欧拉法使延迟（latency）减半**的说法，在这里只是简单的算术：函数求值由四次减为一次，运算量是原来的 0.38 倍。它对排序的影响，前面已经看到了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
 #
-# The last large words: the evolution is *Lipschitz-bounded* and therefore *immune to timeline scrambling*. Two claims and a *therefore*. First the bound. The field ends in a tanh, so no coordinate moves faster than 1. That bounds the **speed**. The **Lipschitz constant** is another thing: how fast two neighbouring states may part (lesson 15). Multiply both matrices of a field by 10 and by 100 and measure: the highest speed, the bound $\lVert W_1 \rVert \lVert W_2 \rVert$ (spectral norms), and how much farther apart two states 0.001 apart are after $s = 2$.
+# The last large words: the evolution is *Lipschitz-bounded* and therefore *immune to timeline scrambling*. Two claims and a *therefore*. First the bound. The field ends in a tanh, so no coordinate moves faster than 1. That bounds the **speed**. The **Lipschitz constant** is another thing: if it is $K$, the distance of two states grows over a time $s$ by a factor of at most $e^{K s}$ (lesson 15). Multiply both matrices of a field by 10 and by 100 and measure: the highest speed, the bound $\lVert W_1 \rVert \lVert W_2 \rVert$ (spectral norms), and how much farther apart two states 0.001 apart are after $s = 2$.
 
-# %% [markdown] id="lipschitz-zh" lang="zh" en="7488a79d"
-# ## 利普希茨有界与免疫
+# %% [markdown] id="lipschitz-zh" lang="zh" en="2fea7518"
+# ## 利普希茨有界与“免疫”
 #
-# 最后的大话：演化是**利普希茨有界**的，因此对**打乱的时间线免疫**。两个断言，一个“因此”。先看界。场的最后是 tanh，所以没有哪个坐标的速度超过 1。这限制的是**速度**。**利普希茨常数**（Lipschitz constant）是另一回事：两个相邻的状态最多分开得多快（第 15 课）。把场的两个矩阵乘以 10、乘以 100，测一测：最高速度，上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态在 $s = 2$ 之后的距离变成多少倍。
+# 最后来看这样一句话：演化是**利普希茨有界**的，因此对**打乱的时间线免疫**。这里有两层意思和一个“因此”。先看有界。向量场的最后一层是 tanh，所以每个坐标的速度都不超过 1。但这限制的是**速度**。**利普希茨常数**（Lipschitz constant）则是另一回事：如果它是 $K$，那么两个状态的距离经过时间 $s$ 之后，至多变为原来的 $e^{K s}$ 倍（第 15 课）。下面把向量场的两个矩阵乘以 10 和 100，测量最高速度、上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态经过 $s = 2$ 之后，距离变为原来的多少倍。
 
 # %% id="lipschitz-code"
 starts = 0.3 * torch.randn(200, 16, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
@@ -1078,13 +1107,13 @@ expect_true("and Groenwall's: growth at most exp(2)", max(row[2] for row in boun
 # **Predict** who loses least. Is that the one you want?
 
 # %% [markdown] id="immune-zh" lang="zh" en="e814bb8c" tags=["break-it"]
-# ## 弄坏它之二：免疫的模型
+# ## 弄坏它之二：“免疫”的模型
 #
-# tanh 把速度压在 1 以下，却让邻居的距离变成一千多倍。`lipschitz=1` 会把矩阵缩小，这时界才是真的。
+# tanh 把速度限制在 1 以下，相邻状态的距离却可以变为原来的一千多倍。`lipschitz=1` 会缩小矩阵，这时上界才真正成立。
 #
-# 再看那个“因此”。打乱时间线，并不是把状态推动一点点，而是改变状态**走多久**。论文的测试量的是：时间打乱后模型损失多少。我们在真相已知的地方重做一遍：在 `last_gap_task`（第 08 课）里，一切由到提问为止的时间决定。训练一个无时间信息的对照模型、一个不告诉查询时刻的吸引子、一个告诉查询时刻的吸引子；然后把每条测试序列的间隔打乱。
+# 再看那个“因此”。打乱时间线，并不是使状态略微偏移，而是改变状态**演化的时长**。论文测量的是时间打乱之后模型的性能下降多少。我们在一个答案已知的任务上重做这个实验：在 `last_gap_task`（第 08 课）里，答案完全由最后一个事件到提问的间隔决定。我们训练三个模型，即无时间信息的对照模型、不知道查询时刻的吸引子和知道查询时刻的吸引子，然后打乱每条测试序列的间隔。
 #
-# **猜一猜：** 谁损失最少？那就是你想要的吗？
+# **猜一猜：** 哪个模型的性能下降最少？它就是你想要的模型吗？
 
 
 # %% id="immune-code" tags=["break-it", "nbval-ignore-output"]
@@ -1151,10 +1180,10 @@ expect(
 )
 
 # %% [markdown] id="immune-why-en" lang="en"
-# The two that know nothing of the question's time guess, 50 %, and lose nothing: perfectly robust. The one that has understood the task falls from nearly 100 % to 62 %, as far as anybody must fall who believes a false clock (half, and a little luck where the shuffled gap happens to be the same one). **Immune to scrambled time** is another word for **uses no time**. A small loss counts as robustness only where the clean model beats its blind twin. A bound on the Lipschitz constant does not come into it. (Corruptions of real data, done with care, are the subject of lesson 19.)
+# The two that know nothing of the question's time guess, 50 %, and lose nothing: perfectly robust. The one that has understood the task falls from nearly 100 % to 62 %, as far as any model must fall that relies on the gap and is given a wrong one (half, and a little luck where the shuffled gap happens to be the same one). Here **immune to scrambled time** means **uses no time**. There are milder cases: an attractor with half-lives of minutes has arrived after any of the shuffled gaps and loses little, although it reads them. In each case the same question decides: a small loss counts as robustness only where the clean model beats its blind twin. A bound on the Lipschitz constant does not come into it. (Corruptions of real data, done with care, are the subject of lesson 19.)
 
-# %% [markdown] id="immune-why-zh" lang="zh" en="ba123178"
-# 两个不知道提问时刻的模型都在瞎猜，50%，什么也没损失：鲁棒得完美。真正弄懂了任务的那个，从接近 100% 掉到 62%，凡是相信了假时钟的，都必须掉这么多（一半，再加一点运气：打乱后的间隔碰巧还是原来那个）。**对打乱的时间免疫**，换个说法就是**没有用到时间**。只有当干净数据上的模型胜过它无时间信息的对照模型时，损失小才算鲁棒性（robustness）。利普希茨常数的界跟这件事没有关系。（在真实数据上小心地制造损坏，是第 19 课的主题。）
+# %% [markdown] id="immune-why-zh" lang="zh" en="99f3a802"
+# 两个不知道提问时刻的模型只能随机猜测，正确率为 50%，打乱之后也没有任何下降，看上去“完全鲁棒”。真正学会了任务的模型，则从接近 100% 降到 62%。任何依赖间隔的模型，得到错误的间隔后都会降到这个水平（一半，再加上打乱后的间隔恰好不变的少数情况）。在这里，**对打乱的时间免疫**就意味着**没有使用时间**。也有不那么极端的情况：如果吸引子的半衰期只有几分钟，那么无论打乱成哪个间隔，状态都已经到达目标，所以它虽然读取间隔，性能却下降很少。判断的标准始终只有一个：只有当干净数据上的模型优于无时间信息的对照模型时，下降少才算鲁棒性（robustness）。利普希茨常数的上界与此无关。（如何在真实数据上谨慎地制造损坏，是第 19 课的主题。）
 
 # %% [markdown] id="mind-en" lang="en"
 # ## For the instructor: what would change your mind?
@@ -1170,23 +1199,23 @@ expect(
 # %% [markdown] id="mind-zh" lang="zh" en="c33e3f5b"
 # ## 给教师：什么会让你改变看法？
 #
-# 一个结果值多少，要看推翻它需要什么。在动手训练之前，请讨论：
+# 一个结果是否可靠，要看什么样的证据能够推翻它。请在训练任何模型之前讨论下面的问题：
 #
-# 1. “在 `sample` 里时间有用。”`control` 上出现什么结果，会让你不再相信整张表？而流在那里吃了亏：是因为它们非动不可，还是因为训练得太短？哪一次运行能分出来？
-# 2. “把间隔当特征，不比任何流差。”在什么样的世界里流应当胜出？请写下那里心情的规律、训练集里的间隔、测试集里的间隔，以及你愿意当作证据的差距。
-# 3. “求解器的阶不要紧。”什么样的场会让它非要紧不可？（看“弄坏它之一”。）你会在 NDCG@10 里看到，还是更早就看到？
-# 4. “关于真实数据什么也没说。”在 `sample` 里时钟推动心情，因为我们就是这么写的。要相信电影也是如此，你会要求什么样的对照？
-# 5. “所有变体用同一份训练方案。”上面哪些差别小到各自调参之后就可能翻转？第 18 课从这里接着讲。
+# 1. “在 `sample` 里时间有用。”`control` 上出现什么结果，会让你怀疑整张表？流在那里变差，是因为它们必须推动状态，还是因为训练得太短？哪一次实验能够区分这两种原因？
+# 2. “把间隔当作特征，不比任何流差。”在什么样的世界里，流应当更好？请写出那个世界中短期兴趣的规律、训练集里的间隔、测试集里的间隔，以及你愿意接受为证据的差距。
+# 3. “求解器的阶不重要。”对什么样的向量场，它必然重要？（参看“弄坏它之一”。）你会在 NDCG@10 上看到，还是更早就能看到？
+# 4. “对真实数据没有作出任何结论。”在 `sample` 里，短期兴趣随时间变化，是因为我们这样设定了。如果要对电影数据作同样的结论，你会要求什么样的对照？
+# 5. “所有变体用同一个训练方案。”上面哪些差别足够小，以至于分别调参之后可能反转？第 18 课从这里继续。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **17.1 Implement.** The attractor for a batch: states and goals `[B, w]`, the length of each row's gap in **seconds** `[B]`, a half-life in **hours** for each coordinate `[w]`. Return the states `[B, w]` after the gap.
+# **17.1 Implement · basic.** The attractor for a batch: states and goals `[B, w]`, the length of each row's gap in **seconds** `[B]`, a half-life in **hours** for each coordinate `[w]`. Return the states `[B, w]` after the gap.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="c0f27ba8" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="f1585ae1" tags=["exercise"]
 # ## 练习
 #
-# **17.1 实现。** 一批数据的吸引子：状态和目标是 `[B, w]`，每一行的间隔以**秒**计 `[B]`，每个坐标的半衰期以**小时**计 `[w]`。返回间隔之后的状态 `[B, w]`。
+# **17.1 实现 · 基础。** 写出一批数据的吸引子：状态和目标为 `[B, w]`，每一行的间隔以**秒**计，为 `[B]`；每个坐标的半衰期以**小时**计，为 `[w]`。返回间隔之后的状态 `[B, w]`。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -1209,10 +1238,10 @@ def attractor_step(state, goal, seconds, half_life):
 lesson17.check_attractor_step(attractor_step)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **17.2 Measure.** `live` above has two weaknesses: a gradient left over from an earlier call makes idle parameters look live, and one that is exactly 0 counts as received. Write `live_parameters(module, loss)`: call `loss(module)` once (a single number), differentiate, and count all numbers of those parameters whose gradient has at least one entry that is not 0. (An item table is live as a whole, even if only some of its rows occur.)
+# **17.2 Measure · core.** `live` above has two weaknesses: a gradient left over from an earlier call makes idle parameters look live, and one that is exactly 0 counts as received. Write `live_parameters(module, loss)`: call `loss(module)` once (a single number), differentiate, and count all numbers of those parameters whose gradient has at least one entry that is not 0. (An item table is live as a whole, even if only some of its rows occur.)
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="ecb345a0" tags=["exercise"]
-# **17.2 测量。** 上面的 `live` 有两个弱点：前一次调用留下的梯度会让闲置的参数看起来有效；恰好为 0 的梯度也算收到了。请写出 `live_parameters(module, loss)`：调用一次 `loss(module)`（得到一个数），求导，凡是梯度中至少有一个元素不为 0 的参数，把它的所有数都计入。（物品表哪怕只有几行出现，也整个算有效。）
+# %% [markdown] id="exercise2-zh" lang="zh" en="eab85633" tags=["exercise"]
+# **17.2 测量 · 进阶。** 上面的 `live` 有两个错误：前一次调用留下的梯度，会使闲置的参数被算成参与训练的参数；处处为 0 的梯度，也被当作有梯度。请写出改正后的 `live_parameters(module, loss)`：调用一次 `loss(module)`（得到一个数）并求导；一个参数的梯度只要有一个元素不为 0，就把它的所有元素计入。（物品表即使只用到几行，也整个计入。）
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -1236,10 +1265,10 @@ def live_parameters(module, loss):
 lesson17.check_live_parameters(live_parameters)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **17.3 Modify.** Turn the test of two halves into a detector. `is_flow(evolve)` gets a function that moves states `[N, 4]` (double precision) over durations `[N]`, and returns `True` or `False`. Some that you will be given are honest flows, solved well but not perfectly, to about six digits; some cheat only for long durations, some only for unequal parts, one only in one coordinate.
+# **17.3 Modify · stretch.** Turn the test of two halves into a detector. `is_flow(evolve)` gets a function that moves states `[N, 4]` (double precision) over durations `[N]`, and returns `True` or `False`. Some that you will be given are honest flows, solved well but not perfectly, to about six digits; some cheat only for long durations, some only for unequal parts, one only in one coordinate.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="fd20a3a1" tags=["exercise"]
-# **17.3 修改。** 把两半的测试改造成一个检测器。`is_flow(evolve)` 收到一个函数，它让状态 `[N, 4]`（双精度）走过时长 `[N]`；返回 `True` 或 `False`。交给你的函数里，有些是诚实的流，解得不错但不完美，准到大约六位数字；有些只在时长很大时作弊，有些只在两部分不相等时作弊，有一个只在一个坐标上作弊。
+# %% [markdown] id="exercise3-zh" lang="zh" en="deb95ba4" tags=["exercise"]
+# **17.3 修改 · 挑战。** 把“分两段走”的测试改写成一个检测器。`is_flow(evolve)` 接收一个函数，这个函数把状态 `[N, 4]`（双精度）推进时长 `[N]`；检测器返回 `True` 或 `False`。待检测的函数中，有些是真正的流，求解得不错，但只精确到大约六位数字；有些只在时长很大时违反规律，有些只在两段长度不等时违反，还有一个只在一个坐标上违反。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1266,9 +1295,9 @@ def is_flow(evolve):
 lesson17.check_is_flow(is_flow)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **17.4 Think.** Somebody shows you the table that the next cell prints: NDCG@10, five seeds, a paired interval of about ± 0.003 around every difference. (Made up for this exercise.)
+# **17.4 Think · core.** Somebody shows you the table that the next cell prints: NDCG@10, five seeds, a paired interval of about ± 0.003 around every difference. (Made up for this exercise.)
 #
-# The first three columns: trained and tested with this clock; the last: trained with the real clock, tested with scrambled times. Which statements does the table support? Give a set of letters.
+# In the first three columns training and test have the same kind of time: real, a constant gap, shuffled gaps. In the last, training has the real times and the test scrambled ones. Which statements does the table support? Give a set of letters.
 #
 # - A: P is better than the blind twin because it uses the clock
 # - B: Q uses the clock
@@ -1277,17 +1306,17 @@ lesson17.check_is_flow(is_flow)
 # - E: if only the ranking counts, P is the model to choose among these
 # - F: Q would gain more with a solver of higher order
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="c72cd58c" tags=["exercise"]
-# **17.4 思考。** 有人给你看下一个单元格打印的表：NDCG@10，五个种子，每个差的成对区间约为 ± 0.003。（数字是为本题编的。）
+# %% [markdown] id="exercise4-zh" lang="zh" en="58ce4fed" tags=["exercise"]
+# **17.4 思考 · 进阶。** 有人给你看下一个单元格打印的表：NDCG@10，五个种子，每个差的成对区间约为 ± 0.003。（数字是为本题虚构的。）
 #
-# 前三列：训练和测试都用这种时钟；最后一列：用真时钟训练，用打乱的时间测试。这张表支持哪些说法？用字母的集合作答。
+# 前三列在训练和测试中使用同一种时间信息；最后一列用真实时间训练，用打乱的时间测试。这张表支持哪些结论？用字母的集合作答。
 #
-# - A：P 胜过无时间信息的对照模型，是因为用到了时钟
-# - B：Q 用到了时钟
-# - C：R 很鲁棒：时间打乱几乎不让它损失什么，所以时钟不干净时就该用它
-# - D：对 Q 来说，要紧的还有间隔站在哪些事件之间，而不只是间隔有多长
-# - E：如果只看排序，这几个里该选 P
-# - F：换阶更高的求解器，Q 会得到更多
+# - A：P 优于无时间信息的对照模型，原因是它使用了时间信息
+# - B：Q 使用了时间信息
+# - C：R 是鲁棒的，打乱时间几乎不影响它，所以时间戳不可靠时应当选它
+# - D：对 Q 来说，重要的不仅是间隔有多长，还有间隔位于哪些事件之间
+# - E：如果只关心排序，这几个模型中应当选 P
+# - F：换成更高阶的求解器，Q 的收益会更大
 
 # %% id="exercise4-code" tags=["exercise"]
 claimed = {
@@ -1297,7 +1326,7 @@ claimed = {
     "R": [0.099, 0.100, 0.100, 0.098],
 }
 uncertainty = 0.003  # half the width of the interval of each difference
-show_matrix(list(claimed.values()), list(claimed), ["real", "constant", "shuffled gaps", "scrambled in test"], digits=3)
+show_matrix(list(claimed.values()), list(claimed), ["real times", "constant gaps", "shuffled gaps", "scrambled in test"], digits=3)
 supported = ...
 
 lesson17.check_supported(supported)
@@ -1312,37 +1341,173 @@ supported = {"B", "D", "E"}
 
 lesson17.check_supported(supported)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** Where does a flow earn its place? Train `fit("attractor")`, `fit("decay")` and `fit("gap_feature")`, and compare them on the test questions with more than a week since the last event (`asked > 168`; the ranks of `split.test` are yours to compute from `model.score`). Then hide long gaps: train without the users who were ever away for more than three days, and test on those who were. A good report has NDCG@10 with an interval for each model on short and on long waits, the picture of `lists_after`, the number of users behind each point, and one doubt: which result could the choice of users alone have made?
+
+# %% [markdown] id="open-zh" lang="zh" en="805d5491" tags=["open"]
+# **开放任务。** 流在什么情况下真正有价值？请训练 `fit("attractor")`、`fit("decay")` 和 `fit("gap_feature")`，在距上一个事件超过一周的测试问题（`asked > 168`）上比较它们；`split.test` 的名次可以用 `model.score` 自己计算。然后去掉长间隔：只用从未离开超过三天的用户训练，在其余用户上测试。一份好的报告应当包含：每个模型在短间隔和长间隔上的 NDCG@10 及其区间，用 `lists_after` 画的图，每个点背后的用户数，以及一个疑问：哪个结果有可能只是由用户的选择造成的？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #
 # Ten minutes after the last record: jazz, and nobody needs a flow for that. After a month away: quartets, if her state was allowed to move while nobody clicked **and** was moved up to the moment of the question. A state that stands still still plays jazz; a state that fades has forgotten who she is and gives her the list of everybody; a state that goes home plays quartets. In between, a day or two after the jazz, both belong on the list.
 #
-# And DeepM3? Its good idea survives: the state of a user is a thing in time, kept and moved on cheaply. Its large words do not: one step that knows the gap is no flow, fewer parameters was another width, immunity to time is blindness. In this world the clock pays by telling the model **what time it is now**; how the model moves its state with it matters much less, and a plain feature is as good, and does no harm where the clock is empty. A flow earns its place by what it promises where there are no data: at gaps that nobody has shown it.
+# And DeepM3? Its good idea survives: the state of a user is a thing in time, kept and moved on cheaply. The announcement does not: one step that knows the gap is no flow, fewer parameters was another width, and immunity to scrambled time was a model that reads no time. In this world the clock helps by telling the model **how long ago the last event was**; how the model moves its state with it matters much less, and a plain feature is as good, and does no harm where the time carries no information. A flow earns its place by what it promises where there are no data: at gaps that nobody has shown it.
 
-# %% [markdown] id="answer-zh" lang="zh" en="0f849003"
+# %% [markdown] id="answer-zh" lang="zh" en="fe16d387"
 # ## 回答开头的问题
 #
-# 最后一张唱片之后十分钟：爵士，这用不着什么流。离开一个月之后：四重奏，前提是没有人点击的时候她的状态可以动，**而且**一直动到提问的那一刻。站着不动的状态还在放爵士；渐渐归零的状态忘了她是谁，给她的是所有人的那张列表；会回家的状态放四重奏。在这之间，爵士之夜过后一两天，两样都该在列表上。
+# 最后一张唱片之后十分钟，应当推荐爵士，这并不需要流。离开一个月之后，应当推荐四重奏，前提是没有人点击时状态可以变化，**并且**一直演化到提问的时刻。保持不变的状态仍会推荐爵士；衰减到零的状态已经不再包含她的信息，只能给出人人相同的列表；回到长期兴趣的状态会推荐四重奏。介于两者之间，也就是听完爵士一两天之后，两类唱片都应该出现在列表上。
 #
-# 那么 DeepM3 呢？它的好想法站住了：用户的状态是存在于时间之中的东西，可以留着，也可以很便宜地往前推。它的大话没有站住：知道间隔多长的一步不是流，参数更少是因为宽度不同，对时间免疫，其实就是读不到时间。在这个世界里，时钟值钱，是因为它告诉模型**现在几点**；模型怎样用它来推动状态，远没有那么要紧，一个普通的特征也一样好，时钟空洞时也不添乱。流要证明自己的价值，得靠它在没有数据的地方许下的承诺：那些谁也没给它看过的间隔。
+# 那么 DeepM3 呢？它的核心想法是成立的：用户的状态存在于时间之中，可以保存下来，并以很小的代价向前推进。宣传中的说法则不成立：事先知道间隔长度的一步不是流；参数更少是因为宽度不同；对打乱的时间免疫，是因为没有读取时间。在这个世界里，时间信息之所以有用，是因为它告诉模型**距离上一个事件过了多久**；至于模型怎样用它推动状态，影响要小得多。一个普通的特征效果同样好，而且在时间不含信息时也没有坏处。流的价值，要体现在没有数据的地方，也就是训练中从未出现过的间隔上。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. DeepM3 evolves a state over each gap and lets a GRU jump at each event; the attractor lets a fast state go home to a slow taste, in closed form, exact for a second and a year.
-# 2. A flow passes the test of two halves. A field that is told the gap fails it however well it is solved: a residual network, for which Euler and RK4 are two architectures.
-# 3. In `sample` every variant that is told the query time recovers more than 40 % of the value of time, the feature without a flow included; without the query time nothing; on `control` nobody gains, and the flows lose.
+# 2. A flow passes the test of two parts. A field that is told the gap fails it however well it is solved: it is a residual network, for which Euler and RK4 are two architectures.
+# 3. In `sample` every variant that is told the query time recovers more than 40 % of the value of time, the feature without a flow included, and none beats SASRec clearly; without the query time nothing; on `control` nobody gains, and the flows lose.
 # 4. Count parameters at equal width, and only those that learn; count operations for one more event, and keep the state.
-# 5. tanh bounds the speed, not the Lipschitz constant; immunity to scrambled time means that no time is used.
+# 5. tanh bounds the speed, not the Lipschitz constant; a model that loses nothing under scrambled time must first beat its blind twin, or it uses no time.
 
-# %% [markdown] id="summary-zh" lang="zh" en="9574efc6" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="1d7a4a15" tags=["summary"]
 # ## 小结
 #
-# 1. DeepM3 让状态跨过每个间隔演化，在每个事件处由 GRU 跳一下；吸引子让快状态回到慢口味那里，有封闭公式，对一秒和一年都精确。
-# 2. 流能通过两半的测试。事先被告知间隔的场，解得再好也通不过：那是残差网络，对它来说欧拉法与 RK4 是两种架构。
-# 3. 在 `sample` 里，凡是告诉了查询时刻的变体，都拿回 40% 以上的时间的价值，没有流的特征也一样；不告诉查询时刻，什么也没有；在 `control` 上谁也没有收益，流还吃亏。
-# 4. 数参数要在宽度相等时数，而且只数在学习的；数运算要数再来一个事件的，并且把状态留着。
-# 5. tanh 限制的是速度，不是利普希茨常数；对打乱的时间免疫，就是没有用到时间。
+# 1. DeepM3 让状态在每个间隔内演化，在每个事件处由 GRU 跳跃；吸引子让快速的状态回到缓慢变化的长期兴趣，有封闭公式，对一秒和一年都精确。
+# 2. 流能通过分两段走的测试。事先知道间隔长度的向量场，求解得再精确也通不过；它其实是残差网络，欧拉法与 RK4 对它来说是两种架构。
+# 3. 在 `sample` 里，凡是知道查询时刻的变体，都实现了 40% 以上的时间的价值，没有流的特征也是如此，但没有一个明显优于 SASRec；不知道查询时刻就没有收益；在 `control` 上谁也没有收益，流还会变差。
+# 4. 比较参数要在相同的宽度下进行，并且只数实际参与训练的参数；比较运算量要看再来一个事件的代价，并保存状态。
+# 5. tanh 限制的是速度，不是利普希茨常数；打乱时间后性能不下降的模型，必须先优于无时间信息的对照模型，否则只说明它没有使用时间。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> An attractor has the half-life 12 h in one coordinate; after an event it stands 0.8 away from its goal. Two events, 6 h and 24 h later, do not change this coordinate or its goal. How far from the goal is it after 36 h?</summary>
+#
+# 0.1: three half-lives leave an eighth of 0.8. Where the gap is cut does not matter, for the attractor is a flow: $2^{-6/12} \cdot 2^{-18/12} \cdot 2^{-12/12} = 1/8$.
+#
+# </details>
+#
+# <details><summary><b>2.</b> Your half-life is 6 h, your longest gap 20 h. May you cross it with one Euler step? With one RK4 step?</summary>
+#
+# λh = ln 2 · 20 / 6 = 2.3. Euler leaves |1 - 2.3| = 1.3 of the distance, more than before: unstable. RK4 stays below its limit of 2.8, but leaves 0.49 of the distance in place of 0.10: stable and still five times too far away. Use the closed form.
+#
+# </details>
+#
+# <details><summary><b>3.</b> Your test of two halves passes on 1,000 random states, always with two parts of one hour. A reviewer is not convinced. Name two maps that pass and are no flows.</summary>
+#
+# One for which only equal parts make the whole, such as a decay in a bent time $t\,(1 + 0.3 \sin(2\pi \log_2 t))$; one that behaves for short durations and not for long ones. Draw both parts at random over several orders of magnitude, and look at the largest difference in any coordinate.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A service with `flow="published"` answers a query at noon and stores the moved state. In the evening the next event arrives, and the service goes on from the stored state. What is wrong, and for which flows would it be right?</summary>
+#
+# The field is told the length of the whole gap, so noon plus the rest is not the whole gap: the state differs from the one in training. It must start again from the state after the last event. For attractor and decay going on is exact, for `autonomous` right up to the solver's error.
+#
+# </details>
+#
+# <details><summary><b>5.</b> A new flow gains 0.012 over the blind twin on `control`, with an interval above 0. Is time worth something there? What do you look at first?</summary>
+#
+# No: the value of time is 0 there by construction, so it is an artefact. First run the same variant with constant gaps: if the gain stays, it comes from parameters or from a twin that was trained too briefly. If it goes, look for a leak of the target's own time.
+#
+# </details>
+#
+# <details><summary><b>6.</b> Model P loses 0.001 under scrambled times and has 0.124 clean; Q loses 0.015 and has 0.150. The blind twin has 0.123, every interval is ± 0.003. Which is robust to wrong timestamps, and which would you deploy?</summary>
+#
+# P has shown nothing: clean it cannot be told from the blind twin, so it has no use of time to lose. Q loses half of its gain of 0.027 and still has 0.135, more than P. Deploy Q.
+#
+# </details>
+#
+# <details><summary><b>7.</b> You want to show that attractor and decay differ in NDCG@10. About how many of 1,618 test questions on `sample` help you, and what would you build instead?</summary>
+#
+# They differ after a month; one question in two hundred waits that long, about eight users, far too few. Build a test set of long waits: more users, a split with a pause before the test, or a simulated world with such gaps, and fix the cut before looking.
+#
+# </details>
+#
+# <details><summary><b>8.</b> A paper reports 1.5 million parameters at width 64 against 2.8 million at width 128, both with 20,000 items. How much of the saving comes from the architecture?</summary>
+#
+# The item tables alone hold 20,001 · 64 = 1.28 and 20,001 · 128 = 2.56 million. What is left is 0.22 against 0.24 million, so nearly all of the saving is the width of the table. Compare at equal width.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A field has the bound 1 for its Lipschitz constant. Two users stand 0.01 apart. How far apart can they be after s = 2, and what does that say about a user whose gaps were scrambled?</summary>
+#
+# At most 0.01 · e² = 0.074. It says nothing about scrambled gaps: these do not move the state by a little, they change how long it moves, and that is no small change of the start.
+#
+# </details>
+#
+# <details><summary><b>10.</b> A shop always sends its mail exactly 24 h after the last visit, so all query gaps in training are 24 h. Now it wants lists after a month. What can the gap feature and the attractor each know?</summary>
+#
+# The feature has seen one value at the read-out; at a month it extrapolates as its weights happen to be. The attractor can learn its half-lives from the gaps between events, and by its form it must arrive at the goal. Whether that is right only data after a month can tell.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="a8fecea8" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 吸引子某个坐标的半衰期为 12 小时，一个事件之后它与目标相距 0.8。6 小时和 24 小时之后各有一个事件，但都不改变这个坐标及其目标。36 小时之后，它与目标相距多少？</summary>
+#
+# 相距 0.1：三个半衰期之后，0.8 剩下八分之一。间隔在哪里被分开并不重要，因为吸引子是流：$2^{-6/12} \cdot 2^{-18/12} \cdot 2^{-12/12} = 1/8$。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 半衰期为 6 小时，最长的间隔为 20 小时。能不能用一步欧拉法走完？一步 RK4 呢？</summary>
+#
+# λh = ln 2 · 20 / 6 = 2.3。欧拉法剩下的距离是 |1 - 2.3| = 1.3 倍，比原来还大，所以不稳定。RK4 没有超过 2.8 的界限，但剩下 0.49 倍，而精确值是 0.10：虽然稳定，距离却是应有的五倍。应当使用封闭公式。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 你的“分两段走”测试在 1,000 个随机状态上都通过了，但两段始终各为一小时。审稿人不接受。请举出两种能通过这个测试、却不是流的映射。</summary>
+#
+# 一种是只有两段等长时才成立的映射，例如按非均匀的时间 $t\,(1 + 0.3 \sin(2\pi \log_2 t))$ 衰减；另一种是时长短时正确、时长长时不正确的映射。两段长度应当在几个数量级内随机选取，并且看所有坐标中的最大差值。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 一个使用 `flow="published"` 的服务在中午回答了一次查询，并保存了演化后的状态。傍晚来了下一个事件，服务从保存的状态继续计算。错在哪里？对哪些流，这样做是对的？</summary>
+#
+# 向量场读取整个间隔的长度，所以先走到中午、再走剩下的部分，不等于走完整个间隔，得到的状态与训练时不同。必须从上一个事件之后的状态重新开始。对吸引子和衰减，继续演化是精确的；对 `autonomous`，只差求解器的误差。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 一种新的流在 `control` 上比无时间信息的对照模型高 0.012，区间在 0 以上。那里的时间有价值吗？首先应当检查什么？</summary>
+#
+# 没有。按照构造，那里时间的价值为 0，所以这是假象。首先用恒定间隔运行同一个变体：如果收益仍在，它来自参数，或者来自训练不足的对照模型；如果收益消失，就检查目标的时间是否泄漏。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 模型 P 在干净数据上为 0.124，打乱时间后下降 0.001；模型 Q 为 0.150，下降 0.015。无时间信息的对照模型为 0.123，所有区间都是 ± 0.003。哪个模型对错误的时间戳鲁棒？上线应当选哪个？</summary>
+#
+# P 没有证明任何东西：在干净数据上它与对照模型没有区别，本来就没有使用时间，也就没有可损失的。Q 损失了 0.027 收益中的一半左右，仍有 0.135，高于 P。应当选 Q。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 你想证明吸引子与衰减在 NDCG@10 上有差别。`sample` 的 1,618 个测试问题中，大约有几个用得上？应当怎样改造实验？</summary>
+#
+# 两者在一个月之后才有差别，而每两百个问题中只有一个等待这么久，大约八位用户，远远不够。应当构造等待时间长的测试集：增加用户，在测试之前留出一段空档，或者模拟一个有这种间隔的世界，并在看结果之前定好界限。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 一篇论文报告：宽度 64 时参数为 1.5 百万，宽度 128 时为 2.8 百万，物品都是 20,000 个。节省的参数有多少来自架构？</summary>
+#
+# 物品表分别有 20,001 · 64 = 1.28 百万和 20,001 · 128 = 2.56 百万个参数，其余只有 0.22 和 0.24 百万。可见节省几乎全部来自物品表的宽度。应当在相同的宽度下比较。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 某个向量场的利普希茨常数的上界是 1，两位用户的状态相距 0.01。经过 s = 2 之后，距离最大是多少？对于间隔被打乱的用户，这说明什么？</summary>
+#
+# 至多 0.01 · e² = 0.074。它对打乱的间隔不说明任何问题：打乱改变的是状态演化的时长，而不是使初始状态略微偏移。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 一家商店总在顾客上次访问后恰好 24 小时发邮件，所以训练中到查询时刻的间隔都是 24 小时。现在它需要一个月之后的列表。间隔特征和吸引子各能知道什么？</summary>
+#
+# 间隔特征在读出时只见过一个值，到了一个月，只能随权重任意外推。吸引子可以从事件之间的间隔学到半衰期，而且它的形式决定了状态必然到达目标。这样做是否正确，只有一个月之后的数据能够回答。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

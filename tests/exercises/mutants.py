@@ -324,7 +324,7 @@ def _neighbours(answer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for place, value in enumerate(answer):
             for name, one in _neighbours(value, f"{path}[{place}]"):
                 yield name, type(answer)((*answer[:place], one, *answer[place + 1 :]))
-            if place and answer[place - 1] != value:
+            if place and not _alike(answer[place - 1], value):
                 swapped = (*answer[: place - 1], value, answer[place - 1], *answer[place + 1 :])
                 yield f"{path} {place - 1} and {place} swapped".strip(), type(answer)(swapped)
         yield f"{path} last missing".strip(), answer[:-1]

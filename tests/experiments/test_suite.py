@@ -3,6 +3,7 @@ the same after a kill.
 """
 
 import json
+import re
 import shutil
 import signal
 import zipfile
@@ -36,6 +37,7 @@ from tutorial_lib.experiments.stages.fresh import why
 from tutorial_lib.experiments.stages.lineup import ENTRIES, Entry, select, with_twins
 from tutorial_lib.experiments.stages.report import overview
 from tutorial_lib.experiments.suite import SCALES, STAGES, Suite, run_suite
+from tutorial_lib.language import speaking
 
 MODELS_HERE = (
     Entry("popularity", "popularity"),
@@ -358,6 +360,34 @@ class TestAgain:
         assert tables(out) == {
             name: text for name, text in tables(whole).items() if not name.startswith("report/")
         }
+
+
+class TestLanguage:
+    def test_another_reader_gets_words_and_the_same_numbers(self, copy, data, tmp_path):
+        """Pictures and report in Chinese, nothing trained, every table and the archive as it was;
+        and back again to the letter.
+        """
+        numbers = {path: path.read_bytes() for path in copy.rglob("*.csv")}
+        english = (copy / "report" / "report.md").read_text(encoding="utf-8")
+        pictures = {path: path.read_bytes() for path in copy.rglob("*.png")}
+        suite = suite_of(data, copy)
+        with speaking("zh"):
+            assert run_suite(suite) == dict.fromkeys(STAGES, "skipped") | {"report": "done"}
+            assert run_suite(suite) == dict.fromkeys(STAGES, "skipped")
+        told = (copy / "report" / "report.md").read_text(encoding="utf-8")
+        assert told.startswith("# ") and "## 1. 学习率（tune）" in told and "| 模型 |" in told
+        assert re.findall(r"\d\.\d{3,}", told) == re.findall(r"\d\.\d{3,}", english)
+        assert {path: path.read_bytes() for path in numbers} == numbers
+        redrawn = {path.name for path, was in pictures.items() if path.read_bytes() != was}
+        assert {"seeds.png", "clock.png", "grid.png"} <= redrawn
+        with zipfile.ZipFile(copy / "report" / "archive.zip") as archive:
+            assert archive.read("report/report.md").decode() == english
+        publish(copy, "tiny", tmp_path / "published")
+        short = (tmp_path / "published" / "suite" / "tiny.md").read_text(encoding="utf-8")
+        assert short == short_report(english, "tiny")
+        run_suite(suite)
+        assert (copy / "report" / "report.md").read_text(encoding="utf-8") == english
+        assert {path: path.read_bytes() for path in pictures} == pictures
 
 
 class TestAlone:

@@ -345,7 +345,7 @@ def run(seed: int, ndcg: float, **more: object) -> dict[str, str]:
 
 def test_tables_of_runs_average_over_seeds_and_nothing_else():
     runs = [run(0, 0.1), run(1, 0.3), run(0, 0.5, blocks=4)]
-    table = collect.summary("toy", runs, ("07", "toy runs"))
+    table = collect.summary("toy", runs, ("07", "toy runs"), "en")
     assert table.head == ("model", "options", "seeds", "ndcg@10", "sd", "hr@10", "sd", "parameters")
     assert table.rows == (
         ("sasrec", "", "2", "0.2000", "0.1414", "0.5000", "0.0000", "1,200"),

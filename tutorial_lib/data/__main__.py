@@ -6,6 +6,7 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
+from tutorial_files.commands import Parser
 from tutorial_files.options import Options
 from tutorial_files.places import DOWNLOADS, fetch, find
 from tutorial_files.sources import SOURCES
@@ -17,7 +18,19 @@ from tutorial_lib.scale.prepare import prepare
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 with one sentence on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m tutorial_lib.data", description=__doc__)
+    try:
+        return run(build_parser().parse_args(arguments))
+    except TutorialError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(say("Stopped; the same command goes on where it was cut."), file=sys.stderr)
+        return 130
+
+
+def build_parser() -> Parser:
+    about = say("Command line of the data layer: list, download, describe or prepare data sets.")
+    parser = Parser(prog="python -m tutorial_lib.data", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help=say("all data sets, and which of them are here"))
     for command, text in (
@@ -58,33 +71,28 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.add_argument(
                 flag, metavar="VALUE", help=say("default: {default}", default=field.default)
             )
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "list":
-            for name, source in SOURCES.items():
-                here = say("here") if find(name) else "-"
-                print(f"{name:<20}{here}{' ' * (6 - columns(here))}{say(source.about)}")
-        elif options.command == "download":
-            print(fetch(options.name, options.data_dir))
-        else:
-            said = {field.name: getattr(options, field.name) for field in fields(Options)}
-            said = {key: value for key, value in said.items() if value is not None}
-            said |= {"data_dir": options.data_dir}
-            if options.command == "prepare":
-                how = {"out": options.out, "memory": options.memory}
-                dataset = prepare(options.name, **how, **said)
-                print(say("{name}: {events:,} events of {users:,} users and {items:,} items",
-                          name=dataset.name, events=len(dataset.events),
-                          users=dataset.num_users, items=dataset.num_items))  # fmt: skip
-                return 0
-            with warnings.catch_warnings(action="ignore"):  # the table shows the notes
-                print(load_dataset(options.name, **said).info)
-    except TutorialError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(say("Stopped; the same command goes on where it was cut."), file=sys.stderr)
-        return 130
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.command == "list":
+        for name, source in SOURCES.items():
+            here = say("here") if find(name) else "-"
+            print(f"{name:<20}{here}{' ' * (6 - columns(here))}{say(source.about)}")
+    elif options.command == "download":
+        print(fetch(options.name, options.data_dir))
+    else:
+        said = {field.name: getattr(options, field.name) for field in fields(Options)}
+        said = {key: value for key, value in said.items() if value is not None}
+        said |= {"data_dir": options.data_dir}
+        if options.command == "prepare":
+            dataset = prepare(options.name, out=options.out, memory=options.memory, **said)
+            sizes = {"users": dataset.num_users, "items": dataset.num_items}
+            text = "{name}: {events:,} events of {users:,} users and {items:,} items"
+            print(say(text, name=dataset.name, events=len(dataset.events), **sizes))
+            return 0
+        with warnings.catch_warnings(action="ignore"):  # the table shows the notes
+            print(load_dataset(options.name, **said).info)
     return 0
 
 

@@ -52,6 +52,16 @@ class RatedBatch(Batch):
     ratings: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class PartBatch(Batch):
+    """The rows of one process, where several share a batch. whole int64 [N]: the targets of all
+    positions of the batch that have one; mine int64 [n]: the places of these rows' targets there.
+    """
+
+    whole: Tensor
+    mine: Tensor
+
+
 @dataclass(frozen=True)
 class GapStatistics:
     """Mean and standard deviation of log1p(gap / 1 h) over the gaps between consecutive training

@@ -5,24 +5,25 @@ from tutorial_lib.process import prepare
 prepare()  # before torch is imported
 
 import argparse
-import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_files.commands import Parser
 from tutorial_lib.data.datasets import load_dataset
+from tutorial_lib.distributed import ALONE, Group, joined
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks
-from tutorial_lib.experiments import clock
+from tutorial_lib.experiments import clock, queue
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.convert import read_args
 from tutorial_lib.experiments.results import add_ranks, publish, rank_file, suite_name
 from tutorial_lib.experiments.runs import Run, add_to_table, log
-from tutorial_lib.experiments.settings import Parser, add_arguments, as_toml, read_settings, shared
+from tutorial_lib.experiments.settings import add_arguments, as_toml, read_settings, shared
 from tutorial_lib.experiments.stages.lineup import ENTRIES, select
 from tutorial_lib.experiments.suite import SCALES, STAGES, run_suite
 from tutorial_lib.experiments.training import examine, execute
+from tutorial_lib.experiments.watching import keep_log, scalars, show
 from tutorial_lib.files import write_text
 from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.language import say
@@ -48,9 +49,20 @@ class Train:
     )
     log: Path | None = knob(None, "also write what happens to this file, each line with its time")
     quiet: bool = knob(False, "no progress bar")
+    distributed: bool = knob(
+        False, "several processes share each batch; start them by torchrun (see docs/large-data.md)"
+    )
+    sharded: bool = knob(
+        False, "with --distributed: each process keeps a part of the table and of Adam's moments"
+    )
+    queue: Path | None = knob(
+        None, "do not train now: put the run into this queue, for python -m ... worker QUEUE"
+    )
 
     def __post_init__(self):
         check(self)
+        if self.sharded and not self.distributed:
+            raise TutorialError("--sharded needs several processes: add --distributed")
 
 
 @dataclass(frozen=True)
@@ -78,11 +90,9 @@ class Compare:
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m tutorial_lib.experiments",
-        description=(
-            say(
-                "One command a run, one row a result. Each command has a --help of its own, such as"
-                " python -m tutorial_lib.experiments train --help"
-            )
+        description=say(
+            "One command a run, one row a result. Each command has a --help of its own, such as"
+            " python -m tutorial_lib.experiments train --help"
         ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -92,9 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
         usage=usage.format("train --model NAME"),
         help=say("train one model, evaluate it on the test part, write its result"),
     )
-    add_arguments(train, Run, "model and data")
-    add_arguments(train, TrainConfig, "training")
-    add_arguments(train, Train, "where, and what is written")
+    add_arguments(train, Run, say("model and data"))
+    add_arguments(train, TrainConfig, say("training"))
+    add_arguments(train, Train, say("where, and what is written"))
     train.add_argument(
         "--option",
         action="append",
@@ -110,19 +120,18 @@ def build_parser() -> argparse.ArgumentParser:
         "suite",
         usage=usage.format("suite"),
         help=say("all eight stages: many models and seeds, tables, pictures and a report"),
-        description=(
-            "Stages: "
-            + "; ".join(f"{one.name} ({one.title})" for one in STAGES.values())
-            + say(
-                ". What is up to date is skipped; cut at any moment, the same command goes on"
-                " and finishes with the same numbers. Budgets: {budgets}. Models: {entries}.",
-                budgets=budgets,
-                entries=", ".join(entry.label for entry in ENTRIES),
-            )
+        description=say(
+            "Stages: {stages}. What is up to date is skipped; cut at any moment, the same command"
+            " goes on and finishes with the same numbers. Budgets: {budgets}. Models: {entries}.",
+            stages=say("; ").join(
+                say("{stage} ({title})", stage=one.name, title=one.title) for one in STAGES.values()
+            ),
+            budgets=budgets,
+            entries=", ".join(entry.label for entry in ENTRIES),
         ),
     )
-    add_arguments(suite, Suite, "comparison", jobs=2, **SCALES["quick"])
-    add_arguments(suite, Compare, "what is run of it, and what is written")
+    add_arguments(suite, Suite, say("comparison"), jobs=2, **SCALES["quick"])
+    add_arguments(suite, Compare, say("what is run of it, and what is written"))
     for command in (train, suite):
         command.add_argument(
             "--config",
@@ -134,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
             ),
         )
     clock.add_parser(commands, usage)
+    queue.add_parser(commands, usage)
     test = commands.add_parser(
         "test", help=say("load the checkpoint of a run, evaluate it on the test part, compare")
     )
@@ -159,40 +169,6 @@ def pick(settings: dict[str, object], owner: type) -> dict[str, object]:
     return {name: settings[name] for name in knobs(owner) if name in settings}
 
 
-def keep_log(file: Path | None) -> None:
-    if file is None:
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise TutorialError(
-            "cannot write the log {file}: {strerror}", file=file, strerror=error.strerror
-        ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.info("python -m tutorial_lib.experiments %s", " ".join(sys.argv[1:]))
-
-
-def scalars(folder: Path) -> Callable[[dict[str, float]], None]:
-    """A function that writes a row of the history where TensorBoard looks for it."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise TutorialError(
-            "TensorBoard is not installed: pip install tensorboard, or leave --tensorboard out"
-        ) from None
-    writer = SummaryWriter(str(folder))
-
-    def write(row: dict[str, float]) -> None:
-        for name, tag in (("loss", "loss/train"), ("ndcg", "ndcg@10/valid")):
-            writer.add_scalar(tag, row[name], row["epoch"])
-        writer.flush()
-
-    return write
-
-
 def train_command(args: argparse.Namespace) -> int:
     """`train`: one run."""
     settings = settings_of(args, Run, TrainConfig, Train)
@@ -204,16 +180,33 @@ def train_command(args: argparse.Namespace) -> int:
             raise TutorialError("--option {text!r} is not NAME=VALUE", text=text)
         options[name] = value
     run = Run.from_settings(settings | {"options": options})
-    keep_log(where.log)
-    watch = scalars(where.out / run.name / "tensorboard") if where.tensorboard else None
+    if where.queue:
+        print(queue.enqueue(where.queue, run, where.out))
+        return 0
+    if not where.distributed:
+        return train_one(run, where, where.device)
+    with joined(where.device, where.sharded) as (group, device):
+        return train_one(run, where, device, group)
+
+
+def train_one(run: Run, where: Train, device: str, group: Group = ALONE) -> int:
+    """One run by one process, or by one of several; the first of them speaks and writes."""
+    keep_log(where.log if group.writer else None)
+    watch = (
+        scalars(where.out / run.name / "tensorboard")
+        if where.tensorboard and group.writer
+        else None
+    )
 
     def on_look(row: dict[str, float]) -> None:
-        log.info("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}".format(**row))
+        log.info(say("epoch {epoch} loss {loss:.4f} valid NDCG@10 {ndcg:.4f}", **row))
         if watch:
             watch(row)
 
-    how = {"device": where.device, "progress": not where.quiet, "sampled": where.sampled}
-    row = execute(run, where.out, on_look=on_look, **how)
+    how = {"device": device, "progress": not where.quiet, "sampled": where.sampled}
+    row = execute(run, where.out, on_look=on_look, group=group, **how)
+    if not group.writer:
+        return 0
     if where.table:
         ranks = Ranks.read_csv(where.out / run.name / "ranks.csv.gz")
         add_ranks({run.name: ranks}, rank_file(row, where.table.parent))
@@ -221,20 +214,6 @@ def train_command(args: argparse.Namespace) -> int:
     show(row)
     print(say("written to {out}", out=where.out / run.name))
     return 0
-
-
-def show(row: dict[str, object]) -> None:
-    lines = [
-        f"{name:8s} {row[name]:.4f}  [{row[name + '_low']:.4f}, {row[name + '_high']:.4f}]"
-        for name in ("ndcg@10", "hr@10")
-    ]
-    lines.append(
-        f"valid NDCG@10 {row['valid_ndcg@10']:.4f} at epoch {row['best_epoch']},"
-        f" {row['train_seconds']} s of training"
-    )
-    for text in lines:
-        print(text)
-        log.info(text)
 
 
 def suite_command(args: argparse.Namespace) -> int:
@@ -273,7 +252,7 @@ def test_command(args: argparse.Namespace) -> int:
 
 
 COMMANDS = {"train": train_command, "suite": suite_command, "test": test_command}
-COMMANDS["clock"] = clock.clock_command
+COMMANDS |= {"clock": clock.clock_command, "worker": queue.worker_command}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -283,11 +262,11 @@ def main(arguments: list[str] | None = None) -> int:
         return COMMANDS[args.command](args)
     except TutorialError as error:
         print(say("error: {error}", error=error), file=sys.stderr)
-        log.info("error: %s", error)
+        log.info(say("error: {error}", error=error))
         return 2
     except KeyboardInterrupt:
         print(say("stopped; the same command goes on where it was cut"), file=sys.stderr)
-        log.info("stopped")
+        log.info(say("stopped"))
         return 130
     finally:
         for handler in log.handlers[:]:

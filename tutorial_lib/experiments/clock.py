@@ -11,6 +11,7 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,25 +25,23 @@ from tutorial_lib.experiments.mixture import ask, pick
 from tutorial_lib.experiments.protocol import MARGIN
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.settings import add_arguments, shared
+from tutorial_lib.experiments.words import CELLS, cell, in_words, printed
 from tutorial_lib.files import replacing, write_text
 from tutorial_lib.knobs import check, knob, knobs
-from tutorial_lib.language import say
-from tutorial_lib.plots import BLUE, ORANGE
+from tutorial_lib.language import language, mark, say
+from tutorial_lib.plots import BLUE, ORANGE, use_style
 from tutorial_lib.statistics import paired_bootstrap
 
 MECHANISMS = KINDS[:-1]  # "order" explains recency, and is no use of the clock
+MEANING = CELLS["clock"]
 QUESTIONS, NUMBERS = 6000, 16_000_000  # at most so many targets, and scores of a model
-MEANING = {
-    "gaps": "the gaps inside the history",
-    "query": "the gap from the last event to the question",
-    "calendar": "the hour and the weekday",
-    "recency": "which items are popular now",
-}
 ADVICE = {
-    "gaps": "a model that reads the gaps between events (tisasrec, deepm3)",
-    "query": "a model that is told the time of the question (query_time=True)",
-    "calendar": "the hour and weekday of the question and of each event as inputs",
-    "recency": "popularity with a half-life as a baseline, and a model that is retrained often",
+    "gaps": mark("a model that reads the gaps between events (tisasrec, deepm3)"),
+    "query": mark("a model that is told the time of the question (query_time=True)"),
+    "calendar": mark("the hour and weekday of the question and of each event as inputs"),
+    "recency": mark(
+        "popularity with a half-life as a baseline, and a model that is retrained often"
+    ),
 }
 
 
@@ -112,26 +111,33 @@ def advice(table: pd.DataFrame) -> list[str]:
     helps = used[used["helps"]].sort_values("gain", ascending=False)
     best = helps.drop_duplicates("clock")
     if best.empty:
-        first = "The clock of this log helps no counting model, frozen or live."
-        second = (
+        first = say("The clock of this log helps no counting model, frozen or live.")
+        second = say(
             "Take a model without a clock (sasrec, gru4rec) and spend the effort on its learning"
             " rate; a clock is worth a try only against its twin and a shuffled clock."
         )
     else:
-        named = [
-            f"{MEANING[row.clock]} ({row.evaluation}: {row.gain:+.4f} NDCG@10,"
-            f" {row.gain_percent:+.0f} %)"
+        found = [
+            say(
+                "{what} ({evaluation}: {gain:+.4f} NDCG@10, {percent:+.0f} %)",
+                what=say(MEANING[row.clock]),
+                evaluation=cell("evaluation", row.evaluation),
+                gain=row.gain,
+                percent=row.gain_percent,
+            )
             for row in best.itertuples()
         ]
-        first = f"The clock of this log helps: {'; '.join(named)}."
-        second = f"Try {'; then '.join(ADVICE[kind] for kind in best['clock'])}."
+        first = say("The clock of this log helps: {mechanisms}.", mechanisms=say("; ").join(found))
+        steps = say("; then ").join(say(ADVICE[kind]) for kind in best["clock"])
+        second = say("Try {steps}.", steps=steps)
     size = used[["users", "targets"]].iloc[0]
     quiet = used if used["helps"].all() else used[~used["helps"]]
     widest = ((quiet["gain_high"] - quiet["gain_low"]) / 2).max()
-    third = (
-        f"Asked on {size['targets']} targets of {size['users']} users in the last tenth of the"
-        f" events; gains below {widest:.4f} would go unseen, and a network may find what counting"
-        " misses."
+    third = say(
+        "Asked on {targets} targets of {users} users in the last tenth of the events; gains below"
+        " {widest:.4f} would go unseen, and a network may find what counting misses.",
+        **size,
+        widest=widest,
     )
     return [first, second, third]
 
@@ -147,10 +153,11 @@ def draw(table: pd.DataFrame) -> Figure:
             ax.plot([row.gain_low, row.gain_high], [place, place], color=color, lw=3)
             ax.plot(row.gain, place, "D" if row.helps else "o", color=color, ms=5)
         ax.axvline(0, color="#555555", lw=1)
-        ax.set_yticks(range(len(part)), part["clock"])
-        ax.set(title=evaluation, ylim=(len(part) - 0.5, -0.5))
+        ax.set_yticks(range(len(part)), [cell("clock", kind) for kind in part["clock"]])
+        ax.set(title=cell("evaluation", evaluation), ylim=(len(part) - 0.5, -0.5))
         ax.locator_params(axis="x", nbins=4)
-    figure.supxlabel("NDCG@10, real minus shuffled clock; diamond: it helps", fontsize=9)
+    label = say("NDCG@10, real minus shuffled clock; diamond: it helps")
+    figure.supxlabel(label, fontsize=9)
     figure.tight_layout()
     return figure
 
@@ -160,9 +167,11 @@ def add_parser(commands: argparse._SubParsersAction, usage: str) -> None:
         "clock",
         usage=usage.format("clock --dataset csv:PATH"),
         help=say("does the clock of a log help? Counting models with a real and a shuffled clock"),
-        description=__doc__.split("\n\n")[0],
+        description=say(
+            "When does time help? One command on a log of one's own, before any network is trained."
+        ),
     )
-    add_arguments(parser, ClockQuestion, "what is asked")
+    add_arguments(parser, ClockQuestion, say("what is asked"))
 
 
 def clock_command(args: argparse.Namespace) -> int:
@@ -175,9 +184,11 @@ def clock_command(args: argparse.Namespace) -> int:
     out = asked.out or Path("experiments") / "clock" / Path(asked.dataset).name
     write_text(out / "clock.csv", table.to_csv(index=False, float_format="%.6g"))
     write_text(out / "advice.txt", "\n".join(lines) + "\n")
-    with replacing(out / "clock.png") as partial:
+    with plt.rc_context(), replacing(out / "clock.png") as partial:
+        if language() != "en":  # a font with its characters
+            use_style()
         draw(table).savefig(partial, format="png", dpi=120)
     shown = ["evaluation", "clock", "ndcg@10", "shuffled", "gain", "gain_low", "gain_high", "helps"]
-    print(table[shown].round(4).to_string(index=False), *lines, sep="\n")
+    print(printed(in_words(table[shown].round(4))), *lines, sep="\n")
     print(say("written to {out}", out=out))
     return 0

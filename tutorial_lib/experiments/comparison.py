@@ -15,6 +15,7 @@ from tutorial_lib.data.splits import Split, ask_some, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
+from tutorial_lib.experiments.queue import share
 from tutorial_lib.experiments.runs import Run, announce, load_model
 from tutorial_lib.experiments.settings import shared
 from tutorial_lib.experiments.stages import work
@@ -65,13 +66,20 @@ class Suite:
     evaluate_users: int | None = shared(TrainConfig, "evaluate_users")
     metric: str = knob(
         "ndcg@10",
-        f"shown in tables, pictures and report: NAME@K of {', '.join(OF_RANKS)}, or mrr; the"
-        " tuning chooses by validation NDCG@10 all the same",
+        "shown in tables, pictures and report: NAME@K of {metrics}, or mrr; the tuning chooses by"
+        " validation NDCG@10 all the same",
+        names={"metrics": ", ".join(OF_RANKS)},
     )
     entries: tuple[Entry, ...] = ENTRIES
     device: str = knob("auto", "auto, cpu, cuda or mps", setting=False)
     jobs: int = knob(
         1, "processes that train side by side, one thread each", least=1, setting=False
+    )
+    queue: Path | None = knob(
+        None,
+        "train through this queue, a folder where workers on other machines help: python -m"
+        " tutorial_lib.experiments worker QUEUE",
+        setting=False,
     )
     progress: bool = True
     # files that the running stage has read, with their digests
@@ -241,6 +249,10 @@ class Suite:
             if not (finished(folder := self.runs / name) or (folder / work.DIVERGED).exists())
         ]
         self.tick(len(unique) - len(todo))
+        if self.queue and todo:
+            share(self.queue, todo, self.runs, self.device)
+            self.tick(len(todo))
+            return
         work.perform(
             [partial(work.train_run, run, self.runs, self.device) for run in todo],
             self.jobs,

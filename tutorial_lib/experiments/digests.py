@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 from tutorial_lib.files import write_text
+from tutorial_lib.language import mark, say
 
 DIGESTS = "digests.json"
 
@@ -62,5 +63,9 @@ def remove_damaged(folder: Path, together: bool = True) -> str:
     write_text(folder / DIGESTS, json.dumps({} if together else kept, indent=1))
     for name in names:
         (folder / name).unlink(missing_ok=True)
-    from_start = " (by training from the start)" if "checkpoint.pt" in names else ""
-    return f"{folder}: {', '.join(names)} damaged or missing, made again{from_start}"
+    message = (
+        mark("{folder}: {names} damaged or missing, made again (by training from the start)")
+        if "checkpoint.pt" in names
+        else mark("{folder}: {names} damaged or missing, made again")
+    )
+    return say(message, folder=folder, names=", ".join(names))

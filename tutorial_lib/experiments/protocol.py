@@ -20,6 +20,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.language import mark, say
 from tutorial_lib.statistics import Interval, holm
 
 ALPHA = 0.05
@@ -30,7 +31,7 @@ SEEDS, FEWER_SEEDS, LONG_RUN = 5, 3, 1800.0  # seconds of one training
 VALID = "valid_ndcg@10"
 FOR, AGAINST, NONE = "for", "against", "no difference larger than the margin"
 OPEN, UNTESTABLE = "open", "not testable here"
-BROKEN = "Broken: "  # begins what a report says of a rule
+BROKEN = "Broken: "  # begins what the file of verdicts says of a rule
 SETTINGS = {"grow": 6, "longer": 2, "tune_seeds": 2, "seeds": 5, "rates": (0.001, 0.003, 0.01)}
 
 
@@ -147,17 +148,21 @@ def _of_tuning(grid: pd.DataFrame, chosen: pd.DataFrame, settings: dict) -> list
     for model, part in grid.groupby("model", sort=False):
         seeds = {rate: tuple(sorted(one["seed"])) for rate, one in part.groupby("learning_rate")}
         if lost := set(settings["rates"]) - set(seeds):
-            broken.append(f"budget: {model} was not tried with the rates {sorted(lost)}")
+            message = mark("budget: {model} was not tried with the rates {rates}")
+            broken.append(say(message, model=model, rates=sorted(lost)))
         if len(set(seeds.values())) > 1 or len(next(iter(seeds.values()))) < 2:
-            broken.append(f"budget: {model} was not tuned with the same two seeds or more")
+            message = mark("budget: {model} was not tuned with the same two seeds or more")
+            broken.append(say(message, model=model))
         means = part.groupby("learning_rate")[VALID].mean().to_dict()
         if wanted_rate(means) is not None:
-            broken.append(f"interior: the best rate of {model} has no worse neighbour on a side")
+            message = mark("interior: the best rate of {model} has no worse neighbour on a side")
+            broken.append(say(message, model=model))
         picked = chosen.loc[chosen["model"] == model, "learning_rate"].tolist()
         if picked != [max(means, key=lambda rate: (means[rate], -rate))]:
-            broken.append(f"interior: {model} was trained with {picked}, not its best rate")
+            message = mark("interior: {model} was trained with {rates}, not its best rate")
+            broken.append(say(message, model=model, rates=picked))
     if lost := set(chosen["model"]) ^ set(grid["model"]):
-        broken.append(f"budget: {sorted(lost)} have no grid or no choice")
+        broken.append(say("budget: {models} have no grid or no choice", models=sorted(lost)))
     return broken
 
 
@@ -171,37 +176,44 @@ def _of_training(tables: dict[str, pd.DataFrame], settings: dict) -> list[str]:
         epochs = int(chosen.loc[model, "epochs"])
         fell = collapsed(own[VALID])
         if kept.get(model) != (~fell).sum():
-            broken.append(f"collapse: {fell.sum()} of {model}, and the mean is of {kept[model]}")
+            message = mark("collapse: {count} of {model}, and the mean is of {kept}")
+            broken.append(say(message, count=fell.sum(), model=model, kept=kept[model]))
         seconds = runs.loc[runs["label"] == model, "train_seconds"].median()
         least = FEWER_SEEDS if seconds > LONG_RUN else SEEDS
         if len(own) < least or own["seed"].duplicated().any():
-            broken.append(f"seeds: {model} has {len(own)} of at least {least}")
+            message = mark("seeds: {model} has {count} of at least {least}")
+            broken.append(say(message, model=model, count=len(own), least=least))
         if set(own["epochs"]) != {epochs}:
-            broken.append(f"enough: {model} was not trained for {epochs} epochs with every seed")
+            message = mark("enough: {model} was not trained for {epochs} epochs with every seed")
+            broken.append(say(message, model=model, epochs=epochs))
         after = longer[(longer["model"] == model) & (longer["epochs"] >= LONGER * epochs)]
         before = own[own["seed"].isin(after["seed"])][VALID].mean()
         spread = own.loc[~fell, VALID].std(ddof=1)
         if after.empty or not after[VALID].mean() - before <= spread:
-            broken.append(f"enough: {model} has not shown that {epochs} epochs are enough")
+            message = mark("enough: {model} has not shown that {epochs} epochs are enough")
+            broken.append(say(message, model=model, epochs=epochs))
         for seed, valid in own.loc[own[VALID] > 0, ["seed", VALID]].itertuples(index=False):
             curve = curves[(curves["model"] == model) & (curves["seed"] == seed)]
             curve = curve[curve["epochs"] == epochs]
             if curve["epoch"].max() != epochs or not math.isclose(
                 curve["ndcg"].max(), valid, rel_tol=1e-4
             ):
-                broken.append(f"curves: that of {model}, seed {seed}, is missing or of another")
+                message = mark("curves: that of {model}, seed {seed}, is missing or of another")
+                broken.append(say(message, model=model, seed=seed))
     return broken
 
 
 def _of_answers(table: pd.DataFrame) -> list[str]:
     broken = []
     if len(table) and not np.allclose(holm(table["p"]), table["p_holm"], atol=1e-4):
-        broken.append("answers: p_holm is not Holm's over all comparisons")
+        broken.append(say("answers: p_holm is not Holm's over all comparisons"))
     for row in table.to_dict("records"):
-        name = f"{row['model']} against {row['against']}"
+        pair = {"model": row["model"], "twin": row["against"]}
         if not math.isclose(row["margin"], MARGIN * row["reference"], rel_tol=1e-3):
-            broken.append(f"answers: the margin of {name} is not 2 % of the twin's")
+            message = mark("answers: the margin of {model} against {twin} is not 2 % of the twin's")
+            broken.append(say(message, **pair))
         wanted = answer(*(row[key] for key in ("low", "high", "p_holm", "margin", "ceiling")))
         if row["answer"] != wanted:
-            broken.append(f"answers: {name} says {row['answer']!r} and shows {wanted!r}")
+            message = mark("answers: {model} against {twin} says {said!r} and shows {shown!r}")
+            broken.append(say(message, **pair, said=row["answer"], shown=wanted))
     return broken

@@ -9,7 +9,6 @@ commands lead to the committed runs. Lessons, pages and
 code are yours to edit: the lines that have the old word as an option are printed.
 """
 
-import argparse
 import hashlib
 import json
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tutorial_files.commands import Parser
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.results import RESULTS, write_ranks, write_suite
 from tutorial_lib.experiments.runs import write_text
@@ -162,13 +162,17 @@ def _digest(content: bytes) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m tutorial_lib.experiments.rename", description=__doc__.split("\n")[0]
+    parser = Parser(
+        prog="python -m tutorial_lib.experiments.rename",
+        description=say(
+            "Renames an option of a model in the committed results, after it was renamed in the"
+            " code."
+        ),
     )
     for word in ("model", "old", "new"):
         parser.add_argument(word)
-    args = parser.parse_args(arguments)
     try:
+        args = parser.parse_args(arguments)
         if args.new not in model_options(args.model):
             raise TutorialError(
                 "{model} knows no option {new!r}: rename it there first, then here",

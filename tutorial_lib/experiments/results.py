@@ -23,6 +23,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, ndcg, per_user
 from tutorial_lib.experiments.protocol import BROKEN
 from tutorial_lib.files import replacing
+from tutorial_lib.language import say, speaking
 
 RESULTS = DATA / "results"
 FACTS = DATA / "facts"  # small tables about data sets and trained models: what studies/ make
@@ -220,7 +221,9 @@ def publish(out: Path, name: str, folder: Path = RESULTS) -> None:
             archive=archive,
         )
     said = pd.read_csv(out / "report" / "verdicts.csv")["verdict"]
-    if broken := [line for line in said if line.startswith(BROKEN)]:
+    page = (out / "report" / "report.md").read_text(encoding="utf-8")
+    told = re.findall("^- (.*)$", page, re.M)  # the same sentences for the reader of the report
+    if broken := [mine for line, mine in zip(said, told, strict=True) if line.startswith(BROKEN)]:
         raise TutorialError(
             "{out} declares the protocol and breaks it, so it cannot be published:"
             " {broken} ({count} in all, see {out2})",
@@ -244,7 +247,7 @@ def publish(out: Path, name: str, folder: Path = RESULTS) -> None:
         report = whole.read("report/report.md").decode()
     for file, ranks in files.items():
         add_ranks(ranks, file)
-    with replacing(folder / "suite" / f"{name}.md") as partial:
+    with replacing(folder / "suite" / f"{name}.md") as partial, speaking("en"):
         partial.write_text(short_report(report, name), encoding="utf-8")
     write_suite(members, folder / "suite" / f"{name}.zip")
 
@@ -253,7 +256,11 @@ def short_report(report: str, name: str) -> str:
     """The report without pictures and without the long tables, which are in the archive."""
     report = re.sub(r"\n!\[[^\]]*\]\([^)]*\)\n?", "\n", report)
     folded = r"<details><summary>(.*?)</summary>.*?</details>"
-    report = re.sub(folded, rf"\1, in `{name}.zip`", report, flags=re.DOTALL)
+
+    def short(match: re.Match[str]) -> str:
+        return say("{table}, in `{archive}`", table=match[1], archive=f"{name}.zip")
+
+    report = re.sub(folded, short, report, flags=re.DOTALL)
     return re.sub(r"\n{3,}", "\n\n", report)
 
 

@@ -129,11 +129,12 @@ class Run:
             if name not in later or value != known[name]
         }
         settings = asdict(self) | {"options": options}
-        config, unsaid = settings["config"], {"clock": "real", "item_clock": "none"}
-        for part, name in ((settings, "clock"), (settings, "item_clock"),
-                           (config, "filter_seen"), (config, "evaluate_users")):  # fmt: skip
-            if part[name] == unsaid.get(name):
-                del part[name]
+        if self.clock == "real":
+            del settings["clock"]
+        if self.item_clock == "none":
+            del settings["item_clock"]
+        config = settings["config"].items()
+        settings["config"] = {name: value for name, value in config if value is not None}
         return json.dumps(settings, sort_keys=True)
 
     @property

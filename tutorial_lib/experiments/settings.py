@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.knobs import WANTED, kind_of, knob, knobs
-from tutorial_lib.language import say
+from tutorial_lib.language import mark, say
 
 TRUE, FALSE, NONE = ("true", "yes", "1"), ("false", "no", "0"), ("none", "all")
 METAVARS = {int: "N", float: "X", bool: "YES|NO", str: "NAME", Path: "PATH"}
@@ -38,21 +38,11 @@ def parse(text: str, kind: type, optional: bool = False, many: bool = False) -> 
             return {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}[word]
         return kind(text)
     except (ValueError, KeyError):
-        or_none = " or none" if optional else ""
         raise TutorialError(
-            "wants {wanted}{or_none}, got {text!r}", wanted=WANTED[kind], or_none=or_none, text=text
+            "wants {wanted} or none, got {text!r}" if optional else "wants {wanted}, got {text!r}",
+            wanted=WANTED[kind],
+            text=text,
         ) from None
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors are one sentence (TutorialError) instead of the whole usage."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        raise TutorialError(
-            "{message}; see {prog} --help",
-            message=message.removeprefix("argument "),
-            prog=self.prog,
-        )
 
 
 def add_arguments(
@@ -64,18 +54,30 @@ def add_arguments(
     group = parser.add_argument_group(title)
     for name, item in knobs(owner).items():
         kind, default = kind_of(owner, name), defaults.get(name, item.default)
-        about, choices = say(item.metadata["help"]), item.metadata["choices"]
-        about += f": one of {', '.join(choices)}" if choices else ""
+        about = say(item.metadata["help"], **item.metadata["names"])
         if kind[0] is bool and not kind[1]:
             how = {"action": argparse.BooleanOptionalAction}
         else:
             how = {"metavar": METAVARS[kind[0]], "type": argument_type(*kind)}
             how["metavar"] += ",..." if kind[2] else ""
-            shown = ", ".join(map(str, default)) if kind[2] and default else default
-            needed = "needed" if default is dataclasses.MISSING else f"default: {shown}"
-            about += f" ({needed.replace('None', 'none')})"
+            about = with_default(about, item.metadata["choices"], default)
         flag = "--" + name.replace("_", "-")
         group.add_argument(flag, default=argparse.SUPPRESS, help=about.replace("%", "%%"), **how)
+
+
+def with_default(about: str, choices: tuple[str, ...] | None, default: object) -> str:
+    """The help of an option with its choices and its default, as they are typed."""
+    many = isinstance(default, tuple | list)
+    shown = ", ".join(map(str, default)) if many else "none" if default is None else default
+    values = {"about": about, "choices": ", ".join(choices or ()), "default": shown}
+    if default is dataclasses.MISSING:
+        needed = mark("{about}: one of {choices} (needed)")
+        message = needed if choices else mark("{about} (needed)")
+    elif choices:
+        message = mark("{about}: one of {choices} (default: {default})")
+    else:
+        message = mark("{about} (default: {default})")
+    return say(message, **values)
 
 
 def argument_type(*kind) -> typing.Callable[[str], object]:

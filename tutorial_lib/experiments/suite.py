@@ -26,7 +26,7 @@ from tutorial_lib.experiments.stages import report
 from tutorial_lib.experiments.stages.fresh import sources, why
 from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.files import replacing, sweep, write_text
-from tutorial_lib.language import say
+from tutorial_lib.language import language, say
 from tutorial_lib.metrics import parse_metric
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import pick_device
@@ -66,17 +66,7 @@ def run_stage(suite: Suite, name: str) -> None:
             table.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         )
         tables[name] = pd.read_csv(folder / f"{name}.csv")  # pictures show what the file holds
-    with plt.rc_context():
-        use_style()
-        figures = stage.draw(tables, parse_metric(suite.metric)[0])
-        for name, figure in figures.items():
-            with replacing(folder / f"{name}.png") as partial_file:
-                figure.savefig(partial_file, format="png")
-    made = [
-        *(f"{name}.csv" for name in tables),
-        *(f"{name}.png" for name in figures),
-        *stage.files,
-    ]
+    made = [*(f"{name}.csv" for name in tables), *draw(suite, stage, tables), *stage.files]
     provenance = {
         "stage": stage.name,
         "settings": suite.settings,
@@ -86,9 +76,37 @@ def run_stage(suite: Suite, name: str) -> None:
     provenance |= machine(torch.nn.Module()) | {
         "device": str(pick_device(suite.device)),
         "wall_seconds": round(time.perf_counter() - begin, 2),
+        "language": language(),
         "inputs": dict(suite.reads),
     }
     provenance["outputs"] = {name: digest(folder / name) for name in made}
+    write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
+
+
+def draw(suite: Suite, stage: Stage, tables: dict[str, pd.DataFrame]) -> list[str]:
+    """Writes the pictures of a stage; returns the names of their files."""
+    with plt.rc_context():
+        use_style()
+        figures = stage.draw(tables, parse_metric(suite.metric)[0])
+        for name, figure in figures.items():
+            with replacing(suite.out / stage.name / f"{name}.png") as partial_file:
+                figure.savefig(partial_file, format="png")
+    return [f"{name}.png" for name in figures]
+
+
+def retell(suite: Suite, name: str) -> None:
+    """A stage that is up to date, for a reader of another language: the pictures are drawn anew
+    from its tables. The report then sees other pictures and is written anew; the numbers stay.
+    """
+    folder = suite.out / name
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    if provenance.get("language", "en") == language():
+        return
+    files = [file for file in provenance["outputs"] if file.endswith(".csv")]
+    tables = {file.removesuffix(".csv"): pd.read_csv(folder / file) for file in files}
+    drawn = draw(suite, STAGES[name], tables)
+    provenance["outputs"] |= {file: digest(folder / file) for file in drawn}
+    provenance["language"] = language()
     write_text(folder / "provenance.json", json.dumps(provenance, indent=1))
 
 
@@ -137,6 +155,8 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
                 )
             if reason:
                 run_stage(suite, stage)
+            else:
+                retell(suite, stage)
             outcome[stage] = "done" if reason else "skipped"
             before += steps(suite, stage)
             suite.tick(before - suite.bar.n)

@@ -15,8 +15,9 @@ import torch
 
 from tutorial_lib.checkpoint import DamagedCheckpoint, cannot_continue, describe, load_checkpoint
 from tutorial_lib.data.splits import Split
+from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import TutorialError
-from tutorial_lib.evaluate import Ranks, evaluate, hit_rate, ndcg, per_user
+from tutorial_lib.evaluate import Ranks, hit_rate, ndcg, per_user
 from tutorial_lib.experiments.convert import refuse_foreign
 from tutorial_lib.experiments.digests import DIGESTS, damaged, remove_damaged, sign, signed
 from tutorial_lib.experiments.runs import (
@@ -68,7 +69,11 @@ def take_over(run: Run, folder: Path, tell: Callable[[str], object]) -> bool:
     if not why:
         with replacing(target) as partial:
             shutil.copyfile(source, partial)
-    tell(f"a run of {epochs} epochs is there{why or ' and is continued'}")
+    tell(
+        say("a run of {epochs} epochs is there, and {why}", epochs=epochs, why=why)
+        if why
+        else say("a run of {epochs} epochs is there and is continued", epochs=epochs)
+    )
     return not why
 
 
@@ -81,6 +86,7 @@ def execute(
     sampled: int = 100,
     on_look: Callable[[dict[str, float]], object] = lambda row: None,
     tell: Callable[[str], object] = announce,
+    group: Group = ALONE,
 ) -> dict[str, object]:
     """Trains (or resumes), evaluates on the test part once, and writes under `folder`: checkpoint,
     history, ranks, result, config.toml and, last of all, the digests of these.
@@ -95,21 +101,18 @@ def execute(
     pick_device(device)
     folder = Path(folder)
     target = folder / run.name
-    split = load_split(run)
-    if lost := remove_damaged(target):
-        announce(lost)
-    sweep(target)
-    if signed(target):
-        write_text(target / DIGESTS, "{}")  # unfinished until the end
-    versions = code_versions(target)
-    write_text(target / "config.toml", as_toml({"sampled": sampled} | run.settings))
-    continued, file = take_over(run, folder, tell), target / "checkpoint.pt"
-    loaded = time.perf_counter()
+    split = group.together(lambda: load_split(run))
+    group.agree("data with the fingerprint", split.dataset.fingerprint)
+    versions, continued = group.together(
+        lambda: prepare_folder(run, folder, sampled, tell) if group.writer else ("", False)
+    )
+    file, loaded = target / "checkpoint.pt", time.perf_counter()
     how = {"checkpoint": file, "device": device, "progress": progress, "on_look": on_look}
+    how["group"] = group
     try:
         history = train(model := fresh_model(run, split), split, run.config, **how)
     except TutorialError as error:
-        if not (continued or isinstance(error, DamagedCheckpoint)):
+        if not (continued or isinstance(error, DamagedCheckpoint)) or group.size > 1:
             raise
         file.unlink()
         announce(
@@ -120,7 +123,7 @@ def execute(
         )
         history = train(model := fresh_model(run, split), split, run.config, **how)
     trained = time.perf_counter()
-    test, valid = final_ranks(run, model, split, sampled)
+    test, valid = final_ranks(run, model, split, sampled, group)
     row = result_row(run, model, history, valid, test)
     # reading the data, the last evaluation
     around = (loaded - begin) + (time.perf_counter() - trained)
@@ -133,20 +136,41 @@ def execute(
         | machine(model)
         | {"configuration": run.configuration, "run": run.name}
     )
-    test.to_csv(target / "ranks.csv.gz")
-    write_text(target / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
-    write_text(target / "result.json", json.dumps(row, indent=2))
-    sign(target, [*FILES, *(["checkpoint.pt"] if file.exists() else [])])
+    row |= {"processes": group.size} if group.size > 1 else {}
+    if group.writer:
+        test.to_csv(target / "ranks.csv.gz")
+        write_text(target / "history.csv", pd.DataFrame(history.rows).to_csv(index=False))
+        write_text(target / "result.json", json.dumps(row, indent=2))
+        sign(target, [*FILES, *(["checkpoint.pt"] if file.exists() else [])])
     return row
 
 
-def final_ranks(run: Run, model: SequenceModel, split: Split, sampled: int) -> tuple[Ranks, Ranks]:
+def prepare_folder(
+    run: Run, folder: Path, sampled: int, tell: Callable[[str], object]
+) -> tuple[str, bool]:
+    """Takes damaged files away and writes the settings down; the versions of the code so far, and
+    whether the checkpoint of a shorter run is taken over.
+    """
+    target = folder / run.name
+    if lost := remove_damaged(target):
+        announce(lost)
+    sweep(target)
+    if signed(target):
+        write_text(target / DIGESTS, "{}")  # unfinished until the end
+    versions = code_versions(target)
+    write_text(target / "config.toml", as_toml({"sampled": sampled} | run.settings))
+    return versions, take_over(run, folder, tell)
+
+
+def final_ranks(
+    run: Run, model: SequenceModel, split: Split, sampled: int, group: Group = ALONE
+) -> tuple[Ranks, Ranks]:
     """Ranks on the test part, with sampled ones where so many items are left, and on validation."""
     if split.train_items.sum() - np.diff(split.dataset.offsets).max() < sampled:
         sampled = 0
     hide = run.config.hides_seen(split.dataset)
-    test = evaluate(model, split, "test", sampled=sampled, filter_seen=hide)
-    return test, evaluate(model, split, "valid", filter_seen=hide)
+    test = group.evaluate(model, split, "test", sampled=sampled, filter_seen=hide)
+    return test, group.evaluate(model, split, "valid", filter_seen=hide)
 
 
 def examine(folder: Path | str, device: str = "auto") -> tuple[dict[str, object], list[str]]:

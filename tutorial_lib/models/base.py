@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from tutorial_lib import kernels
 from tutorial_lib.config import TrainConfig
-from tutorial_lib.data.sequences import Batch
+from tutorial_lib.data.sequences import Batch, PartBatch
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import say
-from tutorial_lib.losses import training_loss
+from tutorial_lib.losses import Proposal, training_loss
 
 
 @kernels.fast(kernels.dropout.dropout)  # of other random numbers
@@ -77,6 +77,7 @@ class SequenceModel(nn.Module):
     # that runs from before keep theirs
     later_options: tuple[str, ...] = ()
     num_users: int | None = None  # rows of what it keeps for each user, where it does
+    proposal: Proposal | None = None  # of negatives, while it is trained with logq_ce
 
     def __init__(self, num_items: int, max_len: int, dim: int):
         super().__init__()
@@ -207,12 +208,20 @@ class SequenceModel(nn.Module):
         `generator` draws whatever is random about it, such as negatives. A model with an objective
         of its own writes its own.
         """
-        return self.loss_at(self.states(batch), batch.targets, config, generator)
+        part = (batch.whole, batch.mine) if isinstance(batch, PartBatch) else None
+        return self.loss_at(self.states(batch), batch.targets, config, generator, part)
 
     def loss_at(
-        self, states: Tensor, targets: Tensor, config: TrainConfig, generator: torch.Generator
+        self,
+        states: Tensor,
+        targets: Tensor,
+        config: TrainConfig,
+        generator: torch.Generator,
+        part: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0."""
+        """`config.loss` of states [B, L, d] at the positions with a target: int64 [B, L], not 0.
+        `part`: see `losses.training_loss`.
+        """
         # numbers select faster than truth values, and so do their gradients
         positions = (targets > 0).flatten().nonzero()[:, 0]
         return training_loss(
@@ -223,6 +232,7 @@ class SequenceModel(nn.Module):
             negatives=config.negatives,
             shared=config.shared_negatives,
             generator=generator,
+            part=part,
         )
 
     def score(self, states: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class BERT4Rec(SequenceModel):
         return self.encode(longer, masked)[:, 1:]
 
     def encode(self, items: Tensor, masked: Tensor) -> Tensor:
-        """Sections 3.4 and 3.5, before the scores. items int64, masked bool [B, L + 1] -> [B, L + 1, d]."""
+        """Sections 3.4, 3.5, up to the scores. items masked [B, L + 1] -> [B, L + 1, d]."""
         x = torch.where(masked[..., None], self.mask, self.item_embedding(items))
         x = self.dropout(x + self.position_embedding.weight[: items.shape[1]])  # [B, L + 1, d]
         for block in self.blocks:

@@ -102,9 +102,14 @@ class ItemClock(SequenceModel):
         return scores + self.bias()[span, items]
 
     def loss_at(
-        self, states: Tensor, targets: Tensor, config: TrainConfig, generator: torch.Generator
+        self,
+        states: Tensor,
+        targets: Tensor,
+        config: TrainConfig,
+        generator: torch.Generator,
+        part: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         if config.loss != "ce":
-            return super().loss_at(states, targets, config, generator)
+            return super().loss_at(states, targets, config, generator, part)
         real = targets > 0
         return F.cross_entropy(self.score(states[real])[:, 1:], targets[real] - 1)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
+from tutorial_files.commands import Parser
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run
-from tutorial_lib.experiments.settings import Parser, add_arguments
+from tutorial_lib.experiments.settings import add_arguments
 from tutorial_lib.experiments.training import execute, finished
 from tutorial_lib.knobs import check, knob
 from tutorial_lib.language import say
@@ -24,7 +25,6 @@ from tutorial_lib.serving.stores import open_store
 from tutorial_lib.serving.versions import Version, labels, load_version
 from tutorial_lib.train import TrainConfig
 
-EXTRA = "the service needs packages of its own: pip install -e '.[serving]', or make serve"
 # A DeepM3 that is asked for the query time, trained on the sample in seconds.
 DEFAULT = Run(
     "deepm3",
@@ -61,14 +61,12 @@ class Serve:
 def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m tutorial_lib.serving",
-        description=(
-            say(
-                "Serves a finished run: events in, recommendations out, over HTTP. The page at /"
-                " shows it, /docs names all requests, Control-C ends it."
-            )
+        description=say(
+            "Serves a finished run: events in, recommendations out, over HTTP. The page at /"
+            " shows it, /docs names all requests, Control-C ends it."
         ),
     )
-    add_arguments(parser, Serve, "options")
+    add_arguments(parser, Serve, say("options"))
     return parser
 
 
@@ -122,7 +120,9 @@ def serve(options: Serve) -> None:
         from tutorial_lib.serving.service import Service
     except ImportError as error:
         raise TutorialError(
-            "{error} is not installed: {extra}", error=error.name, extra=EXTRA
+            "{error} is not installed: the service needs packages of its own: pip install -e"
+            " '.[serving]', or make serve",
+            error=error.name,
         ) from None
     torch.set_num_threads(options.threads)
     folder = options.run or default_run(options.out)

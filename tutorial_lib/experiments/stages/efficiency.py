@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from tutorial_lib.data.sequences import Batch, evaluation_batches, training_batches
 from tutorial_lib.data.splits import Split
 from tutorial_lib.experiments.comparison import Suite
-from tutorial_lib.experiments.stages.shared import Stage
+from tutorial_lib.experiments.stages.shared import Stage, listed
 from tutorial_lib.experiments.stages.work import one_thread
+from tutorial_lib.language import mark, say
 from tutorial_lib.models import SequenceModel
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.serving.states import states_of
@@ -116,7 +117,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
     """
     suite.train_all()
     rows = []
-    with one_thread("measuring efficiency"):
+    with one_thread(say("measuring efficiency")):
         for entry in suite.lineup:
             model = suite.model(entry)
             results = [suite.result(suite.run(entry, seed)) for seed in range(suite.seeds)]
@@ -149,12 +150,11 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
     rows = range(len(table))
     # models that count learn none
     left.plot(table["live_parameters"].replace(0, np.nan) / 1000, rows, "o", color=BLUE)
-    right.plot(table["latency_ms_batch_1"], rows, "o", color=BLUE, label="one user, whole window")
-    right.plot(
-        table["one_more_event_ms"], rows, "|", color=ORANGE, ms=9, mew=2, label="one more event"
-    )
-    left.set(xlabel="thousand parameters that learn", ylim=(len(table) - 0.5, -0.5))
-    right.set(xscale="log", xlabel="milliseconds for an answer")
+    window, event = say("one user, whole window"), say("one more event")
+    right.plot(table["latency_ms_batch_1"], rows, "o", color=BLUE, label=window)
+    right.plot(table["one_more_event_ms"], rows, "|", color=ORANGE, ms=9, mew=2, label=event)
+    left.set(xlabel=say("thousand parameters that learn"), ylim=(len(table) - 0.5, -0.5))
+    right.set(xscale="log", xlabel=say("milliseconds for an answer"))
     left.set_yticks(rows, table["model"], fontsize=8)
     figure.legend(loc="outside upper right", ncols=2, fontsize=8)
     return {"efficiency": figure}
@@ -164,52 +164,65 @@ def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[st
     table = tables["efficiency"].set_index("model")
     trained, lines = table[table["live_parameters"] > 0], []
     if idle := list(trained.index[trained["live_parameters"] < trained["parameters"]]):
-        lines.append(f"Hold parameters that never learn: {', '.join(idle)}.")
-    for column, text, digits in (
-        ("live_parameters", "Parameters that learn", 0),
-        ("latency_ms_batch_1", "Milliseconds for one user", 2),
+        lines.append(say("Hold parameters that never learn: {names}.", names=listed(idle)))
+    for column, message in (
+        (
+            "live_parameters",
+            mark("Parameters that learn: {small:,.0f} ({least}) to {large:,.0f} ({most})."),
+        ),
+        (
+            "latency_ms_batch_1",
+            mark("Milliseconds for one user: {small:,.2f} ({least}) to {large:,.2f} ({most})."),
+        ),
     ):
         if len(trained):
-            least, most = trained[column].idxmin(), trained[column].idxmax()
-            lines.append(
-                f"{text}: {trained[column][least]:,.{digits}f} ({least}) to"
-                f" {trained[column][most]:,.{digits}f} ({most})."
-            )
+            found = trained[column]
+            ends = {"small": found.min(), "large": found.max()}
+            lines.append(say(message, **ends, least=found.idxmin(), most=found.idxmax()))
     if {"deepm3-euler", "deepm3-rk4"} <= set(table.index):
         euler, rk4 = table.loc["deepm3-euler"], table.loc["deepm3-rk4"]
-        ratio, scores = (
-            euler["latency_ms_batch_1"] / rk4["latency_ms_batch_1"],
-            (
-                euler[metric.lower()],
-                rk4[metric.lower()],
-            ),
-        )
         lines.append(
-            f"Euler answers in {ratio:.0%} of the time of RK4, at {metric} {scores[0]:.4f} against"
-            f" {scores[1]:.4f}."
+            say(
+                "Euler answers in {ratio:.0%} of the time of RK4, at {metric} {euler:.4f} against"
+                " {rk4:.4f}.",
+                ratio=euler["latency_ms_batch_1"] / rk4["latency_ms_batch_1"],
+                metric=metric,
+                euler=euler[metric.lower()],
+                rk4=rk4[metric.lower()],
+            )
         )
     for name, row in table[table["streams"]].iterrows():
-        share = row["one_more_event_ms"] / row["latency_ms_batch_1"]
         lines.append(
-            f"{name}: one more event from the kept state costs {share:.1%} of reading the window"
-            " again."
+            say(
+                "{model}: one more event from the kept state costs {share:.1%} of reading the"
+                " window again.",
+                model=name,
+                share=row["one_more_event_ms"] / row["latency_ms_batch_1"],
+            )
         )
     if "serve_p99_ms" in table and table["serve_p99_ms"].notna().any():  # not in older tables
-        slow, small = table["serve_p99_ms"].idxmax(), table["serve_bytes_per_user"].idxmin()
+        slow, size = table["serve_p99_ms"], table["serve_bytes_per_user"]
         lines.append(
-            "Served, a question takes at most"
-            f" {table['serve_p99_ms'][slow]:.1f} ms in 99 of 100 cases ({slow}), and a user"
-            f" {table['serve_bytes_per_user'][small]:,.0f} ({small}) to"
-            f" {table['serve_bytes_per_user'].max():,.0f} bytes."
+            say(
+                "Served, a question takes at most {slow:.1f} ms in 99 of 100 cases ({slowest}), and"
+                " a user {small:,.0f} ({smallest}) to {large:,.0f} bytes.",
+                slow=slow.max(),
+                slowest=slow.idxmax(),
+                small=size.min(),
+                smallest=size.idxmin(),
+                large=size.max(),
+            )
         )
     return lines
 
 
 STAGE = Stage(
     "efficiency",
-    "Costs",
-    "What the models cost: parameters that learn, training, answering one user and 256, one "
-    "more event.",
+    mark("Costs"),
+    mark(
+        "What the models cost: parameters that learn, training, answering one user and 256, one"
+        " more event."
+    ),
     run,
     draw,
     verdict,

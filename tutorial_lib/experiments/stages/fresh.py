@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tutorial_lib
 from tutorial_lib.experiments.digests import digest, holds
+from tutorial_lib.language import say
 
 LIBRARY = Path(tutorial_lib.__file__).parent
 
@@ -41,15 +42,17 @@ def why(settings: dict[str, object], out: Path, stage: str) -> str:
         if changed := [
             name for name, value in settings.items() if old["settings"].get(name) != value
         ]:
-            return f"settings have changed ({', '.join(changed)})"
+            return say("settings have changed ({names})", names=", ".join(changed))
         if old["code"] != digest(*sources(stage)):
-            return "its code has changed"
-        for kind, root in (("inputs", out), ("outputs", folder)):
-            for name, was in old[kind].items():
-                if not holds(root / name, was):
-                    return f"{name} of its {kind} is missing or has changed"
+            return say("its code has changed")
+        for name, was in old["inputs"].items():
+            if not holds(out / name, was):
+                return say("{name} of its inputs is missing or has changed", name=name)
+        for name, was in old["outputs"].items():
+            if not holds(folder / name, was):
+                return say("{name} of its outputs is missing or has changed", name=name)
     except OSError:
-        return "not yet done"
+        return say("not yet done")
     except (ValueError, KeyError, AttributeError, TypeError):
-        return "its provenance.json cannot be read"
+        return say("its provenance.json cannot be read")
     return ""

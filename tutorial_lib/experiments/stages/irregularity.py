@@ -13,9 +13,11 @@ from tutorial_lib.experiments.stages.shared import (
     forest,
     label_permutations,
     listed,
+    named,
     paired,
     thirds,
 )
+from tutorial_lib.language import mark, say
 from tutorial_lib.statistics import holm, mean_over_seeds
 
 GROUPS = ("regular", "middle", "irregular")
@@ -112,7 +114,10 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
     if tables["gains"].empty:
         return {}
     marked = tables["gains"].merge(tables["differences"][["model", "significant"]], on="model")
-    label = f"gain in {metric} over the twin (95 % interval; orange: groups differ, Holm p < 0.05)"
+    label = say(
+        "gain in {metric} over the twin (95 % interval; orange: groups differ, Holm p < 0.05)",
+        metric=metric,
+    )
     return {"gains": forest(marked, "gain", label, panels="group", bold="significant")}
 
 
@@ -120,32 +125,49 @@ def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[st
     table = tables["differences"]
     if table.empty:
         return [
-            "No model that uses time took part, or the users cannot be told apart by their gaps."
+            say(
+                "No model that uses time took part, or the users cannot be told apart by their"
+                " gaps."
+            )
         ]
     more = table[table["significant"] & (table["difference"] > 0)]
     less = table[table["significant"] & (table["difference"] < 0)]
     lines = [
-        f"Gain more from time for irregular users than for regular ones (Holm p < {ALPHA}):"
-        f" {listed(more['model'])}."
+        named(
+            mark(
+                "Gain more from time for irregular users than for regular ones (Holm p < {alpha}):"
+                " {names}."
+            ),
+            mark(
+                "Gain more from time for irregular users than for regular ones (Holm p < {alpha}):"
+                " none."
+            ),
+            more["model"],
+            alpha=ALPHA,
+        )
     ]
     if len(less):
-        lines.append(f"Gain less there: {listed(less['model'])}.")
+        lines.append(say("Gain less there: {names}.", names=listed(less["model"])))
     for row in table[table["model"].str.startswith("deepm3")].to_dict("records"):
-        interval = f"[{row['difference_low']:+.4f}, {row['difference_high']:+.4f}]"
         lines.append(
-            f"{row['model']}: irregular minus regular {row['difference']:+.4f} {interval}, Holm p"
-            f" {row['p_holm']:.3g}."
+            say(
+                "{model}: irregular minus regular {difference:+.4f} [{difference_low:+.4f},"
+                " {difference_high:+.4f}], Holm p {p_holm:.3g}.",
+                **row,
+            )
         )
     return lines
 
 
 STAGE = Stage(
     "irregularity",
-    "Irregular users",
-    "Does time help most where time is most irregular? Users are grouped in thirds by the "
-    "coefficient of variation (CV, standard deviation over mean) of their gaps in the "
-    "TRAINING part, the same groups for all models. The question is one of difference of "
-    "differences: the gain over the twin in the top group minus that in the bottom group.",
+    mark("Irregular users"),
+    mark(
+        "Does time help most where time is most irregular? Users are grouped in thirds by the"
+        " coefficient of variation (CV, standard deviation over mean) of their gaps in the"
+        " TRAINING part, the same groups for all models. The question is one of difference of"
+        " differences: the gain over the twin in the top group minus that in the bottom group."
+    ),
     run,
     draw,
     verdict,

@@ -10,9 +10,12 @@ from tutorial_lib.experiments.stages.shared import (
     forest,
     hierarchical_interval,
     listed,
+    named,
     p_values,
     paired,
 )
+from tutorial_lib.experiments.words import cell
+from tutorial_lib.language import mark, say
 
 CLOCK = ("jitter 0.5", "jitter 1", "jitter 2", "quantised 3600", "quantised 86400")
 CORRUPTIONS = (*CLOCK, "dropped 0.1", "dropped 0.3")
@@ -30,6 +33,13 @@ COLUMNS = (
 )
 BLIND, HOLDS = "does not use time: proves nothing", "robust: uses time, no significant loss"
 AHEAD, BEATEN = "loses, still ahead of its twin", "loses its gain"
+
+COUNTED = {
+    BLIND: mark("{count} does not use time: proves nothing"),
+    HOLDS: mark("{count} robust: uses time, no significant loss"),
+    AHEAD: mark("{count} loses, still ahead of its twin"),
+    BEATEN: mark("{count} loses its gain"),
+}
 
 
 def judge(uses_time: bool, loses: bool, ahead: bool) -> str:
@@ -82,7 +92,9 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
     table = tables["robustness"]
     if table.empty:
         return {}
-    label = f"change of {metric} (95 % interval; orange: the clean model beats its twin)"
+    label = say(
+        "change of {metric} (95 % interval; orange: the clean model beats its twin)", metric=metric
+    )
     parts = {"clock": table["corruption"].isin(CLOCK), "dropped": ~table["corruption"].isin(CLOCK)}
     return {
         name: forest(table[part], "delta", label, panels="corruption", bold="uses_time")
@@ -93,28 +105,46 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
 def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     table = tables["robustness"]
     if table.empty:
-        return ["No model that uses time took part."]
+        return [say("No model that uses time took part.")]
     using = table.drop_duplicates("model").query("uses_time")["model"]
     blind = table.drop_duplicates("model").query("not uses_time")["model"]
     lines = [
-        f"Beat their twin when nothing is disturbed, so use time: {listed(using)}.",
-        f"Do not, so that small losses prove nothing for them: {listed(blind)}.",
+        named(
+            mark("Beat their twin when nothing is disturbed, so use time: {names}."),
+            mark("Beat their twin when nothing is disturbed, so use time: none."),
+            using,
+        ),
+        named(
+            mark("Do not, so that small losses prove nothing for them: {names}."),
+            mark("Do not, so that small losses prove nothing for them: none."),
+            blind,
+        ),
     ]
     for name, part in table[table["uses_time"]].groupby("corruption", sort=False):
-        counts = ", ".join(
-            f"{count} {text}" for text, count in part["verdict"].value_counts().items()
+        counts = listed(
+            say(COUNTED[text], count=count)
+            for text, count in part["verdict"].value_counts().items()
         )
-        lines.append(f"{name}, of the {len(part)} that use time: {counts}.")
+        lines.append(
+            say(
+                "{corruption}, of the {models} that use time: {counts}.",
+                corruption=cell("corruption", name),
+                models=len(part),
+                counts=counts,
+            )
+        )
     return lines
 
 
 STAGE = Stage(
     "robustness",
-    "Disturbed clocks, lost events",
-    "Disturbed clocks and lost events, the same for every model, and beside each model its "
-    "twin without a clock. A model that never looks at the clock loses nothing when the clock "
-    "is disturbed. So a small loss counts as robust only where the undisturbed model beats "
-    "its twin: the column `uses_time`.",
+    mark("Disturbed clocks, lost events"),
+    mark(
+        "Disturbed clocks and lost events, the same for every model, and beside each model its"
+        " twin without a clock. A model that never looks at the clock loses nothing when the clock"
+        " is disturbed. So a small loss counts as robust only where the undisturbed model beats"
+        " its twin: the column `uses_time`."
+    ),
     run,
     draw,
     verdict,

@@ -4,7 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.experiments.comparison import Suite
-from tutorial_lib.experiments.stages.shared import Stage, forest, listed, p_values, paired
+from tutorial_lib.experiments.stages.shared import Stage, forest, named, p_values, paired
+from tutorial_lib.experiments.words import cell
+from tutorial_lib.language import mark, say
 
 CONDITIONS = ("gaps shuffled", "order shuffled", "gaps constant")
 
@@ -34,7 +36,7 @@ def run(suite: Suite) -> dict[str, pd.DataFrame]:
 
 def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, Figure]:
     table = tables["sensitivity"].assign(aware=lambda table: table["twin"].notna())
-    label = f"change of {metric} (95 % interval; orange: time-aware)"
+    label = say("change of {metric} (95 % interval; orange: time-aware)", metric=metric)
     return {"sensitivity": forest(table, "delta", label, panels="condition", bold="aware")}
 
 
@@ -42,22 +44,36 @@ def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[st
     table, lines = tables["sensitivity"], []
     for condition, part in table.groupby("condition", sort=False):
         losing, aware = part["delta_high"] < 0, part["twin"].notna()
-        blind = f"{(losing & ~aware).sum()} of {(~aware).sum()} others"
-        names = listed(part["model"][losing & aware])
         lines.append(
-            f"{condition}: {(losing & aware).sum()} of {aware.sum()} time-aware models lose"
-            f" ({names}), {blind}."
+            named(
+                mark(
+                    "{condition}: {count} of {aware} time-aware models lose ({names}), {others} of"
+                    " {blind} others."
+                ),
+                mark(
+                    "{condition}: {count} of {aware} time-aware models lose (none), {others} of"
+                    " {blind} others."
+                ),
+                part["model"][losing & aware],
+                condition=cell("condition", condition),
+                count=(losing & aware).sum(),
+                aware=aware.sum(),
+                others=(losing & ~aware).sum(),
+                blind=(~aware).sum(),
+            )
         )
     return lines
 
 
 STAGE = Stage(
     "sensitivity",
-    "What a destroyed clock or order costs",
-    "What a trained model loses when the test histories lose their clock, or their order. "
-    "Every gap is changed, the one before the target included: a model that is told the query "
-    "time must not keep it. A loss shows that the model uses what was destroyed. No loss "
-    "shows that it does not, and not that it is robust: see stage 3.",
+    mark("What a destroyed clock or order costs"),
+    mark(
+        "What a trained model loses when the test histories lose their clock, or their order."
+        " Every gap is changed, the one before the target included: a model that is told the query"
+        " time must not keep it. A loss shows that the model uses what was destroyed. No loss"
+        " shows that it does not, and not that it is robust: see stage 3."
+    ),
     run,
     draw,
     verdict,

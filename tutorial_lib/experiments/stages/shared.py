@@ -2,7 +2,7 @@
 one kind of picture.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from tutorial_lib.data.simulate import WORLDS, ceiling_ranks
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg
 from tutorial_lib.experiments.comparison import Suite
+from tutorial_lib.experiments.words import cell
+from tutorial_lib.language import say
 from tutorial_lib.plots import BLUE, ORANGE
 from tutorial_lib.statistics import Interval, holm, mean_over_seeds, paired_bootstrap
 
@@ -25,7 +27,8 @@ class Stage:
     """One stage: what it asks, and how it answers.
 
     `run(suite)` makes tables by name; `draw(tables, metric)` pictures of them; `verdict(tables,
-    metric)` sentences. `files`: what `run` writes beside its tables.
+    metric)` sentences. `files`: what `run` writes beside its tables. `title` and `question` are
+    marked for the catalogue: whoever shows them says them.
     """
 
     name: str
@@ -179,7 +182,7 @@ def forest(
             ax.plot(row[column], y, "D" if color == ORANGE else "o", color=color, ms=4)
         if part[f"{column}_low"].min() <= 0:
             ax.axvline(0, color="#555555", lw=1)
-        ax.set_title("" if name is None else str(name), fontsize=9)
+        ax.set_title("" if name is None else str(cell(panels, name)), fontsize=9)
         ax.tick_params(labelsize=8)
         ax.grid(axis="y", visible=False)
         ax.set_yticks(range(len(models)), models)
@@ -189,5 +192,11 @@ def forest(
     return figure
 
 
-def listed(names: list[str] | pd.Series) -> str:
-    return ", ".join(names) or "none"
+def listed(names: Iterable[str]) -> str:
+    return say(", ").join(names)
+
+
+def named(some: str, none: str, names: Iterable[str], **values: object) -> str:
+    """A sentence about {names}, or the one that says that there are none."""
+    names = list(names)
+    return say(some, names=listed(names), **values) if names else say(none, **values)

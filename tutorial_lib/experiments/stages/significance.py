@@ -19,6 +19,8 @@ from tutorial_lib.experiments.stages.shared import (
     paired,
     thirds,
 )
+from tutorial_lib.experiments.words import cell
+from tutorial_lib.language import mark, say
 
 LENGTHS = ("short histories", "middle", "long histories")
 
@@ -122,53 +124,64 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
             ax.plot([i, j], [j, i], "k.", ms=3)
     limit = np.nanmax(np.abs(matrix), initial=1e-9)
     image = ax.imshow(matrix, cmap="PuOr", vmin=-limit, vmax=limit)
-    figure.colorbar(image, ax=ax, label=f"{metric}, row minus column", shrink=0.8)
+    label = say("{metric}, row minus column", metric=metric)
+    figure.colorbar(image, ax=ax, label=label, shrink=0.8)
     ax.set_xticks(range(len(models)), models, rotation=90, fontsize=7)
     ax.set_yticks(range(len(models)), models, fontsize=7)
-    ax.set_title("dot: different, Holm p < 0.05", fontsize=9)
+    ax.set_title(say("dot: different, Holm p < 0.05"), fontsize=9)
     ax.grid(False)
     return {"pairs": figure}
 
 
 def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     pairs, gains = tables["pairs"], tables["gains"]
-    lines = [f"{pairs['significant'].sum()} of {len(pairs)} pairs differ (Holm p < {ALPHA})."]
+    count = pairs["significant"].sum()
+    message = mark("{count} of {pairs} pairs differ (Holm p < {alpha}).")
+    lines = [say(message, count=count, pairs=len(pairs), alpha=ALPHA)]
     if "answers" in tables:
-        for answer, part in tables["answers"].groupby("answer"):
-            named = [f"{row.model} over {row.against}" for row in part.itertuples()]
-            lines.append(f"Gain by the clock, {answer}: {listed(named)}.")
+        for word, part in tables["answers"].groupby("answer"):
+            names = listed(
+                say("{model} over {twin}", model=row.model, twin=row.against)
+                for row in part.itertuples()
+            )
+            message = mark("Gain by the clock, {answer}: {names}.")
+            lines.append(say(message, answer=cell("answer", word), names=names))
     if gains.empty:
-        return [*lines, "No model that uses time took part."]
+        return [*lines, say("No model that uses time took part.")]
     ahead = gains["significant"] & (gains["gain"] > 0)
     up, lucky = gains[ahead & (gains["seeds_low"] > 0)], gains[ahead & (gains["seeds_low"] <= 0)]
     down = gains[gains["significant"] & (gains["gain"] < 0)]
     lines.append(
-        f"Gain significantly over their twins: {listed(up['model'])}."
+        say("Gain significantly over their twins: {names}.", names=listed(up["model"]))
         if len(up)
-        else f"No time-aware model gains significantly over its twin ({len(gains)} tested)."
+        else say(
+            "No time-aware model gains significantly over its twin ({count} tested).",
+            count=len(gains),
+        )
     )
     if len(lucky):
-        lines.append(
-            f"Gain over all users, but other seeds might undo it: {listed(lucky['model'])}."
-        )
+        message = mark("Gain over all users, but other seeds might undo it: {names}.")
+        lines.append(say(message, names=listed(lucky["model"])))
     if len(down):
-        lines.append(f"Are significantly worse than their twins: {listed(down['model'])}.")
+        message = mark("Are significantly worse than their twins: {names}.")
+        lines.append(say(message, names=listed(down["model"])))
     best = gains.loc[gains["gain"].idxmax()]
-    interval = f"[{best['gain_low']:+.4f}, {best['gain_high']:+.4f}]"
-    lines.append(
-        f"Largest gain: {best['model']} over {best['twin']}, {best['gain']:+.4f} {interval}, Holm p"
-        f" {best['p_holm']:.3g}."
+    message = mark(
+        "Largest gain: {model} over {twin}, {gain:+.4f} [{gain_low:+.4f}, {gain_high:+.4f}], Holm p"
+        " {p_holm:.3g}."
     )
-    return lines
+    return [*lines, say(message, **best)]
 
 
 STAGE = Stage(
     "significance",
-    "Who is better than whom",
-    "All pairs of models, paired over users, and each time-aware model against its twin. "
-    "Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip "
-    "test, corrected after Holm within a table (and within a group of users). A gain over a "
-    "twin must also hold in the interval that draws seeds anew (seeds_low, seeds_high).",
+    mark("Who is better than whom"),
+    mark(
+        "All pairs of models, paired over users, and each time-aware model against its twin."
+        " Seeds are averaged first, so the user is the unit; p-values are those of the sign-flip"
+        " test, corrected after Holm within a table (and within a group of users). A gain over a"
+        " twin must also hold in the interval that draws seeds anew (seeds_low, seeds_high)."
+    ),
     run,
     draw,
     verdict,

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tutorial_lib.experiments.comparison import Suite
-from tutorial_lib.experiments.stages.shared import Stage, ends, hierarchical_interval
+from tutorial_lib.experiments.stages.shared import Stage, ends, hierarchical_interval, listed
+from tutorial_lib.language import mark, say
 from tutorial_lib.plots import BLUE, SKY
 
 
@@ -58,7 +59,7 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
         models[f"{column}_high"],
         color=SKY,
         lw=5,
-        label="interval, seeds and users",
+        label=say("interval, seeds and users"),
     )
     ax.plot(
         seeds[column],
@@ -67,10 +68,10 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
         color=BLUE,
         ms=9,
         mew=2,
-        label="one seed",
+        label=say("one seed"),
     )
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel=f"{metric} (mean over users)", ylim=(len(names) - 0.5, -0.5))
+    ax.set(xlabel=say("{metric} (mean over users)", metric=metric), ylim=(len(names) - 0.5, -0.5))
     figure.legend(loc="outside upper right", ncols=2, fontsize=8)
     return {"seeds": figure}
 
@@ -78,36 +79,43 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
 def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     models, seeds, column = tables["models"], tables["seeds"], metric.lower()
     first = models.iloc[0]
-    interval = f"[{first[f'{column}_low']:.4f}, {first[f'{column}_high']:.4f}]"
-    lines = [f"Best on average: {first['model']}, {metric} {first[column]:.4f} {interval}."]
+    lines = [
+        say(
+            "Best on average: {model}, {metric} {mean:.4f} [{low:.4f}, {high:.4f}].",
+            model=first["model"],
+            metric=metric,
+            mean=first[column],
+            low=first[f"{column}_low"],
+            high=first[f"{column}_high"],
+        )
+    ]
     winners = (
         seeds.sort_values("place", kind="stable").drop_duplicates("seed")["model"].value_counts()
     )
-    lines.append(
-        "First place by seed: "
-        + ", ".join(f"{name} {number} times" for name, number in winners.items())
-        + "."
-    )
+    times = [say("{model} {count} times", model=name, count=n) for name, n in winners.items()]
+    lines.append(say("First place by seed: {times}.", times=listed(times)))
     spread = models["sd_over_seeds"].dropna()
     if len(spread):
         lines.append(
-            f"Standard deviation over seeds: median {spread.median():.4f}, largest"
-            f" {spread.max():.4f}."
+            say(
+                "Standard deviation over seeds: median {median:.4f}, largest {largest:.4f}.",
+                median=spread.median(),
+                largest=spread.max(),
+            )
         )
     made = tables["runs"]["code_version"].value_counts()
-    lines.append(
-        "Trained with these versions of the code: "
-        + ", ".join(f"{name} ({n} runs)" for name, n in made.items())
-        + "."
-    )
-    return lines
+    versions = [say("{version} ({count} runs)", version=v, count=n) for v, n in made.items()]
+    message = mark("Trained with these versions of the code: {versions}.")
+    return [*lines, say(message, versions=listed(versions))]
 
 
 STAGE = Stage(
     "stability",
-    "Seeds",
-    "Every model with every seed. How far do seeds alone move a result, and does the ranking "
-    "of models survive?",
+    mark("Seeds"),
+    mark(
+        "Every model with every seed. How far do seeds alone move a result, and does the ranking"
+        " of models survive?"
+    ),
     run,
     draw,
     verdict,

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from tutorial_lib.experiments.comparison import Suite
 from tutorial_lib.experiments.protocol import VALID, collapsed, more_epochs, wanted_rate
-from tutorial_lib.experiments.stages.shared import Stage, listed
+from tutorial_lib.experiments.stages.shared import Stage, listed, named
+from tutorial_lib.language import mark, say
 from tutorial_lib.plots import MARKERS, PALETTE
 
 MEASURED = [VALID, "best_epoch", "epochs"]
@@ -140,10 +141,10 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
             part["valid_ndcg@10"],
             [models.index(model) for model in part["model"]],
             **look,
-            label=f"rate {rate:g}",
+            label=say("rate {rate:g}", rate=rate),
         )
     ax.set_yticks(range(len(models)), models)
-    ax.set(xlabel="validation NDCG@10, a mark a seed", ylim=(len(models) - 0.5, -0.5))
+    ax.set(xlabel=say("validation NDCG@10, a mark a seed"), ylim=(len(models) - 0.5, -0.5))
     figure.legend(loc="outside upper right", ncols=4, fontsize=8)
     return {"grid": figure}
 
@@ -151,20 +152,25 @@ def draw(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> dict[str, 
 def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[str]:
     chosen, grid = tables["chosen"], tables["grid"]
     rates = sorted(set(grid["learning_rate"]))
-    counts = ", ".join(f"{rate:g} by {(chosen['learning_rate'] == rate).sum()}" for rate in rates)
-    lines = [
-        (
-            f"{len(chosen)} models, each trained with {len(rates)} learning rates and"
-            f" {grid['seed'].nunique()} seeds; chosen on validation: {counts}."
-        )
-    ]
+    counts = listed(
+        say("{rate:g} by {count}", rate=rate, count=(chosen["learning_rate"] == rate).sum())
+        for rate in rates
+    )
+    values = {"models": len(chosen), "rates": len(rates), "counts": counts}
+    values["seeds"] = grid["seed"].nunique()
     if "longer" not in tables:
-        last = (chosen["best_epoch"] == chosen["epochs"]).sum()
         return [
-            *lines,
-            f"{last} of {len(chosen)} were best in their last epoch and might gain from more.",
+            say(
+                "{models} models, each trained with {rates} learning rates and {seeds} seeds;"
+                " chosen on validation: {counts}.",
+                **values,
+            ),
+            say(
+                "{last} of {models} were best in their last epoch and might gain from more.",
+                last=(chosen["best_epoch"] == chosen["epochs"]).sum(),
+                models=len(chosen),
+            ),
         ]
-    lines[0] = lines[0].replace("each trained with", "each trained with up to")
     seeds, longer = tables["seeds"], tables["longer"]
     both = pd.concat([seeds, longer])
     gain = [
@@ -172,20 +178,37 @@ def verdict(tables: dict[str, pd.DataFrame], metric: str = "NDCG@10") -> list[st
         for label, epochs in chosen.set_index("model")["epochs"].items()
         if gains(both, label, epochs)
     ]
-    fell = [f"{row.model} (seed {row.seed})" for row in seeds[seeds["collapsed"]].itertuples()]
+    fell = [
+        say("{model} (seed {seed})", model=row.model, seed=row.seed)
+        for row in seeds[seeds["collapsed"]].itertuples()
+    ]
     return [
-        *lines,
-        f"Would gain from half as many epochs again: {listed(gain)}.",
-        f"Collapsed, and in no mean: {listed(fell)}.",
+        say(
+            "{models} models, each trained with up to {rates} learning rates and {seeds} seeds;"
+            " chosen on validation: {counts}.",
+            **values,
+        ),
+        named(
+            mark("Would gain from half as many epochs again: {names}."),
+            mark("Would gain from half as many epochs again: none."),
+            gain,
+        ),
+        named(
+            mark("Collapsed, and in no mean: {names}."),
+            mark("Collapsed, and in no mean: none."),
+            fell,
+        ),
     ]
 
 
 STAGE = Stage(
     "tune",
-    "Learning rates",
-    "The same grid of learning rates for every model, chosen on validation. The test part is "
-    "not read. With one seed, chance chooses along: two rates that differ less than two seeds "
-    "do need more seeds to be told apart.",
+    mark("Learning rates"),
+    mark(
+        "The same grid of learning rates for every model, chosen on validation. The test part is"
+        " not read. With one seed, chance chooses along: two rates that differ less than two seeds"
+        " do need more seeds to be told apart."
+    ),
     run,
     draw,
     verdict,

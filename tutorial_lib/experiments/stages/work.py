@@ -26,6 +26,7 @@ from tutorial_lib.experiments.runs import Run, load_model, load_split
 from tutorial_lib.experiments.stages.fresh import LIBRARY
 from tutorial_lib.experiments.training import execute
 from tutorial_lib.files import write_text
+from tutorial_lib.language import language, say, use_language
 from tutorial_lib.train import pick_device
 
 DIVERGED = "diverged.txt"
@@ -62,13 +63,19 @@ def one_thread(what: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def train_run(run: Run, folder: Path, device: str) -> None:
+def train_run(
+    run: Run,
+    folder: Path,
+    device: str,
+    on_look: Callable[[dict[str, float]], object] = lambda row: None,
+) -> None:
     """Trains, or goes on where it was cut; see `training.execute`. Where the loss is no longer a
     number it leaves a file that says so, and ends: a rate too high for a grid that grows.
     """
-    with one_thread(f"training {run.name}"):
+    with one_thread(say("training {run}", run=run.name)):
         try:
-            execute(run, folder, device=device, progress=False, sampled=0, tell=lambda text: None)
+            how = {"device": device, "progress": False, "sampled": 0, "on_look": on_look}
+            execute(run, folder, tell=lambda text: None, **how)
         except Diverged as error:
             write_text(folder / run.name / DIVERGED, f"{error}\n")
 
@@ -79,7 +86,7 @@ def evaluate_run(
     """Ranks of a finished run on the test part after each corruption, drawn with the seed beside
     it.
     """
-    with one_thread(f"evaluating {run.name}"):
+    with one_thread(say("evaluating {run}", run=run.name)):
         split = load_split(run)
         model, hide = load_model(run, split, folder), run.config.hides_seen(split.dataset)
         for name, seed in corruptions:
@@ -105,7 +112,8 @@ def perform(tasks: Sequence[Callable[[], None]], jobs: int, tick: Callable[[], o
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by the processes to come
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=spawn, initializer=_watch_parent)
+    how = {"mp_context": spawn, "initializer": _begin, "initargs": (language(),)}
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), **how)
     try:
         with _without_ctrl_c():
             futures = [pool.submit(task) for task in tasks]
@@ -134,6 +142,12 @@ def _without_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _begin(code: str) -> None:
+    """First of all in a process: its errors speak the language of its parent."""
+    use_language(code)
+    _watch_parent()
 
 
 def _watch_parent() -> None:
