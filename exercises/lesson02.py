@@ -382,6 +382,7 @@ WRONG = [
     (check_statements, {"A", "D", "F"}, "look at C"),
 ]
 ARGUED = [
+    (check_rank, "0 -> -1", "the scores of one list have a single axis, which is first and last"),
     (
         check_users_needed,
         "times 1.001",

@@ -172,7 +172,7 @@ def check_unchanged(answer) -> None:
 
 
 def scores(query, key):
-    return query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    return query @ key.mT / math.sqrt(query.shape[-1])
 
 
 def naive(score):
@@ -190,7 +190,7 @@ def effective(weights, power=torch.exp, dim=-1):
 
 def stable_weights(query, key):
     """In numpy, with the largest score taken off."""
-    score = query.numpy() @ key.numpy().swapaxes(-1, -2) / np.sqrt(query.shape[-1])
+    score = query.numpy() @ key.mT.numpy() / np.sqrt(query.shape[-1])
     odds = np.exp(score - score.max(axis=-1, keepdims=True))
     return odds / odds.sum(axis=-1, keepdims=True)
 
@@ -302,4 +302,7 @@ WRONG = [
     (check_unchanged, "ACD", "look at E"),
     (check_unchanged, set("ADE"), "look at C"),
     (check_unchanged, set("ABCDE"), "look at B"),
+]
+ARGUED = [
+    (check_temperature, "-1 -> 1", "here are single histories, whose axis 1 is the last one"),
 ]

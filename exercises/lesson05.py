@@ -349,3 +349,13 @@ WRONG = [
     (check_parts, "BCEF", "look at F"),
     (check_parts, {"C", "E"}, "look at B"),
 ]
+ARGUED = [
+    (check_loss, "0 -> -1", "the numbers of one place have a single axis, which is first and last"),
+    (
+        check_loss,
+        "logits.sum() * 0 -> 0",
+        "the value is 0 either way; what it keeps is the gradient, which the checker leaves alone",
+    ),
+    (check_loss, "logits.sum -> logits.mean", "it is multiplied by 0"),
+    (check_loss, "1 -> 2", "used where nothing was found, and 0 divided by 2 is 0 as well"),
+]

@@ -420,6 +420,15 @@ def goal_of_one_row(model, state, moments):
     return read_at(model, state._replace(slow=None), moments)
 
 
+def faulty_ode_rnn(flow, jump, inputs, times):
+    """The cell of the exercise: hours since the first event, from timestamps in float32."""
+    hours, z, states = times.float() / 3600, torch.zeros(inputs.shape[1]), []
+    for i, x in enumerate(inputs):
+        z = jump(flow(z, (hours[i] - hours[0]).item()), x)
+        states.append(z)
+    return torch.stack(states)
+
+
 RIGHT = [
     (check_ode_rnn, ode_rnn),
     (check_ode_rnn, in_numpy),
@@ -436,6 +445,7 @@ RIGHT = [
     (check_sentences, frozenset("ACF")),
 ]
 WRONG = [
+    (check_ode_rnn, faulty_ode_rnn, "it differs from"),
     (
         check_ode_rnn,
         lambda f, j, x, t: ode_rnn(lambda z, hours: z, j, x, t),

@@ -454,6 +454,11 @@ RIGHT = [
     (check_supported, ["E", "D", "B"]),
 ]
 WRONG = [
+    (  # the cell of the exercise
+        check_attractor_step,
+        lambda z, g, s, h: relax(z, g, s, h, unit=60, base=math.e),
+        "the state must be",
+    ),
     (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=1), "one unit"),
     (check_attractor_step, lambda z, g, s, h: relax(z, g, s, h, unit=60), "divides by 60"),
     (

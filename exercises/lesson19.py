@@ -347,7 +347,7 @@ def by_iteration(m, error, lipschitz, speed, kappa):
     """Event by event; it settles if the second step is smaller than the first."""
     path = [0.0]
     for _ in range(5000):
-        path.append(kappa * (np.exp(lipschitz * m) * path[-1] + speed * error))
+        path.append(kappa * (math.exp(lipschitz * m) * path[-1] + speed * error))
     return path[-1] if path[2] - path[1] < path[1] else math.inf
 
 
@@ -500,5 +500,13 @@ WRONG = [
 # Mutants (tests/exercises/mutants.py) that are right, and why.
 ARGUED = [
     (check_jitter_times, "0 -> -1", "an array of one number: its first is its last"),
-    (check_settled_bound, "one axis more", "an array of one number is a number"),
+    (
+        check_settled_bound,
+        "share < 1 -> share <= 1",
+        "a division by 0 in numpy gives infinity, too",
+    ),
+    *(
+        (check_settled_bound, mutant, "it has settled long before the last step")
+        for mutant in ("5000 -> 4999", "5000 -> 5001", "1 -> 2")
+    ),
 ]

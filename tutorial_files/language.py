@@ -48,7 +48,8 @@ def speaking(code: str) -> Iterator[None]:
 def say(message: str, /, **values: object) -> str:
     """The message in the reader's language, its {placeholders} filled with the values.
 
-    Values that are texts with an entry of their own, such as "your result", are translated too.
+    Values that are texts with an entry of their own, such as "your result", are translated too,
+    save for those in quotes ({...!r}), which the reader has written.
     """
     return spoken(language(), message, **values)
 
@@ -56,9 +57,9 @@ def say(message: str, /, **values: object) -> str:
 def spoken(code: str, message: str, /, **values: object) -> str:
     """What `say` says in the language `code`."""
     if code != "en":
-        entries = _entries(code)
+        entries, quoted = _entries(code), set(re.findall(r"\{(\w+)!r", message))
         known = {
-            name: entries.get(value, value) if type(value) is str else value
+            name: entries.get(value, value) if type(value) is str and name not in quoted else value
             for name, value in values.items()
         }
         if message in entries:

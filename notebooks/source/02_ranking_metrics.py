@@ -1150,7 +1150,7 @@ lesson02.check_statements(true_statements)
 #
 # <details><summary><b>7.</b> 943 people, a gain of 2 hits in 100. In study A the models disagree on 4 people of 100, in study B on 40 of 100. Which study finds the gain?</summary>
 #
-# The error is $\sqrt{(d - \delta^2)/N}$. In A the gain is about 3 standard errors, in B about 1. A finds it nearly always, B seldom. Report $d$ with the gain.
+# The error is $\sqrt{(d - \delta^2)/N}$. In A the gain is about 3 standard errors, in B about 1. A finds it in almost nine studies of ten, B in one of six. Report $d$ with the gain.
 #
 # </details>
 #
@@ -1172,7 +1172,7 @@ lesson02.check_statements(true_statements)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="a6a833b0" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="e5bda858" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
@@ -1215,7 +1215,7 @@ lesson02.check_statements(true_statements)
 #
 # <details><summary><b>7.</b> 共有 943 个人，提升为每 100 人多命中 2 个。研究 A 里，两个模型在 100 个人里的 4 个身上结果不同；研究 B 里是 40 个。哪项研究能发现这个提升？</summary>
 #
-# 误差是 $\sqrt{(d - \delta^2)/N}$。在 A 里，提升约为 3 个标准误；在 B 里约为 1 个。A 几乎总能发现，B 很少能发现。报告提升时也要给出 $d$。
+# 误差是 $\sqrt{(d - \delta^2)/N}$。在 A 里，提升约为 3 个标准误；在 B 里约为 1 个。A 这样的研究十次里近九次能发现，B 六次里只有一次。报告提升时也要给出 $d$。
 #
 # </details>
 #

@@ -44,6 +44,7 @@
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -519,6 +520,8 @@ expect_true("the four matrices take 4 L d^2 multiplications", matrices == [4 * n
 expect_true("scores and mixing take 2 L^2 d", mixing == [2 * n**2 * width for n in lengths])
 expect_true("at L = 128 = 2 d the two are equal", mixing[2] == matrices[2])
 expect_true("plain: 4 L^2 bytes, four times as many for twice the length", memory["plain"] == [4 * n**2 for n in lengths])
+per_row = np.array(memory["fused"]) / np.array(lengths) / 4 - width
+expect("fused: numbers kept for each row, beyond d", per_row.mean(), 1, tol=0.5)
 growth = [after / before for before, after in zip(memory["fused"], memory["fused"][1:], strict=False)]
 expect_close("fused: twice the length, twice the bytes", growth, [2.0] * 5, tol=1e-6)
 
@@ -543,10 +546,10 @@ plt.show()
 # 两幅图，横轴是历史的长度，从 32 到 1024，两轴都是对数刻度。左图是乘法次数：打分与混合的线比四个矩阵的线陡一倍，两线在 128 处的虚线相交。右图是保留的字节数：普通写法的线比融合算子的线陡一倍，到 1024 时高出许多。
 
 # %% [markdown] id="cost-why-en" lang="en"
-# From $L = 2d = 128$ on, attention itself is the larger part, and twice the length costs four times the multiplications. At $L = 1024$ the plain form keeps 4 MB for each head and history: with 32 histories, 2 heads and 2 blocks that makes 512 MB. The fused operator keeps only a few numbers for each row, so its memory grows with $L$; its multiplications still grow with $L^2$. When serving, only the last event asks: with keys and values stored, one new event takes $2 L d$. Lessons 10 to 13 build memories that take the same time for each event, however long the history.
+# From $L = 2d = 128$ on, attention itself is the larger part, and twice the length costs four times the multiplications. At $L = 1024$ the plain form keeps 4 MB for each head and history: with 32 histories, 2 heads and 2 blocks that makes 512 MB. The fused operator keeps about $d$ numbers for each row instead of $L$, so its memory grows with $L$; its multiplications still grow with $L^2$. When serving, only the last event asks: with keys and values stored, one new event takes $2 L d$. Lessons 10 to 13 build memories that take the same time for each event, however long the history.
 
-# %% [markdown] id="cost-why-zh" lang="zh" en="fcc4749c"
-# 从 $L = 2d = 128$ 起，注意力本身成为主要部分，历史长一倍，乘法就是四倍。$L = 1024$ 时，普通写法为每段历史的每个头保留 4 MB；如果有 32 段历史、2 个头、2 个块，就是 512 MB。融合算子每行只保留几个数，所以内存随 $L$ 增长，但乘法仍随 $L^2$ 增长。上线时只有最后一个事件提出查询：如果键和值都已存好，一个新事件只要 $2 L d$ 次。第 10 到 13 课会建立另一类记忆，无论历史多长，每个事件的用时都相同。
+# %% [markdown] id="cost-why-zh" lang="zh" en="6a118e43"
+# 从 $L = 2d = 128$ 起，注意力本身成为主要部分，历史长一倍，乘法就是四倍。$L = 1024$ 时，普通写法为每段历史的每个头保留 4 MB；如果有 32 段历史、2 个头、2 个块，就是 512 MB。融合算子每行保留的不是 $L$ 个数，而是大约 $d$ 个，所以内存随 $L$ 增长，但乘法仍随 $L^2$ 增长。上线时只有最后一个事件提出查询：如果键和值都已存好，一个新事件只要 $2 L d$ 次。第 10 到 13 课会建立另一类记忆，无论历史多长，每个事件的用时都相同。
 
 # %% [markdown] id="break-axis-en" lang="en" tags=["break-it"]
 # ## Break it, 1: softmax along the wrong axis

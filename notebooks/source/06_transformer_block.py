@@ -535,7 +535,7 @@ if DATASET in ("sample", "control"):
     ranks = ceiling_ranks(split.dataset, split.test.row)["rank_without_clock"].to_numpy()
     marks["clairvoyant, no clock"] = pd.Series(ndcg(ranks)).groupby(split.test.user).mean().mean()
 for (task, name), value in [*live.items(), *((("sample", name), value) for name, value in marks.items())]:
-    print(f"{task:8s}{name:23s}{value:.4f}")
+    print(f"{task:8s}{value:.4f}  {name}")
 
 # %% id="live-check"
 for (task, name), value in live.items():

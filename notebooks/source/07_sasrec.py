@@ -383,7 +383,7 @@ for part, ours, formula in zip(("loss", "gradient of the states", "gradient of t
 # %% [markdown] id="first-loss-zh" lang="zh" en="c757f0bd" tags=["predict"]
 # ## 第一个损失值
 #
-# 在等待训练之前，先看一个数。未经训练的模型什么也不知道，因此应当给 $V$ 个物品大致相同的概率，这时的交叉熵是 $\ln V$。这里初始得分的标准差是 0.16，只会使损失增加其平方的一半。
+# 在训练若干轮之前，先看一个数。未经训练的模型什么也不知道，因此应当给 $V$ 个物品大致相同的概率，这时的交叉熵是 $\ln V$。这里初始得分的标准差是 0.16，只会使损失增加其平方的一半。
 #
 # **猜一猜。** 有 1,000 个物品时，第一个损失值应当是多少？如果用 BCE 和一个负样本，每个得分都接近 0，又是多少？如果有人在输出时也把物品表乘以 $\sqrt{d}$，损失会往哪个方向变？
 
@@ -406,10 +406,10 @@ expect("BCE with one negative, untrained: 2 ln 2", first["BCE, one negative"], 1
 expect("full softmax with the root of d once more", first["full softmax, table times the root of d"], 10.1, tol=0.1)
 
 # %% [markdown] id="first-loss-why-en" lang="en"
-# A first loss far above $\ln V$ says that the model is sure before it has seen anything: here the own item of each position takes nearly the whole share. One far below says that it answers an easier question, for example that pads count as targets, or that the answer is visible. It costs one batch to look; exercise 7.3 has such a case.
+# A first loss far above $\ln V$ says that the model is sure before it has seen anything: here the own item of each position takes most of the share. One far below says that it answers an easier question, for example that pads count as targets, or that the answer is visible. It costs one batch to look; exercise 7.3 has such a case.
 
-# %% [markdown] id="first-loss-why-zh" lang="zh" en="ad480352"
-# 第一个损失值远高于 $\ln V$，说明模型还没见过数据就已经“很有把握”：在这个例子里，每个位置自身的物品几乎占去了全部概率。远低于 $\ln V$，则说明模型回答的是一个更容易的问题，例如填充也被当成目标，或者答案泄漏了。检查它只需要一个批，练习 7.3 就是这样一个例子。
+# %% [markdown] id="first-loss-why-zh" lang="zh" en="8e5c6a17"
+# 第一个损失值远高于 $\ln V$，说明模型还没见过数据就已经“很有把握”：在这个例子里，每个位置自身的物品占去了大部分概率。如果远低于这个值，则说明模型回答的是一个更容易的问题，例如填充也被当成目标，或者答案泄漏了。检查它只需要一个批，练习 7.3 就是这样一个例子。
 
 # %% [markdown] id="select-en" lang="en"
 # After every epoch we look at the **validation** part and keep the weights of the best look. The test part is opened once, at the very end. The settings below were chosen on validation too, from a small grid that was the same for SASRec and for GRU4Rec, which puts a recurrent network in the place of attention (lesson 16): learning rate 0.001, 0.003 or 0.01, everything else alike.
@@ -909,7 +909,7 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 #
 # Answer first, then open. Everything that you need stands in this lesson.
 #
-# <details><summary><b>1.</b> You train on a catalogue of 20,000 items with the full softmax. The first loss that you see is 5.1, before any step. Is that good news?</summary>
+# <details><summary><b>1.</b> You train on a catalogue of 20,000 items with the full softmax. The first loss that you see is 5, before any step. Is that good news?</summary>
 #
 # No. An untrained model should show about $\ln 20{,}000$, nearly 10. A lower value says that the question is easier than it should be: pads count as targets, only some of the items compete, or the answer is visible.
 #
@@ -917,11 +917,11 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 #
 # <details><summary><b>2.</b> Two untrained models over the same items show 1.39 and 6.92. What do you conclude about which of them is better?</summary>
 #
-# Nothing. The first is BCE with one negative, whose value for scores near 0 is $2 \ln 2$; the second is the full softmax over 1,000 items. Losses of different questions cannot be compared; compare the ranking metric on validation.
+# Nothing. The first is BCE with one negative, whose value for scores near 0 is $2 \ln 2$; the second is the full softmax over 1,000 items. Losses of different questions cannot be compared; compare NDCG@10 on validation.
 #
 # </details>
 #
-# <details><summary><b>3.</b> A shop sells things that people buy again and again. You serve a SASRec that was trained for one epoch and forget to take the history out of the list. What will most lists begin with, and why already before training?</summary>
+# <details><summary><b>3.</b> A shop sells things that people buy again and again. You serve a SASRec that has hardly been trained and forget to take the history out of the list. What will most lists begin with, and why already before training?</summary>
 #
 # With the item just bought. The residual carries its embedding to the end, and with a shared table its dot product with itself is the largest: before training it stood first in 100 of 100 histories.
 #
@@ -969,12 +969,12 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="4b98affb" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="997c1603" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
 #
-# <details><summary><b>1.</b> 你用完整 softmax 在 20,000 个物品上训练，还没有更新过参数，第一个损失值就是 5.1。这是好消息吗？</summary>
+# <details><summary><b>1.</b> 你用完整 softmax 在 20,000 个物品上训练，还没有更新过参数，第一个损失值就是 5。这是好消息吗？</summary>
 #
 # 不是。未经训练的模型应当显示约 $\ln 20{,}000$，接近 10。更低的值说明问题变容易了：填充被当成了目标，只有一部分物品参与竞争，或者答案泄漏了。
 #
@@ -982,11 +982,11 @@ expect("shared of ten, SASRec", shared["sasrec"], 7.9, tol=0.6, when=ON_SAMPLE)
 #
 # <details><summary><b>2.</b> 同样的物品，两个未经训练的模型分别显示 1.39 和 6.92。哪一个更好？</summary>
 #
-# 无从判断。前者是带一个负样本的 BCE，得分接近 0 时其值为 $2 \ln 2$；后者是 1,000 个物品上的完整 softmax。不同问题的损失不能相互比较，应当比较验证集上的排序指标。
+# 无从判断。前者是带一个负样本的 BCE，得分接近 0 时其值为 $2 \ln 2$；后者是 1,000 个物品上的完整 softmax。不同问题的损失不能相互比较，应当比较验证集上的 NDCG@10。
 #
 # </details>
 #
-# <details><summary><b>3.</b> 一家商店卖的是人们反复购买的商品。你上线了一个只训练了一轮的 SASRec，并且忘了从列表中去掉历史物品。大多数列表会以什么开头？为什么在训练之前就会这样？</summary>
+# <details><summary><b>3.</b> 一家商店卖的是人们反复购买的商品。你上线了一个几乎没怎么训练的 SASRec，并且忘了从列表中去掉历史物品。大多数列表会以什么开头？为什么在训练之前就会这样？</summary>
 #
 # 以刚买的那件商品开头。残差把它的嵌入一直传到末尾，而在共用的物品表上，它与自身的点积最大：训练之前，在 100 段历史中有 100 段都是它排第一。
 #

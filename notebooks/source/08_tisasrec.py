@@ -722,7 +722,7 @@ for gap in ("past", "query"):
     for label, (name, options) in contestants.items():
         models = [learn(name, gap, seed, **options) for seed in range(5)]
         right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
-        print(f"{gap:6s} {label:24s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}")
+        print(f"{gap:6s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}  {label}")
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharex=True, sharey=True)
@@ -780,6 +780,8 @@ expect_true("past, query time: much better if the question follows within minute
 # The tables hold the constant twin of `query_time=True` for the two simulated worlds, and both twins of the published form for the real data. Five seeds of everything; each user's NDCG@10 is averaged over the seeds, and the interval resamples the users in pairs, as in lesson 07.
 
 # %% [markdown] id="twins-zh" lang="zh" en="3d0c12a2"
+# ## 时间有用吗？时间并非一切的世界
+#
 # 接下来的世界更接近现实。在 `sample` 里，短期兴趣随真实时间变化，但长期兴趣、类别和上一次选择也同样重要；时间信息在那里带来多大提升是已知的，因为先知模型有看时间和不看时间的两种。在 `control` 里，时间戳完全相同，但每过一个事件，短期兴趣只前进固定的一步：时间戳与结果无关，**从中不应得到任何提升**。再往后是 MovieLens 100K 和 Amazon Grocery，那里的答案没有人知道。
 #
 # TiSASRec 应当与谁比较？不能只与 SASRec 比较，因为两者的差别不止时间信息：位置的加入方式不同，表也更多。真正能说明问题的，是与**它自己的对照模型**比较：同一个模型，训练和测试的方式相同，事件、次序和目标都相同，只是它得到的时间不含任何信息。这样的时间有两种：

@@ -726,16 +726,16 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 # %% [markdown] id="tame-en" lang="en" tags=["predict"]
 # ## What else could tame the product?
 #
-# The gain looks at the largest number. For the length of the streams the measure is the **spectral norm**, the largest singular value. A doubly stochastic matrix is a weighted mean of permutations (Birkhoff), and a permutation changes no length; so its spectral norm is at most 1, exactly 1 because equal streams stay as they are, and that holds for every product. All other singular values are smaller. At the start the second one is 0.83, and $0.83^{16}$ is 0.05: past 16 sub-layers, mixing alone leaves a twentieth of what made the streams differ.
+# The gain looks at the largest number. For the length of the streams the measure is the **spectral norm**, the largest singular value. A doubly stochastic matrix is a weighted mean of permutations (Birkhoff), and a permutation changes no length; so its spectral norm is at most 1, exactly 1 because equal streams stay as they are, and that holds for every product. Where all entries are positive, as Sinkhorn makes them, all other singular values are smaller. At the start the second one is 0.83, and $0.83^{16}$ is 0.05: past 16 sub-layers, mixing alone leaves a twentieth of what made the streams differ.
 #
 # Other constraints were possible. Rows of a *softmax* sum to 1, their columns do not. An *orthogonal* matrix changes no length at all. *Spectral normalisation* divides a free matrix by its spectral norm.
 #
 # **Predict.** For 50 random mappings of each kind: which product keeps the spectral norm at exactly 1, which keeps the differences between the streams, and which loses everything?
 
-# %% [markdown] id="tame-zh" lang="zh" en="ad3fde78" tags=["predict"]
+# %% [markdown] id="tame-zh" lang="zh" en="1932820f" tags=["predict"]
 # ## 还有哪些办法可以约束乘积？
 #
-# 增益看的是最大的数。如果看流的长度，相应的度量是**谱范数**（spectral norm），即最大的奇异值。双随机矩阵是若干置换矩阵的加权平均（Birkhoff），而置换不改变长度，所以它的谱范数不超过 1；又因为相等的流混合后不变，谱范数恰好是 1，对任意多个的乘积也是如此。其余的奇异值则更小。初始时第二个奇异值是 0.83，而 $0.83^{16}$ 是 0.05：经过 16 个子层，仅混合一项就使各条流之间的差别只剩二十分之一。
+# 增益看的是最大的数。如果看流的长度，相应的度量是**谱范数**（spectral norm），即最大的奇异值。双随机矩阵是若干置换（permutation）矩阵的加权平均（Birkhoff），而置换不改变长度，所以它的谱范数不超过 1；又因为相等的流混合后不变，谱范数恰好是 1，对任意多个的乘积也是如此。Sinkhorn 得到的矩阵元素全为正，这时其余的奇异值都小于 1。初始时第二个奇异值是 0.83，而 $0.83^{16}$ 是 0.05：经过 16 个子层，仅混合一项就使各条流之间的差别只剩二十分之一。
 #
 # 也可以采用其他约束。*softmax* 的各行之和为 1，但列和不是。**正交矩阵**完全不改变长度。**谱归一化**（spectral normalisation）把不受约束的矩阵除以它的谱范数。
 #
@@ -996,7 +996,7 @@ for name, (scale, digits) in starts.items():
                 connection.phi.mul_(scale)
         curves.append(train(model, seed, steps=60, watch=distance_of_streams))
     distance[name] = np.array(curves)
-    print(f"{name:26s} distance at the end:", [f"{curve[-1]:.1e}" for curve in curves])
+    print("distance at the end:", [f"{curve[-1]:.1e}" for curve in curves], name)
 
 # %% id="apart-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(6.8, 3.5))

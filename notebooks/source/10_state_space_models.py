@@ -295,7 +295,7 @@ expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 # It also pays. A full matrix of $P$ rows costs $P^2$ products for every event and a matrix exponential for every gap. A diagonal one costs $P$ of each. All layers from here to lesson 13 are diagonal and learn their eigenvalues directly.
 
 # %% [markdown] id="diagonal-why-zh" lang="zh" en="511a44d1"
-# 特征值 $\lambda = -\tfrac14 + \pi i$ 可以这样理解。**实部**表示记忆衰减的快慢：$e^{-t/4}$，因此 2.77 秒后剩一半。**虚部**表示旋转的快慢：一秒转 $\pi$，即半圈。
+# 特征值 $\lambda = -\tfrac14 + \pi i$ 可以这样理解。**实部**表示记忆衰减的快慢：$e^{-t/4}$，因此 2.77 秒后剩一半，这就是半衰期（half-life）。**虚部**表示旋转的快慢：一秒转 $\pi$，即半圈。
 #
 # 这样做还能节省计算。对 $P$ 行的完整矩阵，每个事件需要 $P^2$ 次乘法，每种间隔需要一次矩阵指数；对角矩阵则各只需 $P$ 次。从这里到第 13 课，所有的层都是对角的，直接学习特征值。
 
@@ -985,7 +985,7 @@ for name, make in rivals.items():
             learned.append(torch.complex(-layer.nu.exp(), layer.theta.exp())[spoken.argmax()].detach())
     lamp_errors[name] = np.array(rows)
     sizes[name] = sum(p.numel() for p in model.parameters())
-    print(f"{name:20s} {sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist())
+    print(f"{sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist(), name)
 
 # %% id="learn-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.5, 2.6))

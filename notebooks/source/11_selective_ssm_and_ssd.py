@@ -219,7 +219,7 @@ for name, chooses, scattered in (
         right[name].append(share_right(model, scattered))
         if chooses:
             steps.append(model.step.detach().sigmoid())
-    print(f"{name:24s}", [round(value, 3) for value in right[name]])
+    print([round(value, 3) for value in right[name]], name)
 right, steps = {name: np.array(values) for name, values in right.items()}, torch.stack(steps)  # [5], [5, 6]
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
@@ -571,12 +571,12 @@ ranks = [int(torch.linalg.matrix_rank(table[5:, :5], rtol=1e-4)) for table in (f
 expect_true("how events 6 to 9 see 1 to 5: rank 1 in L, rank 4 in the table", ranks == [1, 4])
 
 # %% [markdown] id="one-number-why-en" lang="en"
-# Not near at all: 0.46 and 0.22. A table of pairs has no such tie between its entries, so it can rise again with the distance. In other words: seen from later events, all that came before is **one** column times **one** row (rank 1), because everything passes through one fading state, while the table has full rank.
+# Not near at all: 0.46 and 0.22. A table of pairs has no such tie between its entries, so it can rise again with the distance. In other words: seen from later events, all that came before is **one** column times **one** row, because everything passes through one fading state; in the table no row is a multiple of another.
 #
 # In return the one number knows something that the interval does not: what the events **between** were. And it costs $L$ numbers in place of $L^2$. Several heads give several decays, and the turning memories of lesson 10 can rise again; so in practice the limit is softer than here, but it is the first thing to ask of a model whose clock is one number an event.
 
-# %% [markdown] id="one-number-why-zh" lang="zh" en="2df76ebb"
-# 相差很远，分别是 0.46 和 0.22。表中的各个值之间没有这种约束，因此可以随距离先降后升。换句话说，从后面的事件来看，之前的一切只是**一**列乘**一**行（秩为 1），因为所有信息都要经过同一个衰减的状态，而表是满秩的。
+# %% [markdown] id="one-number-why-zh" lang="zh" en="6fbb679c"
+# 相差很远，分别是 0.46 和 0.22。表中的各个值之间没有这种约束，因此可以随距离先降后升。换句话说，从后面的事件来看，之前的一切只是**一**列乘**一**行，因为所有信息都要经过同一个衰减的状态；而在表中，没有一行是另一行的倍数。
 #
 # 反过来，一个数也包含间隔所没有的信息，即**中间**发生了哪些事件。而且它只需要 $L$ 个数，而不是 $L^2$ 个。多个头可以给出多种衰减，第 10 课中会旋转的记忆也可以先降后升，因此实际的限制比这里宽松；但如果一个模型只用每个事件的一个数来表示时间，首先就应当问这个问题。
 
@@ -682,7 +682,7 @@ torch.set_num_threads(threads)
 growth = {}  # p in cost = c * length^p, over the longer half
 for name, values in cost.items():
     growth[name] = np.polyfit(np.log(lengths[: len(values)][-3:]), np.log(values[-3:]), 1)[0]
-    print(f"{name:20s} {[f'{1000 * value:.1f} ms' for value in values]}  grows with L^{growth[name]:.2f}")
+    print(f"grows with L^{growth[name]:.2f}: {[f'{1000 * value:.1f} ms' for value in values]}  {name}")
 
 # %% id="cost-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7, 3.6))

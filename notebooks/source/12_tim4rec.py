@@ -397,7 +397,7 @@ right, trained = {}, {}
 for label, (name, gap, options) in contestants.items():
     runs = [learn(name, gap, seed, **options) for seed in range(5)]
     trained[label], right[label] = [model for model, _ in runs], np.stack([r for _, r in runs])  # [seeds, histories]
-    print(f"{label:30s} right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}")
+    print(f"right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}  {label}")
 
 # %% id="task-check"
 twin, past, query = right.values()
@@ -590,7 +590,7 @@ for label, literal in (("ours", False), ("published", True)):
     coins[label] = np.array([train_on_all_positions(literal, seed) for seed in range(5)])  # [seeds, 2, histories]
     for place, pass_name in enumerate(("in the training pass", "when serving")):
         per_seed = coins[label][:, place]
-        print(f"{label:10s} {pass_name:21s} {per_seed.mean(axis=1).round(2)}  mean {bootstrap_interval(per_seed)}")
+        print(f"{per_seed.mean(axis=1).round(2)}  mean {bootstrap_interval(per_seed)}  {label}, {pass_name}")
 
 # %% id="coins-check" tags=["break-it"]
 expect("published, in the training pass", coins["published"][:, 0].mean(), 0.79, tol=0.06)
@@ -737,7 +737,7 @@ def read(signal, seed):
 
 readable = {name: np.stack([read(signal, seed) for seed in range(5)]) for name, signal in signals.items()}
 for name, values in readable.items():
-    print(f"{name:12s} {values.mean(axis=1).round(3)}  mean {bootstrap_interval(values)}")
+    print(f"{values.mean(axis=1).round(3)}  mean {bootstrap_interval(values)}  {name}")
 
 # %% id="reader-check" tags=["break-it"]
 expect("best that full windows allow", (6 * 0.5 + 1) / 7, 0.57, tol=0.005)

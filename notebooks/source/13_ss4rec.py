@@ -577,7 +577,7 @@ right, trained = {}, {}
 for label, (gap, options) in contestants.items():
     runs = [learn(gap, seed, **options) for seed in range(5)]
     trained[label], right[label] = [model for model, _ in runs], np.stack([r for _, r in runs])  # [seeds, histories]
-    print(f"{label:24s} right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}")
+    print(f"right {right[label].mean(axis=1).round(3)}  mean {bootstrap_interval(right[label])}  {label}")
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
 intervals = {label: bootstrap_interval(values) for label, values in right.items()}

@@ -14,29 +14,29 @@
 # Neither calculation contains a slip. And the cup is not far from your trade: a recommender that knows how fast the state of a user changes, and moves it over a gap in one step, calculates exactly like this, whether the user was away for three minutes or for three months. In this lesson you learn to follow a speed: how to step, how wrong a step is, what it costs, when it explodes, and how to follow a whole batch of cups when everybody comes back at another time.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="65881046"
-# 小叶泡好一杯茶，离开了厨房。室温 20 °C，茶 80 °C，此刻正以每分钟 1.2 度、也就是每小时 72 度的速度变凉。三小时后她回来了。茶是多少度？
+# 小叶泡好一杯茶，离开了厨房。室温 20 °C，茶 80 °C，此刻正以每分钟 1.2 度、即每小时 72 度的速度变凉。三小时后她回来了。这时茶是多少度？
 #
-# 你只知道速度，那就跟着速度走：每小时 72 度，三小时是 216 度，80 − 216 = −136。茶的温度是**零下 136 度**。有更好的方法，教科书都夸**龙格和库塔**（Runge–Kutta）的那一种。用它一步走完三小时，茶的温度是 **206 °C**，比刚泡好时还烫。
+# 你只知道速度，于是就按这个速度计算：每小时 72 度，三小时是 216 度，80 − 216 = −136，所以茶的温度是**零下 136 度**。当然还有更好的方法，教科书都推荐**龙格和库塔**（Runge–Kutta）的方法。用它一步走完三小时，茶的温度是 **206 °C**，比刚泡好时还热。
 #
-# 两次计算都没有算错。而且这杯茶离你的本行并不远：一个推荐模型知道用户的状态变得有多快，于是一步跨过间隔，它算的就是这样的东西，不管用户离开了三分钟还是三个月。这一课里，你会学会跟着速度走：怎样迈一步，一步错多少，代价多大，什么时候会爆炸，以及大家回来的时刻各不相同时，怎样同时算好一整批茶。
+# 两次计算都没有算错。而且这个问题离你的工作并不远：如果一个推荐模型知道用户的状态变化得多快，并且一步走完一个间隔，那么无论用户离开了三分钟还是三个月，它做的都是这样的计算。在这一课里，你会学习怎样由速度求出状态：怎样走一步，一步的误差有多大，代价是多少，什么时候会发散，以及当每个人回来的时刻各不相同时，怎样同时计算整批数据。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
 #
 # - take a step of the Euler method, of the midpoint method and of Runge-Kutta by hand;
-# - measure the order of convergence of a solver, whoever sells it to you, and say where it ends;
+# - say with Taylor's series where the order of convergence comes from, measure it for any solver, and say where it ends;
 # - compare solvers by what they cost, in evaluations of the field;
-# - say from a rate and a step size whether a run explodes, and mend it in three ways;
+# - say from a rate and a step size whether a run explodes, and mend it in four ways, one of them an implicit solver;
 # - integrate a batch in which every row has its own gap, in one call.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="882d2c1b" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="80acca1b" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 用欧拉法、中点法和龙格-库塔法各手算一步；
-# - 测出一个求解器的收敛阶（order of convergence），不管卖家怎么说，并说清它到哪里为止；
-# - 按代价，也就是对场求值的次数，来比较求解器；
-# - 看速率和步长就知道会不会爆炸，并用三种办法补救；
-# - 一批数据里每一行的间隔都不同，只调用一次就全部算好。
+# - 手工计算欧拉法、中点法和龙格-库塔法的一步；
+# - 用泰勒展开说明收敛阶（order of convergence）的来历，测量任何求解器的收敛阶，并说清它的适用范围；
+# - 按代价，即向量场的求值次数，比较不同的求解器；
+# - 根据速率和步长判断计算是否会发散，并用四种办法改正，其中一种是隐式求解器；
+# - 当一批数据里每一行的间隔都不同时，只用一次调用完成积分。
 
 # %% id="setup"
 import math
@@ -70,11 +70,11 @@ DOUBLE = torch.double
 # %% [markdown] id="tiny-zh" lang="zh" en="c1aad718"
 # ## 只说速度的规律
 #
-# 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是：“每一分钟，茶失去它高出室温部分的 2%”。折合每小时 1.2 倍。写下来就是
+# 温度从室温算起：$z$ 表示茶比室温**高多少度**，开始时 $z = 60$。规律是**每一分钟，茶失去它高出室温部分的 2%**，折合每小时 1.2 倍。写成公式就是
 #
 # $$\frac{dz}{dt} = f(t, z) = -1.2\, z ,$$
 #
-# 时间 $t$ 以小时计。这样的规律叫**常微分方程**（ordinary differential equation，ODE）。它不说茶现在多少度，只说在任何时刻、任何状态下，状态变得有多快；回答这个问题的函数 $f$ 叫**场**（field）。问它几个状态：
+# 时间 $t$ 以小时计。这样的规律叫**常微分方程**（ordinary differential equation，ODE）。它不说明茶现在是多少度，只说明在任何时刻、任何状态下，状态变化得多快；给出这个速度的函数 $f$ 称为**向量场**（vector field），简称场。下面对几个状态求值：
 #
 # <!-- definition -->
 
@@ -101,9 +101,9 @@ expect("loss in the first minute, as a share", -tea(0, 60) / 60 / 60, 0.02, tol=
 # In the library: [`tutorial_lib.models.ode.euler_step`](../../tutorial_lib/models/ode.py).
 
 # %% [markdown] id="euler-zh" lang="zh" en="b79e5114"
-# 茶越热，凉得越快。问题就在这里：每小时 72 度的速度只在这一刻成立，一分钟之后就慢了一点。
+# 茶越热，凉得越快。问题就在这里：每小时 72 度的速度只在这一刻成立，一分钟之后就会慢一些。
 #
-# **欧拉法。** 那就只跟着这个速度走一小段时间 $h$，即**步长**（step size），然后再问一次：
+# **欧拉法**（Euler method）**。** 因此，我们只按这个速度走一小段时间 $h$，即**步长**（step size），然后重新求速度：
 #
 # $$z_{\text{new}} = z + h\, f(t, z) .$$
 #
@@ -139,11 +139,11 @@ expect("Euler after one hour", z, 9.6, tol=1e-9)
 # In the library: [`tutorial_lib.models.ode.rk4_step`](../../tutorial_lib/models/ode.py).
 
 # %% [markdown] id="exact-zh" lang="zh" en="778738fe"
-# 欧拉法说高出室温 9.6 度。这条规律很简单，答案有封闭的公式，$z(t) = 60\, e^{-1.2 t}$：它正是斜率等于自身 −1.2 倍的函数。一小时后它给出 18.07。欧拉法凉得太多，因为它在每一步里都死守着开头的速度，而那时茶最热。
+# 欧拉法说高出室温 9.6 度。这条规律很简单，答案有封闭的公式，$z(t) = 60\, e^{-1.2 t}$：它正是斜率等于自身 −1.2 倍的函数。一小时后它给出 18.07。欧拉法的结果太凉，因为它在每一步里始终使用起点的速度，而那时茶最热。
 #
-# **中点法**（midpoint method）。先迈出去只是为了探路：走半步，在**那里**问速度，退回来，再用这个速度走完整步。
+# **中点法**（midpoint method）。先走半步，在**那里**求出速度，然后回到起点，用这个速度走完整步。
 #
-# **经典龙格-库塔法（RK4）。** 问四次：在起点（$k_1$），在半路（$k_2$），还是在半路、但改用更好的速度 $k_2$ 走到那里（$k_3$），在终点（$k_4$）。然后跟着它们的平均走，中间的算两份：
+# **经典龙格-库塔法（RK4）。** 求值四次：在起点（$k_1$），在中点（$k_2$），再次在中点、但用更准确的速度 $k_2$ 到达那里（$k_3$），在终点（$k_4$）。然后按它们的加权平均走，中间两个的权重加倍：
 #
 # $$z_{\text{new}} = z + \frac{h}{6} \left( k_1 + 2 k_2 + 2 k_3 + k_4 \right) .$$
 #
@@ -169,9 +169,9 @@ print(f"exact      {60 * math.exp(-0.6):.3f}")
 # Euler would have said 24.0. Midpoint is 1.9 degrees off, RK4 by 0.04, for two and four questions to the field. Now all three as functions, with Python floats and nothing else.
 
 # %% [markdown] id="scratch-zh" lang="zh" en="370f0737"
-# ## 从零写起：只用普通的数
+# ## 从零实现：只用普通的数
 #
-# 欧拉法的答案会是 24.0。中点法差 1.9 度，RK4 差 0.04 度，代价是向场多问了：一个两次，一个四次。现在把三种方法写成函数，只用 Python 的浮点数。
+# 欧拉法的结果是 24.0。中点法差 1.9 度，RK4 差 0.04 度，分别需要两次和四次求值。现在把三种方法写成函数，只用 Python 的浮点数。
 
 
 # %% id="scratch-code"
@@ -209,24 +209,24 @@ expect("midpoint, error", follow("midpoint", tea, 60.0, 0.5, 1) - 60 * math.exp(
 expect("RK4, error", follow("rk4", tea, 60.0, 0.5, 1) - 60 * math.exp(-0.6), 0.04, tol=0.005)
 
 # %% [markdown] id="reference-en" lang="en"
-# Two witnesses. The first is a closed form, and to make it harder the cup now stands beside a **fan that swings**: the cooling rate goes up and down with the time, between 0 and double the old one,
+# Two independent results to compare with. The first is a closed form, and to make it harder the cup now stands beside a **fan that swings**: the cooling rate goes up and down with the time, between 0 and double the old one,
 #
 # $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
 #
 # With many steps all three must come to that value. A solver that asks the field at the wrong **time** would not be noticed on the first law; here it is.
 #
-# The second witness is *torchdiffeq*, a library of solvers by other people. Its `euler` and `midpoint` are the same methods, so all digits must agree. Its `rk4` is **another** method of the same family: the *3/8 rule*, which asks at thirds of the step. There the digits differ and only the order, measured below, can be compared.
+# The second is *torchdiffeq*, a library of solvers by other people. Its `euler` and `midpoint` are the same methods, so all digits must agree. Its `rk4` is **another** method of the same family: the *3/8 rule*, which asks at thirds of the step. There the digits differ and only the order, measured below, can be compared.
 #
 # <!-- definition -->
 
-# %% [markdown] id="reference-zh" lang="zh" en="d3e611d2"
-# 请两个参照。第一位是封闭的公式。为了增加难度，茶杯旁边现在放了一台**来回摆头的风扇**：变凉的速率随时间起伏，在 0 和原来的两倍之间，
+# %% [markdown] id="reference-zh" lang="zh" en="f18d4639"
+# 我们用两个独立的结果来核对。第一个是封闭公式。为了增加难度，茶杯旁边现在放了一台**来回摆动的风扇**，变凉的速率随时间变化，在 0 和原来的两倍之间，
 #
 # $$\frac{dz}{dt} = -1.2\, (1 + \sin 2t)\, z, \qquad z(t) = z(0)\, e^{-1.2 \left( t + (1 - \cos 2t) / 2 \right)} .$$
 #
-# 步子足够多时，三种方法都必须走到这个值。如果求解器在错误的**时刻**去问场，第一条规律发现不了，这一条能。
+# 步数足够多时，三种方法都必须收敛到这个值。如果求解器在错误的**时刻**求值，用第一个规律发现不了，用这个规律就能发现。
 #
-# 第二个参照是 *torchdiffeq*，别人写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：**3/8 法则**（3/8 rule），在一步的三分之一处提问。所以数字会不同，能比的只有阶，下面会测。
+# 第二个是 torchdiffeq，一个由其他人编写的求解器库。它的 `euler` 和 `midpoint` 是同样的方法，每一位数字都必须一致。它的 `rk4` 是同一家族里的**另一种**方法：**3/8 法则**（3/8 rule），在一步的三分之一处求值。因此数字会不同，只能比较阶，下面就会测量。
 #
 # <!-- definition -->
 
@@ -265,9 +265,9 @@ expect_true("rk4: torchdiffeq has other digits, for it is another rule", 1e-4 < 
 # The same three steps, for whole batches. The state is `[..., d]`: rows of $d$ numbers. The step `h` is `[..., 1]`, one for every row; you will need that soon. Skip the argument `start`, and the solver called `adaptive`, until they are explained.
 
 # %% [markdown] id="library-zh" lang="zh" en="20598e05" tags=["library"]
-# ## 库里的版本
+# ## 库中的版本
 #
-# 还是这三种步子，一次算一整批。状态是 `[..., d]`：每行 $d$ 个数。步长 `h` 是 `[..., 1]`，每行一个，很快就用得上。参数 `start` 和叫 `adaptive` 的求解器先跳过，后面会讲。
+# 还是这三种方法，一次计算一整批。状态是 `[..., d]`：每行 $d$ 个数。步长 `h` 是 `[..., 1]`，每行一个，很快就用得上。参数 `start` 和叫 `adaptive` 的求解器先跳过，后面会讲。
 
 # %% id="library-code" tags=["library"]
 from tutorial_lib.models.ode import STEPS, Field, check_method, integrate_adaptive
@@ -299,15 +299,15 @@ for method in BY_HAND:
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="8bcfcf2a"
-# 三种方法画在一张图里。每次问场，都画在它所问的时刻上：
+# 三种方法画在一张图里，每次求值都画在相应的时刻上：
 #
 # ![三行图画在同一条从 t 到 t + h 的时间轴上。欧拉法，第 1 步：起点的斜率 k1；第 2 步：沿它走 h。中点法，第 1 步：起点的 k1；第 2 步：半步欧拉法到达的状态处的 k2；第 3 步：从起点沿 k2 走 h。龙格-库塔法，第 1 步：起点的 k1；第 2 步：沿 k1 走到一半处的 k2；第 3 步：再到一半处，但沿 k2 走，得到 k3；第 4 步：沿 k3 走到终点处的 k4；第 5 步：沿平均斜率走，其中 k2、k3 加倍计算。时间以 t 和 h 进入。](../figures/zh/solvers.svg)
 #
-# **从图上找答案。** 每种方法各问场几次，问的是哪些时刻？RK4 的哪个斜率与另一个问的时刻相同，状态却不同？
+# **从图上找答案。** 每种方法各求值几次，分别在哪些时刻？RK4 的哪个斜率与另一个的时刻相同，状态却不同？
 #
 # <details><summary>答案</summary>
 #
-# 欧拉法一次，在 $t$。中点法两次，在 $t$ 和 $t + h/2$。RK4 四次，在 $t$，两次在 $t + h/2$，还有 $t + h$：$k_3$ 问的是沿 $k_2$ 走到的地方。
+# 欧拉法一次，在 $t$。中点法两次，在 $t$ 和 $t + h/2$。RK4 四次，在 $t$，两次在 $t + h/2$，还有 $t + h$：$k_3$ 是在沿 $k_2$ 到达的状态处求值。
 #
 # </details>
 
@@ -317,9 +317,9 @@ for method in BY_HAND:
 # Fifty cups, poured at 40 to 100 °C, stand for three hours before the swinging fan. The error is relative: how far off a result is, divided by the true value; then the root of the mean square over the cups. We double the number of steps again and again, in double precision (float64, about 16 digits) and in the usual precision of neural networks (float32, about 7).
 
 # %% [markdown] id="order-zh" lang="zh" en="b9887068"
-# ## 一步错多少？
+# ## 一步的误差有多大？
 #
-# 五十杯茶，泡好时 40 到 100 °C，在摆头的风扇前放三小时。误差取相对值：偏差除以真值，再对所有杯子求均方根。步数一次次加倍，先用双精度（float64，约 16 位数字），再用神经网络常用的精度（float32，约 7 位）。
+# 五十杯茶，泡好时 40 到 100 °C，在摆头的风扇前放三小时。误差取相对值：偏差除以真值，再对所有杯子求均方根。步数不断加倍，先用双精度（float64，约 16 位数字），再用神经网络常用的精度（float32，约 7 位）。
 
 # %% [markdown] id="predict-order-en" lang="en" tags=["predict"]
 # **Predict.** Halve the step. By how much does the error of Euler shrink, that of midpoint, that of RK4? And what happens to RK4 in float32 when you go on halving for ever?
@@ -371,7 +371,7 @@ plt.show()
 # Relative error against step size on two logarithmic axes, steps from 3 hours at the right to about a second at the left. At large steps all solvers lie above 10, off by more than the value itself. Towards small steps Euler falls with slope 1, midpoint with slope 2, RK4 with slope 4 down to 1e-14. RK4 in float32 falls with the others to about 3e-7 and then climbs slowly again.
 
 # %% [markdown] id="order-alt-zh" lang="zh" en="680f61c2" tags=["alt"]
-# 相对误差对步长的图，两轴都是对数刻度，步长从右端的 3 小时到左端的约一秒。步长大时，各个求解器都在 10 以上，错得比数值本身还大。步长变小时，欧拉法以斜率 1 下降，中点法以斜率 2，RK4 以斜率 4 一直降到 1e-14。float32 的 RK4 一起降到约 3e-7，然后又慢慢回升。
+# 相对误差对步长的图，两轴都是对数刻度，步长从右端的 3 小时到左端的约一秒。步长大时，各个求解器都在 10 以上，误差比数值本身还大。步长变小时，欧拉法以斜率 1 下降，中点法以斜率 2，RK4 以斜率 4 一直降到 1e-14。float32 的 RK4 一起降到约 3e-7，然后又慢慢回升。
 
 # %% id="order-check"
 expect_true(
@@ -394,7 +394,40 @@ expect("that of RK4 by", ratios["rk4"], 16, tol=1)
 # %% [markdown] id="order-why-zh" lang="zh" en="7c154790"
 # 步长减半，误差分别除以 2、4 和 16。指数 1、2、4 就是**收敛阶**；在对数坐标里，它是直线的斜率。3/8 法则的阶也是 4，所以 torchdiffeq 的 `rk4` 和我们的一样好，只是数字不同。
 #
-# 有两件事会让它失效。**步长太大**时，根本谈不上阶：斜率的规律只对足够小的步长成立，而三小时一步不算小。**步长太小**时，舍入误差占了上风：float32 每做一次加法，就在第七位上舍入一次，八千次加法就舍入八千次，步子再小反而更差。
+# 它在两种情况下失效。**步长太大**时，谈不上阶：这个规律只对足够小的步长成立，而三小时一步不算小。**步长太小**时，舍入误差起主要作用：float32 每做一次加法，就在第七位上舍入一次，八千次加法就舍入八千次，步长再小反而更差。
+
+# %% [markdown] id="taylor-en" lang="en" tags=["predict"]
+# **Why 1, 2 and 4?** Write the true state as a Taylor series, $z(t + h) = z + h z' + \frac{h^2}{2} z'' + \frac{h^3}{6} z^{(3)} + \dots$ For the cup without the fan, with $x = 1.2\, h$, that is
+#
+# $$e^{-x} = 1 - x + \frac{x^2}{2} - \frac{x^3}{6} + \frac{x^4}{24} - \frac{x^5}{120} + \dots$$
+#
+# Put $f = -1.2\, z$ into the three rules, and multiply out: one step of Euler multiplies by $1 - x$, the midpoint method by $1 - x + \frac{x^2}{2}$, RK4 by everything up to $\frac{x^4}{24}$. The first term that is missing is the error of one step: $\frac{x^2}{2}$, $\frac{x^3}{6}$, $\frac{x^5}{120}$. A fixed time has $1/h$ times as many steps, which costs one power of $h$: orders 1, 2 and 4.
+#
+# **Predict** from these terms the error of one step of half an hour, $x = 0.6$, in degrees, for a lead of 60. (You have seen the true ones: 8.9, 1.9 and 0.04.)
+
+# %% [markdown] id="taylor-zh" lang="zh" en="b32c4aff" tags=["predict"]
+# **为什么是 1、2、4？** 把真实的状态写成泰勒级数（Taylor series），即 $z(t + h) = z + h z' + \frac{h^2}{2} z'' + \frac{h^3}{6} z^{(3)} + \dots$ 对没有风扇的那杯茶，令 $x = 1.2\, h$，就是
+#
+# $$e^{-x} = 1 - x + \frac{x^2}{2} - \frac{x^3}{6} + \frac{x^4}{24} - \frac{x^5}{120} + \dots$$
+#
+# 把 $f = -1.2\, z$ 代入三种方法并展开，可得：欧拉法的一步乘以 $1 - x$，中点法乘以 $1 - x + \frac{x^2}{2}$，RK4 则包含直到 $\frac{x^4}{24}$ 的所有项。缺少的第一项就是一步的误差，分别为 $\frac{x^2}{2}$、$\frac{x^3}{6}$、$\frac{x^5}{120}$。走完固定的时间所需的步数与 $1/h$ 成正比，所以总误差要少一次 $h$ 的幂，阶就是 1、2 和 4。
+#
+# **猜一猜。** 请用这些项估计半小时一步（$x = 0.6$）的误差，以度计，初始高出室温 60 度。（真正的误差前面已经看到：8.9、1.9 和 0.04。）
+
+# %% id="taylor-code"
+x = 1.2 * 0.5
+missing = {"euler": x**2 / 2, "midpoint": x**3 / 6, "rk4": x**5 / 120}
+real = {method: abs(follow(method, tea, 60.0, 0.5, 1) - 60 * math.exp(-x)) for method in BY_HAND}
+show_matrix(
+    [[60 * missing[method] for method in BY_HAND], [real[method] for method in BY_HAND]],
+    ["first missing term", "real error"], list(BY_HAND),
+)  # fmt: skip
+for method, size in missing.items():
+    expect_true(f"{method}: the term tells the error within 25 %", abs(60 * size / real[method] - 1) < 0.25)
+kept = {"euler": 1 - x, "midpoint": 1 - x + x**2 / 2, "rk4": 1 - x + x**2 / 2 - x**3 / 6 + x**4 / 24}
+for method, factor in kept.items():
+    expect_close(f"{method}: one step is the series cut off", follow(method, tea, 1.0, 0.5, 1), factor, 1e-12)
+expect("Euler, error of one step", real["euler"], 8.9, tol=0.05)
 
 # %% [markdown] id="cost-en" lang="en"
 # ## What does it cost?
@@ -404,13 +437,13 @@ expect("that of RK4 by", ratios["rk4"], 16, tol=1)
 # %% [markdown] id="cost-zh" lang="zh" en="99832615"
 # ## 代价是多少？
 #
-# 上面那张图并不公平。RK4 的一步要问场四次，欧拉法只问一次；如果场是一个神经网络，花钱的正是提问。所以要数**对场求值的次数**（field evaluation），再画误差对它的图。`adaptive` 那条线属于一个自己选步长的求解器，下面再讲。
+# 上面那张图的比较并不公平。RK4 的一步要求值四次，欧拉法只求值一次；如果场是一个神经网络，代价主要就来自求值。因此，我们统计**场的求值次数**（field evaluation），再画出误差与求值次数的关系。`adaptive` 那条线是自适应步长的求解器，下面再讲。
 
 # %% [markdown] id="predict-cost-en" lang="en" tags=["predict"]
 # **Predict.** You may ask the field 64 times: 64 steps of Euler, 32 of midpoint or 16 of RK4. Who wins? And who wins if you may ask 8 times only?
 
 # %% [markdown] id="predict-cost-zh" lang="zh" en="2d18f756" tags=["predict"]
-# **猜一猜。** 允许你问场 64 次：欧拉法 64 步，中点法 32 步，或者 RK4 16 步。谁赢？如果只允许问 8 次呢？
+# **猜一猜。** 允许求值 64 次：欧拉法 64 步，中点法 32 步，或者 RK4 16 步。哪个误差最小？如果只允许求值 8 次呢？
 
 
 # %% id="cost-code"
@@ -469,7 +502,7 @@ plt.show()
 # Relative error against the number of field evaluations, both logarithmic. Up to about 8 evaluations the three solvers with fixed steps are all useless, with errors around 1 and above. From about 16 on RK4 lies lowest of the three and falls steeply; at 64 evaluations it is 30 times better than midpoint and 200 times better than Euler. The adaptive solver begins at 32 evaluations and lies below RK4 from about 100 on.
 
 # %% [markdown] id="cost-alt-zh" lang="zh" en="a7b0223c" tags=["alt"]
-# 相对误差对求值次数的图，两轴都是对数刻度。不到约 8 次时，三种固定步长的求解器都没用，误差在 1 上下或更大。从约 16 次起，RK4 是三者中最低的，而且降得很陡；64 次时，它比中点法好 30 倍，比欧拉法好 200 倍。自适应的求解器从 32 次开始，约 100 次以后低于 RK4。
+# 相对误差对求值次数的图，两轴都是对数刻度。不超过约 8 次时，三种固定步长的求解器都没有用，误差在 1 左右或更大。从约 16 次起，RK4 是三者中最低的，而且降得很陡；64 次时，它比中点法好 30 倍，比欧拉法好 200 倍。自适应的求解器从 32 次开始，约 100 次以后低于 RK4。
 
 # %% id="cost-check"
 expect("64 evaluations: midpoint over RK4", with_64["midpoint"] / with_64["rk4"], 30, tol=4)
@@ -495,18 +528,18 @@ print("evaluations until the error is below 1 %:", needed)
 expect("Euler must ask more often than RK4 by a factor of", needed["euler"] / needed["rk4"], 29, tol=1)
 
 # %% [markdown] id="cost-why-en" lang="en"
-# With 64 questions RK4 is 200 times more exact than Euler. To come below 1 %, Euler must ask 29 times as often. With 8 questions Euler comes out ahead, but read that with care: its error is as large as the value. Where all are wrong, the order says nothing about who is least wrong. A low order is cheap only for those who do not look at the result.
+# With 64 questions RK4 is 200 times more exact than Euler. To come below 1 %, Euler must ask 29 times as often. With 8 questions Euler comes out ahead, but read that with care: its error is as large as the value. Where no result can be used, the order says nothing about which error is smallest.
 
-# %% [markdown] id="cost-why-zh" lang="zh" en="050bf8c0"
-# 问 64 次，RK4 比欧拉法精确 200 倍。要让误差低于 1%，欧拉法提问的次数是 RK4 的 29 倍。只问 8 次时欧拉法领先，但别急着下结论：它的误差和数值本身一样大。大家都错的时候，阶并不能告诉你谁错得最少。低阶的方法之所以便宜，只是因为没有人去看结果。
+# %% [markdown] id="cost-why-zh" lang="zh" en="36ea3141"
+# 求值 64 次时，RK4 比欧拉法精确 200 倍。要使误差低于 1%，欧拉法的求值次数是 RK4 的 29 倍。只求值 8 次时，欧拉法的误差最小，但这不能说明它更好，因为它的误差和数值本身一样大。如果结果全都不可用，阶并不能说明哪个误差最小。
 
 # %% [markdown] id="circle-en" lang="en"
-# ## Does the circle close?
+# ## Does the path close?
 #
 # A state may have several numbers. A child sits on a carousel, 1 m from the centre, with position $z = (x, y)$. The speed always points at right angles to the position, $f(t, z) = \omega\, (-y, x)$ with $\omega = 2\pi$ per turn: a *vector field*, one arrow for every place. The true path is a circle, and after one turn the child is where it started.
 
-# %% [markdown] id="circle-zh" lang="zh" en="a32a2b80"
-# ## 圆能合上吗？
+# %% [markdown] id="circle-zh" lang="zh" en="d925adc3"
+# ## 轨迹能回到起点吗？
 #
 # 状态可以不止一个数。一个孩子坐在旋转木马上，离中心 1 米，位置是 $z = (x, y)$。速度总是与位置成直角，$f(t, z) = \omega\, (-y, x)$，每转一圈 $\omega = 2\pi$：这是一个**向量场**（vector field），每个位置一支箭头。真正的轨迹是一个圆，转一圈，孩子回到出发的地方。
 
@@ -514,7 +547,7 @@ expect("Euler must ask more often than RK4 by a factor of", needed["euler"] / ne
 # **Predict.** Euler follows the arrow straight ahead, 20 steps for the turn. Does its path close, end inside the circle, or end outside?
 
 # %% [markdown] id="predict-circle-zh" lang="zh" en="302e09c9" tags=["predict"]
-# **猜一猜。** 欧拉法沿着箭头直走，20 步走一圈。它的路径会合上，停在圆内，还是停在圆外？
+# **猜一猜。** 欧拉法沿箭头方向直走，20 步走一圈。它会回到起点，停在圆内，还是停在圆外？
 
 
 # %% id="circle-picture" tags=["picture", "nbval-ignore-output"]
@@ -551,7 +584,7 @@ draw()
 # Grey arrows that turn to the left around the centre, a black circle of radius 1 m, and a dashed path of 20 Euler steps. The path begins on the circle at the right, leaves it at once and winds outwards in a spiral; after all its steps it is more than twice as far from the centre.
 
 # %% [markdown] id="circle-alt-zh" lang="zh" en="e940e59a" tags=["alt"]
-# 灰色箭头绕着中心向左转，一个半径 1 米的黑色圆，以及欧拉法 20 步走出的虚线。虚线从圆的右端出发，马上就离开了圆，盘旋着越走越远；走完全部步子时，离中心的距离已是两倍多。
+# 灰色箭头绕着中心向左转，一个半径 1 米的黑色圆，以及欧拉法 20 步走出的虚线。虚线从圆的右端出发，立刻离开圆，并沿螺线向外；走完所有步时，到中心的距离已经是原来的两倍多。
 
 # %% id="circle-check"
 final = {solver: ride(20, solver)[-1].norm().item() for solver in STEPS}
@@ -568,23 +601,23 @@ expect_true("RK4: off by less than 1 mm", abs(final["rk4"] - 1) < 0.001)
 # The next cell has two controls. Run it yourself, in JupyterLab, and move them: how many steps does each solver need until the circle looks closed? What does RK4 do with 2 steps?
 
 # %% [markdown] id="slider-zh" lang="zh" en="5ef4cabb"
-# 路径停在圆外，离中心 2.56 米：沿着圆走直线，总会离开圆，每一步都是如此，步长多小都一样。中点法停在 1.025 米，RK4 的偏差不到一毫米。
+# 路径停在圆外，到中心 2.56 米。沿切线走直线总会离开圆，无论步长多小，每一步都是如此。中点法停在 1.025 米，RK4 的偏差不到一毫米。
 #
-# 下一个单元格带两个控件。请你自己在 JupyterLab 里运行它，拖动试试：每种求解器要多少步，圆看上去才合得上？RK4 只走 2 步会怎样？
+# 下一个单元格有两个控件。请在 JupyterLab 里运行它，拖动试一试：每种求解器需要多少步，轨迹看上去才能闭合？RK4 只走 2 步会怎样？
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
 sliders = interact(draw, steps=(1, 40), solver=["euler", "midpoint", "rk4"])
 # %% [markdown] id="explode-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the run that explodes
 #
-# Back to the cup without the fan, $dz/dt = -\lambda z$ with the rate $\lambda = 1.2$ per hour. One Euler step multiplies the lead by $1 - \lambda h$. That factor is the whole story: it must lie between −1 and 1, so $h$ must stay below $2 / \lambda$, here 1 hour and 40 minutes.
+# Back to the cup without the fan, $dz/dt = -\lambda z$ with the rate $\lambda = 1.2$ per hour. One Euler step multiplies the lead by $1 - \lambda h$. That factor decides: it must lie between −1 and 1, so $h$ must stay below $2 / \lambda$, here 1 hour and 40 minutes.
 #
 # **Predict.** Follow the cup for a day, in steps of 30 minutes, 90 minutes and 2 hours. What do the three runs look like?
 
-# %% [markdown] id="explode-zh" lang="zh" en="3d112953" tags=["break-it"]
-# ## 弄坏它之一：爆炸的计算
+# %% [markdown] id="explode-zh" lang="zh" en="f6038064" tags=["break-it"]
+# ## 弄坏它之一：发散的计算
 #
-# 回到没有风扇的那杯茶，$dz/dt = -\lambda z$，速率 $\lambda = 1.2$ 每小时。欧拉法走一步，高出室温的度数乘以 $1 - \lambda h$。一切都由这个因子决定：它必须在 −1 和 1 之间，所以 $h$ 必须小于 $2 / \lambda$，这里是 1 小时 40 分。
+# 回到没有风扇的那杯茶，$dz/dt = -\lambda z$，速率 $\lambda = 1.2$ 每小时。欧拉法走一步，高出室温的度数乘以 $1 - \lambda h$。是否稳定完全由这个因子决定：它必须在 −1 和 1 之间，所以 $h$ 必须小于 $2 / \lambda$，这里是 1 小时 40 分。
 #
 # **猜一猜。** 跟踪这杯茶一整天，步长取 30 分钟、90 分钟、2 小时。三次计算各是什么样子？
 
@@ -628,7 +661,7 @@ plt.show()
 # Degrees above the room against time, 16 hours. The truth falls smoothly to 0. Euler with 30 minutes falls to 0 as well, a little too fast. With 90 minutes the run jumps to and fro across 0, each jump smaller than the one before. With 2 hours it jumps too, each jump larger, and leaves the picture, which ends at 400 degrees.
 
 # %% [markdown] id="explode-alt-zh" lang="zh" en="e9208445" tags=["alt"]
-# 高出室温的度数随时间的变化，共 16 小时。真值平滑地降到 0。步长 30 分钟的欧拉法也降到 0，只是快了一点。步长 90 分钟时，结果在 0 的两侧跳来跳去，一次比一次小。步长 2 小时时也在跳，一次比一次大，最后跳出了画面，画面的边界是 400 度。
+# 高出室温的度数随时间的变化，共 16 小时。真值平滑地降到 0。步长 30 分钟的欧拉法也降到 0，只是快了一点。步长 90 分钟时，结果在 0 的两侧振荡，幅度逐渐减小。步长 2 小时时也振荡，但幅度逐渐增大，最后超出画面，画面的边界是 400 度。
 
 # %% [markdown] id="limit-en" lang="en"
 # At 90 minutes each step multiplies by −0.8: the tea is colder than the room, then warmer, then colder. The run is wrong but it calms down. At 2 hours the factor is −1.4, and after a day the tea is 3402 degrees above the room. This is *instability*. The law fades; only the run explodes.
@@ -636,9 +669,9 @@ plt.show()
 # Does a better solver help? Lea's three hours in one step say no: −136, 253 and 206 °C with Euler, midpoint and RK4, where the truth is 21.6 °C. Each solver has a factor of its own that depends on $\lambda h$ alone. So measure how far each may go: halve an interval until the largest $\lambda h$ is found at which a step does not grow.
 
 # %% [markdown] id="limit-zh" lang="zh" en="68f9bf6c"
-# 步长 90 分钟时，每步乘以 −0.8：茶先比室温凉，再比室温热，再凉。结果是错的，但会平静下来。步长 2 小时时因子是 −1.4，一天之后茶比室温高 3402 度。这就是**不稳定**（instability）。规律在消退，爆炸的只是计算。
+# 步长 90 分钟时，每步乘以 −0.8：茶先比室温凉，再比室温热，再变凉。结果是错的，但振荡会逐渐消失。步长 2 小时时因子是 −1.4，一天之后茶比室温高 3402 度。这就是**不稳定**（instability）。真正的解在衰减，发散的只是计算。
 #
-# 换更好的求解器有用吗？小叶的三小时一步走完，答案是没用：欧拉法、中点法、RK4 给出 −136、253 和 206 °C，真值是 21.6 °C。每个求解器各有自己的因子，只取决于 $\lambda h$。那就测一测各自能走多远：把区间不断对半切，找出一步之后不变大的最大的 $\lambda h$。
+# 换更好的求解器有用吗？从一步走完三小时的结果来看，没有用：欧拉法、中点法、RK4 给出 −136、253 和 206 °C，真值是 21.6 °C。每个求解器都有自己的因子，只取决于 $\lambda h$。下面用二分法，找出每个求解器走一步之后结果不变大的最大的 $\lambda h$。
 
 
 # %% id="limit-code"
@@ -687,9 +720,9 @@ for method, limit in limits.items():
 #
 # ## 弄坏它之二：杯子里的勺子
 #
-# 杯边靠着一把薄薄的金属勺。它凉得快一百倍，每小时 120：三分钟之后，实际上已经和室温一样了。我们把两者一起跟踪三小时，$z = (\text{茶}, \text{勺})$。只有茶的话，RK4 走六步绰绰有余。
+# 杯里放着一把很薄的金属勺。它变凉的速率是茶的一百倍，即每小时 120，三分钟之后实际上已经与室温相同。我们把两者放在一起计算三小时，$z = (\text{茶}, \text{勺})$。如果只有茶，RK4 六步就足够了。
 #
-# **猜一猜。** 勺子三分钟就凉透了，剩下的 177 分钟它一动不动。现在三小时需要多少步？
+# **猜一猜。** 勺子三分钟就凉了，其余 177 分钟里温度不再变化。现在，三小时需要多少步？
 
 # %% id="stiff-code" tags=["break-it"]
 rates = torch.tensor([1.2, 120.0], dtype=DOUBLE)  # per hour: tea, spoon
@@ -716,28 +749,34 @@ shallow = integrate(lambda t, z: -120 * z, torch.full((1, 1), 60.0), torch.tenso
 expect_true("two days in float32, Euler, steps of half an hour: not a number any more", shallow.isnan().all())
 
 # %% [markdown] id="stiff-why-en" lang="en"
-# 130 steps instead of six. The step is dictated by the part that has long come to rest, for the whole three hours. A law in which a fast part forces small steps upon a slow one is called *stiff*. A learned field can become stiff during training without telling anybody; in float32 the state then grows to infinity, infinity minus infinity is `nan`, and that is what you find in the loss.
+# 130 steps instead of six. The step is dictated by the part that has long come to rest, for the whole three hours. A law in which a fast part forces small steps upon a slow one is called *stiff*. A learned field can become stiff during training without any message; in float32 the state then grows to infinity, infinity minus infinity is `nan`, and that is what you find in the loss.
 #
-# Three ways to mend it:
+# Four ways to mend it:
 #
 # 1. **Smaller steps**, as small as the fastest rate demands.
-# 2. **The closed form**, where there is one: $e^{-\lambda h}$ lies between 0 and 1 for every $h$. Lesson 10 lives on this.
-# 3. **A solver that chooses its own steps** and notices when a step was too large. What does that cost? Count.
+# 2. **The closed form**, where there is one: $e^{-\lambda h}$ lies between 0 and 1 for every $h$. Lesson 10 uses it.
+# 3. **A solver that chooses its own steps** and notices when a step was too large.
+# 4. **An implicit solver**, which has no such limit.
+#
+# First the third. What does it cost? Count.
 
-# %% [markdown] id="stiff-why-zh" lang="zh" en="64dcffbd"
-# 130 步，而不是六步。早已停下来的那一部分，在整整三小时里一直规定着步长。如果快的部分迫使慢的部分走小步，这条规律就叫**刚性**的（stiff，stiffness）。学出来的场在训练中可能变得刚性，谁也不会通知；在 float32 里，状态会涨到无穷大，无穷减无穷是 `nan`，你在损失里看到的就是它。
+# %% [markdown] id="stiff-why-zh" lang="zh" en="cce11c17"
+# 需要 130 步，而不是六步。在整整三小时里，步长一直由早已静止的那一部分决定。如果快的部分迫使慢的部分也使用很小的步长，这样的问题就称为**刚性**问题（stiff，stiffness）。学到的场在训练中可能变得刚性，而且没有任何提示；在 float32 里，状态会增长到无穷大，无穷减无穷得到 `nan`，你在损失里看到的就是它。
 #
-# 补救有三种办法：
+# 改正的办法有四种：
 #
-# 1. **更小的步长**，最快的速率要求多小就多小。
-# 2. **封闭的公式**，如果有的话：无论 $h$ 多大，$e^{-\lambda h}$ 都在 0 和 1 之间。第 10 课靠的就是它。
-# 3. **自己选步长的求解器**，步子太大时它会发觉。代价呢？数一数。
+# 1. **更小的步长**，小到最快的速率所要求的程度。
+# 2. **封闭公式**，如果有的话：无论 $h$ 多大，$e^{-\lambda h}$ 都在 0 和 1 之间。第 10 课用的就是它。
+# 3. **自适应步长的求解器**，步长太大时它能够发现。
+# 4. **隐式求解器**，它没有这样的限制。
+#
+# 先看第三种。它的代价是多少？我们来统计。
 
 # %% [markdown] id="predict-adaptive-en" lang="en" tags=["predict"]
 # **Predict.** The adaptive solver follows tea and spoon with a tolerance of 0.001. The spoon's rate is 12, then 120, then 1,200 per hour. How do its field evaluations grow: hardly, like the logarithm, or tenfold each time?
 
 # %% [markdown] id="predict-adaptive-zh" lang="zh" en="02061923" tags=["predict"]
-# **猜一猜。** 自适应的求解器跟踪茶和勺子，容差 0.001。勺子的速率依次取每小时 12、120、1,200。求值次数怎样增长：几乎不变，像对数那样，还是每次十倍？
+# **猜一猜。** 用自适应的求解器计算茶和勺子，容差为 0.001。勺子的速率依次取每小时 12、120、1,200。求值次数怎样增长：几乎不变，像对数那样，还是每次十倍？
 
 # %% id="mend-code"
 closed = both * torch.exp(-rates * 3)
@@ -757,23 +796,79 @@ expect("evaluations, spoon at 1200 per hour", asked[1200.0], 8168, tol=120)
 expect("from 12 to 120 times", asked[120.0] / asked[12.0], 7.4, tol=0.6)
 expect("from 120 to 1200 times", asked[1200.0] / asked[120.0], 9.6, tol=0.3)
 
-# %% [markdown] id="mend-why-en" lang="en"
-# First 7.4 times as many, then 9.6 times: 854 evaluations at 120 per hour, 8168 at 1,200. It goes to tenfold. The adaptive solver does not explode, but it is bound by the same limit; where the others fail it pays. So a field should not become stiff in the first place, and the number of evaluations is worth printing during training: it is the first sign.
+# %% [markdown] id="mend-why-en" lang="en" tags=["predict"]
+# First 7.4 times as many, then 9.6 times: 854 evaluations at 120 per hour, 8168 at 1,200. It goes to tenfold. The adaptive solver does not explode, but it is bound by the same limit; where the others fail it pays. So it is better if a field does not become stiff in the first place, and the number of evaluations is worth printing during training: it is the first sign.
+#
+# ## The fourth way: implicit solvers
+#
+# All solvers so far are *explicit*: they use speeds at states that they know. **Implicit Euler** uses the speed at the state where the step ends,
+#
+# $$z_{\text{new}} = z + h\, f(t + h, z_{\text{new}}) ,$$
+#
+# an equation with the unknown on both sides. For $f = -\lambda z$ it can be solved by hand: $z_{\text{new}} = z / (1 + \lambda h)$, a factor between 0 and 1 for **every** $h$. The *trapezoidal rule* takes the mean of the speeds at both ends; its factor is $(1 - \lambda h / 2) / (1 + \lambda h / 2)$. You know it: it is the **bilinear transform** of lesson 10, by which S4 made its steps. It has order 2, implicit Euler order 1.
+#
+# **Predict.** Tea and spoon, three hours, six steps, $h = 0.5$, so that $\lambda h = 60$ for the spoon. What is left of the spoon's 60 degrees with each of the two? And which of them has the tea more exactly?
 
-# %% [markdown] id="mend-why-zh" lang="zh" en="ccdf9178"
-# 先是 7.4 倍，再是 9.6 倍：每小时 120 时 854 次，每小时 1,200 时 8168 次，越来越接近十倍。自适应的求解器不会爆炸，但受同样的界限约束；别人在这里失败，它靠多求值走过去。所以最好一开始就别让场变得刚性，训练时也值得把求值次数打印出来：那是最早的征兆。
+# %% [markdown] id="mend-why-zh" lang="zh" en="82374433" tags=["predict"]
+# 先是 7.4 倍，再是 9.6 倍：每小时 120 时求值 854 次，每小时 1,200 时求值 8168 次，倍数趋于十倍。自适应的求解器不会发散，但受同样的界限约束，其他求解器在这里失败，它则要付出更多的求值次数。因此，最好从一开始就避免场变得刚性；训练时也应当打印求值次数，因为它最先反映出这个问题。
+#
+# ## 第四种办法：隐式求解器
+#
+# 到目前为止，所有求解器都是**显式**的（explicit），即只使用已知状态处的速度。**隐式欧拉法**（implicit Euler）使用一步终点处的速度：
+#
+# $$z_{\text{new}} = z + h\, f(t + h, z_{\text{new}}) ,$$
+#
+# 这是一个两边都有未知数的方程。对 $f = -\lambda z$，可以直接解出 $z_{\text{new}} = z / (1 + \lambda h)$，无论 $h$ 多大，因子**总是**在 0 和 1 之间。**梯形法**（trapezoidal rule）取两端速度的平均，因子是 $(1 - \lambda h / 2) / (1 + \lambda h / 2)$。你已经见过它：它就是第 10 课的**双线性变换**（bilinear transform），S4 的步就是这样得到的。梯形法的阶是 2，隐式欧拉法的阶是 1。
+#
+# **猜一猜。** 茶和勺子，三小时，六步，$h = 0.5$，所以对勺子来说 $\lambda h = 60$。用这两种方法，勺子的 60 度各剩下多少？哪一种方法对茶更精确？
+
+# %% id="implicit-code" tags=["reference-check"]
+def implicit_steps(rates, z, duration, steps, share):
+    """z' = -rates z by steps that use `share` of the speed at the end: 1 implicit Euler, 1/2 the trapezoidal rule."""
+    h, law = duration / steps, torch.diag(rates)
+    ahead = torch.eye(len(rates), dtype=DOUBLE) + share * h * law
+    behind = torch.eye(len(rates), dtype=DOUBLE) - (1 - share) * h * law
+    for _ in range(steps):
+        z = torch.linalg.solve(ahead, behind @ z)  # the equation for the new state, solved in each step
+    return z
+
+
+implicit = {name: implicit_steps(rates, both[0], 3.0, 6, share) for name, share in (("Euler", 1), ("trapezoid", 0.5))}
+table = torch.stack([*implicit.values(), closed[0]])
+show_matrix(table, ["implicit Euler", "trapezoidal rule", "truth"], ["tea", "spoon"])
+backward = 60 / (1 + rates * 0.5) ** 6
+expect_close("implicit Euler: the factor 1 / (1 + rate h), six times", implicit["Euler"], backward, 1e-9)
+bilinear = (1 - rates * 0.25) / (1 + rates * 0.25)  # lesson 10
+expect_close("trapezoidal rule: the bilinear transform, six times", implicit["trapezoid"], 60 * bilinear**6, 1e-9)
+expect("factor of the trapezoidal rule for the spoon", bilinear[1], -0.94, tol=0.005)
+expect("what it leaves of the spoon's 60 degrees", implicit["trapezoid"][1], 40, tol=0.5)
+expect("tea, implicit Euler, relative error", implicit["Euler"][0] / closed[0, 0] - 1, 1.18, tol=0.01)
+expect("tea, trapezoidal rule", implicit["trapezoid"][0] / closed[0, 0] - 1, -0.11, tol=0.005)
+for share, order in ((1, 1), (0.5, 2)):
+    off = [abs(implicit_steps(rates[:1], both[0, :1], 3.0, n, share) / closed[0, 0] - 1).item() for n in (256, 512)]
+    expect(f"order of the implicit method with share {share:g}", math.log2(off[0] / off[1]), order, tol=0.05)
+
+# %% [markdown] id="implicit-why-en" lang="en"
+# Six steps, and nothing explodes. Implicit Euler has the spoon at 0, as it should be, and the tea at more than double its true value: stable is not exact. The trapezoidal rule has the tea within 11 %, but its factor for the spoon is −0.94: the spoon is still 40 degrees off after six steps and changes its sign at each. For stiff parts a method must not only stay bounded, it must also **damp**.
+#
+# The price is the equation. Here it was linear. For a neural field it needs Newton's method, with the Jacobian of the field ($d \times d$ numbers a row) and several evaluations a step; torchdiffeq has such solvers. That is why state space models choose a law for which the equation, or the whole step, has a closed form.
+
+# %% [markdown] id="implicit-why-zh" lang="zh" en="683b84a3"
+# 只用六步，也没有发散。用隐式欧拉法，勺子正确地降到了 0，茶却是真值的两倍多，可见稳定不等于精确。用梯形法，茶的误差在 11% 以内，但勺子的因子是 −0.94，六步之后仍差 40 度，而且每一步都变号。因此，对刚性的部分，方法不仅要保持有界，还必须能够**衰减**。
+#
+# 代价是每一步都要解方程。这里的方程是线性的。如果场是神经网络，就要用牛顿法，需要场的雅可比矩阵（每行 $d \times d$ 个数）和每步多次求值；torchdiffeq 里有这样的求解器。正因为如此，状态空间模型选择的规律，要么方程有封闭解，要么整个一步有封闭公式。
 
 # %% [markdown] id="adaptive-en" lang="en"
 # ## A solver that chooses its own steps
 #
-# How can a solver know that its step was too large, without knowing the truth? It takes the step **twice, with different orders**, and compares. Euler and midpoint share their first question, so both cost two evaluations; their difference tells roughly how wrong Euler was. If it is above the *tolerance*, the step is thrown away and tried again, smaller; if it is far below, the next step may be larger. Euler's error in a single step grows with $h^2$, hence the root in the code.
+# How can a solver know that its step was too large, without knowing the truth? It takes the step **twice, with different orders**, and compares. Euler and midpoint share their first question, so both cost two evaluations; their difference tells roughly how wrong Euler was. If it is above the *tolerance*, the step is thrown away and tried again, smaller; if it is far below, the next step may be larger. The state that is kept is the midpoint's, the better of the two: the estimate then errs on the safe side. Euler's error in a single step grows with $h^2$, hence the root in the code.
 #
 # Somebody opens the door at one o'clock, for about five minutes, and a cold gust blows over the cup.
 
-# %% [markdown] id="adaptive-zh" lang="zh" en="1c8e7edb"
-# ## 自己选步长的求解器
+# %% [markdown] id="adaptive-zh" lang="zh" en="3d81299c"
+# ## 自适应步长的求解器
 #
-# 求解器不知道真值，怎么知道步子太大了？它把同一步**用不同的阶走两遍**，再比较。欧拉法和中点法的第一问相同，所以两者合起来只需对场求值两次；它们的差大致说明欧拉法错了多少。差超过**容差**（tolerance），这一步就作废，换小的再试；差远小于容差，下一步就可以大一些。这叫**自适应步长**（adaptive step size）。欧拉法一步之内的误差随 $h^2$ 增长，所以代码里有个平方根。
+# 求解器不知道真值，怎样知道步长太大了？它用**两种不同阶的方法**各走一步，再比较结果。欧拉法和中点法的第一次求值相同，所以两者合起来只需求值两次；它们的差大致说明欧拉法的误差有多大。如果差超过**容差**（tolerance），这一步就作废，改用更小的步长重试；如果差远小于容差，下一步就可以加大。这称为**自适应步长**（adaptive step size）。保留下来的是中点法的结果，因为它更精确，所以误差的估计偏于保守。欧拉法一步的误差随 $h^2$ 增长，所以代码里有一个平方根。
 #
 # 一点钟，有人开了大约五分钟的门，一阵冷风吹过茶杯。
 
@@ -837,7 +932,7 @@ plt.show()
 # The steps shrink to half a minute in the gust and grow to more than eleven minutes in the calm. The library uses a better pair, orders 5 and 4, found by Dormand and Prince (`dopri5` of torchdiffeq). In a batch the row with the largest estimate decides for all, so that quiet company does not make it careless. The field is put on a common clock first, about which more below. The argument `adjoint` belongs to lesson 15; leave it at `False`.
 
 # %% [markdown] id="dopri-zh" lang="zh" en="8114ebd8" tags=["library"]
-# 冷风里步长缩到半分钟，平静时放大到十一分钟以上。库用的是更好的一对，阶是 5 和 4，由 Dormand 和 Prince 找到（torchdiffeq 的 `dopri5`）。一批里，误差估计最大的那一行替大家决定步长，所以安静的同伴不会让它变得马虎。场先被换到一个公共的时钟上，下面再讲。参数 `adjoint` 属于第 15 课，先让它保持 `False`。
+# 冷风吹来时，步长缩小到半分钟，平静时增大到十一分钟以上。库使用的是一对更好的方法，阶为 5 和 4，由 Dormand 和 Prince 提出（torchdiffeq 的 `dopri5`）。在一批数据里，步长由误差估计最大的那一行决定，所以变化平缓的行不会降低它的精度。计算之前，先把场换算到统一的时间尺度上，下面再讲。参数 `adjoint` 属于第 15 课，先让它保持 `False`。
 
 # %% id="dopri-code" tags=["library"]
 from tutorial_lib.models.ode import _worst_row
@@ -867,9 +962,9 @@ expect_true("alone or with 999 quiet cups: as many evaluations", asked[0] == ask
 # **Predict.** With a tolerance of 0.0001 for the cups before the fan, is the final relative error below 0.0001? And with a tolerance of 0.001, does the solver notice the gust?
 
 # %% [markdown] id="promise-zh" lang="zh" en="6f51c4ed" tags=["predict"]
-# **容差保证了什么。** 它管住的是**一步**误差的**估计**，管不住最后的误差。
+# **容差保证了什么。** 它限制的是**一步**误差的**估计值**，而不是最后的误差。
 #
-# **猜一猜。** 风扇前的那些茶，容差取 0.0001，最后的相对误差会低于 0.0001 吗？容差取 0.001，求解器会发觉那阵冷风吗？
+# **猜一猜。** 对风扇前的茶，容差取 0.0001，最后的相对误差会低于 0.0001 吗？容差取 0.001，求解器能发现那阵冷风吗？
 
 # %% id="promise-code" tags=["break-it"]
 worst = {f"{tolerance:.0e}": error / tolerance for tolerance, _, error in free}
@@ -909,19 +1004,19 @@ for until in (0.85, 1.15, 2.0):  # mended by stopping where something is known t
 expect("mended by stopping before and after the gust", parts, gust_exact(2), tol=0.03)
 
 # %% [markdown] id="promise-why-en" lang="en"
-# The error is almost five times the tolerance: many small errors add up. That is normal, and a factor of ten to either side is a good rule. The second answer is worse. With a tolerance of 0.001 the solver asks 32 times in two hours and reports 5.45 where the truth is 1.88. It did ask during the gust, at one moment; it found that step too large and threw it away. The shorter step ended well before the gust, and the next one leapt right over it, with no question between 0.76 and 1.17 hours. The estimate of that leap was small, because where it looked there was nothing to see. An adaptive solver is careful, but blind between its questions.
+# The error is almost five times the tolerance: many small errors add up. That is normal, and a factor of ten to either side is a good rule. The second result is worse. With a tolerance of 0.001 the solver asks 32 times in two hours and reports 5.45 where the truth is 1.88. It did ask during the gust, at one moment; it found that step too large and threw it away. The shorter step ended well before the gust, and the next one leapt right over it, with no question between 0.76 and 1.17 hours. The estimate of that leap was small, because where it looked there was nothing to see. An adaptive solver knows nothing of what happens between its evaluations.
 #
 # A smaller tolerance helps here. But a shorter and stronger gust fools that one too: 5.44 where the truth is 0.65. The sound remedy is to stop where you **know** that something happens, and to begin anew. For a user these places are known: they are the events.
 
-# %% [markdown] id="promise-why-zh" lang="zh" en="62325dc8"
-# 误差差不多是容差的五倍：许多小误差会累积。这很正常，上下差个十倍都在情理之中。第二个答案更糟。容差 0.001 时，求解器在两小时里问了 32 次，报告 5.45，而真值是 1.88。它其实在冷风里问过，就那么一个时刻；它发觉那一步太大，便作废了。改短的一步在冷风之前早早停下，再下一步就一跃而过，从 0.76 到 1.17 小时之间一次也没有问。这一跃的误差估计很小，因为在它看过的地方什么也没有发生。自适应的求解器很小心，但在两次提问之间，它什么也看不见。
+# %% [markdown] id="promise-why-zh" lang="zh" en="81bb523e"
+# 误差差不多是容差的五倍，因为许多小误差会累积。这很正常，上下相差十倍以内都可以接受。第二个结果更糟。容差为 0.001 时，求解器在两小时里求值 32 次，得到 5.45，而真值是 1.88。它确实在冷风期间求过值，但只有一个时刻；它发现那一步太大，于是作废。缩短之后的一步在冷风之前就结束了，接下来的一步则直接越过了冷风，从 0.76 到 1.17 小时之间没有任何求值。这一步的误差估计很小，因为在求值的那些时刻没有任何变化。可见，自适应的求解器并不知道两次求值之间发生了什么。
 #
-# 这里把容差取小就行了。可是冷风再短些、再猛些，小容差照样会被骗过：它说 5.44，真值是 0.65。稳妥的办法是：在你**知道**有事发生的地方停下来，重新开始。对用户来说，这些地方是已知的：就是那些事件。
+# 在这里，减小容差就可以了。但如果冷风更短、更强，更小的容差同样会漏掉它：得到 5.44，而真值是 0.65。可靠的办法是，在**已知**有变化发生的时刻停下来，重新开始。对用户来说，这些时刻是已知的，就是各个事件。
 
 # %% [markdown] id="clocks-en" lang="en"
-# ## One call, many clocks
+# ## One call, a gap for every row
 #
-# Four cups, poured at the same time, before the fan. Ada comes back at once, Ben after 20 minutes, Lea after 3 hours, Mira after two days. A batch has as many clocks as rows; a solver has one. The trick is to rescale. Give every row its own clock $\sigma = t / \Delta$ that runs from 0 to 1, where $\Delta$ is the row's gap. A row with a long gap must then move faster, by just this factor:
+# Four cups, poured at the same time, before the fan. Ada comes back at once, Ben after 20 minutes, Lea after 3 hours, Mira after two days. A batch has as many times as rows; a solver has one. The trick is to rescale. Give every row its own time $\sigma = t / \Delta$ that runs from 0 to 1, where $\Delta$ is the row's gap. A row with a long gap must then move faster, by just this factor:
 #
 # $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ from } 0 \text{ to } 1 .$$
 #
@@ -929,14 +1024,14 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 #
 # In the library: [`tutorial_lib.models.ode.Rescaled`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="clocks-zh" lang="zh" en="07e07afb"
-# ## 一次调用，许多时钟
+# %% [markdown] id="clocks-zh" lang="zh" en="99c07be6"
+# ## 一次调用，每行一个间隔
 #
-# 风扇前四杯茶，同时泡好。小林马上就回来，小斌 20 分钟后，小叶 3 小时后，小米两天后。一批里有多少行，就有多少个时钟，而求解器只有一个。办法是重新标度：给每一行一个自己的时钟 $\sigma = t / \Delta$，从 0 走到 1，$\Delta$ 是这一行的间隔。间隔长的行就得走得快些，恰好快这么多倍：
+# 风扇前四杯茶，同时泡好。小林马上就回来，小斌 20 分钟后，小叶 3 小时后，小米两天后。一批数据里，每一行都有自己的时间，而求解器只有一个时间。办法是重新标度：给每一行定义自己的时间 $\sigma = t / \Delta$，从 0 变到 1，其中 $\Delta$ 是这一行的间隔。间隔长的行必须变化得更快，恰好快这么多倍：
 #
 # $$\frac{dz}{d\sigma} = \Delta \cdot f(\sigma \Delta, z), \qquad \sigma \text{ 从 } 0 \text{ 到 } 1 .$$
 #
-# 上面的 `Rescaled` 就是这个公式。如果步长固定，只要让每一行有自己的步长 $h = \Delta / \text{steps}$ 就够了：这就是 `integrate` 里算 `h` 的那一行。
+# 上面的 `Rescaled` 就是这个公式。如果步长固定，只要让每一行有自己的步长 $h = \Delta / \text{steps}$，也就是 `integrate` 里计算 `h` 的那一行。
 #
 # 库中的实现：[`tutorial_lib.models.ode.Rescaled`](../../tutorial_lib/models/ode.py)。
 
@@ -944,7 +1039,7 @@ expect("mended by stopping before and after the gust", parts, gust_exact(2), tol
 # **Predict.** 200 steps of RK4 for all four. How many evaluations does one call take, and how many does a loop over the rows take? Is Ada's tea exactly the same afterwards, or the same but for rounding?
 
 # %% [markdown] id="predict-clocks-zh" lang="zh" en="d62548c2" tags=["predict"]
-# **猜一猜。** 四杯都用 RK4 走 200 步。一次调用要对场求值多少次？逐行循环要多少次？小林的茶之后是一模一样，还是只差舍入误差？
+# **猜一猜。** 四杯都用 RK4 走 200 步。一次调用要对场求值多少次？逐行循环要多少次？小林的茶在计算之后是完全不变，还是有舍入误差？
 
 # %% id="clocks-code" tags=["reference-check"]
 names = ["Ada", "Ben", "Lea", "Mira"]
@@ -971,18 +1066,18 @@ for method in (*STEPS, "adaptive"):
 show_matrix(20 + together[:, 0], cols=names, digits=1)
 
 # %% [markdown] id="wrong-clock-en" lang="en" tags=["break-it"]
-# ## Break it, 3: the wrong clock
+# ## Break it, 3: the wrong time
 #
-# Three mistakes that give no error message. **One clock for all**: the mean gap of the batch. **The wrong unit**: Ben's 20 minutes are passed on as 20, and the law counts in hours. **Too few steps**: 10 for everybody, which is plenty for Lea.
+# Three mistakes that give no error message. **One gap for all**: the mean gap of the batch. **The wrong unit**: Ben's 20 minutes are passed on as 20, and the law counts in hours. **Too few steps**: 10 for everybody, which is plenty for Lea.
 #
 # **Predict.** Which of the four cups suffers from which mistake, and how badly?
 
-# %% [markdown] id="wrong-clock-zh" lang="zh" en="2518b74d" tags=["break-it"]
-# ## 弄坏它之三：错误的时钟
+# %% [markdown] id="wrong-clock-zh" lang="zh" en="01945144" tags=["break-it"]
+# ## 弄坏它之三：错误的时间
 #
-# 三种不会报错的错误。**大家共用一个时钟**：取这一批的平均间隔。**单位错了**：小斌的 20 分钟传成了 20，而规律以小时计。**步数太少**：每人 10 步，对小叶绰绰有余。
+# 下面三种错误都不会报错。**所有行使用同一个间隔**，即这一批的平均间隔。**单位错误**，小斌的 20 分钟传成了 20，而规律以小时计。**步数太少**，每行 10 步，对小叶来说足够了。
 #
-# **猜一猜。** 四杯茶里，哪一杯受哪种错误之害，多严重？
+# **猜一猜。** 四杯茶里，每种错误影响哪一杯，有多严重？
 
 # %% id="wrong-clock-code" tags=["break-it"]
 shared = integrate(fan_torch, poured, gaps.mean().expand(4), steps=200)
@@ -998,10 +1093,10 @@ expect_close("10 steps: good enough for Ben and Lea", few[1:3], together[1:3], 0
 expect_true("10 steps: Mira's tea is a billion degrees below zero", few[3, 0] < -1e9)
 
 # %% [markdown] id="wrong-clock-why-en" lang="en"
-# With the mean gap, about thirteen hours, every cup is cold, also Ada's, who never left. With the wrong unit Ben's tea is cold after 20 minutes. And the last mistake hits the row that you would look at last. The same number of steps for all means a step of 4.8 hours for Mira, far beyond what RK4 bears, and her tea is a billion degrees below zero. **The number of steps must suit the longest gap and the fastest rate.** In data with gaps from a second to a year this decides everything: one takes more steps, or an adaptive solver, or a field that cannot move fast, or a clock that counts long gaps less.
+# With the mean gap, about thirteen hours, every cup is cold, also Ada's, who never left. With the wrong unit Ben's tea is cold after 20 minutes. And the last mistake hits the row that you would look at last. The same number of steps for all means a step of 4.8 hours for Mira, far beyond what RK4 bears, and her tea is a billion degrees below zero. **The number of steps must suit the longest gap and the fastest rate.** In data with gaps from a second to a year this decides: one takes more steps, or an adaptive solver, or a field that cannot move fast, or a time scale that counts long gaps less.
 
-# %% [markdown] id="wrong-clock-why-zh" lang="zh" en="abfe0a51"
-# 用平均间隔，大约十三个小时，每杯茶都凉了，连根本没离开的小林那杯也是。单位弄错，小斌的茶 20 分钟就凉透了。最后一种错误落在你最后才会去看的那一行上：大家步数相同，小米的一步就是 4.8 小时，远远超出 RK4 受得住的范围，她的茶到了零下十亿度。**步数要配得上最长的间隔和最快的速率。** 数据里的间隔从一秒到一年都有，这一点就决定了一切：要么多走几步，要么用自适应的求解器，要么用跑不快的场，要么换一个把长间隔算短些的时钟。
+# %% [markdown] id="wrong-clock-why-zh" lang="zh" en="21c03b13"
+# 使用平均间隔，即大约十三个小时，每杯茶都凉了，连没有离开的小林那杯也是如此。单位错误时，小斌的茶 20 分钟就凉了。最后一种错误影响的，恰恰是最后才会检查的那一行。步数相同意味着小米的一步是 4.8 小时，远远超出 RK4 的稳定范围，她的茶到了零下十亿度。**步数必须与最长的间隔和最快的速率相适应。** 如果数据里的间隔从一秒到一年都有，这一点就是决定性的：要么增加步数，要么使用自适应的求解器，要么使用速度有上限的场，要么换一种使长间隔变短的时间尺度。
 
 # %% id="wrong-clock-check"
 expect("mean gap of the batch (h)", gaps.mean(), 12.8, tol=0.05)
@@ -1010,12 +1105,12 @@ expect("Mira's step with 10 steps (h)", gaps[3] / 10, 4.8, tol=1e-9)
 # %% [markdown] id="back-en" lang="en"
 # ## Back in time
 #
-# A negative gap runs the clock backwards. Follow Lea's tea for three hours, then back, with `start` as the time at which the way back begins. Do we get the 60 degrees again?
+# A negative gap goes back in time. Follow Lea's tea for three hours, then back, with `start` as the time at which the way back begins. Do we get the 60 degrees again?
 
-# %% [markdown] id="back-zh" lang="zh" en="dc682785"
+# %% [markdown] id="back-zh" lang="zh" en="b363864a"
 # ## 时间倒流
 #
-# 间隔取负数，时钟就倒着走。把茶往前算三小时，再往回算，`start` 是回程开始的时刻。能得到原来的 60 度吗？
+# 间隔取负数，就是沿时间倒推。先把茶向前计算三小时，再倒推回去，`start` 是倒推开始的时刻。能得到原来的 60 度吗？
 
 # %% [markdown] id="predict-back-en" lang="en" tags=["predict"]
 # **Predict.** Cup without fan, 12 steps there and 12 steps back. An Euler step multiplies by 0.7 on the way there and by 1.3 on the way back. Will Euler come back to 60? And if the thermometer was wrong by 0.1 degrees after the three hours, by how much is the temperature wrong with which we conclude that the tea was poured?
@@ -1043,17 +1138,17 @@ expect("what becomes of 0.1 degrees on three hours back", 0.1 * math.exp(3.6), 3
 # RK4 comes home, Euler ends at 19.3: a step back is not the inverse of a step there. And a law that fades on the way there **grows** on the way back: 0.1 degrees become 3.7. Nothing is wrong with the solver. The past of a cold cup cannot be read from it, and going back in time needs much smaller errors than going forth.
 
 # %% [markdown] id="back-why-zh" lang="zh" en="dd80541b"
-# RK4 回到了家，欧拉法停在 19.3：往回走一步，并不是往前走一步的逆。而且往前消退的规律，往回走时会**增长**：0.1 度变成 3.7 度。这不是求解器的错。一杯凉了的茶，读不出它的过去；倒着走，误差必须比正着走小得多。
+# RK4 回到了 60，欧拉法停在 19.3，因为倒推一步并不是前进一步的逆运算。而且，向前衰减的规律在倒推时会**增长**，0.1 度变成 3.7 度。这不是求解器的问题：由一杯凉了的茶，无法推断它过去的温度；倒推所要求的误差，比向前计算小得多。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **14.1 Implement.** Heun's method also has order 2, but it looks at the end of the step and not half-way: take an Euler step to see where you would end; ask for the slope there, at that time; follow the **mean** of the two slopes from the start. Two evaluations.
+# **14.1 Implement · basic.** Heun's method also has order 2, but it looks at the end of the step and not half-way: take an Euler step to see where you would end; ask for the slope there, at that time; follow the **mean** of the two slopes from the start. Two evaluations.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="e4fb6e03" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="8cc99099" tags=["exercise"]
 # ## 练习
 #
-# **14.1 实现。** Heun 法的阶也是 2，但它看的是一步的终点，不是半路：先走一步欧拉法，看会走到哪里；在那里、在那个时刻问斜率；再从起点出发，跟着两个斜率的**平均**走。只需对场求值两次。
+# **14.1 实现 · 基础。** Heun 法的阶也是 2，但它使用一步的终点，而不是中点：先走一步欧拉法，在到达的状态和时刻求斜率，再从起点按两个斜率的**平均**走一步。只需求值两次。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -1077,10 +1172,10 @@ def heun_step(field, t, z, h):
 lesson14.check_heun_step(heun_step)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **14.2 Measure.** `lesson14.sealed` holds five solvers, `A` to `E`, each sold as "RK4, order 4". Call them as `sealed["A"](field, state, duration, steps)`, with shapes as for `integrate`. Not all keep what the label promises. Measure the order of each and give a dictionary; measured slopes are welcome. Think about which field you measure on.
+# **14.2 Measure · core.** `lesson14.sealed` holds five solvers, `A` to `E`, each sold as "RK4, order 4". Call them as `sealed["A"](field, state, duration, steps)`, with shapes as for `integrate`. Not all keep what the label promises. Measure the order of each and give a dictionary; measured slopes are welcome. Think about which field you measure on.
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="78234a05" tags=["exercise"]
-# **14.2 测量。** `lesson14.sealed` 里有五个求解器，从 `A` 到 `E`，都标着“RK4，四阶”。调用方式是 `sealed["A"](field, state, duration, steps)`，形状同 `integrate`。并不是每个都名副其实。测出各自的阶，给出一个字典；直接填测得的斜率也行。想一想该在什么样的场上测。
+# %% [markdown] id="exercise2-zh" lang="zh" en="ff38dc4a" tags=["exercise"]
+# **14.2 测量 · 进阶。** `lesson14.sealed` 里有五个求解器，从 `A` 到 `E`，都声称是“RK4，四阶”。调用方式是 `sealed["A"](field, state, duration, steps)`，形状与 `integrate` 相同。其中有的并不符合。请测量各自的阶，给出一个字典；也可以直接填写测得的斜率。请想一想应当在什么样的场上测量。
 
 # %% id="exercise2-code" tags=["exercise"]
 orders = ...
@@ -1103,10 +1198,10 @@ for letter, solver in lesson14.sealed.items():
 lesson14.check_orders(orders)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **14.3 Measure.** A state has several parts, each of which fades with its own rate, $dz_i/dt = -\lambda_i z_i$, rates **per hour**. The gap is given in **seconds**, as in the data. Return the smallest whole number of equal steps in which no part grows, for `euler`, `midpoint` and `rk4`. At least one step, also for a gap of 0.
+# **14.3 Measure · core.** A state has several parts, each of which fades with its own rate, $dz_i/dt = -\lambda_i z_i$, rates **per hour**. The gap is given in **seconds**, as in the data. Return the smallest whole number of equal steps in which no part grows, for `euler`, `midpoint` and `rk4`. At least one step, also for a gap of 0.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="6df58738" tags=["exercise"]
-# **14.3 测量。** 状态有几个部分，各按自己的速率消退，$dz_i/dt = -\lambda_i z_i$，速率的单位是**每小时**。间隔和数据里一样，以**秒**给出。对 `euler`、`midpoint` 和 `rk4`，求出使任何部分都不变大的最少的等长步数，返回整数。至少一步，间隔为 0 时也是。
+# %% [markdown] id="exercise3-zh" lang="zh" en="ed3e7822" tags=["exercise"]
+# **14.3 测量 · 进阶。** 状态有几个部分，各按自己的速率衰减，$dz_i/dt = -\lambda_i z_i$，速率的单位是**每小时**。间隔和数据里一样，以**秒**给出。对 `euler`、`midpoint` 和 `rk4`，求出使任何部分都不变大的最少的等长步数，返回整数。至少一步，间隔为 0 时也是。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1129,10 +1224,10 @@ def fewest_steps(rates, gap, method):
 lesson14.check_fewest_steps(fewest_steps)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **14.4 Modify.** `integrate` goes to one time for each row. Now every row has $Q$ query times, in order, counted from its own time 0; return the state at each. Go from query to query and carry the state on, with `steps` steps of RK4 for each stretch and all rows in one call. The field reads the clock.
+# **14.4 Modify · stretch.** `integrate` goes to one time for each row. Now every row has $Q$ query times, in order, counted from its own time 0; return the state at each. Go from query to query and carry the state on, with `steps` steps of RK4 for each stretch and all rows in one call. The field depends on the time.
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="3b7de119" tags=["exercise"]
-# **14.4 修改。** `integrate` 为每一行走到一个时刻。现在每一行有 $Q$ 个查询时刻，从早到晚，从这一行自己的 0 时刻算起；返回每个时刻的状态。从一个查询走到下一个，状态接着往下传，每一段用 RK4 走 `steps` 步，所有行一次调用。场会看时钟。
+# %% [markdown] id="exercise4-zh" lang="zh" en="0e3a218f" tags=["exercise"]
+# **14.4 修改 · 挑战。** `integrate` 为每一行走到一个时刻。现在每一行有 $Q$ 个查询时刻，从早到晚，从这一行自己的 0 时刻算起；返回每个时刻的状态。从一个查询走到下一个，状态接着往下传，每一段用 RK4 走 `steps` 步，所有行在一次调用中完成。场依赖时间。
 
 
 # %% id="exercise4-code" tags=["exercise"]
@@ -1158,6 +1253,12 @@ def states_at(field, state, times, steps):
 
 lesson14.check_states_at(states_at)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** How would you choose the steps for a data set? Take the gaps of `sample` (`load_dataset("sample")` of `tutorial_lib.data.datasets`, differences of timestamps within a user), a field with rates from 0.01 to 2 per hour, and a budget of evaluations for the whole data set. Compare: the same number of steps for all, steps in proportion to the gap, `adaptive`, and time counted as $\ln(1 + \text{hours})$. A good report has the error against the evaluations as a picture, the worst row and not only the mean, the number of rows that explode, and one doubt: which of the four changes the law and not only its solution?
+
+# %% [markdown] id="open-zh" lang="zh" en="12b6ee70" tags=["open"]
+# **开放任务。** 对一个数据集，你会怎样选择步数？取 `sample` 的间隔（用 `tutorial_lib.data.datasets` 的 `load_dataset("sample")`，计算每位用户时间戳之差），一个速率从每小时 0.01 到 2 的场，并为整个数据集规定求值次数的预算。比较四种做法：所有行步数相同，步数与间隔成正比，`adaptive`，以及以 $\ln(1 + \text{hours})$ 计时。一份好的报告应当包含：误差随求值次数变化的图，误差最大的行（而不只是平均值），发散的行数，以及一个疑问：四种做法中，哪一种改变的是规律本身，而不只是它的解？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The tea, answered
 #
@@ -1168,27 +1269,157 @@ lesson14.check_states_at(states_at)
 # %% [markdown] id="answer-zh" lang="zh" en="25ce4221"
 # ## 回答开头的问题
 #
-# 三小时后，茶是 21.6 °C。直线给出 −136，是因为速度只在一瞬间成立，却被用了三小时；龙格和库塔给出 206，是因为阶只对**小**步长作出保证。只有茶，RK4 走六步就够；加一把勺子，要 130 步。多少步才对，取决于速率和间隔，而现在你能事先说出来。
+# 三小时后，茶是 21.6 °C。直线给出 −136，是因为速度只在一瞬间成立，却被用了三小时；龙格-库塔法给出 206，是因为阶只对**小**步长有保证。只有茶时，RK4 六步就够；加上一把勺子，需要 130 步。需要多少步取决于速率和间隔，而现在你可以事先算出来。
 #
-# 所以，读到某个模型“求解常微分方程”时，问三件事：最长的间隔走了多少步，用的是什么单位，步数加倍之后结果变多少。如果变得明显，模型里装的就不是论文里写的那条规律。到目前为止，规律都是给定的。没有人知道规律时，它从哪里来，是第 15 课的主题。
+# 所以，如果某个模型声称“求解常微分方程”，请问三个问题：最长的间隔走了多少步，使用什么单位，步数加倍之后结果变化多少。如果变化明显，那么模型里实现的就不是论文里写的规律。到目前为止，规律都是给定的。如果没有人知道规律，它从哪里来？这是第 15 课的内容。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. A differential equation gives the speed for every time and state; a solver follows it in steps, and asks once (Euler), twice (midpoint) or four times (RK4) a step.
-# 2. The order is the slope of the error on logarithmic axes, 1, 2 and 4; it holds for small steps and ends at the rounding error.
-# 3. Compare solvers by field evaluations; a high order pays as soon as anybody looks at the result.
-# 4. A fading law explodes when rate times step exceeds 2, or 2.785 for RK4; the fastest part decides, and that makes a law stiff.
-# 5. Rescaled to a clock from 0 to 1, all rows of a batch move in one call, each over its own gap; the longest gap needs the most steps.
+# 2. The order is the slope of the error on logarithmic axes, 1, 2 and 4, and comes from the first missing term of Taylor's series; it holds for small steps and ends at the rounding error.
+# 3. Compare solvers by field evaluations; a high order pays as soon as the result must be exact.
+# 4. A fading law explodes when rate times step exceeds 2, or 2.785 for RK4; the fastest part decides, and that makes a law stiff. An implicit solver has no such limit and solves an equation in each step.
+# 5. Rescaled to a time from 0 to 1, all rows of a batch move in one call, each over its own gap; the longest gap needs the most steps.
 
-# %% [markdown] id="summary-zh" lang="zh" en="8029f297" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="31831e71" tags=["summary"]
 # ## 小结
 #
-# 1. 微分方程给出每个时刻、每个状态下的速度；求解器一步步跟着走，每步问一次（欧拉法）、两次（中点法）或四次（RK4）。
-# 2. 阶是对数坐标里误差的斜率，分别是 1、2、4；它只对小步长成立，到舍入误差为止。
-# 3. 按求值次数比较求解器；只要有人看结果，高阶就划算。
-# 4. 速率乘以步长超过 2（RK4 是 2.785），消退的规律也会爆炸；最快的部分说了算，规律因此变得刚性。
-# 5. 换到从 0 走到 1 的时钟上，一批里的所有行一次调用就走完，各走各的间隔；间隔最长的那一行需要的步数最多。
+# 1. 微分方程给出每个时刻、每个状态下的速度；求解器逐步前进，每步求值一次（欧拉法）、两次（中点法）或四次（RK4）。
+# 2. 阶是对数坐标里误差的斜率，分别是 1、2 和 4，由泰勒级数中缺少的第一项决定；它只对小步长成立，直到舍入误差起主要作用。
+# 3. 应当按求值次数比较求解器；只要关心结果的精度，高阶就是值得的。
+# 4. 速率乘以步长超过 2（RK4 是 2.785）时，衰减的规律也会发散；最快的部分起决定作用，使问题变得刚性。隐式求解器没有这个限制，代价是每步解一个方程。
+# 5. 换算到从 0 到 1 的时间尺度上，一批里的所有行可以一次调用完成，每行有自己的间隔；间隔最长的那一行需要的步数最多。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> A solver of unknown order has the error 0.00100 with 100 steps and 0.00013 with 200. Which order has it, and which error do you expect with 400?</summary>
+#
+# Halving the step divides the error by 7.7, about $2^3$: order 3. With 400 steps about 0.000016, unless rounding gets in the way.
+#
+# </details>
+#
+# <details><summary><b>2.</b> The rates of a learned field reach 4 per hour, and nothing turns. How many steps at least do RK4 and Euler need for a gap of 30 days, so that nothing grows?</summary>
+#
+# RK4: $4 \cdot 720 / 2.785$, so 1035 steps or 4140 evaluations. Euler: $4 \cdot 720 / 2 = 1440$ steps, 1440 evaluations. Mere stability is cheaper with Euler; exactness is another matter.
+#
+# </details>
+#
+# <details><summary><b>3.</b> A state turns once in 24 hours, and Euler follows it for 30 days in steps of one hour. How large is it afterwards? What would you change?</summary>
+#
+# Each step multiplies by $\sqrt{1 + (2\pi/24)^2} = 1.034$, and 720 steps by about $2 \cdot 10^{10}$. Smaller steps only slow that down; RK4 stays bounded for $\lambda h$ below 2.8, and here it is 0.26.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A solver shows order 4 on $dz/dt = -1.2 z$ and order 1 before the swinging fan. Where do you look for the mistake?</summary>
+#
+# At the times at which it evaluates the field. Without the fan the field does not depend on $t$, so a wrong time goes unnoticed; with the fan all evaluations at the start of the step leave order 1.
+#
+# </details>
+#
+# <details><summary><b>5.</b> In float32 your error falls until 128 steps and is larger at 8192. Would a solver of higher order, more steps or float64 help most?</summary>
+#
+# float64: past the turning point rounding dominates. More steps make it worse. A higher order reaches the floor with fewer steps, and that helps a little, but the floor stays.
+#
+# </details>
+#
+# <details><summary><b>6.</b> A paper compares Euler and RK4 with 10 steps each and finds RK4 better. Why is that unfair, and what should be compared?</summary>
+#
+# 10 evaluations stand against 40, and evaluations are what costs with a neural field. Give Euler 40 steps, or draw the error against the evaluations; and say whether any of the results is exact enough to be used.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A state has half-lives of one minute and of three weeks, the step is one day. What does one step of explicit Euler, implicit Euler and the trapezoidal rule make of the fast part?</summary>
+#
+# The rate is $\ln 2 \cdot 1440 = 998$ a day. Explicit Euler multiplies by −997 and explodes. Implicit Euler by 1/999, it is gone, as it should be. The trapezoidal rule by $(1 - 499) / (1 + 499) = -0.996$: bounded, but it goes on jumping.
+#
+# </details>
+#
+# <details><summary><b>8.</b> You ask the adaptive solver for a tolerance of 0.001 and find the final error 0.005. Is there a mistake? And which error can no tolerance exclude?</summary>
+#
+# None: the tolerance bounds the estimate of one step, and errors of many steps add up; a factor of ten to either side is usual. No tolerance protects from an event that lies between two evaluations: stop where something is known to happen.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A batch has gaps of 0, one minute and 90 days, rates up to 1 per hour, and RK4 with 20 steps for all. What happens to each row, and how many steps would be enough for nothing to grow?</summary>
+#
+# The rows with 0 and one minute are right. The third has steps of 108 hours, far beyond 2.785, and explodes. It needs $2160 / 2.785$, so 776 steps; or the closed form, or a time that counts long gaps less.
+#
+# </details>
+#
+# <details><summary><b>10.</b> From the state of today, known to 0.01, you want the state five half-lives ago. How exact will it be, whatever the solver?</summary>
+#
+# The law fades by $2^5 = 32$ on the way there, so errors grow 32 times on the way back: 0.32. Smaller steps do not help, because it is not the solver's error.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="a1c0e32c" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 一个阶数未知的求解器，100 步时误差为 0.00100，200 步时为 0.00013。它是几阶的？400 步时误差大约是多少？</summary>
+#
+# 步长减半，误差除以 7.7，约为 $2^3$，所以是 3 阶。400 步时约为 0.000016，除非舍入误差起作用。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 学到的场的速率最大为每小时 4，没有旋转。对 30 天的间隔，RK4 和欧拉法至少各需要多少步，结果才不变大？</summary>
+#
+# RK4：$4 \cdot 720 / 2.785$，即 1035 步，4140 次求值。欧拉法：$4 \cdot 720 / 2 = 1440$ 步，1440 次求值。如果只求稳定，欧拉法更便宜；精度则是另一回事。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 一个状态每 24 小时旋转一周，用欧拉法以一小时为步长计算 30 天。最后它变为多大？应当怎样改？</summary>
+#
+# 每步乘以 $\sqrt{1 + (2\pi/24)^2} = 1.034$，720 步之后约为 $2 \cdot 10^{10}$ 倍。减小步长只能使增长变慢；RK4 在 $\lambda h$ 小于 2.8 时有界，这里是 0.26。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 一个求解器在 $dz/dt = -1.2 z$ 上是 4 阶，在摆动的风扇前是 1 阶。应当在哪里找错误？</summary>
+#
+# 检查它在哪些时刻求值。没有风扇时，场不依赖 $t$，时刻错了也发现不了；有风扇时，如果所有求值都用一步起点的时刻，就只剩 1 阶。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 在 float32 里，误差一直下降到 128 步，8192 步时反而更大。换更高阶的求解器、增加步数、改用 float64，哪种最有帮助？</summary>
+#
+# 改用 float64：过了转折点，舍入误差起主要作用。增加步数会更差。更高阶的方法用更少的步数就能达到下限，略有帮助，但下限不变。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 一篇论文用欧拉法和 RK4 各走 10 步，发现 RK4 更好。这样比较为什么不公平？应当比较什么？</summary>
+#
+# 一个求值 10 次，另一个求值 40 次，而场是神经网络时，代价来自求值。应当让欧拉法走 40 步，或者画出误差与求值次数的关系，并说明结果的精度是否足够。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 状态的半衰期分别为一分钟和三个星期，步长为一天。显式欧拉法、隐式欧拉法和梯形法走一步，快的部分各变成什么？</summary>
+#
+# 速率为每天 $\ln 2 \cdot 1440 = 998$。显式欧拉法乘以 −997，发散。隐式欧拉法乘以 1/999，几乎消失，这是正确的。梯形法乘以 $(1 - 499) / (1 + 499) = -0.996$，虽然有界，却一直振荡。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 自适应求解器的容差设为 0.001，最后的误差是 0.005。有错误吗？哪种误差是任何容差都不能排除的？</summary>
+#
+# 没有错误：容差限制的是一步的误差估计，许多步的误差会累积，上下相差十倍以内是常见的。任何容差都防不住恰好落在两次求值之间的事件，应当在已知有变化的时刻停下来。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 一批数据的间隔为 0、一分钟和 90 天，速率最大为每小时 1，所有行都用 RK4 走 20 步。各行会怎样？需要多少步才不变大？</summary>
+#
+# 间隔为 0 和一分钟的行是正确的。第三行的步长为 108 小时，远远超过 2.785，会发散。它需要 $2160 / 2.785$，即 776 步，或者使用封闭公式，或者换一种使长间隔变短的时间尺度。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 由今天的状态（精确到 0.01）推算五个半衰期之前的状态。无论用什么求解器，精度是多少？</summary>
+#
+# 向前衰减 $2^5 = 32$ 倍，倒推时误差就放大 32 倍，即 0.32。减小步长没有帮助，因为这不是求解器的误差。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

@@ -11,32 +11,34 @@
 #
 # Two questions. Where was her taste **between** two photographs that lie five days apart? And where will it be **next week**?
 #
-# A ruler answers the first question badly: it cuts the corner. It cannot answer the second one at all. What helps is to know the **law of motion**, the rule that says at every point of the plane in which direction the taste moves, and how fast. Nobody has written this law down. In this lesson you learn it from the 30 photographs, with a network in place of the law. On the way you compute a gradient through a solver by hand, get the same gradient with a hundredth of the memory, and find out what such a law can never do.
+# A ruler answers the first question badly, because a straight line does not follow the curve. It cannot answer the second one at all. What helps is to know the **law of motion**, the rule that says at every point of the plane in which direction the taste moves, and how fast. Nobody has written this law down. In this lesson you learn it from the 30 photographs, with a network in place of the law. On the way you compute a gradient through a solver by hand, get the same gradient with a hundredth of the memory, and find out what such a law can never do.
 
-# %% [markdown] id="puzzle-zh" lang="zh" en="221cc345"
-# 小艾每次打开音乐播放器，它都会记下两个数：正在放的音乐有多**吵**、有多**老**，都是和她一贯的最爱相比。两个数就是平面上的一个点，所以每条记录都是她口味的一张照片。有时她一个晚上打开三次，然后一个星期都不打开。十个星期之后，一共有 30 张照片。把它们摆在一起，能看出一条螺旋线：她的口味绕着最爱转圈，越转越近。
+# %% [markdown] id="puzzle-zh" lang="zh" en="a26aeb91"
+# 小艾每次打开音乐播放器，它都会记下两个数：正在播放的音乐有多**吵闹**，有多**老**，都是与她一贯的最爱相比。两个数就是平面上的一个点，所以每条记录都相当于她此刻偏好的一张照片。她有时一个晚上打开三次，有时一个星期都不打开。十个星期之后，一共有 30 张照片。把它们放在一起，可以看出一条螺旋线：她的偏好绕着最爱转圈，越来越近。
 #
-# 两个问题。有两张照片相隔五天，**在这中间**她的口味在哪里？**下个星期**又会在哪里？
+# 有两个问题。两张照片相隔五天，**在这期间**她的偏好在哪里？**下个星期**又会在哪里？
 #
-# 第一个问题，用直尺连线答不好：直线抄了近路。第二个问题，直尺根本答不了。有用的是知道**运动规律**：在平面的每一点上，口味往哪个方向动，动得多快。这条规律没有人写下来过。这一课里，你会用一个网络来充当规律，从 30 张照片里把它学出来。一路上，你会亲手算出穿过求解器的梯度，再用百分之一的内存得到同样的梯度，还会弄清这样的规律永远做不到什么。
+# 用直线连接相邻的照片，第一个问题答得不好，因为直线不沿曲线走；第二个问题则完全无法回答。真正有用的是**运动规律**，即在平面的每一点上，偏好朝哪个方向变化，变化得多快。没有人写下过这个规律。在这一课里，你会用一个网络表示规律，从 30 张照片里把它学出来。在这个过程中，你会手工计算穿过求解器的梯度，用百分之一的内存得到同样的梯度，并弄清楚这样的规律永远做不到什么。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
 #
 # - compute the gradient of a loss through the steps of a solver, on paper and by program;
 # - learn a vector field from photographs at irregular moments, and say where the learned field can be trusted;
+# - say why a model with a small error in one step may be far off after many, and how to train against it;
 # - choose between backpropagation through the solver and the adjoint method, and say what each of them costs;
 # - test whether a model is a flow, and name what a flow cannot do and how one extra number mends it;
 # - tell a bound on the speed from a Lipschitz constant, and bound how fast two states part.
 
-# %% [markdown] id="objectives-zh" lang="zh" en="6396db45" tags=["objectives"]
+# %% [markdown] id="objectives-zh" lang="zh" en="0e1939b8" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 在纸上和用程序，算出损失穿过求解器各步的梯度；
-# - 从时刻不规则的照片里学出一个向量场，并说清学到的场在哪里可信；
-# - 在“穿过求解器的反向传播”和伴随方法之间做选择，并说出各自的代价；
-# - 检验一个模型是不是流，说出流做不到什么，以及怎样加一个数来补救；
-# - 分清速度的界与利普希茨常数，并给出两个状态分开得有多快的上界。
+# - 在纸上和用程序，计算损失穿过求解器各步的梯度；
+# - 从不规则时刻的照片里学出一个向量场，并说清学到的场在哪里可信；
+# - 说明为什么单步误差小的模型，多步推演可能误差很大，以及怎样训练可以避免；
+# - 在穿过求解器的反向传播与伴随方法之间作出选择，并说出各自的代价；
+# - 检验一个模型是不是流，说出流做不到什么，以及怎样增加一个数来改正；
+# - 区分速度的上界与利普希茨常数，并给出两个状态分离速度的上界。
 
 # %% id="setup"
 import math
@@ -71,13 +73,13 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="c5864e28"
 # ## 只有两个数的规律
 #
-# 在让网络学规律之前，先学一条只有两个参数的规律。记点为 $z = (x, y)$，它的速度，也就是每星期的变化，是
+# 在用网络学习规律之前，我们先学一个只有两个参数的规律。记点为 $z = (x, y)$，它的速度，也就是每星期的变化，是
 #
 # $$x' = -a\,x - b\,y, \qquad y' = b\,x - a\,y .$$
 #
-# $a$ 把点往中心**拉**，$b$ 让它向左**转**。$a = 0$ 时，点绕着圆跑；$a > 0$ 时，走的是螺旋线。在每一点给出一个速度的规则，叫做**向量场**（vector field）。
+# $a$ 把点**拉**向中心，$b$ 使它逆时针**转动**。$a = 0$ 时，点沿圆运动；$a > 0$ 时，沿螺旋线运动。在每一点给出一个速度的规则，叫做**向量场**（vector field）。
 #
-# $a$ 和 $b$ 我们都不知道，就猜 $a = 0$，$b = 1$。口味从 $(1, 0)$ 出发；一个星期后的照片显示它在 $(0.5, 0.5)$。按我们的猜测，它会走到哪里？第 14 课的回答是欧拉法。这里走两步就够，每步半个星期：按眼下的速度笔直往前走，走两次。
+# $a$ 和 $b$ 我们都不知道，先猜 $a = 0$，$b = 1$。偏好从 $(1, 0)$ 出发；一个星期后的照片显示它在 $(0.5, 0.5)$。按我们的猜测，它会走到哪里？第 14 课的回答是欧拉法。这里走两步，每步半个星期，每次都按当前的速度沿直线前进。
 #
 # <!-- definition -->
 
@@ -111,11 +113,11 @@ expect("loss: half the squared distance", error.square().sum() / 2, 0.15625, tol
 # <!-- definition -->
 
 # %% [markdown] id="backward-zh" lang="zh" en="21b5b777"
-# 两个参数该怎么改？**梯度**会告诉我们，往回走就能算出它。在每个时刻都记一个向量 $\lambda$（lambda）：**如果把这一刻的状态稍微挪动一下，损失会增加多少？** 在终点，它就是误差本身，$\lambda_2 = z_2 - \text{photo}$。再往前一步：挪动 $z_1$，会通过两条路影响 $z_2$，一条是直接的，另一条是因为换了地方，速度也变了。记向量场的矩阵为 $M$（速度就是 $M z$）：
+# 两个参数应该怎样修改？**梯度**给出了答案，沿时间倒推就能算出它。在每个时刻保留一个向量 $\lambda$（lambda）：**如果这一时刻的状态略微变化，损失会增加多少？** 在终点，它就是误差本身，$\lambda_2 = z_2 - \text{photo}$。再倒推一步：改变 $z_1$ 会通过两条途径影响 $z_2$，一条是直接的，另一条是因为位置变了，速度也变了。记向量场的矩阵为 $M$（速度就是 $M z$）：
 #
 # $$z_2 = z_1 + h M z_1 \quad \Longrightarrow \quad \lambda_1 = \lambda_2 + h M^\top \lambda_2 .$$
 #
-# 参数呢？每个参数在每一步里都起作用。从 $z_k$ 出发的那一步里，多一点拉力，会让下一个状态移动 $-h z_k$；多一点转动，则移动 $h z_k$ 向左转过一个直角之后的向量。这对损失有多大影响，看它与 $\lambda_{k+1}$ 的点积。最后把各步加起来。
+# 参数呢？每个参数在每一步里都起作用。从 $z_k$ 出发的那一步里，拉力增加一个单位，下一个状态移动 $-h z_k$；转动增加一个单位，则移动 $h z_k$ 逆时针旋转一个直角之后的向量。这对损失有多大影响，看它与 $\lambda_{k+1}$ 的点积。最后把各步加起来。
 #
 # <!-- definition -->
 
@@ -123,7 +125,7 @@ expect("loss: half the squared distance", error.square().sum() / 2, 0.15625, tol
 # **Predict before you run.** The guess ends at $(0.75, 1)$, the photograph shows $(0.5, 0.5)$. Seen from the middle the end is too far out, and it has turned by 53 degrees instead of 45. So which of the two parameters should grow, and which should shrink?
 
 # %% [markdown] id="predict-gradient-zh" lang="zh" en="d6316d36" tags=["predict"]
-# **先猜，再运行。** 按猜测走到了 $(0.75, 1)$，照片上却是 $(0.5, 0.5)$。从中心看，终点太靠外了，而且转了 53 度，本该是 45 度。那么，两个参数里哪个该变大，哪个该变小？
+# **先猜，再运行。** 按猜测走到了 $(0.75, 1)$，照片上却是 $(0.5, 0.5)$。从中心看，终点太靠外，而且转了 53 度，而应当是 45 度。那么，两个参数中哪个应当增大，哪个应当减小？
 
 # %% id="tiny-backward"
 M = torch.tensor([[-pull, -turn], [turn, -pull]])
@@ -141,10 +143,10 @@ expect("slope of the loss in the turn", slope_turn, 0.375, tol=1e-9)
 expect("degrees turned by the guess", math.degrees(math.atan2(path[2, 1], path[2, 0])), 53, tol=0.5)
 
 # %% [markdown] id="witness-en" lang="en"
-# The loss falls when the pull grows (slope $-0.5$) and when the turn shrinks (slope $0.375$), as the picture suggested. Three witnesses. PyTorch's own backpropagation. Finite differences, which know nothing of gradients: move a parameter by a hair and look. And a closed form: write the point as one complex number, and an Euler step is one product with $w = 1 + h(-a + i b)$, so the end is $w^2$, and school calculus does the rest.
+# The loss falls when the pull grows (slope $-0.5$) and when the turn shrinks (slope $0.375$), as the picture suggested. Three independent checks: PyTorch's own backpropagation; finite differences, which use no gradients but move a parameter by very little and look; and a closed form: write the point as one complex number, and an Euler step is one product with $w = 1 + h(-a + i b)$, so the end is $w^2$, and school calculus does the rest.
 
-# %% [markdown] id="witness-zh" lang="zh" en="608b6c8f"
-# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），和图上看到的一致。请三个参照。第一位是 PyTorch 自己的反向传播。第二位是有限差分，它对梯度一无所知：把参数挪动一丝，看看结果变多少。第三位是封闭的公式：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
+# %% [markdown] id="witness-zh" lang="zh" en="c9d30400"
+# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），与图上看到的一致。我们用三种独立的方法核对。第一种是 PyTorch 自己的反向传播。第二种是有限差分，它不使用梯度，只是把参数改变很小的量，观察结果变化多少。第三种是封闭公式：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -174,7 +176,7 @@ expect_close("and the closed form", by_hand, closed, tol=1e-14)
 # %% [markdown] id="learn-zh" lang="zh" en="36da0009"
 # ## 学出这两个数
 #
-# 现在照片多一些：九张，彼此相隔半个星期，落在一条拉力 0.2、转动 1.5 的螺旋线上，没有任何噪声。从每张照片出发，用求解器走两步，预测下一张，然后沿梯度往下走。`integrate` 是第 14 课里库的函数；表里的每一行都有自己的时长。
+# 现在照片多一些：九张，彼此相隔半个星期，落在一条拉力 0.2、转动 1.5 的螺旋线上，没有任何噪声。从每张照片出发，用求解器走两步，预测下一张，然后做梯度下降。`integrate` 是第 14 课里库的函数；表里的每一行都有自己的时长。
 
 # %% [markdown] id="predict-learn-en" lang="en" tags=["predict"]
 # **Predict.** One learner uses Euler steps, the other RK4. Both reach a loss of practically 0. Do both find 0.2 and 1.5?
@@ -226,9 +228,9 @@ expect("pull by Euler", found["euler"][0], 0.46, tol=0.005)
 # The backward walk is the same for every field and every solver. For a network $M$ is the matrix of its slopes at the present point, and autograd walks for us.
 
 # %% [markdown] id="learn-why-zh" lang="zh" en="fbbef6a8"
-# 欧拉法找到的拉力是 0.46，是真值的两倍多，损失却照样是 0。它的步子总往曲线外面跑，于是学出更强的拉力来抵消。拟合是完美的，但只对**这个求解器、这个步长**完美；换成细小的步子，同样两个数描述的是另一条螺旋线。想要的是规律本身，就得用足够小的步长去学，小到再小也几乎没有变化，并且要说明“几乎”是多少：下文用十倍的步数，损失的变化不到五分之一。
+# 欧拉法找到的拉力是 0.46，是真值的两倍多，损失却照样是 0。欧拉法的每一步都会偏到曲线外侧，于是学到更大的拉力来抵消。拟合是完美的，但只对**这个求解器和这个步长**完美；如果改用很小的步长，同样的两个数描述的是另一条螺旋线。如果需要的是规律本身，就必须用足够小的步长来学，小到继续减小时结果几乎不变，并且要说明“几乎”是多少：下文把步数增加到十倍，损失的变化不到五分之一。
 #
-# 往回走的办法对任何向量场、任何求解器都一样。换成网络，$M$ 就是它在当前点上的斜率矩阵，这段路由自动求导替我们走。
+# 倒推的方法对任何向量场、任何求解器都一样。对网络来说，$M$ 就是它在当前点的雅可比矩阵，由自动求导来计算。
 
 # %% [markdown] id="ida-en" lang="en"
 # ## Ida's photographs
@@ -238,7 +240,7 @@ expect("pull by Euler", found["euler"][0], 0.46, tol=0.005)
 # %% [markdown] id="ida-zh" lang="zh" en="6d0533f6"
 # ## 小艾的照片
 #
-# 轮到小艾了。她真正的规律写在下一个单元格里，因为评判答案要用到它；学习的一方从头到尾看不到它。这是一条三次的螺旋线：离中心越远，口味跑得越快。照片有点模糊：两个数各有误差，通常是 0.02。
+# 现在来看小艾。她真正的规律写在下一个单元格里，因为评价结果时需要它；学习的模型始终看不到它。这是一条三次螺旋线，离中心越远，偏好变化得越快。照片有些模糊：两个数各有误差，通常为 0.02。
 
 
 # %% id="ida-code"
@@ -267,7 +269,7 @@ print(f"{len(moments)} photographs; gaps from {gaps.min() * 7:.1f} to {gaps.max(
 # What does the ruler see, and what did the taste really do?
 
 # %% [markdown] id="ida-question-zh" lang="zh" en="599dddfa"
-# 直尺看到的是什么？口味真正走的又是什么路？
+# 直线看到的是什么？偏好真正走的又是什么路？
 
 # %% id="ida-picture" tags=["picture", "nbval-ignore-output"]
 fine = torch.linspace(0, 10, 600)
@@ -285,7 +287,7 @@ plt.show()
 # Left: the plane of loud and old, with a black spiral that winds almost two and a half times round the middle from radius 1 to about 0.5, and 30 orange points near it, joined by dashed straight lines that cut across the curve where photographs are rare. Right: loudness over ten weeks, a wave that becomes slower and smaller; the points lie at irregular moments, and the dashed lines miss some of its tops.
 
 # %% [markdown] id="ida-alt-zh" lang="zh" en="210a25a3" tags=["alt"]
-# 左图：以吵和老为坐标的平面，黑色螺旋线绕中心转了将近两圈半，半径从 1 缩到约 0.5；附近有 30 个橙色的点，用虚线直连，照片少的地方，虚线抄近路穿过曲线。右图：十个星期里的吵闹程度，波动越来越慢、越来越小；点落在不规则的时刻上，虚线错过了几个波峰。
+# 左图：以吵闹和年代为坐标的平面，黑色螺旋线绕中心转了将近两圈半，半径从 1 缩小到约 0.5；附近有 30 个橙色的点，用直的虚线连接，照片少的地方，虚线偏离曲线。右图：十个星期里的吵闹程度，波动越来越慢、越来越小；点落在不规则的时刻上，虚线错过了几个波峰。
 
 # %% [markdown] id="network-en" lang="en"
 # ## A network as the law
@@ -297,11 +299,11 @@ plt.show()
 # There are only 30 photographs, so we use LBFGS, an optimizer for small problems that looks at all data in every step. Adam would come to the same end with many more steps.
 
 # %% [markdown] id="network-zh" lang="zh" en="687e0b7a"
-# ## 用网络充当规律
+# ## 用网络表示规律
 #
-# 口味在外圈跑得比内圈快，两个参数描述不了。网络可以：输入 2 个数，中间 32 个带 tanh 的神经元，输出 2 个数。输入的是口味在哪里，输出的是**它的速度**。右边是网络的微分方程，叫做**神经常微分方程**（Neural ODE）。
+# 偏好在外圈比在内圈变化得快，两个参数描述不了。网络可以：输入 2 个数，中间 32 个带 tanh 的神经元，输出 2 个数。输入是偏好的位置，输出是**它的速度**。右边是网络的微分方程，叫做**神经常微分方程**（Neural ODE）。
 #
-# 训练和上面一样。从每张照片出发启动求解器，让它走到下一张、再下一张、第三张照片的时刻，然后比较。（走三张而不是一张：路程长了，照片的模糊就不那么要紧了。）每对照片都有自己的间隔，一次 `integrate` 全部算完。
+# 训练和上面一样。从每张照片出发，用求解器计算到之后第一、第二、第三张照片的时刻，然后比较。（预测三张而不是一张，是因为时间越长，照片模糊的影响就越小。）每对照片都有自己的间隔，一次 `integrate` 全部算完。
 #
 # 照片只有 30 张，所以我们用 LBFGS，这是一种适合小问题的优化器，每一步都看全部数据。用 Adam 也能到达同样的地方，只是步数要多得多。
 
@@ -358,12 +360,12 @@ print("two numbers", " ".join(f"{loss:.4f}" for loss in two_losses))
 # An arrow at every point of a grid, for the velocity there: such a picture is a *phase portrait*. What did the network believe before training, what does it believe now, and what is true?
 
 # %% [markdown] id="portrait-zh" lang="zh" en="fd47cc79"
-# 在网格的每个点上画一个箭头，表示那里的速度：这样的图叫**相图**（phase portrait）。训练之前，网络相信什么？现在相信什么？真相又是什么？
+# 在网格的每个点上画一个箭头，表示那里的速度：这样的图叫**相图**（phase portrait）。训练之前，网络给出的是什么？训练之后呢？真正的规律又是什么？
 
 # %% id="portrait-picture" tags=["picture", "nbval-ignore-output"]
 side = torch.linspace(-1.0, 1.0, 9)
 grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), dim=-1)  # [9, 9, 2]
-fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.9), sharey=True)
+fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.5), sharey=True)
 for ax, (title, law) in zip(
     axes, {"before training": untrained, "learned from 30 photographs": field, "the true law": ida}.items(), strict=True
 ):
@@ -380,7 +382,7 @@ plt.show()
 # Three phase portraits with the 30 photographs as orange points. Before training: short arrows that all point in similar directions, and the path from the first photograph runs out of the picture. Learned: arrows that circle to the left round the middle and are long outside and short inside; the path follows the photographs in a spiral with a few dents. The true law: nearly the same picture with a smooth spiral; in the corners and in the very middle, where no photograph lies, the arrows of the learned field are different.
 
 # %% [markdown] id="portrait-alt-zh" lang="zh" en="adb4e335" tags=["alt"]
-# 三幅相图，30 张照片是橙色的点。训练之前：箭头很短，方向都差不多，从第一张照片出发的路径跑出了画面。学到的：箭头绕着中心向左转，外圈长，里圈短；路径沿着照片盘成螺旋，有几处不太圆。真正的规律：几乎是同一幅图，螺旋光滑；四角和正中央没有照片，学到的箭头在那里不一样。
+# 三幅相图，30 张照片是橙色的点。训练之前：箭头很短，方向都差不多，从第一张照片出发的路径超出了画面。学到的：箭头绕着中心向左转，外圈长，里圈短；路径沿照片形成螺旋线，有几处不够光滑。真正的规律：几乎是同一幅图，螺旋光滑；四角和正中央没有照片，学到的箭头在那里不一样。
 
 # %% id="portrait-check"
 dense = torch.linspace(-1.05, 1.05, 25)
@@ -416,19 +418,19 @@ expect_true("the loss of the network has come near that of the blur", losses[-1]
 # **After the last photograph**, one and three weeks later: *stay* where it was; *two numbers*, the law from above, fitted to the same photographs; the flow; and a *jump*. The jump is the obvious other model: a network that is told the gap, $z + \Delta \cdot f(z, \Delta)$, and makes one move of it. Here $\Delta$ (delta) is the gap. It has the same width and learns from the same pairs.
 
 # %% [markdown] id="portrait-why-zh" lang="zh" en="dedd6e12"
-# 在照片走过的路附近，学到的箭头与真相之差不到典型速度的四分之一。没有人给网络画过一个箭头：它只看到口味在 30 个时刻各在哪里。（训练时，每对照片走六步 RK4。步数增加到十倍，损失的变化不到五分之一：就模糊的照片所能说明的而言，已经够细了。）
+# 在照片经过的路径附近，学到的箭头与真实值之差不到典型速度的四分之一。没有人给网络提供过任何箭头，它只看到偏好在 30 个时刻的位置。（训练时，每对照片走六步 RK4。步数增加到十倍，损失的变化不到五分之一：就模糊的照片所能说明的而言，已经够细了。）
 #
-# 一幅图证明不了多少，也没有回答那两个问题。所以我们找六个服从同一规律的人，每人有自己的照片、自己的模糊、自己的初始权重，再来问。
+# 一幅图说明不了多少问题，也没有回答开头的两个问题。因此，我们取六个服从同一规律的人，每人有自己的照片、误差和初始权重，再来比较。
 #
-# **在两张照片之间**，取 400 个时刻：**直尺**（两个邻居之间的直线）；从前一张照片出发的**流**；以及**两头夹**的流，从前一张往后走，再从后一张往回走（时长为负），离哪张近就多信哪张。
+# **在两张照片之间**，取 400 个时刻：**直线**（连接相邻的两张照片）；从前一张照片出发的**流**；以及**双向**的流，即从前一张向前计算，从后一张向后计算（时长为负），再按距离加权平均。
 #
-# **在最后一张照片之后**，一个星期和三个星期：**原地不动**；**两个数**，也就是前面那条规律，用同样的照片拟合；流；还有**一跳**。一跳是最容易想到的另一种模型：把间隔告诉网络，一步走完，$z + \Delta \cdot f(z, \Delta)$，其中 $\Delta$（delta）是间隔。它的宽度相同，学的也是同样的照片对。
+# **在最后一张照片之后**，一个星期和三个星期：**保持不变**；**两个数**，即前面的规律，用同样的照片拟合；流；以及**单步**。单步是最容易想到的另一种模型，即把间隔作为输入，一步完成，$z + \Delta \cdot f(z, \Delta)$，其中 $\Delta$（delta）是间隔。它的宽度相同，学的也是同样的照片对。
 
 # %% [markdown] id="predict-compare-en" lang="en" tags=["predict"]
 # **Predict.** Does the flow beat the ruler where photographs are half a week apart or more? And where they are closer? Which of the four is worst after three weeks?
 
 # %% [markdown] id="predict-compare-zh" lang="zh" en="9561ae5d" tags=["predict"]
-# **猜一猜。** 照片相隔半个星期以上的地方，流能胜过直尺吗？相隔更近的地方呢？三个星期之后，四种办法里哪种最差？
+# **猜一猜。** 在照片相隔半个星期以上的地方，流比直线更准确吗？相隔更近的地方呢？三个星期之后，四种方法中哪种最差？
 
 
 # %% id="compare-code" tags=["training", "nbval-ignore-output"]
@@ -502,7 +504,7 @@ plt.show()
 # Two charts of points on logarithmic axes, one point a person. Left, between photographs: with short gaps ruler and flow lie at about 0.03 all alike, the flow from both sides a little lower; with longer gaps the ruler lies between 0.08 and 0.36, both flows near 0.05. Right, after the last photograph: staying put is off by 0.45 after one week and 0.9 after three; two numbers by 0.25 and 0.6; the jump by 0.1 to 0.4 after one week, but by 1.5 to 6 after three; the flow by about 0.1 and 0.2.
 
 # %% [markdown] id="compare-alt-zh" lang="zh" en="6de609a2" tags=["alt"]
-# 两幅对数坐标的点图，一个点代表一个人。左图，照片之间：间隔短时，直尺和流都在 0.03 左右，两头夹的流略低一点；间隔长时，直尺在 0.08 到 0.36 之间，两种流都在 0.05 附近。右图，最后一张照片之后：原地不动，一个星期差 0.45，三个星期差 0.9；两个数差 0.25 和 0.6；一跳在一个星期时差 0.1 到 0.4，三个星期时却差 1.5 到 6；流差 0.1 和 0.2 左右。
+# 两幅对数坐标的点图，一个点代表一个人。左图，照片之间：间隔短时，直线和流都在 0.03 左右，双向的流略低；间隔长时，直线在 0.08 到 0.36 之间，两种流都在 0.05 附近。右图，最后一张照片之后：保持不变，一个星期差 0.45，三个星期差 0.9；两个数差 0.25 和 0.6；单步在一个星期时差 0.1 到 0.4，三个星期时却差 1.5 到 6；流差 0.1 和 0.2 左右。
 
 # %% id="compare-check"
 STUDENT = 2.571  # 97.5 % point of Student's distribution with 5 degrees of freedom
@@ -537,16 +539,16 @@ expect_true("three weeks: the jump is off by more than 1 for everybody", later[:
 # %% [markdown] id="compare-why-en" lang="en"
 # - **Where photographs are rare the flow wins clearly**; the ruler cuts the corners. Where they are dense, a ruler is as good as the flow from one side: over a short stretch every curve is straight, and both inherit the blur of the photograph. Only the mean over both sides is a little better, because it averages the blur of two.
 # - **After three weeks** the flow is off by about 0.19 where staying put is off by 0.87. The two numbers are off by more than 0.5: the shape of the law matters.
-# - **The jump** cannot be told from the flow after one week, a gap of a length that it has met in training. After three weeks it is useless. It has learned the gaps it saw, one by one so to speak; that three weeks are three times one week, nobody told it. A flow knows that without being told.
+# - **The jump** cannot be told from the flow after one week, a gap of a length that it has met in training. After three weeks it is useless. It has learned the gaps that it saw and does not know that three weeks are three times one week. A flow obeys that by construction.
 #
 # And where can the learned field be trusted? Compare the error of its arrows near the path and away from it.
 
-# %% [markdown] id="compare-why-zh" lang="zh" en="4ad75180"
-# - **照片稀少的地方，流明显胜出**；直尺抄了近路。照片密集的地方，直尺和单边的流一样好：路程短了，什么曲线都是直的，两者又都继承了照片的模糊。只有两头夹略好一点，因为它把两张照片的模糊平均掉了一些。
-# - **三个星期之后**，原地不动差 0.87，流只差 0.19 左右。两个数差 0.5 以上：规律的形状很要紧。
-# - **一跳**在一个星期时和流分不出高下，这样长的间隔它在训练中见过。到了三个星期，它就毫无用处。可以说，它把见过的间隔一个一个地学了下来；三个星期等于三个一星期，没有人告诉过它。流不用告诉就知道。
+# %% [markdown] id="compare-why-zh" lang="zh" en="9a15ab80"
+# - **照片稀少的地方，流明显更准确**，因为直线偏离了曲线。照片密集的地方，直线和单向的流同样好，因为在很短的一段里，任何曲线都接近直线，而且两者都包含照片的误差。只有双向的流略好，因为它对两张照片的误差取了平均。
+# - **三个星期之后**，保持不变差 0.87，流只差 0.19 左右。两个数差 0.5 以上，可见规律的形式很重要。
+# - **单步**在一个星期时与流没有明显差别，因为训练中出现过这样长的间隔。到了三个星期，它就完全不可用。它学到的只是出现过的各个间隔，并不知道三个星期等于三个一星期；流则必然满足这一点。
 #
-# 那么，学到的场在哪里可信？比较一下离路近和离路远的地方，箭头各错多少。
+# 那么，学到的场在哪里可信？下面比较靠近路径和远离路径的地方，箭头的误差各有多大。
 
 # %% id="trust-code"
 near = [field_error(learner, distance < 0.1) for _, _, learner, _ in people]
@@ -556,11 +558,69 @@ expect_true(
 )
 expect_true("near the path: wrong by less than half the speed, for everybody", max(near) < speed / 2)
 
+# %% [markdown] id="rollout-en" lang="en" tags=["predict"]
+# ## A small error in one step, a large one after many
+#
+# We asked for three photographs ahead and gave a reason in passing. It deserves numbers. A point follows a spiral law, and a photograph with blur 0.05 is taken every tenth of a week, 201 in all. In complex numbers one step is a product with a number $w$, so that the law can be fitted by least squares, without training: from each photograph to the one that is $k$ steps later, and then the $k$-th root.
+#
+# **Predict.** Fit with $k = 1$ and with $k = 20$. Which of the two laws has the smaller error in one step? And which has the smaller error when it is rolled out for 50 steps from an exact start?
+
+# %% [markdown] id="rollout-zh" lang="zh" en="c10f353f" tags=["predict"]
+# ## 单步误差小，多步误差大
+#
+# 前面我们预测三张照片，并顺便给出了理由。这个理由应当用数来说明。假设一个点按螺旋规律运动，每十分之一个星期拍一张误差为 0.05 的照片，共 201 张。用复数表示，一步就是乘以一个数 $w$，所以不需要训练，用最小二乘法就可以拟合：由每张照片拟合 $k$ 步之后的照片，再开 $k$ 次方。
+#
+# **猜一猜。** 分别用 $k = 1$ 和 $k = 20$ 拟合。两个规律中，哪一个的单步误差更小？如果从精确的起点连续推演（rollout）50 步，哪一个的误差更小？
+
+# %% id="rollout-code"
+rng = np.random.default_rng(0)
+true_step = np.exp(0.1 * (-0.05 + 1j))  # pull 0.05 and turn 1 per week, for a tenth of a week
+clean = true_step ** np.arange(201)
+blurred = clean + 0.05 * (rng.standard_normal(201) + 1j * rng.standard_normal(201))
+
+
+def fitted(k):
+    """The number of one step, by least squares from each photograph to the one k steps later."""
+    product = (blurred[:-k].conj() * blurred[k:]).sum() / (abs(blurred[:-k]) ** 2).sum()
+    return product ** (1 / k)
+
+
+def one_step_error(w):
+    return np.sqrt((abs(blurred[1:] - w * blurred[:-1]) ** 2).mean())
+
+
+def rollout_error(w, steps=50):
+    return np.sqrt((abs(clean[steps:] - w**steps * clean[:-steps]) ** 2).mean())
+
+
+laws = {"true law": true_step, "fitted, k = 1": fitted(1), "fitted, k = 20": fitted(20)}
+show_matrix(
+    [[one_step_error(w), rollout_error(w), abs(w), abs(w) ** 50] for w in laws.values()],
+    list(laws), ["one step", "50 steps", "kept a step", "kept in 50"], digits=4,
+)  # fmt: skip
+expect("k = 1: error of one step", one_step_error(laws["fitted, k = 1"]), 0.0991, tol=0.0001)
+expect("the true law: error of one step", one_step_error(true_step), 0.0994, tol=0.0001)
+expect("k = 1: error after 50 steps", rollout_error(laws["fitted, k = 1"]), 0.24, tol=0.005)
+expect("k = 20: error after 50 steps", rollout_error(laws["fitted, k = 20"]), 0.017, tol=0.001)
+expect("k = 1: kept a step", abs(laws["fitted, k = 1"]), 0.984, tol=0.0005)
+expect("k = 1: kept in 50 steps", abs(laws["fitted, k = 1"]) ** 50, 0.44, tol=0.005)
+expect("the true law keeps", abs(true_step) ** 50, 0.78, tol=0.005)
+
+# %% [markdown] id="rollout-why-en" lang="en"
+# The law fitted to single steps has the **smallest** error in one step, smaller than the true law, and after 50 steps it is 14 times as wrong as the other. Two things come together. The blur of the photograph that one starts from makes every fitted step a little too short, here by 1.1 % (the number of a step is fitted to blurred *inputs*). And an error of a step is multiplied by all steps that follow: $0.984^{50}$ is 0.44, where 0.78 is right. A target 20 steps away has the same blur and 20 times the motion.
+#
+# So judge a law that will be rolled out by its rollout, on a horizon as long as the one you need; train on targets that lie several steps away; and mistrust a small loss on single steps. A field that pulls states together forgives more: there an error of $\varepsilon$ a step adds up to at most $\varepsilon / (1 - a)$, where $a < 1$ is the factor by which a step brings two states nearer. Where $a > 1$ it grows like $a^n$.
+
+# %% [markdown] id="rollout-why-zh" lang="zh" en="0fbfbd21"
+# 用单步拟合的规律，单步误差**最小**，甚至小于真正的规律，但 50 步之后的误差是另一个的 14 倍。这里有两个原因。起点照片的误差使拟合的每一步都略微偏小，这里偏小 1.1%（因为拟合时**输入**带有误差）。而且，一步的误差会被之后的每一步相乘：$0.984^{50}$ 为 0.44，正确的值是 0.78。如果目标在 20 步之后，照片的误差相同，运动的距离却是 20 倍。
+#
+# 因此，如果规律要用于连续推演，就应当在实际需要的时间范围内，用推演的误差来评价；训练时，目标应当在若干步之后；不要轻信单步损失很小。使状态靠近的场比较宽容：每步误差 $\varepsilon$ 累积起来至多为 $\varepsilon / (1 - a)$，其中 $a < 1$ 是一步使两个状态靠近的倍数。如果 $a > 1$，误差就按 $a^n$ 增长。
+
 # %% [markdown] id="slider-en" lang="en"
 # A learned law is a law like any other, so lesson 14 applies: the path you get depends on the solver and its steps. Black is the path of the learned field, computed with an error far below the width of the line; the other line is what a coarse solver makes of the same field.
 
 # %% [markdown] id="slider-zh" lang="zh" en="517e5fb8"
-# 学到的规律也是规律，第 14 课的道理同样适用：得到什么样的路径，取决于求解器和它的步子。黑线是学到的场的路径，误差远小于线宽；另一条线是粗糙的求解器在同一个场里走出来的。
+# 学到的规律也是规律，第 14 课的结论同样适用：得到什么样的路径，取决于求解器和步长。黑线是学到的场的路径，误差远小于线宽；另一条线是粗糙的求解器在同一个场里走出来的。
 
 
 # %% id="slider-picture" tags=["picture", "nbval-ignore-output"]
@@ -595,7 +655,7 @@ draw()
 # The plane of loud and old. A black spiral winds inwards. A dotted red line, Euler with 20 steps a week, starts at the same point and runs farther and farther outside the black one instead of inwards.
 
 # %% [markdown] id="slider-alt-zh" lang="zh" en="ff972c94" tags=["alt"]
-# 以吵和老为坐标的平面。黑色螺旋线向里盘。带点的红线是欧拉法，每星期 20 步，从同一点出发，却没有向里走，而是越来越跑到黑线外面。
+# 以吵和老为坐标的平面。黑色螺旋线向内旋转。带点的红线是欧拉法，每星期 20 步，从同一点出发，却没有向内，而是越来越偏到黑线外侧。
 
 # %% id="slider-check"
 arrival = walk("rk4", 40)[-1]
@@ -609,7 +669,7 @@ expect_true("Euler ends farther out", walk("euler", 20)[-1].norm() > arrival.nor
 # Run the next cell yourself and move the sliders. (In the stored page there is nothing to see here.) How few steps a week does each solver need before the two lines become one?
 
 # %% [markdown] id="interact-zh" lang="zh" en="b2cb5a0d"
-# 自己运行下一个单元格，拖动滑块。（存好的网页里，这里什么也看不到。）要让两条线合成一条，每种求解器每星期至少要走几步？
+# 请运行下一个单元格，拖动滑块。（在保存的网页里，这里不显示内容。）要使两条线重合，每种求解器每星期至少需要几步？
 
 # %% id="interact-code" tags=["nbval-ignore-output"]
 from ipywidgets import interact
@@ -629,15 +689,15 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # In the library: [`tutorial_lib.models.ode.integrate_adaptive`](../../tutorial_lib/models/ode.py).
 
 # %% [markdown] id="ways-zh" lang="zh" en="e30f9c4d"
-# ## 求梯度的两种办法
+# ## 求梯度的两种方法
 #
-# 往回走的时候，你用到了 $z_1$ 和 $z_0$：场**在那里**的斜率。所以反向传播要把求解器沿途算出的一切都留着，走得越多，内存用得越多。**伴随方法**（adjoint method）只保留一段的起点和终点，中间什么都不留。它让规律**逆着时间**走，同时求解 $\lambda$ 的方程
+# 倒推时，你用到了 $z_1$ 和 $z_0$，即场**在那里**的斜率。因此，反向传播必须保存求解器沿途算出的所有结果，步数越多，占用的内存越多。**伴随方法**（adjoint method）只保存一段的起点和终点，不保存中间结果。它**逆着时间**求解规律，同时求解 $\lambda$ 的方程
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
-# 这正是你往回走的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步子越来越小。各个参数 $\theta$ 的份额沿途累加：$\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
+# 这正是前面倒推的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步长趋于零。各个参数 $\theta$ 的份额沿途累加：$\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
 #
-# 它有一个弱点，用开头的那两步就能看出来。从终点往回退，用终点处的速度。
+# 它有一个弱点，用开头的两步就能看出来：从终点倒推，使用的是终点处的速度。
 #
 # 库中的实现：[`tutorial_lib.models.ode.integrate_adaptive`](../../tutorial_lib/models/ode.py)。
 
@@ -645,7 +705,7 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 # **Predict.** From $z_2 = (0.75, 1)$, half a week back with the velocity at $z_2$. Do you arrive at $z_1 = (1, 0.5)$?
 
 # %% [markdown] id="predict-back-zh" lang="zh" en="d4c0f9ec" tags=["predict"]
-# **猜一猜。** 从 $z_2 = (0.75, 1)$ 出发，用 $z_2$ 处的速度往回退半个星期。会退到 $z_1 = (1, 0.5)$ 吗？
+# **猜一猜。** 从 $z_2 = (0.75, 1)$ 出发，用 $z_2$ 处的速度倒推半个星期，会回到 $z_1 = (1, 0.5)$ 吗？
 
 # %% id="back-code"
 back = path[2] - 0.5 * spiral(path[2], 0.0, 1.0)
@@ -658,9 +718,9 @@ expect_close("the step back ends elsewhere", back, [1.25, 0.625], tol=1e-12)
 # The library leaves the steps to torchdiffeq's adaptive solver: `rtol` and `atol` are the errors it may make, relative and absolute. With `adjoint=True` the gradient takes the second way.
 
 # %% [markdown] id="ways-library-zh" lang="zh" en="782e7fd2" tags=["library"]
-# 不会：往回的一步所用的速度，和往前那一步的不在同一点上。伴随方法在回程中看到的路，不是造成损失的那条路，斜率自然也是另一条路上的。步子更小，或者求解器的阶更高，两条路就会合到一起。
+# 不会，因为倒推一步与前进一步使用的不是同一点的速度。伴随方法倒推时经过的路径，并不是产生损失的那条路径，斜率也就是另一条路径上的。步长更小，或者求解器的阶更高，两条路径就会更接近。
 #
-# 库把步长交给 torchdiffeq 的自适应求解器：`rtol` 和 `atol` 是允许它犯的误差，一个是相对的，一个是绝对的。写上 `adjoint=True`，梯度就走第二种办法。
+# 库把步长交给 torchdiffeq 的自适应求解器：`rtol` 和 `atol` 是允许的误差，一个是相对误差，一个是绝对误差。设置 `adjoint=True`，就用第二种方法求梯度。
 
 # %% id="ways-code" tags=["library"]
 from collections.abc import Callable
@@ -687,7 +747,7 @@ from tutorial_lib.models.ode import Field, Rescaled, _worst_row
 # </details>
 
 # %% [markdown] id="drawing-zh" lang="zh" en="44fe4464"
-# 正向和两种反向办法画成一张图：
+# 正向计算和两种求梯度的方法画成一张图：
 #
 # ![正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3 步：终点的 lambda 是损失的斜率；第 4 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存终点。时间以时长 T 进入，正向和反向都是。](../figures/zh/neural_ode.svg)
 #
@@ -744,9 +804,9 @@ for tolerance, values in rows.items():
 # So why bother? Count the bytes that PyTorch keeps for the way back. A hook sees every tensor that is saved; the weights do not count, they are there anyway. This is a count, the same on every run.
 
 # %% [markdown] id="equal-why-zh" lang="zh" en="43498c7e"
-# 两种办法不会一直吻合到最后一位，因为它们回答的是两个问题。反向传播给出的是**求解器用那些步子算出的结果**的梯度，连同它的错误。伴随方法近似的是**精确规律**的梯度，带着自己的误差。求解器足够精细时，两者吻合到 1e-7。容差为 1e-2 时，两者相差十分之一以上，而且谁也不是规律的梯度：前向的路本身就已经错了。
+# 两种方法不会一直吻合到最后一位，因为它们回答的是两个不同的问题。反向传播给出的是**求解器实际计算的结果**的梯度，包括它的误差在内。伴随方法近似的是**精确规律**的梯度，有自己的误差。求解器足够精细时，两者吻合到 1e-7。容差为 1e-2 时，两者相差十分之一以上，而且都不是规律的梯度，因为正向的路径本身已经不准确。
 #
-# 那何必要它呢？数一数 PyTorch 为回程保存了多少字节。有一个钩子能看到每个被保存的张量；权重不算，它们反正都在。这是计数，每次运行都一样。
+# 那么，为什么还要用它？我们来统计 PyTorch 为反向计算保存了多少字节。用一个钩子可以看到每个被保存的张量；权重不计，因为它们本来就在内存里。这是计数，每次运行的结果都相同。
 
 
 # %% id="bytes-code"
@@ -825,7 +885,7 @@ expect_between("field evaluations, adjoint over the other way", forwards.calls /
 # Between two events of a history a solver takes a handful of steps and the states are small. There backpropagation through a few fixed steps is the better choice: exact for what was computed, and quick. The models of the next lessons do that.
 
 # %% [markdown] id="bytes-why-zh" lang="zh" en="ddcc7594"
-# 反向传播为每次函数求值都保存同样多的东西，所以步数翻倍，字节也翻倍。伴随方法只留起点和终点，中间发生什么都不管。代价是规律要再走一遍，这里函数求值次数是原来的两到三倍。
+# 反向传播为每次函数求值保存同样多的数据，所以步数加倍，字节数也加倍。伴随方法只保存起点和终点，与中间的步数无关。代价是要再求解一次，这里函数求值的次数是正向的两到三倍。
 #
 # 在一段历史的两个事件之间，求解器只走几步，状态也小。这时，穿过几个固定步的反向传播是更好的选择：对算出的结果来说是精确的，而且快。后面几课的模型就是这么做的。
 
@@ -837,11 +897,11 @@ expect_between("field evaluations, adjoint over the other way", forwards.calls /
 # **Predict.** With a tolerance of 1e-2, from where does the way back believe that we started? And which sign has the gradient?
 
 # %% [markdown] id="loose-zh" lang="zh" en="1d31982b" tags=["break-it"]
-# ## 弄坏它之一：在回程里迷路
+# ## 弄坏它之一：倒推时偏离路径
 #
-# 一种口味从 0 出发，回到位于 $z = 1$ 的最爱：$z' = r\,(1 - z)$，速率 $r = 1$（每星期）。8 个星期之后，不管从哪里出发，都汇到了 1。现在让它**倒着走**：汇到一起的必须重新分开，终点处千分之一的误差会放大 $e^8$ 倍，将近三千倍。真值有封闭的公式：$z(8) = 1 - e^{-8r}$，所以它对 $r$ 的斜率是 $8 e^{-8}$。
+# 一种偏好从 0 出发，趋向位于 $z = 1$ 的最爱：$z' = r\,(1 - z)$，速率 $r = 1$（每星期）。8 个星期之后，无论从哪里出发，都到达了 1。现在**倒推**：汇合的路径必须重新分开，终点处千分之一的误差会放大 $e^8$ 倍，将近三千倍。真值有封闭的公式：$z(8) = 1 - e^{-8r}$，所以它对 $r$ 的斜率是 $8 e^{-8}$。
 #
-# **猜一猜。** 容差取 1e-2，回程会以为我们是从哪里出发的？梯度是什么符号？
+# **猜一猜。** 容差取 1e-2，倒推会得到什么样的起点？梯度的符号是什么？
 
 
 # %% id="loose-code" tags=["break-it"]
@@ -881,7 +941,7 @@ expect_close("mended, 40 fixed steps of RK4: right to a thousandth", fixed_slope
 # The way back believes that we started at about 5, and the gradient points the wrong way: an optimizer that follows it makes the fit worse, without any message. The other way is no better in size at this tolerance, for the forward path is careless too, but its sign is right. Fields that let states come together are the rule when a taste has a home. There, be strict with the tolerance, or take fixed steps and backpropagation.
 
 # %% [markdown] id="loose-why-zh" lang="zh" en="f335f480"
-# 回程以为我们是从 5 左右出发的，梯度指着相反的方向：优化器跟着它走，拟合只会越来越差，而且没有任何提示。在这个容差下，另一种办法的大小也不对，因为前向的路同样粗心，但符号是对的。口味有归宿的时候，让状态汇到一起的场是常态。这时，要么把容差收紧，要么用固定步长加反向传播。
+# 倒推得到的起点约为 5，梯度的方向相反：优化器沿着它走，拟合只会越来越差，而且没有任何提示。在这个容差下，另一种方法的大小也不对，因为正向的路径同样不准确，但符号是对的。如果偏好有一个目标，那么使状态汇合的场很常见。这时，要么减小容差，要么用固定步长加反向传播。
 
 # %% [markdown] id="flow-en" lang="en"
 # ## What makes it a flow
@@ -893,9 +953,9 @@ expect_close("mended, 40 fixed steps of RK4: right to a thousandth", fixed_slope
 # %% [markdown] id="flow-zh" lang="zh" en="a94c409f"
 # ## 怎样才算流
 #
-# 先演化 0.4，再演化 0.6，应当和一次演化 1.0 到达同一处。对运动规律来说，这是理所当然的；对网络来说，这是需要专门造出来的性质。有这种性质的模型叫做**流**（flow）。只读状态的场，天生就有这种性质，只差求解器的误差。
+# 先演化 0.4，再演化 0.6，应当和一次演化 1.0 到达同一处。对运动规律来说，这是理所当然的；对网络来说，这是需要专门造出来的性质。有这种性质的模型叫做**流**（flow）。只读取状态的场必然具有这种性质，只差求解器的误差。
 #
-# 第 17 课的模型 DeepM3，照发表的形式却没有：它的场会**读入即将跨过的间隔有多长**，然后一步跨过去。库把两种形式写在同一个类里。（它的时间单位是小时的对数；这里只关心 0.4 和 0.6 怎么相加。）
+# 第 17 课的模型 DeepM3 按发表的形式却没有：它的场会**读取整个间隔的长度**，然后一步走完。库把两种形式写在同一个类里。（它的时间单位是小时的对数；这里只关心 0.4 和 0.6 怎么相加。）
 
 # %% id="flow-library" tags=["library"]
 import torch.nn.functional as F
@@ -911,7 +971,7 @@ from tutorial_lib.models.ode import check_method
 # **Predict.** Take the weights 20 times as large as at the start, so that something moves. Which of these agree with themselves to 1e-4: Ida's learned field with RK4? The library's flow in 50 steps? In one step? The published form?
 
 # %% [markdown] id="predict-flow-zh" lang="zh" en="b0cb6a8b" tags=["predict"]
-# **猜一猜。** 把权重放大到起步时的 20 倍，好让状态动起来。下面哪些能与自己吻合到 1e-4：小艾的场配 RK4？库的流走 50 步？只走一步？发表的形式？
+# **猜一猜。** 把权重放大到初始值的 20 倍，使状态有明显的变化。下面哪些能与自己吻合到 1e-4：小艾的场配 RK4？库的流走 50 步？只走一步？发表的形式？
 
 
 # %% id="flow-code" tags=["reference-check"]
@@ -953,9 +1013,9 @@ expect_true("the published form: above 0.1", worst["published", 1] > 0.1)
 # You may say that these weights were random, and that training would have taught the field to agree with itself. You have a trained one: the jump of each of the six people has exactly this form. After one week it could not be told from the flow. Ask it for a week, and for half a week twice.
 
 # %% [markdown] id="gap-zh" lang="zh" en="95c0363b" tags=["break-it"]
-# ## 弄坏它之二：读入间隔长度的场
+# ## 弄坏它之二：读取间隔长度的场
 #
-# 你也许会说，那些权重是随机的，训练自然会教它与自己一致。训练过的你手里就有：六个人的一跳，正是这种形式。一个星期的时候，它和流分不出高下。现在分别问它“一个星期”和“两次半个星期”。
+# 你也许会说，那些权重是随机的，训练之后场自然会满足这个性质。训练过的模型就在手边：六个人的单步模型正是这种形式。一个星期时，它与流没有明显差别。现在分别让它走“一个星期”和“两次半个星期”。
 
 # %% id="gap-code" tags=["break-it"]
 halves = [
@@ -970,7 +1030,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 # The same week gives two answers that lie 0.15 apart, many times the blur of the photographs. An event without meaning, say a song that the player skipped, would cut the week in two and move the state. That is a *residual network that is told the gap*, and a fine model in its way, but no law of motion: its steps cannot be refined, and gaps it has never seen are new to it.
 
 # %% [markdown] id="gap-why-zh" lang="zh" en="3439a80c"
-# 同样的一个星期，给出的两个答案相距 0.15，是照片模糊程度的好几倍。一个没有意义的事件，比如被播放器跳过的一首歌，会把这个星期切成两半，状态就变了。它是一个**被告知间隔的残差网络**，作为模型也不错，但不是运动规律：它的步子没法变细，没见过的间隔对它来说是全新的。
+# 同样的一个星期，给出的两个答案相距 0.15，是照片误差的好几倍。一个没有意义的事件，例如被播放器跳过的一首歌，会把这个星期分成两半，状态就会改变。它是一个**以间隔为输入的残差网络**，作为模型也不错，但不是运动规律：它的步长无法细分，没有见过的间隔对它来说是全新的。
 
 # %% [markdown] id="cross-en" lang="en"
 # ## What a flow cannot do
@@ -982,7 +1042,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 # %% [markdown] id="cross-zh" lang="zh" en="0e234131"
 # ## 流做不到什么
 #
-# 假设一种时尚翻转了：一个星期之内，在“喜欢—不喜欢”这条线上，位于 $z$ 的人都移到 $-z$。线上的流学得会吗？从 $-1$ 和 $1$ 出发的两条路，途中必须相遇。可是在**同一时刻**相遇的地方，场给两者的速度是同一个，从此它们就再也分不开。“轨迹（trajectory）不能相交。”在一条线上，这意味着：出发时在右边的，永远在右边。
+# 假设一种时尚翻转了：一个星期之内，在“喜欢—不喜欢”这条线上，位于 $z$ 的人都移到 $-z$。线上的流学得会吗？从 $-1$ 和 $1$ 出发的两条路，途中必须相遇。可是在**同一时刻**相遇的地方，场给两者的速度是同一个，从此它们就再也分不开。也就是说，**轨迹**（trajectory）**不能相交**。在一条线上，这意味着出发时在右边的永远在右边。
 #
 # 剩下的最好办法，是把所有起点都带到中间。九个起点从 $-2$ 到 $2$，代价是均方误差 $5/3$，也就是 $z^2$ 的平均。
 
@@ -990,7 +1050,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 # **Predict.** Three learners, five seeds each: a flow on the line with 8 steps of RK4; the same with **one Euler step**; and a flow with **one more number**, 0 at the start and free to move, whose end nobody looks at. Which of them reach an error near 0 in training? And which of them still have it when the solver takes 400 steps?
 
 # %% [markdown] id="predict-cross-zh" lang="zh" en="5574d24a" tags=["predict"]
-# **猜一猜。** 三个学习者，各五个种子：线上的流，RK4 走 8 步；同样的流，只走**一个欧拉步**；还有**多带一个数**的流，这个数起初为 0，可以随意移动，终点是多少没人管。训练时，哪几个的误差能接近 0？换成 400 步的求解器，哪几个还能保持？
+# **猜一猜。** 训练三个模型，各五个种子：线上的流，RK4 走 8 步；同样的流，只走**一个欧拉步**；还有**增加一个数**的流，这个数起初为 0，可以自由变化，对终点没有要求。训练时，哪几个的误差能接近 0？换成 400 步的求解器，哪几个还能保持？
 
 # %% id="cross-code" tags=["training", "nbval-ignore-output"]
 starts, week = torch.linspace(-2, 2, 9)[:, None], torch.ones(9)
@@ -1015,7 +1075,7 @@ for name, (dim, solver, steps) in kinds.items():
     print(f"{name:22s} as trained", trained[name].round(4), " with 400 steps", refined[name].round(4))
 
 # %% id="cross-picture" tags=["picture", "nbval-ignore-output"]
-fig, axes = plt.subplots(1, 3, figsize=(8, 2.5))
+fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.4))
 clock = torch.linspace(0, 1, 60)
 for ax, (name, (turner, lifted)) in zip(axes, turners.items(), strict=True):
     for index, begin in enumerate(lifted[::2]):
@@ -1041,7 +1101,7 @@ plt.show()
 # Three panels. A flow on the line: five paths over one week that all run into the middle and do not cross. One Euler step: dashed straight lines from each start to its mirror point, which cross; the solid paths of the same field with fine steps shrink towards the middle without crossing. One more number: in the plane of z and the other number the paths run from a circle at the start to a square at the opposite z, and pass the middle on different sides.
 
 # %% [markdown] id="cross-alt-zh" lang="zh" en="ceec5d27" tags=["alt"]
-# 三幅图。线上的流：一个星期里的五条路都汇向中间，互不相交。一个欧拉步：虚线把每个起点笔直连到它的镜像点，彼此相交；同一个场用细步走出的实线则向中间收缩，互不相交。多带一个数：在 z 与另一个数组成的平面里，各条路从起点的圆点走到 z 相反的方块，从中间的不同侧绕过去。
+# 三幅图。线上的流：一个星期里的五条路都汇向中间，互不相交。一个欧拉步：虚线把每个起点笔直连到它的镜像点，彼此相交；同一个场用细步走出的实线则向中间收缩，互不相交。增加一个数：在 z 与另一个数组成的平面里，各条轨迹从起点的圆点到达 z 相反的方块，从中间的不同侧绕过。
 
 # %% id="cross-check"
 line, cheat, mended = kinds
@@ -1060,9 +1120,9 @@ expect_true("and with 400 steps too", refined[mended].max() < 0.001)
 # The middle learner broke the rule, and that deserves a closer look. One Euler step is $z + f(z)$. To reach $-z$ it has learned $f(z) = -2z$, and a step of a whole week with that velocity shoots over the middle to the other side. But the **law** $z' = -2z$ never leads to the other side. It leads to $e^{-2} z$, about 0.135 of the start.
 
 # %% [markdown] id="cheat-zh" lang="zh" en="3a3119f9" tags=["break-it"]
-# ## 弄坏它之三：一步跳过规矩
+# ## 弄坏它之三：一步越过规律
 #
-# 中间那个学习者破了规矩，值得细看。一个欧拉步是 $z + f(z)$。要到达 $-z$，它学到的是 $f(z) = -2z$，用这个速度走上整整一个星期，就越过中间冲到了另一边。可是 $z' = -2z$ 这条**规律**永远到不了另一边，它通向 $e^{-2} z$，大约是起点的 0.135 倍。
+# 中间那个模型违反了规律，值得细看。一个欧拉步是 $z + f(z)$。要到达 $-z$，它学到的是 $f(z) = -2z$，用这个速度走整整一个星期，就越过中间到达另一边。可是 $z' = -2z$ 这条**规律**永远到不了另一边，它通向 $e^{-2} z$，大约是起点的 0.135 倍。
 
 # %% id="cheat-code" tags=["break-it"]
 turner, lifted = turners[cheat]
@@ -1079,12 +1139,12 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 # %% [markdown] id="cheat-why-en" lang="en"
 # With coarse steps, network and solver are one model together, and it can do what no differential equation can. That may be useful. But it must not be called a law of motion, and nothing that is proved about flows holds for it.
 #
-# The honest remedy is more room. In the plane the two paths pass each other sideways, as two people in a corridor do. In a recommender this is never a worry: a state of 64 numbers has room enough.
+# The right remedy is more room. In the plane the two paths pass each other sideways, as two people in a corridor do. In a recommender this is never a worry: a state of 64 numbers has room enough.
 
-# %% [markdown] id="cheat-why-zh" lang="zh" en="2cbc58ae"
-# 步子粗的时候，网络和求解器合起来才是一个模型，它能做到任何微分方程都做不到的事。这也许有用，但不能把它叫做运动规律，凡是对流证明过的性质，对它都不成立。
+# %% [markdown] id="cheat-why-zh" lang="zh" en="5cb32ac2"
+# 步长大时，网络和求解器合起来才是一个模型，它能做到任何微分方程都做不到的事。这也许有用，但不能把它叫做运动规律，凡是对流证明过的性质，对它都不成立。
 #
-# 老实的办法是给它更多的空间。在平面里，两条路可以侧身让过，就像走廊里迎面走来的两个人。在推荐系统里不必为此担心：64 个数的状态，空间足够大。
+# 正确的办法是增加维数。在平面里，两条轨迹可以相互绕开，就像走廊里迎面走来的两个人。在推荐系统里不必为此担心：64 个数的状态，空间足够大。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## How fast can two states part?
@@ -1100,13 +1160,13 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 # In the library: [`tutorial_lib.models.deepm3_flows.NeuralFlow.lipschitz_bound`](../../tutorial_lib/models/deepm3_flows.py).
 
 # %% [markdown] id="lipschitz-zh" lang="zh" en="f2b952b0"
-# ## 两个状态能分开得多快
+# ## 两个状态分离得多快
 #
-# 照片模糊，起点就错了。这个误差会一直小下去吗？记两个状态的距离为 $\delta$。如果任意两点的速度之差都不超过距离的 $L$ 倍，那么
+# 照片模糊，起点就有误差。这个误差会一直很小吗？记两个状态的距离为 $\delta$。如果任意两点的速度之差都不超过距离的 $L$ 倍，那么
 #
 # $$e^{-L t}\,\delta(0) \;\le\; \delta(t) \;\le\; e^{L t}\,\delta(0) .$$
 #
-# 这就是**格朗沃尔不等式**（Grönwall's inequality），满足条件的最小的 $L$ 叫做场的**利普希茨常数**（Lipschitz constant）。有人写道，末尾带 tanh 的场是“利普希茨有界”的，所以误差长不大。可是 tanh 限制的是另一样东西：**速度**，每个坐标不超过 1。走得慢的场，照样可以把两个邻居送往相反的方向。
+# 这就是**格朗沃尔不等式**（Grönwall's inequality），满足条件的最小的 $L$ 叫做场的**利普希茨常数**（Lipschitz constant）。有人写道，末尾带 tanh 的场是“利普希茨有界”的，所以误差长不大。但 tanh 限制的是**速度**，每个坐标不超过 1。即使速度很小，场仍然可以使两个相邻的状态向相反的方向移动。
 #
 # 在一条线上，用纸笔就能解出来。对 $z' = \tanh(k z)$，$\sinh(k z)$ 恰好按 $e^{k t}$ 增长。
 #
@@ -1140,10 +1200,10 @@ expect_true("the speed stayed below 1", ends.abs().max() < 0.5)
 # 那么，神经网络的场 $\tanh(W_2 \tanh(W_1 z + b_1) + b_2)$，利普希茨常数是多少？对库里权重很大、宽度为 8 的流，有三个答案：
 #
 # - **测量值**：在 2,001 个状态上，它的斜率矩阵最多把向量拉长多少倍。一个矩阵最多拉长多少倍，叫做它的**谱范数**（spectral norm）。测量只会偏小，因为状态远不止我们看的这些；
-# - **上界**：tanh 不会拉长任何东西，所以 $W_1$ 和 $W_2$ 的谱范数之积就够了。它从不说谎，但可能大得太多。这就是 `lipschitz_bound`；
-# - **据说 tanh 能给的**：1。
+# - **上界**：tanh 不会拉长任何东西，所以 $W_1$ 和 $W_2$ 的谱范数之积就够了。它总是成立，但可能大得多。这就是 `lipschitz_bound`；
+# - **宣称 tanh 所保证的**：1。
 #
-# 然后检验：2,000 对状态，每对相距千分之一。它们会分开多少？
+# 然后检验：取 2,000 对状态，每对相距千分之一。它们的距离会放大多少？
 
 
 # %% id="measure-code"
@@ -1177,7 +1237,7 @@ for name, limit in {"no limit": 0.0, "lipschitz = 1": 1.0}.items():
     report[name] += (moved,)
 
 # %% id="measure-picture" tags=["picture", "nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, figsize=(8, 2.7), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.6), sharey=True)
 for ax, (name, ratios) in zip(axes, growth.items(), strict=True):
     ax.fill_between(
         moments_of, ratios.amin(1), ratios.amax(1), color=plots.SKY, alpha=0.5, label="2,000 pairs, least to most"
@@ -1216,19 +1276,19 @@ expect_true("and no pair parts faster than exp(t)", (growth["lipschitz = 1"].log
 # **Spectral normalisation** turns the bound into a promise: `lipschitz=1` scales each of the two matrices down whenever its norm is above 1; then their product is at most 1, and no pair ever parts faster than $e^t$. It has a price. A field that may not be steep cannot make sharp distinctions. Whether the price is worth paying is a question for lesson 17 and for data, not for words like "bounded".
 
 # %% [markdown] id="measure-why-zh" lang="zh" en="1c6f1373"
-# 一个单位时间里，两个状态的距离放大到 13.6 倍，而常数为 1 只允许 2.72 倍。tanh 守住的是它自己的承诺，速度不超过 1，仅此而已。测得的斜率（14）和上界（23.5）都成立，也都谨慎过头：$e^{14}$ 超过一百万。这类界就是这样：它说的是什么不可能发生，不是什么会发生。
+# 一个单位时间里，两个状态的距离放大到 13.6 倍，而常数为 1 只允许 2.72 倍。tanh 保证的只是速度不超过 1。测得的斜率（14）和上界（23.5）都成立，但都过于宽松：$e^{14}$ 超过一百万。这类界就是这样：它说的是什么不可能发生，不是什么会发生。
 #
-# **谱归一化**（spectral normalisation）把上界变成承诺：两个矩阵里，哪个的范数超过 1，`lipschitz=1` 就把哪个缩小；于是乘积最多是 1，任何一对状态的距离放大都不会快过 $e^t$。代价也是有的：不许陡的场，做不出鲜明的区分。这个代价值不值得，要由第 17 课和数据来回答，“有界”这样的词说了不算。
+# **谱归一化**（spectral normalisation）使上界得到保证：两个矩阵中，只要范数超过 1，`lipschitz=1` 就会把它缩小；于是乘积最多是 1，任何一对状态的距离放大都不会快过 $e^t$。但这也有代价：变化平缓的场无法作出明显的区分。这个代价是否值得，要由第 17 课和数据来回答，而不能只凭“有界”这个词。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
-# **15.1 Implement.** The walk back for any field: the Euler method has left its states, and a function gives the matrix of slopes of the field at a point (row: coordinate of the velocity, column: coordinate of the state). Return by how much the loss grows with the **first** state.
+# **15.1 Implement · basic.** The walk back for any field: the Euler method has left its states, and a function gives the matrix of slopes of the field at a point (row: coordinate of the velocity, column: coordinate of the state). Return by how much the loss grows with the **first** state.
 
-# %% [markdown] id="exercise1-zh" lang="zh" en="3add8278" tags=["exercise"]
+# %% [markdown] id="exercise1-zh" lang="zh" en="8ad217b2" tags=["exercise"]
 # ## 练习
 #
-# **15.1 实现。** 对任何向量场都能用的“往回走”：欧拉法留下了沿途的状态，另有一个函数给出场在某点的斜率矩阵（行：速度的坐标，列：状态的坐标）。返回损失对**第一个**状态的斜率。
+# **15.1 实现 · 基础。** 实现适用于任何向量场的倒推：欧拉法留下了沿途的状态，另有一个函数给出场在某点的斜率矩阵（行：速度的坐标，列：状态的坐标）。返回损失对**第一个**状态的斜率。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -1252,10 +1312,10 @@ def walk_back(states, slopes, h, error):
 lesson15.check_walk_back(walk_back)
 
 # %% [markdown] id="exercise2-en" lang="en" tags=["exercise"]
-# **15.2 Modify.** A field may read the **calendar**: around New Year everybody's taste moves otherwise. That is no contradiction to the flow property, as long as the clock runs on. Go in two parts, each state from its own date: first over `first`, then over `second`. The library's `integrate` has the argument `start` for the date, a number for all or a column [n, 1].
+# **15.2 Modify · core.** A field may read the **calendar**: around New Year everybody's taste moves otherwise. That is no contradiction to the flow property, as long as the time runs on. Go in two parts, each state from its own date: first over `first`, then over `second`. The library's `integrate` has the argument `start` for the date, a number for all or a column [n, 1].
 
-# %% [markdown] id="exercise2-zh" lang="zh" en="d6e155e5" tags=["exercise"]
-# **15.2 修改。** 场可以读**日历**：新年前后，大家的口味走法不同。只要时钟接着走，这和流的性质并不矛盾。请分两段走，每个状态从自己的日期出发：先走 `first`，再走 `second`。库的 `integrate` 用参数 `start` 接收日期，可以是所有行共用的一个数，也可以是一列 [n, 1]。
+# %% [markdown] id="exercise2-zh" lang="zh" en="8fedb468" tags=["exercise"]
+# **15.2 修改 · 进阶。** 场可以读**日历**：新年前后，大家的偏好按另一种方式变化。只要时间连续计算，这与流的性质并不矛盾。请分两段走，每个状态从自己的日期出发：先走 `first`，再走 `second`。库的 `integrate` 用参数 `start` 接收日期，可以是所有行共用的一个数，也可以是一列 [n, 1]。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -1278,10 +1338,10 @@ def in_two_parts(field, states, dates, first, second):
 lesson15.check_calendar(in_two_parts)
 
 # %% [markdown] id="exercise3-en" lang="en" tags=["exercise"]
-# **15.3 Measure.** The largest stretch that the slopes of a field make, over given states. Then compare with the bound for Ida's learned field: the last layer has no tanh, so the product of the two spectral norms is a bound here too.
+# **15.3 Measure · core.** The largest stretch that the slopes of a field make, over given states. Then compare with the bound for Ida's learned field: the last layer has no tanh, so the product of the two spectral norms is a bound here too.
 
-# %% [markdown] id="exercise3-zh" lang="zh" en="38dd45a5" tags=["exercise"]
-# **15.3 测量。** 在给定的状态上，一个场的斜率矩阵最多能把向量拉长多少倍。再拿它和小艾那个学到的场的上界比较：最后一层没有 tanh，所以这里两个谱范数之积同样是上界。
+# %% [markdown] id="exercise3-zh" lang="zh" en="208db534" tags=["exercise"]
+# **15.3 测量 · 进阶。** 在给定的状态上，一个场的斜率矩阵最多能把向量拉长多少倍。再拿它和小艾那个学到的场的上界比较：最后一层没有 tanh，所以这里两个谱范数之积同样是上界。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1309,7 +1369,7 @@ expect_true("the learned field: at least half as steep there", steepest(field, a
 expect_true("and below the bound, which is more than twice as large", steepest(field, along) < norms[0] * norms[1] / 2)
 
 # %% [markdown] id="exercise4-en" lang="en" tags=["exercise"]
-# **15.4 Think.** Which of these moves can be made **exactly** by a flow, following the paths of a smooth field for one week? Give a set of letters.
+# **15.4 Think · stretch.** Which of these moves can be made **exactly** by a flow, following the paths of a smooth field for one week? Give a set of letters.
 #
 # - A: on the line, $z \to 3z$
 # - B: on the line, $z \to -z$
@@ -1318,14 +1378,14 @@ expect_true("and below the bound, which is more than twice as large", steepest(f
 # - E: the mirror of D, with one more number that starts at 0
 # - F: on the line, $z \to z^2$, for starts from $-2$ to $2$
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="e9df5885" tags=["exercise"]
-# **15.4 思考。** 下面哪些移动，可以由一个流**精确地**做到，也就是沿着某个光滑的场走一个星期？用字母的集合作答。
+# %% [markdown] id="exercise4-zh" lang="zh" en="b903f12c" tags=["exercise"]
+# **15.4 思考 · 挑战。** 下面哪些移动，可以由一个流**精确地**做到，也就是沿着某个光滑的场走一个星期？用字母的集合作答。
 #
 # - A：在线上，$z \to 3z$
 # - B：在线上，$z \to -z$
 # - C：在平面上，$(x, y) \to (-x, -y)$
-# - D：在平面上，$(x, y) \to (x, -y)$，照镜子
-# - E：D 的镜子，但多带一个起初为 0 的数
+# - D：在平面上，$(x, y) \to (x, -y)$，镜像
+# - E：D 的镜像，但增加一个起初为 0 的数
 # - F：在线上，$z \to z^2$，起点从 $-2$ 到 $2$
 
 # %% id="exercise4-code" tags=["exercise"]
@@ -1342,6 +1402,12 @@ possible = {"A", "C", "E"}
 
 lesson15.check_possible(possible)
 
+# %% [markdown] id="open-en" lang="en" tags=["open"]
+# **An open task.** How far ahead should a law be trained? `loss_ahead(..., ahead=1)`, 3 and 8 differ in one argument. Fit a field for each of six people (seeds 0 to 5 of `photographs`) with each of them, with blur 0.02 and 0.1, and draw the error one and three weeks after the last photograph. Then split the photographs by time: train on the first seven weeks, choose `ahead` on the eighth, test on the rest. A good report has the difference between two choices as an interval over people, a picture over the horizon, the time that the training took, and one doubt: what does a long horizon cost where states part quickly?
+
+# %% [markdown] id="open-zh" lang="zh" en="7f6e0fcd" tags=["open"]
+# **开放任务。** 训练时应当预测多远？`loss_ahead(..., ahead=1)`、3 和 8 只差一个参数。请用每一种为六个人（`photographs` 的种子 0 到 5）各拟合一个场，误差取 0.02 和 0.1，画出最后一张照片之后一个星期和三个星期的误差。然后把照片分成几部分：用前七个星期训练，用第八个星期选择 `ahead`，用其余的测试。一份好的报告应当包含：两种选择之差对六个人的区间，误差随预测时间变化的图，训练所用的时间，以及一个疑问：如果状态分离得很快，预测得太远有什么代价？
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #
@@ -1352,27 +1418,157 @@ lesson15.check_possible(possible)
 # %% [markdown] id="answer-zh" lang="zh" en="e942808b"
 # ## 回答小艾的问题
 #
-# 两张照片相隔五天，中间她的口味在哪里？从两头出发，顺着学到的规律一个往后、一个往回走：平均只差 0.04 左右，直尺的误差是它的四倍多。下个星期呢？顺着规律往前走：一个星期差 0.1 左右，三个星期差 0.19，而她本人这时离最后一张照片差不多有一整个点那么远了。
+# 两张照片相隔五天，中间她的偏好在哪里？从两头出发，顺着学到的规律一个往后、一个往回走：平均只差 0.04 左右，直线的误差是它的四倍多。下个星期呢？顺着规律往前走：一个星期差 0.1 左右，三个星期差 0.19，而她本人这时离最后一张照片差不多有一整个点那么远了。
 #
-# 这一切都靠一个前提：她的口味确实按规律运动，而且没有走出拍过照片的地方。人是不是这样，方程回答不了。另外，这十个星期里什么也没有**发生**：没有人给小艾放过一首让她改变心意的歌。第 16 课让事件发生。
+# 这一切都靠一个前提：她的偏好确实按规律运动，而且没有走出拍过照片的地方。人是不是这样，方程回答不了。另外，这十个星期里什么也没有**发生**：没有人给小艾放过一首让她改变心意的歌。第 16 课让事件发生。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
 #
 # 1. A Neural ODE is a differential equation whose right-hand side is a network; its gradient walks back through the steps of the solver.
-# 2. What is learned with coarse steps belongs to those steps: a law is learned only when finer steps change nothing.
+# 2. What is learned with coarse steps belongs to those steps: a law is learned only when finer steps change little. A small error in one step says nothing about many.
 # 3. Backpropagation keeps every step and is exact for what was computed; the adjoint method keeps start and end only and needs a strict tolerance.
 # 4. A field that reads the state alone is a flow: parts and whole agree, paths never cross. A field that reads the length of the gap is none.
 # 5. A tanh bounds the speed, spectral norms bound the Lipschitz constant $L$, and two states part at most like $e^{Lt}$.
 
-# %% [markdown] id="summary-zh" lang="zh" en="35cc1472" tags=["summary"]
+# %% [markdown] id="summary-zh" lang="zh" en="0b411559" tags=["summary"]
 # ## 小结
 #
-# 1. 神经常微分方程就是右边为网络的微分方程；它的梯度沿着求解器的步子往回走。
-# 2. 用粗步子学到的东西，只属于那样的步子：换成更细的步子也不变，才算学到了规律。
-# 3. 反向传播保存每一步，对算出的结果是精确的；伴随方法只保存终点，容差必须收紧。
-# 4. 只读状态的场是流：分段走和一次走完一致，路永不相交。读入间隔长度的场不是流。
-# 5. tanh 限制的是速度，谱范数限制的是利普希茨常数 $L$，两个状态分开得最快不过 $e^{Lt}$。
+# 1. 神经常微分方程就是右边为网络的微分方程；它的梯度沿求解器的各步倒推得到。
+# 2. 用大步长学到的结果只属于这样的步长：步长减小时结果几乎不变，才算学到了规律。单步误差小，并不说明多步误差小。
+# 3. 反向传播保存每一步，对实际计算的结果是精确的；伴随方法只保存起点和终点，容差必须很小。
+# 4. 只读取状态的场是流：分段走与一次走完一致，轨迹永不相交。读取间隔长度的场不是流。
+# 5. tanh 限制的是速度，谱范数限制的是利普希茨常数 $L$，两个状态的分离速度至多为 $e^{Lt}$。
+
+# %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
+# ## Ten questions to test yourself
+#
+# Answer first, then open. Everything that you need stands in this lesson.
+#
+# <details><summary><b>1.</b> The field is $z' = -2z$ on the line, Euler with $h = 0.5$ from $z_0 = 1$, two steps, and the loss is half the squared distance of $z_2$ from 1. What is $\lambda_2$, and what is $\lambda_0$?</summary>
+#
+# The step factor is $1 - 2 \cdot 0.5 = 0$, so $z_1 = z_2 = 0$ and $\lambda_2 = -1$. $\lambda_1 = \lambda_2 + h M \lambda_2 = -1 + 1 = 0$, so $\lambda_0 = 0$: with this step no start can change the loss, although the true law lets it.
+#
+# </details>
+#
+# <details><summary><b>2.</b> Two teams fit the same photographs. One reports a pull of 0.46 with loss 0, the other 0.20 with loss 0. Can both have made no mistake? What do you ask?</summary>
+#
+# Yes: a fit belongs to its solver and step. Ask for both, and for the loss of the same numbers with ten times as many steps: the pull of 0.46 was right for Euler's coarse steps alone.
+#
+# </details>
+#
+# <details><summary><b>3.</b> You train with the loss on single steps and reach a loss below that of the true law. Is that possible, and is it good?</summary>
+#
+# It is possible with blurred inputs, for least squares makes the step too short to gain a little. It is not good: rolled out for 50 steps such a law was 14 times as wrong as one that was fitted 20 steps ahead.
+#
+# </details>
+#
+# <details><summary><b>4.</b> A learned step is off by 0.01 each time, and the law brings two states nearer by the factor 0.9 a step. How large can the error become? And if the factor is 1.1, after 50 steps?</summary>
+#
+# At most $0.01 / (1 - 0.9) = 0.1$, however long you go on. With 1.1 the first error alone has grown to $0.01 \cdot 1.1^{49} = 1.07$, and all together to 11.6.
+#
+# </details>
+#
+# <details><summary><b>5.</b> The memory of the GPU is full when you train a Neural ODE with 200 steps of RK4 a gap. What does the adjoint method save, what does it cost, and when is it dangerous?</summary>
+#
+# It keeps the start and the end in place of 800 evaluations. It costs a second run, here two to three times the evaluations. Dangerous where states come together: on the way back an error grows as they part, and the sign of the gradient may be wrong. Then take a strict tolerance.
+#
+# </details>
+#
+# <details><summary><b>6.</b> With the adjoint the loss rises although the step is small. Tolerance 1e-2, a field that pulls to a favourite. Which two tests do you run?</summary>
+#
+# Integrate from the end back and see whether the start comes out (in this lesson 5 in place of 0). And compare the gradient with that of backpropagation, or with a tolerance of 1e-6: another sign shows that the way back was lost.
+#
+# </details>
+#
+# <details><summary><b>7.</b> A model of the form $z + \Delta \cdot f(z, \Delta)$ was trained on gaps of up to one week, and is as good there as the flow. What do you expect at three weeks, and which test on one week would have shown it?</summary>
+#
+# It has not seen such gaps, and was off by 1.5 to 6 points where the flow was off by 0.2. Two half weeks against a whole one: its answers lie 0.15 apart, so it is no law of motion and there is nothing that could be continued.
+#
+# </details>
+#
+# <details><summary><b>8.</b> On the line, can a flow bring 1 to 2 and 2 to 1 within a week? 1 to 2 and 2 to 3? What changes in the plane?</summary>
+#
+# The first not: the paths would have to cross. The second yes, the order stays. In the plane the two may pass each other, and then the first can be done too, with one more number.
+#
+# </details>
+#
+# <details><summary><b>9.</b> A field ends in a tanh, so its speed is at most 1. Two users start 0.001 apart. A colleague says that they cannot be more than 0.002 apart at $t = 0.5$. Where is the mistake, and what would be true?</summary>
+#
+# The speed bounds how far each moves, 0.5, and not how fast they part. With $\tanh(10 z)$ a distance grew more than a hundredfold in that time. True is $0.001 \cdot e^{0.5 L}$ with the Lipschitz constant $L$; a distance of 0.0016 follows with $L = 1$.
+#
+# </details>
+#
+# <details><summary><b>10.</b> You may ask Ida for five more photographs. At which moments and at which places would they help the learned field most?</summary>
+#
+# Where no photographs lie: away from the path the arrows are at least three times as wrong. But her taste stays on its path, so more of the same path tells nothing about other places; another start, or the longest gaps between photographs, would.
+#
+# </details>
+
+# %% [markdown] id="self-test-zh" lang="zh" en="c3d6172b" tags=["self-test"]
+# ## 十道自测题
+#
+# 先作答，再展开。所需的知识都在本课里。
+#
+# <details><summary><b>1.</b> 线上的场为 $z' = -2z$，从 $z_0 = 1$ 用欧拉法走两步，$h = 0.5$，损失是 $z_2$ 与 1 之差的平方的一半。$\lambda_2$ 和 $\lambda_0$ 各是多少？</summary>
+#
+# 一步的因子是 $1 - 2 \cdot 0.5 = 0$，所以 $z_1 = z_2 = 0$，$\lambda_2 = -1$。$\lambda_1 = \lambda_2 + h M \lambda_2 = -1 + 1 = 0$，因此 $\lambda_0 = 0$：用这样的步长，起点无论怎样变化都不影响损失，而真正的规律并非如此。
+#
+# </details>
+#
+# <details><summary><b>2.</b> 两个小组拟合同样的照片。一个得到拉力 0.46，损失为 0；另一个得到 0.20，损失也为 0。有没有可能两者都没有错？你会问什么？</summary>
+#
+# 有可能，因为拟合的结果属于它的求解器和步长。应当询问这两项，并要求用十倍的步数计算同样两个数的损失：拉力 0.46 只对欧拉法的大步长是对的。
+#
+# </details>
+#
+# <details><summary><b>3.</b> 你用单步损失训练，得到的损失比真正的规律还低。这可能吗？这样好吗？</summary>
+#
+# 输入带有误差时，这是可能的，因为最小二乘法会使每一步偏小，以换取略低的损失。这并不好：这样的规律推演 50 步之后，误差是按 20 步之后的目标拟合的规律的 14 倍。
+#
+# </details>
+#
+# <details><summary><b>4.</b> 学到的规律每一步的误差为 0.01，而规律每一步使两个状态的距离变为 0.9 倍。误差最大是多少？如果倍数是 1.1，50 步之后呢？</summary>
+#
+# 无论推演多久，至多为 $0.01 / (1 - 0.9) = 0.1$。倍数为 1.1 时，仅第一步的误差就增长到 $0.01 \cdot 1.1^{49} = 1.07$，总共达到 11.6。
+#
+# </details>
+#
+# <details><summary><b>5.</b> 训练神经常微分方程时，每个间隔用 RK4 走 200 步，GPU 内存不够了。伴随方法节省什么，代价是什么，什么时候有危险？</summary>
+#
+# 它只保存起点和终点，而不是 800 次求值的结果。代价是再求解一次，这里是两到三倍的求值次数。如果场使状态汇合，就有危险：倒推时状态要分开，误差会增长，梯度的符号可能错误。这时必须用很小的容差。
+#
+# </details>
+#
+# <details><summary><b>6.</b> 使用伴随方法时，虽然步长很小，损失却上升。容差为 1e-2，场把状态拉向一个最爱。你会做哪两项检验？</summary>
+#
+# 一是从终点倒推，看能否回到起点（在本课里得到 5，而不是 0）。二是与反向传播的梯度比较，或者与容差 1e-6 的梯度比较：如果符号不同，说明倒推已经偏离。
+#
+# </details>
+#
+# <details><summary><b>7.</b> 形如 $z + \Delta \cdot f(z, \Delta)$ 的模型在不超过一个星期的间隔上训练，在那里与流一样好。三个星期时你预期会怎样？哪一项一个星期之内的检验就能发现问题？</summary>
+#
+# 它没有见过这样的间隔，误差为 1.5 到 6，而流只有 0.2。可以比较“两次半个星期”与“一个星期”：两个结果相距 0.15，所以它不是运动规律，无法继续推演。
+#
+# </details>
+#
+# <details><summary><b>8.</b> 在一条线上，流能不能在一个星期内把 1 移到 2、同时把 2 移到 1？把 1 移到 2、同时把 2 移到 3 呢？在平面里有什么不同？</summary>
+#
+# 第一种不能，因为轨迹必须相交。第二种可以，因为顺序不变。在平面里，两条轨迹可以相互绕开，所以增加一个数之后，第一种也能做到。
+#
+# </details>
+#
+# <details><summary><b>9.</b> 一个场的末尾是 tanh，所以速度至多为 1。两位用户的起点相距 0.001。同事说，在 $t = 0.5$ 时，他们的距离不会超过 0.002。错在哪里？正确的结论是什么？</summary>
+#
+# 速度的上界限制的是每个状态移动的距离，即 0.5，而不是两者分离的快慢。对 $\tanh(10 z)$，在这段时间里距离放大了一百多倍。正确的上界是 $0.001 \cdot e^{0.5 L}$，其中 $L$ 是利普希茨常数；如果 $L = 1$，就是 0.0016。
+#
+# </details>
+#
+# <details><summary><b>10.</b> 你可以请小艾再提供五张照片。在什么时刻、什么位置，对学到的场最有帮助？</summary>
+#
+# 在没有照片的地方：远离路径处，箭头的误差至少是三倍。但她的偏好始终在自己的路径上，同一条路径上的更多照片不能说明其他位置；换一个起点，或者在照片之间最长的间隔里补拍，才有帮助。
+#
+# </details>
 
 # %% [markdown] id="references-en" lang="en" tags=["references"]
 # ## References

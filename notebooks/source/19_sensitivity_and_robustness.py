@@ -641,9 +641,9 @@ expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
 #
 # A model is also sensitive to its **hyper-parameters**: learning rate, weight decay, depth. How much, one asks by a *sweep*: move one setting, leave the others, and see how far the score falls below its best. Three committed grids hold such sweeps: the rates of lesson 18, the twelve settings of MF (three rates, four decays), and SASRec and TiSASRec with 2, 4 and 8 blocks.
 #
-# **Predict.** At the rate 0.003 the four decays change MF's validation score on `sample` by 5 %. A colleague concludes that MF is not sensitive to the decay. What is it at the rate 0.03: less, about the same, or more than 20 %? And who tunes one setting after the other, does he end at the best of the twelve?
+# **Predict.** At the rate 0.003 the four decays change MF's validation score on `sample` by 5 %. A colleague concludes that MF is not sensitive to the decay. What is it at the rate 0.03: less, about the same, or more than 20 %? And does tuning one setting after the other end at the best of the twelve?
 
-# %% [markdown] id="dials-zh" lang="zh" en="afdc66aa" tags=["predict"]
+# %% [markdown] id="dials-zh" lang="zh" en="d7dca239" tags=["predict"]
 # ## 还对什么敏感：超参数
 #
 # 模型对**超参数**（hyper-parameter）也会敏感，例如学习率、权重衰减、深度。敏感到什么程度，可以用**扫描**（sweep）来问：改变一个设置，其余不变，看得分比最好的低多少。已提交的三张网格里就有这样的扫描：第 18 课的学习率，MF 的十二种设置（三种学习率、四种权重衰减），以及 2、4、8 个块的 SASRec 和 TiSASRec。
@@ -693,11 +693,11 @@ expect("rate first, then decay", after_rate.max(), 0.070, tol=0.0005)
 expect("SASRec, 8 blocks: deviation between seeds", by_depth.loc[("sasrec", 8), "std"], 0.009, tol=0.0005)
 
 # %% [markdown] id="dials-why-en" lang="en"
-# 28 %. The same sweep, five times the fall: at a low rate MF does not overfit in 20 epochs, and a decay has nothing to do. So *not sensitive* is a sentence about the place where the other settings stood. For the same reason the order counts. On MovieLens 100K, who tunes the decay first, at the lowest rate, and then the rate, ends at 0.067; the other way round at 0.070; the best of the twelve has 0.071.
+# 28 %. The same sweep, five times the fall: at a low rate MF does not overfit in 20 epochs, and a decay has nothing to do. So *not sensitive* is a sentence about the place where the other settings stood. For the same reason the order counts. On MovieLens 100K, tuning the decay first, at the lowest rate, and then the rate ends at 0.067; the other way round it ends at 0.070; the best of the twelve has 0.071.
 #
 # A sweep that one may believe says four things: the range tried, where the other settings stood, the fall, and what seeds do. Eight blocks cost SASRec 10 % and TiSASRec 19 %, but in **five** epochs, and at eight blocks seeds alone differ by 0.009: it shows that deep networks learn slowly here, not that depth is bad. Sensitivity is a cost like latency: a GRU that loses 49 % at a wrong rate needs a tuner, where SASRec with the full softmax loses 4 %.
 
-# %% [markdown] id="dials-why-zh" lang="zh" en="7dae501f"
+# %% [markdown] id="dials-why-zh" lang="zh" en="fcc6e605"
 # 是 28%。同样的扫描，下降是原来的五倍：学习率低的时候，MF 在 20 轮里还没有过拟合，权重衰减也就没有作用。因此“不敏感”只在其他设置所处的位置上成立。由于同样的原因，调参的次序也有影响。在 MovieLens 100K 上，先在最低的学习率下调权重衰减、再调学习率，得到 0.067；次序反过来，得到 0.070；而十二种里最好的是 0.071。
 #
 # 可信的扫描要说明四点：试过的范围、其他设置所处的位置、下降多少，以及种子之间相差多少。八个块使 SASRec 损失 10%，使 TiSASRec 损失 19%，但这只训练了**五**轮，而且八个块时仅种子之间就相差 0.009。它说明的是深的网络在这里学得慢，而不是深度不好。敏感性与延迟一样也是代价：在不合适的学习率下损失 49% 的 GRU 必须调参，而用完整 softmax 的 SASRec 只损失 4%。

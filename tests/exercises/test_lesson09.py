@@ -42,7 +42,10 @@ def test_the_parallel_block_by_running_two_streams():
         return (y @ weight_g).sin()
 
     for answer in (lesson09.APART, lesson09.SWAPPED, lesson09.MIXED):
-        pre, post, res = (torch.as_tensor(np.array(part), dtype=torch.double) for part in answer)
+        pre, post, res = (
+            torch.as_tensor(part if torch.is_tensor(part) else np.array(part), dtype=torch.double)
+            for part in answer
+        )
         streams = torch.stack([x, x])  # [2, N, d]
         for place, function in enumerate((first, second)):
             said = function(torch.einsum("n,nbd->bd", pre[place], streams))

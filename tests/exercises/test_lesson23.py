@@ -1,5 +1,7 @@
 """What the exercises of lesson 23 say of the library, and what their sealed boxes hold, is so."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,14 @@ def test_the_claims_stand_in_the_lesson_too():
     for number in claims["number"]:
         assert f"**{number}. " in text  # the paragraph about it, in English and in Chinese
         assert text.count(f"**{number}. ") == 2
+
+
+def test_both_languages_claim_the_same_numbers():
+    claims = pd.read_csv(ROOT / "data" / "claims.csv")
+    for english, chinese in (("claim_en", "claim_zh"), ("short", "short_zh")):
+        for one, other in zip(claims[english], claims[chinese], strict=True):
+            numbers = [sorted(re.findall(r"\d[\d.]*\d[KM]?|\d", text)) for text in (one, other)]
+            assert numbers[0] == numbers[1], one
 
 
 def test_the_answers_of_the_self_test_follow_from_their_numbers():

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import string
+from collections import Counter
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from benchmarks.bench import resident
 from tests.serving.world import NOW, by_hand, running, version
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import speaking
 from tutorial_lib.serving.app import create_app
 from tutorial_lib.serving.reading import LARGEST
 
@@ -180,6 +182,37 @@ def test_refused_with_a_sentence_and_nothing_is_done(client, case):
     assert list(said) == ["error"] and 10 < len(said["error"]) < 400
     assert client.get("/people").json() == before[1]
     assert client.service.counts["events"] == 5 and list(client.service.versions) == ["deepm3"]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_in_the_language_of_who_asks(client, case):
+    """By Accept-Language, whatever the service speaks; what the request said is quoted as it was."""
+    method, path, body, _ = REFUSED[case]
+    if case == "a run that is not there":  # read and refused by the loader of this test
+        return
+    said = {}
+    for code in ("en", "zh-CN,zh;q=0.9,en;q=0.8"):
+        client.headers["accept-language"] = code
+        said[code[:2]] = send(client, method, path, body).json()["error"]
+    assert re.search("[\u4e00-\u9fff]", said["zh"]) and not re.search("[\u4e00-\u9fff]", said["en"])
+    assert not re.search("[a-z]{2,} [a-z]{2,} [a-z]{2,}", said["zh"]), said["zh"]
+    assert Counter(re.findall(r"\d+", said["zh"])) == Counter(re.findall(r"\d+", said["en"]))
+
+
+def test_without_a_language_the_service_speaks_its_own(client):
+    for code, words in (
+        ("", "没有用户 '选项'"),
+        ("fr", "没有用户 '选项'"),
+        ("en", "there is no user"),
+    ):
+        client.headers["accept-language"] = code
+        with speaking("zh"):
+            assert client.get("/recommend/选项").json()["error"].startswith(words)
+    client.headers["accept-language"] = "zh"
+    answer = client.get("/recommend/options").json()["error"]
+    assert (
+        answer == "没有用户 'options'；用户随第一个事件产生"
+    )  # a word of the catalogue, not translated
 
 
 def test_a_body_without_a_stated_length_is_cut_off(client):

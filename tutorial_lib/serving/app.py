@@ -19,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import LANGUAGES, language, mark, spoken
 from tutorial_lib.serving import reading as read
 from tutorial_lib.serving.delivery import Delivery
 from tutorial_lib.serving.messages import Answer, Refused, Watcher
@@ -26,6 +27,8 @@ from tutorial_lib.serving.metrics import Latencies, exposition
 from tutorial_lib.serving.service import MOST, Service
 from tutorial_lib.serving.versions import Version
 
+NOT_HERE = mark("{method} {path}: {why}")
+REASONS = mark("Not Found"), mark("Method Not Allowed")  # of starlette, which NOT_HERE passes on
 PAGE = Path(__file__).parent / "page"
 Labels = dict[str, dict[str, object]]
 
@@ -69,6 +72,15 @@ def as_json(found: object, status: int = 200) -> Response:
     return Response(content.encode(), status, media_type="application/json")
 
 
+def wanted_language(request: Request) -> str:
+    """The first language of Accept-Language that is ours, else that of the service."""
+    for one in request.headers.get("accept-language", "").split(","):
+        code = one.strip()[:2].lower()
+        if code in LANGUAGES:
+            return code
+    return language()
+
+
 def create_app(
     service: Service,
     monitor: Watcher | None = None,
@@ -110,12 +122,15 @@ def create_app(
 
     @app.exception_handler(TutorialError)
     async def refused(request: Request, error: TutorialError) -> Response:
-        return as_json({"error": str(error)}, getattr(error, "status", 422))
+        if not isinstance(error, Refused):
+            return as_json({"error": str(error)}, 422)
+        return as_json({"error": error.told(wanted_language(request))}, error.status)
 
     @app.exception_handler(HTTPException)
     async def not_found(request: Request, error: HTTPException) -> Response:
-        path = request.url.path[:100]
-        return as_json({"error": f"{request.method} {path}: {error.detail}"}, error.status_code)
+        values = {"method": request.method, "path": request.url.path[:100], "why": error.detail}
+        message = spoken(wanted_language(request), NOT_HERE, **values)
+        return as_json({"error": message}, error.status_code)
 
     class Counted:
         """Counts answers by status and measures them, around everything else."""
@@ -177,7 +192,8 @@ def create_app(
         read.read_query(request, ("limit",))
         limit = read.read_number(request, "limit", 50)
         if not 1 <= limit <= 1000:
-            raise Refused(422, f"limit is {limit}: ask for 1 to 1000 people")
+            message = mark("limit is {limit}: ask for 1 to 1000 people")
+            raise Refused(422, message, limit=limit)
         return as_json({"people": await asyncio.wrap_future(service.people(limit))})
 
     @app.get("/models")
@@ -200,12 +216,12 @@ def create_app(
                 "name",
                 "current",
             }:
-                raise Refused(422, "send an object with run, and perhaps name and current")
+                raise Refused(422, mark("send an object with run, and perhaps name and current"))
             folder = read.read_id(found["run"], "run")
             name = read.read_id(found["name"], "name") if "name" in found else None
             current = found.get("current", True)
             if not isinstance(current, bool):
-                raise Refused(422, "current must be true or false")
+                raise Refused(422, mark("current must be true or false"))
 
             def work() -> Version:
                 with loading:  # one at a time

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import spoken
 from tutorial_lib.serving.versions import Version
 
 
 class Refused(TutorialError):
-    """What a client asked cannot be done: `status` is that of HTTP."""
+    """What a client asked cannot be done: `status` is that of HTTP. `told` says it in the language
+    of whoever asked, which another thread does not know.
+    """
 
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
+    def __init__(self, status: int, message: str, /, **values: object):
+        super().__init__(message, **values)
+        self.status, self.message, self.values = status, message, values
+
+    def told(self, code: str) -> str:
+        """The sentence in a language."""
+        return spoken(code, self.message, **self.values)
 
 
 class Watcher:

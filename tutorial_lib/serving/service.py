@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from tutorial_lib.language import mark
 from tutorial_lib.serving.memory import Memory
 from tutorial_lib.serving.messages import Added, Answer, Refused, Watcher
 from tutorial_lib.serving.store import Event, Store
@@ -98,7 +99,8 @@ class Service:
         future = future or Future()
         version = self.versions.get(self.default if model is None else model)
         if not 1 <= k <= MOST:
-            future.set_exception(Refused(422, f"k is {k}: ask for 1 to {MOST} items"))
+            message = mark("k is {k}: ask for 1 to {most} items")
+            future.set_exception(Refused(422, message, k=k, most=MOST))
         elif user not in self.memory.users:
             future.set_exception(self._no_user(user))
         elif version is None:
@@ -178,7 +180,8 @@ class Service:
             if name not in self.versions:
                 raise self._no_model(name)
             if name == self.default:
-                raise Refused(409, f"{name} is the current model: make another one current first")
+                message = mark("{name} is the current model: make another one current first")
+                raise Refused(409, message, name=name)
             self.versions = {key: one for key, one in self.versions.items() if key != name}
 
         return self.call(drop)
@@ -191,10 +194,12 @@ class Service:
         self.store.close()
 
     def _no_model(self, name: str | None) -> Refused:
-        return Refused(404, f"there is no model {name!r}: there are {', '.join(self.versions)}")
+        message = mark("there is no model {name!r}: there are {known}")
+        return Refused(404, message, name=name, known=", ".join(self.versions))
 
     def _no_user(self, user: str) -> Refused:
-        return Refused(404, f"there is no user {user!r}: users come with their first event")
+        message = mark("there is no user {user!r}: users come with their first event")
+        return Refused(404, message, user=user)
 
     def _check(self, events: Sequence[Event], arrival: float) -> None:
         latest = int(arrival) + TOLERANCE
@@ -205,13 +210,21 @@ class Service:
             seen = (*event[1:], arrival, known, None, None)
             self.call(lambda seen=seen: self.watcher.event(*seen))
             if not known:
-                raise Refused(404, f"event {event.id!r}: no model knows the item {event.item!r}")
-            unit = "; is it in milliseconds?" if event.time > 100 * latest else ""
-            raise Refused(
-                422,
-                f"event {event.id!r}: its time {event.time} is more than {TOLERANCE} s after now"
-                f" ({int(arrival)}): give unix seconds{unit}",
+                message = mark("event {id!r}: no model knows the item {item!r}")
+                raise Refused(404, message, id=event.id, item=event.item)
+            message = (
+                mark(
+                    "event {id!r}: its time {time} is more than {tolerance} s after now ({now}):"
+                    " give unix seconds; is it in milliseconds?"
+                )
+                if event.time > 100 * latest
+                else mark(
+                    "event {id!r}: its time {time} is more than {tolerance} s after now ({now}):"
+                    " give unix seconds"
+                )
             )
+            values = {"id": event.id, "time": event.time, "tolerance": TOLERANCE}
+            raise Refused(422, message, **values, now=int(arrival))
 
     def _loop(self, work: queue.SimpleQueue, turn: Callable[[list], None]) -> None:
         for jobs in drained(work):
@@ -221,10 +234,10 @@ class Service:
                 turn(jobs)
             except BaseException as error:  # states may be wrong now: say so until a new start
                 self.failed = self.failed or f"{type(error).__name__}: {error}"
-                words = f"the service failed ({self.failed}): start it again, no event is lost"
+                message = mark("the service failed ({reason}): start it again, no event is lost")
                 for job in jobs:
                     if not job.future.done():
-                        job.future.set_exception(Refused(503, words))
+                        job.future.set_exception(Refused(503, message, reason=self.failed))
 
     # The committer
 
@@ -245,8 +258,8 @@ class Service:
                 self.store.append(fresh, batches[0].arrival)
             except Exception as error:
                 for batch in taken:
-                    words = f"the events could not be kept ({error}): send them again"
-                    batch.future.set_exception(Refused(503, words))
+                    message = mark("the events could not be kept ({error}): send them again")
+                    batch.future.set_exception(Refused(503, message, error=error))
                 return
         for batch in taken:
             self.to_work.put(batch)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+from tutorial_lib.language import mark
 from tutorial_lib.serving.memory import Memory
 from tutorial_lib.serving.messages import Added, Answer, Refused, Watcher
 from tutorial_lib.serving.store import Event
@@ -52,8 +53,10 @@ def new_events(events: Sequence[Event], known: dict[str, Event]) -> list[Event]:
         if before is None:
             new[event.id] = event
         elif before != event:
-            words = f"{before.user!r} chose {before.item!r} at {before.time}"
-            raise Refused(409, f"the id {event.id!r} is taken: by it {words}; give a new id")
+            message = mark(
+                "the id {id!r} is taken: by it {user!r} chose {item!r} at {time}; give a new id"
+            )
+            raise Refused(409, message, **before._asdict())
     return list(new.values())
 
 
@@ -144,11 +147,16 @@ def answer(
         row, version = memory.users[question.user], question.version
         last = memory.histories[row].times[-1]
         if question.at < last:
-            words = f"the clock runs backwards: at={question.at} is before the last event of user"
-            question.future.set_exception(Refused(409, f"{words} {question.user!r} ({last})"))
+            message = mark(
+                "the clock runs backwards: at={at} is before the last event of user {user!r}"
+                " ({last})"
+            )
+            values = {"at": question.at, "user": question.user, "last": last}
+            question.future.set_exception(Refused(409, message, **values))
         elif not version.knows(row):
-            words = f"the model {version.name} knows none of the items of user {question.user!r}"
-            question.future.set_exception(Refused(409, words))
+            message = mark("the model {model} knows none of the items of user {user!r}")
+            refused = Refused(409, message, model=version.name, user=question.user)
+            question.future.set_exception(refused)
         else:
             asked.setdefault(version, []).append(question)
     for version, group in asked.items():
