@@ -139,7 +139,8 @@ def train(args: argparse.Namespace) -> None:
     config = TrainConfig(
         loss=args.loss,
         negatives=args.negatives,
-        shared_negatives=True,
+        shared_negatives=args.loss != "logq_ce",  # which shares them by itself
+        sparse_table=args.loss == "logq_ce" or None,
         batch_size=args.batch_size,
         epochs=1,
         evaluate_users=args.users,
@@ -196,7 +197,7 @@ def main() -> None:
     measured.set_defaults(function=measure)
     trained = commands.add_parser("train", help="an epoch, and the ranks of some users")
     trained.add_argument("folder", type=Path)
-    trained.add_argument("--loss", default="bce")
+    trained.add_argument("--loss", default="logq_ce")
     trained.add_argument("--negatives", type=int, default=512)
     trained.add_argument("--batch-size", type=int, default=128)
     trained.add_argument("--users", type=int, default=20_000)

@@ -245,8 +245,10 @@ def in_child(work: Callable[[], object]) -> int:
         os._exit(status)
 
 
-def die_at(number: int) -> None:
-    """From now on the process ends at its call `number` of those that write, before or after it."""
+def die_at(number: int, renames: bool = False) -> None:
+    """From now on the process ends at its call `number` of those that write (`renames`: that
+    finish a step), before it if the number is even, else after it.
+    """
     left = [number]
 
     def mortal(call):
@@ -261,8 +263,10 @@ def die_at(number: int) -> None:
 
         return wrapped
 
-    Engine.copy = mortal(Engine.copy)
     Path.rename = mortal(Path.rename)
+    if renames:
+        return
+    Engine.copy = mortal(Engine.copy)
     writing.settle = mortal(writing.settle)
     columns._once = mortal(columns._once)
     shutil.rmtree = mortal(shutil.rmtree)
@@ -291,11 +295,13 @@ def test_killed_at_every_step_it_goes_on_to_the_same_columns(
     assert load_dataset(f"prepared:{out}").fingerprint == whole.fingerprint
 
 
-@pytest.mark.parametrize("place", range(0, 60, 9))
-def test_killed_once_anywhere(place: int, log: str, small, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "renames"), [(n, False) for n in range(0, 60, 12)] + [(n, True) for n in (1, 3, 5, 7)]
+)
+def test_killed_once_anywhere(place: int, renames: bool, log: str, small, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    status = in_child(lambda: (die_at(place), prepare(log, out, progress=False)))
-    assert status in (0, 9)
+    status = in_child(lambda: (die_at(place, renames), prepare(log, out, progress=False)))
+    assert status == 9
     again = prepare(log, out, progress=False)
     assert sorted(path.name for path in out.iterdir()) == sorted(
         [*(f"{name}.npy" for name in ("item", "item_ids", "timestamp", "user", "user_ids")), "prepared.json"]

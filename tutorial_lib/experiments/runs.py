@@ -129,11 +129,11 @@ class Run:
             if name not in later or value != known[name]
         }
         settings = asdict(self) | {"options": options}
-        if self.clock == "real":
-            del settings["clock"]
-        if self.item_clock == "none":
-            del settings["item_clock"]
-        settings["config"] = {k: v for k, v in settings["config"].items() if v is not None}
+        for name, value in (("clock", "real"), ("item_clock", "none")):
+            if settings[name] == value:
+                del settings[name]
+        config = settings["config"].items()
+        settings["config"] = {name: value for name, value in config if value is not None}
         return json.dumps(settings, sort_keys=True)
 
     @property

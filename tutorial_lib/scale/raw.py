@@ -85,8 +85,7 @@ def read_part(
         stamp = stamp_of(part.path)
         writer = Writer(part, number, folder.with_suffix(".part"), first, engine, tick)
         found = writer.records() if part.records else writer.table()
-        found.stamp = stamp
-        found.refuse_change(part.path)
+        found.stamp = stamp  # of before: if the file changed since, this does not count
     (writer.folder / READ).write_text(json.dumps(asdict(found)), encoding="utf-8")
     writer.folder.rename(folder)
     return found
