@@ -36,6 +36,7 @@ HEADER = 'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; cha
 SPOKEN = {
     "say": 0,
     "mark": 0,
+    "agree": 0,
     "TutorialError": 0,
     "Wrong": 0,
     "NotAttempted": 0,
@@ -49,8 +50,10 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/core": "tutorial_lib/*.py",
     "library/files": "tutorial_files/*.py",
     "library/data": "tutorial_lib/data/**/*.py",
+    "library/scale": "tutorial_lib/scale/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
+    "library/scale": "tutorial_lib/scale/**/*.py",
     "library/serving": "tutorial_lib/serving/**/*.py",
     "course/course": "course/**/*.py",
 }

@@ -37,6 +37,10 @@ class Piece:
         """Without the rows before `first`."""
         return Piece(self.data, self.start[first:], self.end[first:], self.lines[first:])
 
+    def sizes(self, column: int) -> np.ndarray:
+        """Bytes of each field, int64 [rows]; 0 where there is nothing."""
+        return self.end[:, column] - self.start[:, column]
+
     def text(self, column: int) -> list[str]:
         spans = zip(self.start[:, column].tolist(), self.end[:, column].tolist(), strict=True)
         if self.data.isascii():

@@ -5,18 +5,22 @@ Real data are never part of the project (their licences forbid it). Taught in le
 
 import ast
 import gzip
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tutorial_files.language import mark
-from tutorial_files.tables import KEYS, read_table
+from tutorial_files.scan import KEYS
+from tutorial_files.tables import read_table
 
 Reader = Callable[[Path], pd.DataFrame]
+ROWS = 100_000  # of records that are read together
 RATINGS = {"user": "1", "item": "2", "rating": "3", "timestamp": "4"}
 
 read_order = partial(read_table, columns={"user": "1", "item": "2"}, separator=" ", fields=2)
@@ -34,42 +38,99 @@ read_gowalla = partial(
 )
 
 
-def read_amazon(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Part:
+    """One file of a data set and what `read_table` is told about it. `only`: a column and the text
+    that must stand in it for a row to count. `records`: of a file that is no table, its rows as
+    tables of user, item and timestamp, one after the other.
+    """
+
+    path: Path
+    told: Mapping[str, Any] = field(default_factory=dict)
+    only: tuple[str, str] | None = None
+    records: Callable[[Path], Iterator[pd.DataFrame]] | None = None
+
+    def read(self) -> pd.DataFrame:
+        if self.records:
+            frames = list(self.records(self.path))
+            return pd.concat(frames) if frames else pd.DataFrame(columns=KEYS)
+        if self.only is None:
+            return read_table(self.path, **self.told)
+        column, text = self.only
+        table = read_table(self.path, **self.told, extra=(column,))
+        return table[table[column] == text][KEYS]
+
+
+class Parts:
+    """A reader that needs more than one call of `read_table`: made of the function that says which
+    parts there are, given the file that was found.
+    """
+
+    def __init__(self, parts: Callable[[Path], list[Part]]) -> None:
+        self.parts, self.__doc__ = parts, parts.__doc__
+
+    def __call__(self, path: Path) -> pd.DataFrame:
+        frames = [part.read() for part in self.parts(path)]
+        if len(frames) == 1:
+            return frames[0]
+        notes = dict.fromkeys(note for frame in frames for note in frame.attrs.get("notes", ()))
+        table = pd.concat(frames)
+        table.attrs["notes"] = list(notes)
+        return table
+
+
+@Parts
+def read_amazon(path: Path) -> list[Part]:
     """Ratings-only table without header: user, item, ... in the 2014 release (ratings_*.csv), item,
     user, ... in that of 2018.
     """
     swap = {} if path.name.startswith("ratings_") else {"user": "2", "item": "1"}
-    return read_table(path, columns=RATINGS | swap, separator=",", fields=4)
+    return [Part(path, {"columns": RATINGS | swap, "separator": ",", "fields": 4})]
 
 
-def read_steam(path: Path) -> pd.DataFrame:
+@Parts
+def read_steam(path: Path) -> list[Part]:
     """steam_reviews.json.gz: a Python literal per line; user = username, item = product_id, time =
     midnight of the day of `date`. Lines without one of the three are left out.
     """
+    return [Part(path, records=_steam_records)]
+
+
+def _steam_records(path: Path) -> Iterator[pd.DataFrame]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         records = (ast.literal_eval(line) for line in file if line.strip())
         fields = ("username", "product_id", "date")
-        rows = [[record.get(field) for field in fields] for record in records]
-    frame = pd.DataFrame(rows, columns=KEYS).dropna()
-    days = np.array(frame["timestamp"], dtype="datetime64[s]").astype(np.int64)
-    return frame.assign(timestamp=days)
+        while rows := [[one.get(field) for field in fields] for one in islice(records, ROWS)]:
+            frame = pd.DataFrame(rows, columns=KEYS).dropna()
+            days = np.array(frame["timestamp"], dtype="datetime64[s]").astype(np.int64)
+            yield frame.assign(timestamp=days)
 
 
-def read_kuairand(path: Path) -> pd.DataFrame:
+@Parts
+def read_kuairand(path: Path) -> list[Part]:
     """The log_standard_*.csv files of one folder: the clicked videos (is_click = 1)."""
     columns = {"user": "user_id", "item": "video_id", "timestamp": "time_ms"}
-    logs = [
-        read_table(log, columns=columns, time_unit="ms", extra=("is_click",))
-        for log in sorted(path.parent.glob("log_standard_*.csv"))
-    ]
-    return pd.concat([log[log["is_click"] == "1"][KEYS] for log in logs])
+    told = {"columns": columns, "time_unit": "ms"}
+    logs = sorted(path.parent.glob("log_standard_*.csv"))
+    return [Part(log, told, only=("is_click", "1")) for log in logs]
 
 
-def read_globo(path: Path) -> pd.DataFrame:
+@Parts
+def read_globo(path: Path) -> list[Part]:
     """The clicks_hour_*.csv files of one folder, times in milliseconds."""
     columns = {"user": "user_id", "item": "click_article_id", "timestamp": "click_timestamp"}
     hours = sorted(path.parent.glob("clicks_hour_*.csv"))
-    return pd.concat([read_table(hour, columns=columns, time_unit="ms") for hour in hours])
+    return [Part(hour, {"columns": columns, "time_unit": "ms"}) for hour in hours]
+
+
+def parts_of(read: Reader, path: Path) -> list[Part]:
+    """What a reader reads, for those who cannot hold it all."""
+    if isinstance(read, Parts):
+        return read.parts(path)
+    plain, told = (read.func, read.keywords) if isinstance(read, partial) else (read, {})
+    if plain is not read_table:
+        return [Part(path, records=lambda path: iter([read(path)]))]
+    return [Part(path, {name: value for name, value in told.items() if value is not None})]
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from tutorial_files.errors import TutorialError
 from tutorial_files.language import mark, say
-
-LATEST_SECOND = 10**11  # year 5138 in seconds, 3 March 1973 in milliseconds
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # how many make a second
-NAMES = (mark("seconds"), mark("milliseconds"), mark("microseconds"), mark("nanoseconds"))
-CALENDARS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 CLOCK = (
     r"(?P<hour>\d{1,2})[:时](?P<minute>\d{2})(?:[:分](?P<second>\d{2})秒?(?:[.,](?P<part>\d+))?)?"
@@ -207,93 +201,3 @@ def _refuse_text(row: int, text: str, name: str, first: str | None = None) -> No
         " unix seconds or dates like 2012-04-03 18:00:09 or 2012-04-03T18:00:09+02:00",
         text=shown,
     )
-
-
-def unit_of(values: np.ndarray) -> np.ndarray:
-    """0 = seconds, 1 = milliseconds, 2 = microseconds, 3 = nanoseconds: what each value is by its
-    size.
-    """
-    return np.searchsorted([LATEST_SECOND, 10**14, 10**17], values, side="left")
-
-
-def calendar_form(values: np.ndarray) -> str | None:
-    """The format ("%Y%m%d") if more than half of the numbers are calendar times such as 20240131 or
-    20200913124320, else None. (Of all eight-digit numbers from 19000101 to 21001231 4 in 100 are.)
-    """
-    for digits, form in CALENDARS.items():
-        fits = (values >= 1900 * 10 ** (digits - 4)) & (values < 2101 * 10 ** (digits - 4))
-        if not fits.mean() > 0.5:
-            continue
-        stamp = values[fits] * 10 ** (14 - digits) + {4: 101_000000, 6: 1_000000}.get(digits, 0)
-        month, day = stamp // 10**8 % 100, stamp // 10**6 % 100
-        valid = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-        valid &= (stamp // 10**4 % 100 < 24) & (stamp // 100 % 100 < 60) & (stamp % 100 < 60)
-        share = valid.sum() / len(values)
-        if share == 1 or (share > 0.5 and digits > 6):
-            return form
-    return None
-
-
-def to_seconds(times: Times, name: str, unit: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(unix seconds int64 [N], what was cut off float64 [N]); BadTime for numbers that are not
-    seconds by their size and whose `unit` was not given.
-    """
-    if unit is not None and unit not in UNITS:
-        raise TutorialError(
-            "Unknown time_unit={unit!r}: choose one of {units}.", unit=unit, units=", ".join(UNITS)
-        )
-    whole, part = times.whole, times.part
-    if times.kind != "a number":
-        if unit is not None:
-            raise BadTime(
-                0, "the times are dates: time_unit={unit} does not apply; leave it out", unit=unit
-            )
-    elif unit is None:
-        if form := calendar_form(whole):
-            raise BadTime(
-                0,
-                "the time {time} is a calendar number ({form}), not unix seconds; convert in"
-                " pandas: table[{name!r}] = pandas.to_datetime(table[{name!r}].astype(str),"
-                " format={form!r}, utc=True){as_seconds} (or, if these really are seconds, load"
-                " csv:PATH@time_unit=s)",
-                time=whole[0], form=form, name=name, as_seconds=AS_SECONDS,
-            )  # fmt: skip
-        units = unit_of(whole)
-        if (differ := units != units[0]).any():
-            row = int(np.argmax(differ))
-            raise BadTime(
-                row,
-                "the time {time} is in {unit} by its size, the first one, {first}, in {unit2};"
-                " write all in seconds",
-                time=whole[row], unit=NAMES[units[row]], first=whole[0], unit2=NAMES[units[0]],
-            )  # fmt: skip
-        if units[0]:
-            short, factor = list(UNITS.items())[units[0]]
-            raise BadTime(
-                0,
-                "the time {time} is in {unit}, not seconds; load csv:PATH@time_unit={short}, or"
-                " divide the timestamps by {factor}",
-                time=whole[0], unit=NAMES[units[0]], short=short, factor=factor,
-            )  # fmt: skip
-    else:
-        factor = UNITS[unit]
-        part = (whole % factor + part) / factor
-        whole = whole // factor
-        if unit_of(whole).any():
-            row = int(np.argmax(unit_of(whole)))
-            raise BadTime(
-                row,
-                "the time {time} is beyond the year 5138 in time_unit={unit}",
-                time=times.whole[row], unit=unit,
-            )  # fmt: skip
-    if unit is None and len(whole) > 1 and (whole == whole[0]).all() and (part == part[0]).all():
-        raise BadTime(
-            0,
-            "all {count:,} times are the same, so nothing came before or after; export the column"
-            " {name!r} again, or load csv:PATH@time_unit=s if that is meant",
-            count=len(whole), name=name,
-        )  # fmt: skip
-    if (whole < 0).any():
-        row = int(np.argmax(whole < 0))
-        raise BadTime(row, "the time is before 1970, where unix time begins; leave such rows out")
-    return whole, part

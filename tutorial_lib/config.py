@@ -57,6 +57,9 @@ class TrainConfig:
     )
     evaluate_every: int = knob(1, "epochs between two looks at the validation part", least=1)
     patience: int = knob(0, "stop after so many looks without a better NDCG@10; 0: never", least=0)
+    evaluate_users: int | None = knob(
+        None, "rank for so many users, always the same; none: for all of them", least=1
+    )
     seed: int = knob(0, "of weights, order, dropout and training negatives", least=0)
     filter_seen: bool | None = knob(
         None, "are items of the history no candidates? none: yes, save for data with repeats"

@@ -11,7 +11,7 @@ import torch
 
 from tutorial_lib.config import TrainConfig
 from tutorial_lib.data.sequences import Batch, num_training_batches, training_batches
-from tutorial_lib.data.splits import Split
+from tutorial_lib.data.splits import Split, ask_some
 from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import ndcg, per_user
@@ -43,11 +43,12 @@ class Task:
 
 def ranking(model: SequenceModel, split: Split, config: TrainConfig, group: Group = ALONE) -> Task:
     """The next item: windows of the training part, and NDCG@10 on the validation part."""
+    asked = ask_some(split, config.evaluate_users)
     sizes = {"max_len": model.max_len, "batch_size": config.batch_size, "windows": config.windows}
     return Task(
         lambda epoch: training_batches(split, seed=config.seed, epoch=epoch, **sizes),
         num_training_batches(split, **sizes),
-        lambda model: validate(model, split, config.hides_seen(split.dataset), group),
+        lambda model: validate(model, asked, config.hides_seen(split.dataset), group),
         "ndcg",
     )
 

@@ -200,7 +200,7 @@ def test_data_set(house: House) -> None:
     )
     house.insert(
         "tutorial_files/sources.py",
-        "\n\ndef read_amazon(",
+        "\n\n@Parts\ndef read_amazon(",
         'read_toy_log = partial(\n    read_table, separator="|", fields=3,\n'
         '    columns={"timestamp": "1", "user": "2", "item": "3"},\n)\n',
         after=False,

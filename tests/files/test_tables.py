@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -304,27 +305,28 @@ def test_order_only_tables(read) -> None:
         read("1 2\n1 2 3\n", "x.txt", kind="txt:")
 
 
-def test_parquet(read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pyarrow = pytest.importorskip(
-        "pyarrow", reason="Parquet is read only where pyarrow is installed"
-    )
+def test_parquet(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"user": ["007", "007", "7", "007"], "item": [2**62 + 1, 3, 4, 5], "rating": [1.5, None, 2, 3],
          "time": pd.to_datetime(["2020-09-13 12:26:40.5", "2020-09-13 12:26:41", "2020-09-14", "2020-09-15"], utc=True, format="ISO8601")}
     )  # fmt: skip
-    frame.to_parquet(tmp_path / "x.parquet")
+    with duckdb.connect() as connection:
+        connection.register("frame", frame)
+        connection.execute(f"COPY frame TO '{tmp_path / 'x.parquet'}' (FORMAT parquet)")
     dataset = load_dataset(f"csv:{tmp_path / 'x.parquet'}")
     assert rows(dataset) == [
         ("007", str(2**62 + 1), T),
         ("007", "3", T + 1),
         ("007", "5", 1600128000),
     ]
-    assert pyarrow is not None
+    (tmp_path / "y.parquet").write_bytes((tmp_path / "x.parquet").read_bytes()[:300])
+    with pytest.raises(TutorialError, match="y.parquet: the Parquet file is damaged"):
+        load_dataset(f"csv:{tmp_path / 'y.parquet'}")
 
 
-def test_parquet_without_pyarrow_is_one_sentence(read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(TutorialError, match="Parquet files need the package pyarrow; install it"):
+def test_parquet_without_duckdb_is_one_sentence(read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "duckdb", None)
+    with pytest.raises(TutorialError, match="x.parquet is a Parquet .*needs the package duckdb"):
         read(b"PAR1....PAR1", "x.parquet")
 
 

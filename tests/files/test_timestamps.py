@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_files.timestamps import BadTime, calendar_form, parse, unit_of
+from tutorial_files.seconds import calendar_form, unit_of
+from tutorial_files.timestamps import BadTime, parse
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.events import make_dataset, validate
 from tutorial_lib.errors import TutorialError

@@ -1,4 +1,4 @@
-"""Command line of the data layer: list, download or describe data sets."""
+"""Command line of the data layer: list, download, describe or prepare data sets."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ from tutorial_files.sources import SOURCES
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import columns, say
+from tutorial_lib.scale.prepare import prepare
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,33 +24,49 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(say("Stopped; the same command resumes a download."), file=sys.stderr)
+        print(say("Stopped; the same command goes on where it was cut."), file=sys.stderr)
         return 130
 
 
 def build_parser() -> Parser:
-    about = say("Command line of the data layer: list, download or describe data sets.")
+    about = say("Command line of the data layer: list, download, describe or prepare data sets.")
     parser = Parser(prog="python -m tutorial_lib.data", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help=say("all data sets, and which of them are here"))
     for command, text in (
         ("download", say("fetch a data set from its official address")),
         ("info", say("counts, span, clock, repeats and fingerprint of a data set")),
+        (
+            "prepare",
+            say("put a table of any size into columns that are not read into memory"),
+        ),
     ):
         subparser = commands.add_parser(command, help=text, description=text)
         subparser.add_argument(
             "name",
             help=say(
-                "a name from `list`; info also takes csv:PATH and txt:PATH, and options behind an"
-                " @, such as ml-1m@min_user_events=5"
+                "a name from `list`; info and prepare also take csv:PATH and txt:PATH, prepare a"
+                " pattern such as 'logs/*.parquet', and both options behind an @, such as"
+                " ml-1m@min_user_events=5"
             ),
         )
+        if command == "prepare":
+            subparser.add_argument(
+                "--out",
+                type=Path,
+                required=True,
+                metavar="FOLDER",
+                help=say("where the columns go; then the data set is called prepared:FOLDER"),
+            )
+            subparser.add_argument(
+                "--memory", default="4GB", help=say("what may be used of it (default: 4GB)")
+            )
         subparser.add_argument(
             "--data-dir",
             type=Path,
             help=say("folder of the data sets (default: {downloads})", downloads=DOWNLOADS),
         )
-        for field in fields(Options) if command == "info" else ():
+        for field in fields(Options) if command != "download" else ():
             flag = "--" + field.name.replace("_", "-")
             subparser.add_argument(
                 flag, metavar="VALUE", help=say("default: {default}", default=field.default)
@@ -67,8 +84,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         said = {field.name: getattr(options, field.name) for field in fields(Options)}
         said = {key: value for key, value in said.items() if value is not None}
+        said |= {"data_dir": options.data_dir}
+        if options.command == "prepare":
+            dataset = prepare(options.name, out=options.out, memory=options.memory, **said)
+            sizes = {"users": dataset.num_users, "items": dataset.num_items}
+            text = "{name}: {events:,} events of {users:,} users and {items:,} items"
+            print(say(text, name=dataset.name, events=len(dataset.events), **sizes))
+            return 0
         with warnings.catch_warnings(action="ignore"):  # the table shows the notes
-            print(load_dataset(options.name, data_dir=options.data_dir, **said).info)
+            print(load_dataset(options.name, **said).info)
     return 0
 
 

@@ -4,7 +4,9 @@ Taught in lesson 01.
 
 import warnings
 import zlib
-from dataclasses import fields, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tutorial_files.places import OWN, fetch, find, folders, how_to_get
 from tutorial_files.sources import SOURCES, Layout, Source
 from tutorial_files.tables import KEYS
 from tutorial_lib.data.events import Dataset, make_dataset, sample_users
+from tutorial_lib.data.prepared import PREFIX, load_prepared
 from tutorial_lib.errors import TutorialError
 
 
@@ -28,8 +31,8 @@ def load_dataset(
     download: bool = False,
     **options: Any,
 ) -> Dataset:
-    """A data set by name: one of `SOURCES`, "csv:PATH" (any table with a header) or "txt:PATH" (two
-    columns, order only).
+    """A data set by name: one of `SOURCES`, "csv:PATH" (any table with a header), "txt:PATH" (two
+    columns, order only) or "prepared:FOLDER" (see `scale.prepare`).
 
     Looks in `data_dir`, or else in $TUTORIAL_DATA_DIR and then in data/downloads; with
     `download=True` what is not found is fetched into `data_dir` or data/downloads. `users` keeps a
@@ -40,6 +43,59 @@ def load_dataset(
     TutorialError for an unknown name, a file that is not there (saying where it was looked for and
     how to get it) or cannot be read, and whatever `make_dataset` refuses.
     """
+    if name.startswith(PREFIX):
+        if options:
+            raise TutorialError(
+                "{name} has no option {other}: what is left out was decided when it was prepared.",
+                name=name, other=next(iter(options)),
+            )  # fmt: skip
+        dataset = load_prepared(name)
+    else:
+        found = locate(name, data_dir, download, options)
+        dataset = found.load()
+        for note in dataset.notes if found.name.startswith(OWN) else ():
+            warnings.warn(f"{found.path.name}: {note}", stacklevel=2)
+    return dataset if users is None else sample_users(dataset, users, seed)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A data set on this machine: its name with all options, its file, how it is read, what it is,
+    and what is done to it.
+    """
+
+    name: str
+    path: Path
+    layout: Layout
+    source: Source
+    options: Options
+
+    def load(self) -> Dataset:
+        with reading(self.path, self.name):
+            frame = self.layout.read(self.path)
+        rows, notes = len(frame), list(frame.attrs.get("notes", []))
+        if self.source.once:
+            frame = frame.drop_duplicates(KEYS)
+        try:
+            dataset = make_dataset(
+                self.name,
+                frame,
+                has_times=frame.attrs.get("has_times", True),
+                min_events=self.options.min_user_events,
+                min_item_events=self.options.min_item_events,
+            )
+        except TutorialError as error:
+            raise TutorialError("{path}: {error}", path=self.path, error=error) from error
+        return replace(
+            dataset,
+            repeats=self.source.repeats,
+            duplicates=rows - len(frame),
+            notes=tuple(notes),
+        )
+
+
+def locate(name: str, data_dir: Path | None, download: bool, options: dict[str, Any]) -> Found:
+    """The data set of that name, as `load_dataset` finds it, before anything is read."""
     plain, said = split_name(name)
     said = with_options(said, options)
     own = plain.startswith(OWN)
@@ -62,16 +118,14 @@ def load_dataset(
     if found is None:
         raise TutorialError(how_to_get(plain, data_dir))
     source = Source("", (), once=said.drop_duplicates, repeats=said.repeats)
-    dataset = _read(found, full_name(plain, said), source if own else SOURCES[plain], said)
-    for note in dataset.notes if own else ():
-        warnings.warn(f"{found[0].name}: {note}", stacklevel=2)
-    return dataset if users is None else sample_users(dataset, users, seed)
+    return Found(full_name(plain, said), *found, source if own else SOURCES[plain], said)
 
 
-def _read(found: tuple[Path, Layout], name: str, source: Source, options: Options) -> Dataset:
-    path, layout = found
+@contextmanager
+def reading(path: Path, name: str) -> Iterator[None]:
+    """Turns what can go wrong in a file that is not what its name says into one sentence."""
     try:
-        frame = layout.read(path)
+        yield
     except TutorialError:
         raise
     except (OSError, EOFError, ValueError, KeyError, SyntaxError, RecursionError, zlib.error) as e:
@@ -82,22 +136,6 @@ def _read(found: tuple[Path, Layout], name: str, source: Source, options: Option
             name=name,
             reason=reason,
         ) from e
-    rows, notes = len(frame), list(frame.attrs.get("notes", []))
-    if source.once:
-        frame = frame.drop_duplicates(KEYS)
-    try:
-        dataset = make_dataset(
-            name,
-            frame,
-            has_times=frame.attrs.get("has_times", True),
-            min_events=options.min_user_events,
-            min_item_events=options.min_item_events,
-        )
-    except TutorialError as error:
-        raise TutorialError("{path}: {error}", path=path, error=error) from error
-    return replace(
-        dataset, repeats=source.repeats, duplicates=rows - len(frame), notes=tuple(notes)
-    )
 
 
 def load_items(dataset: Dataset, data_dir: Path | None = None) -> pd.DataFrame:

@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tutorial_files.seconds import NAMES, UNITS, calendar_form, unit_of
 from tutorial_files.tables import KEYS
-from tutorial_files.timestamps import AS_SECONDS, NAMES, UNITS, calendar_form, unit_of
+from tutorial_files.timestamps import AS_SECONDS
+from tutorial_lib.data.filters import k_core, too_short
 from tutorial_lib.data.info import Info, describe
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import say
@@ -126,7 +128,7 @@ def make_dataset(
             original[column] = np.asarray(names).astype(str)
     table = sort_events(_check_values(coded, shown=events))
     if min_item_events > 1:
-        table = table[_core(table, min_events, min_item_events)].reset_index(drop=True)
+        table = table[k_core(table, min_events, min_item_events)].reset_index(drop=True)
     table = _check_sequences(table, min_events, drop_short_users)
     ids = {}
     for column, first in (("user", 0), ("item", 1)):
@@ -135,27 +137,6 @@ def make_dataset(
         if column in original:
             ids[column] = original[column][ids[column]]
     return Dataset(name, table, ids["user"], ids["item"], has_times)
-
-
-def _core(events: pd.DataFrame, min_user: int, min_item: int) -> np.ndarray:
-    """Bool [rows]: the largest set of events in which every user has `min_user` and every item
-    `min_item` of them.
-    """
-    columns = [
-        (pd.factorize(events[name])[0], least)
-        for name, least in (("user", min_user), ("item", min_item))
-    ]
-    keep, left = np.ones(len(events), dtype=bool), -1
-    while left != (left := np.count_nonzero(keep)):
-        for codes, least in columns:
-            keep &= (np.bincount(codes[keep], minlength=codes.max() + 1) >= least)[codes]
-    if not left:
-        raise TutorialError(
-            "No events are left where every user has {min_user} and every item {min_item}"
-            " or more: lower min_user_events or min_item_events, or get more data.",
-            min_user=min_user, min_item=min_item,
-        )  # fmt: skip
-    return keep
 
 
 def sample_users(dataset: Dataset, users: int, seed: int = 0) -> Dataset:
@@ -204,6 +185,14 @@ def _refuse(events: pd.DataFrame, bad: np.ndarray, what: str, remedy: str) -> No
             "{place} ({content}) {what}: {remedy}.",
             place=place, content=content, what=what, remedy=remedy,
         )  # fmt: skip
+
+
+def refuse_repeats(events: pd.DataFrame, repeats: np.ndarray) -> None:
+    """Raise if any row was marked, bool [rows], as one that repeats an earlier row."""
+    remedy = say("drop such rows with drop_duplicates(['user', 'item', 'timestamp'])")
+    if events.index.name == "line":
+        remedy += say(", or load csv:PATH@drop_duplicates=true")
+    _refuse(events, repeats, say("repeats an earlier row"), remedy)
 
 
 def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -267,11 +256,7 @@ def _check_values(events: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd
             say("has a timestamp that looks like {unit}, not seconds", unit=NAMES[kind]),
             say("divide the timestamps by {factor}", factor=factor),
         )
-    duplicated = events.duplicated(KEYS).to_numpy()
-    remedy = say("drop such rows with drop_duplicates(['user', 'item', 'timestamp'])")
-    if shown.index.name == "line":
-        remedy += say(", or load csv:PATH@drop_duplicates=true")
-    _refuse(shown, duplicated, say("repeats an earlier row"), remedy)
+    refuse_repeats(shown, events.duplicated(KEYS).to_numpy())
     if "rating" in events.columns:
         events["rating"] = pd.to_numeric(events["rating"], errors="coerce").astype(np.float32)
     return events
@@ -292,9 +277,5 @@ def _check_sequences(events: pd.DataFrame, min_events: int, drop_short_users: bo
         remedy = say("call with drop_short_users=True to leave such users out")
         _refuse(events, short, what, remedy)
     if short.all():
-        raise TutorialError(
-            "No user has {min_events} or more events (the longest history has {counts}):"
-            " there is nothing to learn from, so get more data or lower min_events.",
-            min_events=min_events, counts=counts.max(),
-        )  # fmt: skip
+        raise too_short(min_events, counts.max())
     return events[~short].reset_index(drop=True) if short.any() else events

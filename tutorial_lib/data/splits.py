@@ -164,6 +164,24 @@ def make_split(dataset: Dataset, kind: str = "temporal", **options) -> Split:
     return replace(every, kind=kind, valid=last.valid)
 
 
+def ask_some(split: Split, users: int | None) -> Split:
+    """The same split with the targets of `users` random users in each part, the same for every
+    model and seed; of all where it is None or there are no more. What is learned from stays.
+
+    A mean over them is that over all users but for chance, and an interval over them
+    (`statistics.bootstrap_interval`) says how much that is.
+    """
+    parts: dict[str, Targets] = {}
+    for name in ("valid", "test"):
+        part: Targets = getattr(split, name)
+        known = np.unique(part.user)
+        if users is not None and users < len(known):
+            chosen = np.random.default_rng(0).choice(known, users, replace=False)
+            keep = np.isin(part.user, chosen)
+            parts[name] = Targets(part.user[keep], part.start[keep], part.row[keep])
+    return replace(split, **parts)
+
+
 def _count_before(dataset: Dataset, before: np.ndarray) -> np.ndarray:
     """Number of marked rows of each user, int64 [num_users]."""
     return np.bincount(

@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import Split, make_split
+from tutorial_lib.data.splits import Split, ask_some, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import Ranks, per_user
 from tutorial_lib.experiments.digests import digest, remove_damaged, signed
@@ -63,6 +63,7 @@ class Suite:
     dropout: float = knob(0.1, "of every model that has any", least=0, below=1)
     windows: str = shared(TrainConfig, "windows")
     filter_seen: bool | None = shared(TrainConfig, "filter_seen")
+    evaluate_users: int | None = shared(TrainConfig, "evaluate_users")
     metric: str = knob(
         "ndcg@10",
         "shown in tables, pictures and report: NAME@K of {metrics}, or mrr; the tuning chooses by"
@@ -106,7 +107,8 @@ class Suite:
 
     @cached_property
     def data(self) -> Split:
-        return make_split(load_dataset(self.dataset, users=self.users), self.split)
+        split = make_split(load_dataset(self.dataset, users=self.users), self.split)
+        return ask_some(split, self.evaluate_users)
 
     @cached_property
     def lineup(self) -> tuple[Entry, ...]:
@@ -134,6 +136,8 @@ class Suite:
     def settings(self) -> dict[str, object]:
         """All that decides the numbers, as plain JSON."""
         plain = {name: getattr(self, name) for name in knobs(Suite, settings=True)}
+        if self.evaluate_users is None:  # earlier suites did not know it, and stay up to date
+            del plain["evaluate_users"]
         plain |= {
             "entries": [asdict(entry) for entry in self.entries],
             "data": self.data.dataset.fingerprint,
@@ -161,7 +165,8 @@ class Suite:
             chosen = self.table("tune", "chosen").set_index("model").loc[entry.label]
             rate, epochs = chosen["learning_rate"], int(chosen["epochs"])
         options = {"dropout": self.dropout} if "dropout" in model_options(entry.model) else {}
-        sizes = {name: getattr(self, name) for name in ("batch_size", "windows", "filter_seen")}
+        alike = ("batch_size", "windows", "filter_seen", "evaluate_users")
+        sizes = {name: getattr(self, name) for name in alike}
         sizes |= {"schedule": "cosine", "learning_rate": rate, "epochs": epochs or self.epochs}
         config = TrainConfig(**sizes, seed=seed)
         data = self.dataset, self.split, self.users, self.max_len, self.dim

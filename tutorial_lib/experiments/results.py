@@ -69,13 +69,15 @@ def _runs_of(file: Path, changed: int, size: int) -> frozenset[str]:
 
 def rank_file(row: dict[str, object], folder: Path = RESULTS) -> Path:
     """Where the ranks of a run belong: ranks/DATASET_SPLIT.npz, with the number of users if it is a
-    subset.
+    subset, or if no more were ranked.
 
     `row`: of a result table, with model, loss, run and configuration.
     """
     data = str(row["run"]).rsplit(f"_{row['model']}_{row['loss']}_seed", 1)[0]
-    users = json.loads(str(row["configuration"]))["users"]
-    return folder / "ranks" / (f"{data}_{users}-users.npz" if users else f"{data}.npz")
+    settings = json.loads(str(row["configuration"]))
+    users, ranked = settings["users"], settings["config"].get("evaluate_users")
+    data += f"_{users}-users" * bool(users) + f"_{ranked}-ranked" * bool(ranked)
+    return folder / "ranks" / f"{data}.npz"
 
 
 def add_ranks(ranks: dict[str, Ranks], file: Path) -> None:

@@ -21,7 +21,7 @@ from tutorial_files.shared import INSTALLED
 from tutorial_lib.checkpoint import load_checkpoint
 from tutorial_lib.data.corrupt import CLOCKS, with_clock
 from tutorial_lib.data.datasets import load_dataset
-from tutorial_lib.data.splits import SPLITS, Split, make_split
+from tutorial_lib.data.splits import SPLITS, Split, ask_some, make_split
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.settings import parse, read_settings
 from tutorial_lib.files import write_text
@@ -245,9 +245,10 @@ def fresh_model(run: Run, split: Split) -> SequenceModel:
 
 
 def load_split(run: Run) -> Split:
-    # the same users whatever the training seed
+    """The same users whatever the training seed."""
     split = make_split(load_dataset(run.dataset, users=run.users), run.split)
-    return with_clock(split, "real" if run.clock == "none" else run.clock)
+    clock = "real" if run.clock == "none" else run.clock
+    return with_clock(ask_some(split, run.config.evaluate_users), clock)
 
 
 def load_model(run: Run, split: Split, folder: Path) -> SequenceModel:
