@@ -53,7 +53,6 @@ SOURCES = {  # catalogue of the library -> the files whose texts it holds
     "library/scale": "tutorial_lib/scale/**/*.py",
     "library/models": "tutorial_lib/[mk][oe]*/**/*.py",
     "library/experiments": "tutorial_lib/experiments/**/*.py",
-    "library/scale": "tutorial_lib/scale/**/*.py",
     "library/serving": "tutorial_lib/serving/**/*.py",
     "course/course": "course/**/*.py",
 }
