@@ -33,9 +33,7 @@ def load_prepared(name: str, manifest: dict | None = None) -> Dataset:
     arrays = {column: _column(folder, column) for column in (*columns, *IDS)}
     for column in columns:
         if arrays[column].shape != (manifest["events"],):
-            raise _damaged(
-                folder, say("{column}.npy is not as long as it was written", column=column)
-            )
+            raise _damaged(folder, say("{file} is not as long as it was", file=f"{column}.npy"))
     events = pd.DataFrame({column: arrays[column] for column in columns}, copy=False)
     dataset = Dataset(
         name,
@@ -83,9 +81,9 @@ def _column(folder: Path, name: str) -> np.ndarray:
     try:
         return np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
     except (OSError, EOFError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        reason = say("{name}.npy cannot be read, {error}", name=name, error=first)
-        raise _damaged(folder, reason) from None
+        reason = str(error).splitlines()[0]
+        unread = say("{file} cannot be read, {reason}", file=f"{name}.npy", reason=reason)
+        raise _damaged(folder, unread) from None
 
 
 def _damaged(folder: Path, reason: str) -> TutorialError:
