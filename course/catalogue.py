@@ -36,6 +36,7 @@ HEADER = 'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; cha
 SPOKEN = {
     "say": 0,
     "mark": 0,
+    "agree": 0,
     "TutorialError": 0,
     "Wrong": 0,
     "NotAttempted": 0,
