@@ -504,7 +504,7 @@ class TestHelp:
             ([], "the following arguments are required: COMMAND"),
             (
                 ["evaluate"],
-                "invalid choice: 'evaluate' (choose from 'train', 'suite', 'clock', 'test')",
+                "invalid choice: 'evaluate' (choose from 'train', 'suite', 'clock', 'worker', 'test')",
             ),
             (["train"], "no model is named: give --model with one of popularity"),
             (["train", "--model", "sasrec", "--epochs"], "--epochs: expected one argument"),

@@ -22,7 +22,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 READMES = ("README.md", "README.zh-CN.md")
 TWINS = tuple(  # pages in both languages
     (f"{page}.md", f"{page}.zh-CN.md")
-    for page in ("README", "docs/install", "docs/real-data", "deploy/README", "CONTRIBUTING")
+    for page in (
+        "README",
+        "docs/install",
+        "docs/real-data",
+        "docs/large-data",
+        "deploy/README",
+        "CONTRIBUTING",
+    )
 )
 PAGES = tuple(page for twins in TWINS for page in twins)
 NO_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

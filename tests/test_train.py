@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import tutorial_lib.train as loop
-from tutorial_lib import tasks
+from tutorial_lib import distributed, tasks
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import num_training_batches
 from tutorial_lib.data.splits import Split, leave_last_out
@@ -100,13 +100,13 @@ def test_a_task_may_have_its_own_seed_optimizer_and_rate():
 
 
 def test_filter_seen_is_a_setting_of_validation(monkeypatch):
-    asked, original = [], tasks.evaluate
+    asked, original = [], distributed.evaluate
 
     def watch(model, split, part, **options):
         asked.append(options["filter_seen"])
         return original(model, split, part, **options)
 
-    monkeypatch.setattr(tasks, "evaluate", watch)
+    monkeypatch.setattr(distributed, "evaluate", watch)
     best = []
     for choice in (None, True, False):
         config = TrainConfig(epochs=1, filter_seen=choice)

@@ -143,9 +143,7 @@ class Group:
     def attach(self, learner: SequenceModel) -> None:
         """The first process's weights for all, and from here on gradients that are averaged."""
         if self.size > 1 and not self.sharded:
-            self.module = DistributedDataParallel(
-                Loss(learner), broadcast_buffers=False, find_unused_parameters=True
-            )
+            self.module = DistributedDataParallel(Loss(learner))
 
     def whole(self, state: T) -> T:
         """The same dicts and lists with whole tensors; all processes must ask together."""

@@ -58,8 +58,8 @@ def test_right_stays_right_and_the_last_try_is_dated() -> None:
 @pytest.mark.parametrize(
     ("language", "words", "total"),
     [
-        ("en", "04  Self-attention: looking back at what matters", "2 of 98"),
-        ("zh", "04  自注意力", "2 / 98"),
+        ("en", "04  Self-attention: looking back at what matters", "2 of {count}"),
+        ("zh", "04  自注意力", "2 / {count}"),
     ],
 )
 def test_the_table_speaks_the_language_of_its_reader(
@@ -70,7 +70,9 @@ def test_the_table_speaks_the_language_of_its_reader(
         assert progress.main([]) == 0
     out = capsys.readouterr().out
     rows = out.split("\n\n")[0].splitlines()
-    assert len(rows) == 26 and total in rows[-1] and str(file) in out
+    known = progress.exercises_of()
+    total = total.format(count=sum(map(len, known.values())))
+    assert len(rows) == len(known) + 2 and total in rows[-1] and str(file) in out
     (row,) = (row for row in rows if row.startswith(words))
     assert "■□□□" in row and row.endswith("2023-11-14")
     bars = {columns(row[: re.search("[■□]", row).start()]) for row in rows[1:-1]}

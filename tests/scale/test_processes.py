@@ -279,3 +279,5 @@ def test_one_process_alone_is_told_how_to_start(capsys, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert main(["train", "--distributed", *TRAIN]) == 2
     assert "start them by torchrun --standalone --nproc-per-node 2" in capsys.readouterr().err
+    assert main(["train", "--sharded", *TRAIN]) == 2
+    assert "add --distributed" in capsys.readouterr().err

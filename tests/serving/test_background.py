@@ -11,7 +11,8 @@ import pytest
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.runs import Run
 from tutorial_lib.experiments.training import execute
-from tutorial_lib.serving.background import Background
+from tutorial_lib.language import spoken
+from tutorial_lib.serving.background import ADDRESS, Background
 from tutorial_lib.train import TrainConfig
 
 
@@ -75,3 +76,14 @@ def alive(process: int) -> bool:
         return False
     except FileNotFoundError:
         return os.path.exists("/proc/self/stat") is False
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_address_is_found_in_both_languages(language):
+    """The service of a Chinese reader says its address in Chinese."""
+    words = "{version} answers at http://{host}:{port}/ (Control-C ends it)"
+    line = spoken(language, words, version="deepm3", host="127.0.0.1", port=8123)
+    assert (line == words.format(version="deepm3", host="127.0.0.1", port=8123)) is (
+        language == "en"
+    )
+    assert ADDRESS.search(line)[1] == "http://127.0.0.1:8123"

@@ -11,6 +11,7 @@ import pandas as pd
 from tutorial_files.tables import KEYS
 from tutorial_lib.data.events import Dataset
 from tutorial_lib.errors import TutorialError
+from tutorial_lib.language import say
 
 PREFIX = "prepared:"
 MANIFEST = "prepared.json"
@@ -32,7 +33,7 @@ def load_prepared(name: str, manifest: dict | None = None) -> Dataset:
     arrays = {column: _column(folder, column) for column in (*columns, *IDS)}
     for column in columns:
         if arrays[column].shape != (manifest["events"],):
-            raise _damaged(folder, f"{column}.npy is not as long as it was written")
+            raise _damaged(folder, say("{file} is not as long as it was", file=f"{column}.npy"))
     events = pd.DataFrame({column: arrays[column] for column in columns}, copy=False)
     dataset = Dataset(
         name,
@@ -44,7 +45,7 @@ def load_prepared(name: str, manifest: dict | None = None) -> Dataset:
         notes=tuple(manifest["notes"]),
     )
     if dataset.fingerprint != manifest.get("fingerprint", dataset.fingerprint):
-        raise _damaged(folder, "its columns are not those that were written")
+        raise _damaged(folder, say("its columns are not those that were written"))
     return dataset
 
 
@@ -80,8 +81,9 @@ def _column(folder: Path, name: str) -> np.ndarray:
     try:
         return np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
     except (OSError, EOFError, ValueError) as error:
-        reason = f"{name}.npy cannot be read, {str(error).splitlines()[0]}"
-        raise _damaged(folder, reason) from None
+        reason = str(error).splitlines()[0]
+        unread = say("{file} cannot be read, {reason}", file=f"{name}.npy", reason=reason)
+        raise _damaged(folder, unread) from None
 
 
 def _damaged(folder: Path, reason: str) -> TutorialError:

@@ -51,14 +51,20 @@ class Split:
     @cached_property
     def train(self) -> pd.DataFrame:
         """The training rows; their index is the row number in `dataset.events`."""
-        users = self.dataset.events["user"].to_numpy()
-        return self.dataset.events[np.arange(len(users)) < self.train_end[users]]
+        return self.dataset.events[self._in_training()]
+
+    def _in_training(self) -> np.ndarray:
+        """Bool [rows]: is it a training row? Two bytes a row, for there may be very many."""
+        steps = np.zeros(len(self.dataset.events) + 1, dtype=np.int8)
+        np.add.at(steps, self.dataset.offsets[:-1], 1)
+        np.add.at(steps, self.train_end, -1)
+        return np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
 
     @cached_property
     def train_items(self) -> np.ndarray:
         """Bool [num_items + 1]: True for the items seen in training (never for 0, the padding)."""
         seen = np.zeros(self.dataset.num_items + 1, dtype=bool)
-        seen[self.train["item"].to_numpy()] = True
+        seen[self.dataset.events["item"].to_numpy()[self._in_training()]] = True
         return seen
 
 

@@ -61,6 +61,8 @@ class Train:
 
     def __post_init__(self):
         check(self)
+        if self.sharded and not self.distributed:
+            raise TutorialError("--sharded needs several processes: add --distributed")
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def train_command(args: argparse.Namespace) -> int:
         options[name] = value
     run = Run.from_settings(settings | {"options": options})
     if where.queue:
-        print(say(queue.enqueue(where.queue, run, where.out), name=run.name))
+        print(queue.enqueue(where.queue, run, where.out))
         return 0
     if not where.distributed:
         return train_one(run, where, where.device)

@@ -163,7 +163,8 @@ class Queue:
 
 def lost(ours: Path) -> Lost:
     name = ours.name.partition(".toml")[0]
-    return Lost("{name} was taken over by another worker: this one was silent for long", name=name)
+    why = say("{name} was taken over by another worker: this one was silent for long", name=name)
+    return Lost(why)
 
 
 def read(file: Path) -> tuple[Run, Path]:
@@ -237,8 +238,9 @@ def perform(queue: Queue, ours: Path, device: str, train: Callable[..., None] = 
 
 def enqueue(folder: Path, run: Run, runs: Path) -> str:
     """Puts a run into a queue; what to tell the reader."""
-    added = Queue(folder).add(run, runs)
-    return "{name} waits in the queue" if added else "{name} is in the queue already"
+    if Queue(folder).add(run, runs):
+        return say("{name} waits in the queue", name=run.name)
+    return say("{name} is in the queue already", name=run.name)
 
 
 def share(folder: Path, todo: list[Run], runs: Path, device: str) -> None:

@@ -19,6 +19,7 @@ from collections import deque
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import say
 
+ADDRESS = re.compile(r"(http://[\w.:\[\]-]+)/ ?[(（]Control-C")  # in either language
 # The child reads its standard input until it is closed. The system closes it when the parent ends,
 # killed or not, and then the child goes as well.
 CHILD = """
@@ -43,7 +44,7 @@ class Background:
         said: deque[str] = deque(maxlen=5)
         for line in self.process.stdout:
             said.append(line.strip())
-            if address := re.search(r"answers at (http://\S+?)/? ", line):
+            if address := ADDRESS.search(line):
                 self.url = address[1]
                 if self._answers():
                     # whatever it says later is thrown away, or it would wait for a reader
