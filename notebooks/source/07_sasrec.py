@@ -325,20 +325,21 @@ for name, value in (("clairvoyant, no clock", 0.177), ("clairvoyant", 0.217)):
 # %% [markdown] id="training-en" lang="en"
 # ## Training on all positions
 #
-# One window of 50 events holds 49 questions (lesson 05). The objective is the cross-entropy over the **whole catalogue**: minus the logarithm of the share that the softmax gives to the true next item, averaged over all positions that have one. Here is the loop itself; nothing is hidden behind it but the batching of lesson 01.
+# One window of 50 events holds 49 questions (lesson 05). The objective is the cross-entropy over the **whole catalogue**: minus the logarithm of the share that the softmax gives to the true next item, averaged over all positions that have one. Here is the loop itself; nothing is hidden behind it but the batching of lesson 01. (`group` is for training in several processes, lesson 24; here there is one, `ALONE`.)
 
-# %% [markdown] id="training-zh" lang="zh" en="59890946"
+# %% [markdown] id="training-zh" lang="zh" en="c2056f19"
 # ## 在所有位置上训练
 #
-# 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**全部物品**上的交叉熵（cross-entropy）：取 softmax 分给真实的下一个物品的概率，求对数再取负，然后对所有有答案的位置求平均。训练循环如下，除了第 01 课讲过的组批，没有任何隐藏的步骤。
+# 一个含 50 个事件的窗口里有 49 个问题（第 05 课）。目标函数是在**全部物品**上的交叉熵（cross-entropy）：取 softmax 分给真实的下一个物品的概率，求对数再取负，然后对所有有答案的位置求平均。训练循环如下，除了第 01 课讲过的组批，没有任何隐藏的步骤。（`group` 用于多进程训练，见第 24 课；这里只有一个进程，即 `ALONE`。）
 
 # %% id="loop-code" tags=["library"]
 import math
 from collections.abc import Callable
 
 from tutorial_lib.data.sequences import num_training_batches, training_batches
-from tutorial_lib.data.splits import Split
-from tutorial_lib.errors import TutorialError
+from tutorial_lib.data.splits import Split, ask_some
+from tutorial_lib.distributed import ALONE, Group
+from tutorial_lib.errors import Diverged
 from tutorial_lib.tasks import Task, validate
 from tutorial_lib.train import learning_rate_at, update_average
 
