@@ -646,7 +646,7 @@ expect("after 200 events the full pass costs so many steps", cost[200][1] / cost
 # Histories in a batch differ in length; pads fill the **right** (lesson 05). Nothing flows there, since pads repeat the last time, and no real event comes after a pad, so the loop needs no mask. On the left, the GRU would jump at every pad: the pad's vector is zero, but a jump with zero input is still a jump.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="8b195900"
-# 用 `step` 时完全相同，重新计算时是 19 倍（200 段间隔对 10 段，外加没有间隔的第一个事件）。正因为如此，两者一致才很重要：训练时使用整段历史，所有位置一起计算；上线服务时使用 `step`，无论历史多长，每个事件的代价不变，每位用户只需保存几个数。如果两者不一致，上线的就不是你测试过的模型。
+# 逐个事件更新时完全相同，重新计算时是 19 倍（200 段间隔对 10 段，外加没有间隔的第一个事件）。正因为如此，两者一致才很重要：训练时使用整段历史，所有位置一起计算；上线服务时使用 `step`，无论历史多长，每个事件的代价不变，每位用户只需保存几个数。如果两者不一致，上线的就不是你测试过的模型。
 #
 # ## 填充与之后的事件
 #
