@@ -446,6 +446,17 @@ total = (lessons["minutes"] + lessons["exercises"]) / 60  # hours of each lesson
 for route, hours in zip(routes, (10, 16, 20, 18, 16, 44), strict=True):
     expect(f"hours: {route[f'title_{language()}']}", total[route["lessons"]].sum(), hours, tol=hours / 10)
 
+# %% [markdown] id="progress-en" lang="en"
+# **Your own record.** The checkers note on this machine which exercises you have right; nothing is sent anywhere. The next cell shows the table, and so does `make progress` in a terminal. Delete the file that it names to begin again.
+
+# %% [markdown] id="progress-zh" lang="zh" en="190ea313"
+# **你自己的记录。** 检查程序会在这台机器上记下你做对了哪些练习，不向任何地方发送。下一个单元格显示这张表，在终端里运行 `make progress` 也可以。删除其中提到的文件，即可从头记录。
+
+# %% id="progress-code" tags=["nbval-ignore-output"]
+from course import progress
+
+progress.show()
+
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
 #
