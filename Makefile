@@ -27,6 +27,8 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 # `check` proves that the twins of a lesson run one program, so by default each lesson runs in one language, even ones in
 # English and odd ones in Chinese; .ci/run runs all.
 TWINS  ?= one
+# The long tests (killed and restarted processes, walks through a copy of the course) run in .ci/run: TESTS=all.
+TESTS  ?= short
 NOTEBOOKS := $(if $(filter all,$(TWINS)),notebooks/en notebooks/zh,$(wildcard notebooks/en/?[02468]_*.ipynb notebooks/zh/?[13579]_*.ipynb))
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
@@ -47,9 +49,9 @@ progress: $(STAMP) ## show which exercises you have right, lesson by lesson (LES
 
 test: test-unit test-notebooks ## run everything: style, unit tests, lesson sources, every lesson (TWINS=all: in both languages)
 
-test-unit: $(STAMP) ## run the style and unit tests only
+test-unit: $(STAMP) ## run the style and unit tests only (TESTS=all: the long ones too)
 	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
-	@echo "unit tests"; $(PYTEST)
+	@echo "unit tests"; $(PYTEST) $(if $(filter all,$(TESTS)),-m "not slow")
 
 test-notebooks: $(STAMP) ## check the lesson sources and run every lesson only
 	@echo "lessons"; $(TEST) -m course.build check

@@ -399,14 +399,18 @@ expect("that of RK4 by", ratios["rk4"], 16, tol=1)
 # %% [markdown] id="taylor-en" lang="en" tags=["predict"]
 # **Why 1, 2 and 4?** Write the true state as a Taylor series, $z(t + h) = z + h z' + \frac{h^2}{2} z'' + \frac{h^3}{6} z^{(3)} + \dots$ For the cup without the fan, with $x = 1.2\, h$, that is
 #
+# <!-- definition -->
+#
 # $$e^{-x} = 1 - x + \frac{x^2}{2} - \frac{x^3}{6} + \frac{x^4}{24} - \frac{x^5}{120} + \dots$$
 #
 # Put $f = -1.2\, z$ into the three rules, and multiply out: one step of Euler multiplies by $1 - x$, the midpoint method by $1 - x + \frac{x^2}{2}$, RK4 by everything up to $\frac{x^4}{24}$. The first term that is missing is the error of one step: $\frac{x^2}{2}$, $\frac{x^3}{6}$, $\frac{x^5}{120}$. A fixed time has $1/h$ times as many steps, which costs one power of $h$: orders 1, 2 and 4.
 #
 # **Predict** from these terms the error of one step of half an hour, $x = 0.6$, in degrees, for a lead of 60. (You have seen the true ones: 8.9, 1.9 and 0.04.)
 
-# %% [markdown] id="taylor-zh" lang="zh" en="b32c4aff" tags=["predict"]
+# %% [markdown] id="taylor-zh" lang="zh" en="e4ba13ea" tags=["predict"]
 # **为什么是 1、2、4？** 把真实的状态写成泰勒级数（Taylor series），即 $z(t + h) = z + h z' + \frac{h^2}{2} z'' + \frac{h^3}{6} z^{(3)} + \dots$ 对没有风扇的那杯茶，令 $x = 1.2\, h$，就是
+#
+# <!-- definition -->
 #
 # $$e^{-x} = 1 - x + \frac{x^2}{2} - \frac{x^3}{6} + \frac{x^4}{24} - \frac{x^5}{120} + \dots$$
 #
@@ -803,18 +807,22 @@ expect("from 120 to 1200 times", asked[1200.0] / asked[120.0], 9.6, tol=0.3)
 #
 # All solvers so far are *explicit*: they use speeds at states that they know. **Implicit Euler** uses the speed at the state where the step ends,
 #
+# <!-- definition -->
+#
 # $$z_{\text{new}} = z + h\, f(t + h, z_{\text{new}}) ,$$
 #
 # an equation with the unknown on both sides. For $f = -\lambda z$ it can be solved by hand: $z_{\text{new}} = z / (1 + \lambda h)$, a factor between 0 and 1 for **every** $h$. The *trapezoidal rule* takes the mean of the speeds at both ends; its factor is $(1 - \lambda h / 2) / (1 + \lambda h / 2)$. You know it: it is the **bilinear transform** of lesson 10, by which S4 made its steps. It has order 2, implicit Euler order 1.
 #
 # **Predict.** Tea and spoon, three hours, six steps, $h = 0.5$, so that $\lambda h = 60$ for the spoon. What is left of the spoon's 60 degrees with each of the two? And which of them has the tea more exactly?
 
-# %% [markdown] id="mend-why-zh" lang="zh" en="82374433" tags=["predict"]
+# %% [markdown] id="mend-why-zh" lang="zh" en="4631e6b6" tags=["predict"]
 # 先是 7.4 倍，再是 9.6 倍：每小时 120 时求值 854 次，每小时 1,200 时求值 8168 次，倍数趋于十倍。自适应的求解器不会发散，但受同样的界限约束，其他求解器在这里失败，它则要付出更多的求值次数。因此，最好从一开始就避免场变得刚性；训练时也应当打印求值次数，因为它最先反映出这个问题。
 #
 # ## 第四种办法：隐式求解器
 #
 # 到目前为止，所有求解器都是**显式**的（explicit），即只使用已知状态处的速度。**隐式欧拉法**（implicit Euler）使用一步终点处的速度：
+#
+# <!-- definition -->
 #
 # $$z_{\text{new}} = z + h\, f(t + h, z_{\text{new}}) ,$$
 #

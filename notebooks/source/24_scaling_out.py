@@ -271,14 +271,14 @@ expect("bias with 256 negatives", bias[256], -0.016, tol=0.008)
 # %% [markdown] id="inbatch-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the batch as negatives
 #
-# The cheapest negatives are the targets of the other people in the batch: their rows are fetched anyway. Then $q_j$ is how often $j$ is chosen, its **popularity**. Forget the correction, and train the simplest model there is: one score for each item and no history. What people choose has the probabilities $p$, from 19% down to about 2%.
+# The cheapest negatives are the targets of the other people in the batch: their rows are fetched anyway. Then $q_j$ is how often $j$ is chosen, its **popularity**. Forget the correction, and train the simplest model there is: one score for each item and no history. What people choose has the probabilities $p$, from 21% down to about 2%.
 #
 # **Predict** the scores that are learned: will their softmax be $p$, flatter than $p$, or steeper?
 
-# %% [markdown] id="inbatch-zh" lang="zh" en="d530ee95" tags=["break-it"]
+# %% [markdown] id="inbatch-zh" lang="zh" en="3fe54e4c" tags=["break-it"]
 # ## 弄坏它之一：用同一批的目标作负样本
 #
-# 最便宜的负样本是同一批里其他人的目标，它们对应的行本来就要取。这时 $q_j$ 就是 $j$ 被选择的频率，即它的**热门程度**。现在忘掉校正，训练一个最简单的模型：每个物品一个分数，不看历史。人们的选择服从概率 $p$，从 19% 到大约 2%。
+# 最便宜的负样本是同一批里其他人的目标，它们对应的行本来就要取。这时 $q_j$ 就是 $j$ 被选择的频率，即它的**热门程度**。现在忘掉校正，训练一个最简单的模型：每个物品一个分数，不看历史。人们的选择服从概率 $p$，从 21% 到大约 2%。
 #
 # **猜一猜**学到的分数：它们的 softmax 会等于 $p$，比 $p$ 更平，还是更陡？
 
@@ -327,7 +327,7 @@ plt.show()
 off = {name: (found - p).abs().max().item() for name, found in learned.items()}
 expect_true("with logQ: every probability within 0.03", off["with logQ"] < 0.03)
 expect_true("without: the most popular item gets less than half of its due", learned["without"][0] < 0.5 * p[0])
-expect("share of the most popular item", p[0], 0.19, tol=0.005)
+expect("share of the most popular item", p[0], 0.21, tol=0.005)
 
 # %% [markdown] id="inbatch-why-en" lang="en"
 # Nearly flat. An item that is chosen often is also pushed down often, once in each batch that it is in, and the two cancel: without the correction the model learns $p_j / q_j$. With a history in the model this ratio is how much **more** than usual somebody wants an item. A list of such items can be what a shop wishes, but it is not the next choice, and NDCG falls. **Mended**: subtract $\log (m q_j)$.

@@ -18,6 +18,8 @@ import pytest
 from course import build
 from tutorial_lib.metrics import Ranks, hit_rate
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("CONTRIBUTING.md", "CONTRIBUTING.zh-CN.md")
 WALKS = ("model", "data set", "metric", "lesson", "exercise", "option")

@@ -272,6 +272,7 @@ def die_at(number: int, renames: bool = False) -> None:
     shutil.rmtree = mortal(shutil.rmtree)
 
 
+@pytest.mark.thorough
 def test_killed_at_every_step_it_goes_on_to_the_same_columns(
     log: str, small, tmp_path: Path
 ) -> None:
@@ -295,6 +296,7 @@ def test_killed_at_every_step_it_goes_on_to_the_same_columns(
     assert load_dataset(f"prepared:{out}").fingerprint == whole.fingerprint
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("place", "renames"), [(n, False) for n in range(0, 60, 12)] + [(n, True) for n in (1, 3, 5, 7)]
 )

@@ -26,6 +26,8 @@ from tutorial_lib.experiments.__main__ import main
 from tutorial_lib.models import build_model
 from tutorial_lib.train import History, train
 
+pytestmark = pytest.mark.thorough
+
 ROOT, FOLDER = Path(__file__).parents[2], Path(__file__).parent
 EPOCHS = 3
 USUAL = TrainConfig(epochs=EPOCHS, batch_size=7, learning_rate=0.01)

@@ -13,6 +13,8 @@ from tutorial_lib.models.tisasrec import log_buckets
 from tutorial_lib.serving.export import compiled, export_model, full_pass
 from tutorial_lib.serving.states import states_of
 
+pytestmark = pytest.mark.thorough
+
 LENGTH = 4  # loops over the events are unrolled
 OPTIONS = {name: several[-1] for name, several in (STREAMED | WINDOWED).items()}
 OPTIONS |= {"sasrec_mhc": {"blocks": 1}, "tisasrec_mhc": {"blocks": 1, "query_time": True}}
