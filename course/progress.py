@@ -3,8 +3,6 @@
 The record itself is a file on this machine (exercises/record.py); nothing is sent anywhere.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import re

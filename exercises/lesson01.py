@@ -425,7 +425,7 @@ def core_by_counts(events, user_least, item_least):
         for column, least in (("user", user_least), ("item", item_least)):
             count = events[column].value_counts()
             events = events[events[column].map(count) >= least]
-    return events.reset_index(drop=True)
+    return events.set_axis(range(len(events)))
 
 
 def core_by_one(events, user_least, item_least):

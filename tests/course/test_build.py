@@ -97,12 +97,12 @@ def test_header_comes_from_the_table(course: Path) -> None:
     en, zh = (nbformat.read(course / file, as_version=4).cells[0].source for file in TWINS)
     assert (
         en
-        == "# 02 · The second\n\n[中文版](../zh/02_second.ipynb) · reading 3 min · exercises 0 min · Before this lesson:"
+        == "# 02 · The second\n\n[中文版](../zh/02_second.ipynb) · reading 3 min · exercises 15 min · Before this lesson:"
         " 01 · The first\n\n← 01 · The first | 03 · The third →"
     )
     assert (
         zh
-        == "# 02 · 第二课\n\n[English](../en/02_second.ipynb) · 阅读 3 分钟 · 练习 0 分钟 · 先修：01 · 第一课\n\n← 01"
+        == "# 02 · 第二课\n\n[English](../en/02_second.ipynb) · 阅读 3 分钟 · 练习 15 分钟 · 先修：01 · 第一课\n\n← 01"
         " · 第一课 | 03 · 第三课 →"
     )
 

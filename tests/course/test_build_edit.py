@@ -316,12 +316,12 @@ def test_readme_table(course: Path) -> None:
         "| 01 | The first (planned) | 第一课 | 20 | – | – |",
         (
             "| 02 | [The second](notebooks/en/02_second.ipynb) |"
-            " [第二课](notebooks/zh/02_second.ipynb) | 3 | – | 01 |"
+            " [第二课](notebooks/zh/02_second.ipynb) | 3 | 15 | 01 |"
         ),
     ]
     assert (
         chinese[4] == "| 02 | [第二课](notebooks/zh/02_second.ipynb) | [The"
-        " second](notebooks/en/02_second.ipynb) | 3 | – | 01 |"
+        " second](notebooks/en/02_second.ipynb) | 3 | 15 | 01 |"
     )
     assert all(now == wanted for now, wanted in readme_texts(table).values())
     (course / "README.md").unlink()

@@ -44,6 +44,7 @@ def test_only_the_course_is_there(room):
     assert "PATH=" in first and "s3cret" not in first
     assert value(room, "sorted(__import__('os').listdir('/course'))") == [
         "data",
+        "locale",
         "studies",
         "tutorial_files",
         "tutorial_lib",
@@ -190,4 +191,4 @@ def test_a_container_is_closed_in_the_same_way(tmp_path):
         "--memory 4g",
     ):
         assert part in line
-    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 5
+    assert line.endswith(sandbox.IMAGE) and f"{ROOT}:" not in line and line.count(":ro") == 7

@@ -317,7 +317,7 @@ def test_lesson(house: House) -> None:
     rows = table.read_text(encoding="utf-8").rstrip("\n")
     assert rows.splitlines()[-1].startswith("24,")
     house.write(
-        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,3,3,7,Experiments,实验\n"
+        "notebooks/lessons.csv", rows + "\n25,my_topic,My topic,我的课题,3,18,7,Experiments,实验\n"
     )
     by_hand = house.touched()
     assert by_hand == listed("lesson") and len(by_hand) == 3
@@ -334,10 +334,10 @@ def test_lesson(house: House) -> None:
 
 EXERCISE = """\
 # %% [markdown] id="exercise5-en" lang="en" tags=["exercise"]
-# **4.5 Compute.** What is half of four?
+# **4.5 Compute · basic.** What is half of four?
 
 # %% [markdown] id="exercise5-zh" lang="zh" tags=["exercise"]
-# **4.5 计算。** 四的一半是多少？
+# **4.5 计算 · 基础。** 四的一半是多少？
 
 # %% id="exercise5-code" tags=["exercise"]
 half_of_four = ...
@@ -364,7 +364,7 @@ def check_name(answer) -> None:
 
 
 def with_exercise(house: House) -> None:
-    place = '# %% [markdown] id="answer-en" lang="en"\n'
+    place = '# %% [markdown] id="open-en" lang="en" tags=["open"]\n'
     house.insert("notebooks/source/04_self_attention.py", place, EXERCISE, after=False)
     checkers = "exercises/lesson04.py"
     house.insert(checkers, "RIGHT = [\n", CHECKER.lstrip("\n"), after=False)
