@@ -27,7 +27,7 @@ PYTEST := $(TEST) -m pytest --tb=short -n $(WORKERS)
 # `check` proves that the twins of a lesson run one program, so by default each lesson runs in one language, even ones in
 # English and odd ones in Chinese; .ci/run runs all.
 TWINS  ?= one
-# The long tests (killed and restarted processes, walks through a copy of the course) run in .ci/run: TESTS=all.
+# The long tests (killed and restarted processes, walks through a copy of the course) run with TESTS=all.
 TESTS  ?= short
 NOTEBOOKS := $(if $(filter all,$(TWINS)),notebooks/en notebooks/zh,$(wildcard notebooks/en/?[02468]_*.ipynb notebooks/zh/?[13579]_*.ipynb))
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
