@@ -365,12 +365,14 @@ def _literal(old: str, piece: Piece, entries: Mapping[str, str], column: int) ->
     raw = "r" in OPENING.match(old)[1].lower() and "\\" in "".join(text for text, _ in parts)
     codes = "".join(text for text, is_code in parts if is_code)
     quote = '"' if '"' not in codes else "'" if "'" not in codes else '"""'
+    block = not several and len(OPENING.match(old)[2]) == 3 and "\n" in old
+    quote = OPENING.match(old)[2] if block else quote  # a text of several lines stays one
 
     def written(part: str, is_code: bool) -> str:
         if is_code:
             return "{" + part + "}"
         part = part.replace("{", "{{").replace("}", "}}") if prefix else part
-        return part if raw and quote not in part else _escaped(part, quote)
+        return part if raw and quote not in part else _escaped(part, quote, block)
 
     if raw and quote in "".join(text for text, _ in parts):
         raw = False
@@ -415,9 +417,13 @@ def _breakable(text: str) -> list[str]:
     return re.findall(r"[^\s\u4e00-\u9fff]*(?:\s+|[\u4e00-\u9fff][，。：；！？、）》”]*)?", text)
 
 
-def _escaped(text: str, quote: str) -> str:
-    text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
-    return text.replace(quote[0], "\\" + quote[0])
+def _escaped(text: str, quote: str, block: bool = False) -> str:
+    """`block`: between three quotes, where line breaks and single quotes stand as they are."""
+    text = text.replace("\\", "\\\\").replace("\t", "\\t")
+    if block:
+        text = text.replace(quote, "\\" + quote)
+        return text[:-1] + "\\" + text[-1] if text.endswith(quote[0]) else text
+    return text.replace("\n", "\\n").replace(quote[0], "\\" + quote[0])
 
 
 # Proof that an exchange changed texts and nothing else

@@ -79,6 +79,15 @@ def test_the_exchanged_program_says_it(capsys: pytest.CaptureFixture[str]) -> No
     assert "共   2 个用户，{更多} 括号，还没有，这是 'Ida'" in capsys.readouterr().out
 
 
+def test_a_text_of_several_lines_stays_one() -> None:
+    code = 'P = """\nsay("a")  # one \\\\ two\n"""\n'
+    message = ast.literal_eval(code.removeprefix("P = "))
+    chinese = exchange(code, {message: message.replace("one", "一")})
+    assert chinese == code.replace("one", "一")
+    quoted = exchange(code, {message: 'a """ b"'})  # quotes that would end it
+    assert ast.literal_eval(quoted.removeprefix("P = ")) == 'a """ b"'
+
+
 def test_a_translation_with_other_placeholders_is_not_used() -> None:
     code = 'print(f"user {name} of {n}")'
     for bad in ("用户 {name}", "用户 {name} {n} {m}", "用户 {name} {n", "用户 {name} {n:d}"):
