@@ -15,7 +15,7 @@ TEXT = {
         " from each event to its query. Step 9: dropout and the output map give the states. Step 10:"
         " scores with the item table. Time enters at steps 4, 5, 6 and 8.",
         "DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU"
-        " 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时钟的慢 GRU 为每个事件给出目标。第 4"
+        " 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时间的慢 GRU 为每个事件给出目标。第 4"
         " 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6"
         " 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8"
         " 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout"
@@ -25,7 +25,7 @@ TEXT = {
     "gates": ("gates: W x + b, all events at once", "各个门的 W x + b，一次算完"),
     "hours": ("since the event before", "距上一个事件"),
     "context": ("log time, or what is kept", "对数时间，或留下的比例"),
-    "slow": ("slow GRU, no clock: `goal`", "慢 GRU，不看时钟：`goal`"),
+    "slow": ("slow GRU, no clock: `goal`", "慢 GRU，不看时间：`goal`"),
     "only": ("`attractor` only", "只在 `attractor` 时"),
     "flow": ("z^{−} = flow(z, context)", "z^{−} = flow(z, context)"),
     "jump": ("z = GRU(z^{−}, gates)", "z = GRU(z^{−}, gates)"),

@@ -4,7 +4,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = None  # no lesson yet
 TEXT = {
-    "title": ("HSTU: pointwise attention with a clock", "HSTU：带时钟的逐点注意力"),
+    "title": ("HSTU: pointwise attention with a clock", "HSTU：带时间信息的逐点注意力"),
     "alt": (
         "HSTU. On the right, the clock. Step 1: the time since each earlier event becomes a bucket"
         " on a log scale; each bucket has one learned number w. On the left, the events. Step 2:"
@@ -15,7 +15,7 @@ TEXT = {
         " values. Step 7: norm, then the gate u multiplies. Step 8: dropout, the output map and the"
         " residual. Step 9: the states are put on the unit sphere and divided by the temperature."
         " Step 10: scores with the normalised item table. Time enters at steps 1 and 4.",
-        "HSTU。右边是时钟。第 1 步：距每个更早事件的时间变成对数刻度上的一个桶；每个桶有一个可学习的数 w。左边是事件。第 2"
+        "HSTU。右边是时间信息。第 1 步：距每个更早事件的时间变成对数刻度上的一个桶；每个桶有一个可学习的数 w。左边是事件。第 2"
         " 步：查物品表，乘以 d 的平方根，加上位置，再做 dropout。在每个块里，第 3 步：norm、一个映射和 SiLU 给出"
         " u、v、q、k。第 4 步：偏置 r，等于“相隔几个事件”的数加上时间桶的数。第 5 步：对 q 乘 k 加 r 取"
         " SiLU，除以可以读到的事件数；没有 softmax。第 6 步：用这些权重对值求和。第 7 步：norm，再乘以门 u。第 8"

@@ -18,7 +18,7 @@ TEXT = {
         " over time: it moves smoothly between the events and leaps at each event. Time enters at"
         " steps 2, 4 and 6.",
         "一行七步，从左到右。第 1、3、5 步是跳跃：在三个事件处，GRU 用物品 x 改变状态 z。第 2、4、6"
-        " 步是演化：状态跟着场 f 继续运动，时钟走多久就动多久：一小时，一年，以及从最后一个事件到查询时刻。第 7"
+        " 步是演化：状态跟着场 f 继续运动，经过多长时间就演化多长时间：一小时，一年，以及从最后一个事件到查询时刻。第 7"
         " 步读出状态。下方是状态中的一个数随时间的变化：在事件之间平滑移动，在每个事件处跳变。时间在第 2、4、6"
         " 步进入。",
     ),
@@ -32,7 +32,7 @@ TEXT = {
         "z' = f(s, z)，s = ln(1 + 小时数)：这一行的每个箭头上都是 [B, w]",
     ),
     "number": ("one number of z", "z 中的一个数"),
-    "clock": ("time on the clock (not to scale)", "时钟上的时间（未按比例）"),
+    "clock": ("time on the clock (not to scale)", "真实时间（未按比例）"),
     "asked": ("query", "查询"),
 }
 PLACES = (62, 246, 430)  # pixels of the three events

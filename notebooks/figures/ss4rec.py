@@ -4,7 +4,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 13
 TEXT = {
-    "title": ("SS4Rec: first the clock, then the items", "SS4Rec：先跟时钟，再跟物品"),
+    "title": ("SS4Rec: first the clock, then the items", "SS4Rec：先看时间，再看物品"),
     "alt": (
         "SS4Rec. Step 1: the item table turns ids into vectors; no positions, no root of d. Step 2:"
         " times become steps: one plus the log of the gap, since the event before, and ahead until"
@@ -14,7 +14,7 @@ TEXT = {
         " Step 8: norm2. Step 9: scores with the item table. Time enters at steps 2 and 3.",
         "SS4Rec。第 1 步：物品表把编号变成向量；不加位置，不乘 d 的平方根。第 2"
         " 步：时间变成步长：1 加上间隔的对数，一是距上一个事件，二是（如果允许知道查询时刻）到查询时刻。在每个块里，第 3"
-        " 步：S5，它的衰减跟着时钟的步长走。第 4 步：加上残差。第 5 步：norm1。第 6"
+        " 步：S5，它的衰减由时间步长决定。第 4 步：加上残差。第 5 步：norm1。第 6"
         " 步：选择性状态空间，它的步长由物品算出。第 7 步：加上残差。第 8 步：norm2。第 9"
         " 步：用物品表打分。时间在第 2、3 步进入。",
     ),

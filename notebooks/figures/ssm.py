@@ -6,7 +6,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 10
 TEXT = {
-    "title": ("A state space with a clock: S5", "带时钟的状态空间：S5"),
+    "title": ("A state space with a clock: S5", "带时间信息的状态空间：S5"),
     "alt": (
         "Step 1: the step sizes Delta, which come from the clock, and the eigenvalues lambda give"
         " for each event a decay, e to the power lambda Delta, and a weight. Step 2: B turns the"
@@ -15,7 +15,7 @@ TEXT = {
         " input. Step 5: the output is the real part of C times the state, plus D times the input."
         " Below, three events on a time axis: the longer the gap, the less is left of the state."
         " Time enters at step 1 alone.",
-        "第 1 步：来自时钟的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta"
+        "第 1 步：由真实时间得到的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta"
         " 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4"
         " 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C"
         " 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1"
@@ -34,7 +34,7 @@ TEXT = {
     "read": ("y = Re(C x) + D u", "y = Re(C x) + D u"),
     "short": ("short gap", "间隔短"),
     "long": ("long gap: little is left", "间隔长：留下的很少"),
-    "clock": ("clock", "时钟"),
+    "clock": ("clock", "时间"),
     "s4d": (
         "S4D: all Δ equal, so step 4 may also be a convolution.",
         "S4D：所有 Δ 相等，所以第 4 步也可以用卷积来算。",

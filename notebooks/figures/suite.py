@@ -15,9 +15,9 @@ TEXT = {
         " its twin. Stage 6, irregularity: the gain by how irregular the gaps are. Stage 7,"
         " stability: what seeds alone change. Stage 8 writes the report. Time enters with the"
         " twins and in stages 2, 3 and 6.",
-        "输入有三样：数据的切分；参赛条目的清单，其中每个带时钟的模型都带着没有时间信息的对照模型；以及对所有条目相同的预算。第"
+        "输入有三样：数据的切分；参加比较的条目清单，其中每个使用时间信息的模型都配有不带时间信息的对照模型；以及对所有条目相同的预算。第"
         " 1 阶段 tune：每个条目用同一组学习率，在验证集上选。然后每个条目用每个随机种子各训练一次，再评估：每位用户得到一个排名。六个阶段读取这些结果。第"
-        " 2 阶段做敏感性（sensitivity）检验：毁掉时钟或顺序。第 3 阶段 robustness（鲁棒性）：扰动时钟，丢失事件。第 4 阶段"
+        " 2 阶段做敏感性（sensitivity）检验：破坏时间信息或顺序。第 3 阶段 robustness（鲁棒性）：扰动时间，丢失事件。第 4 阶段"
         " efficiency：代价。第 5 阶段 significance：所有两两比较，以及每个模型与其对照模型的比较。第 6"
         " 阶段 irregularity：按间隔的不规则程度看增益。第 7 阶段 stability：单凭随机种子会变多少。第 8"
         " 阶段写出报告。时间通过对照模型进入，也在第 2、3、6 阶段进入。",
@@ -30,8 +30,8 @@ TEXT = {
     "runs": ("every entry, every seed, once", "每个条目、每个种子各一次"),
     "ranks": ("full ranking of the test part", "在测试集上全量排序"),
     "same": ("six questions, the same runs", "六个问题，同一批结果"),
-    "destroyed": ("clock or order|destroyed", "毁掉时钟|或顺序"),
-    "disturbed": ("disturbed clocks,|lost events", "扰动时钟，|丢失事件"),
+    "destroyed": ("clock or order|destroyed", "破坏时间|或顺序"),
+    "disturbed": ("disturbed clocks,|lost events", "扰动时间，|丢失事件"),
     "costs": ("training, answers,|one more event", "训练、回答、|再来一个事件"),
     "pairs": ("all pairs; each model|against its twin", "所有两两比较；|与对照模型比较"),
     "cv": ("gain by how irregular|the gaps are (CV)", "按间隔的不规则程度|（CV）看增益"),

@@ -4,7 +4,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 12
 TEXT = {
-    "title": ("TiM4Rec: the clock sets the step", "TiM4Rec：由时钟决定步长"),
+    "title": ("TiM4Rec: the clock sets the step", "TiM4Rec：由时间决定步长"),
     "alt": (
         "TiM4Rec. Step 1: the item table, dropout and a LayerNorm turn the ids into vectors. Step"
         " 2: the clock turns times into standardised log gaps: since the event before, and, if the"
@@ -14,7 +14,7 @@ TEXT = {
         " feed-forward network. Step 8: its residual is added. Step 9: norm2. Step 10: the states"
         " after the last layer give scores. Time enters at steps 2, 3 and 4.",
         "TiM4Rec。第 1 步：物品表、dropout 和层归一化把编号变成向量。第 2"
-        " 步：时钟把时间变成标准化的对数间隔：距上一个事件，以及（如果允许知道查询时刻）到查询时刻。在每一层里，第 3"
+        " 步：把时间变成标准化的对数间隔：距上一个事件，以及（如果允许知道查询时刻）到查询时刻。在每一层里，第 3"
         " 步：时间门为每个头给出一个 0 到 2 之间的因子。第 4 步：SSD 块在 softplus"
         " 之前把原始步长乘以这个因子。第 5 步：加上残差。第 6 步：norm1。第 7 步：前馈网络。第 8"
         " 步：加上残差。第 9 步：norm2。第 10 步：最后一层之后的状态给出分数。时间在第 2、3、4 步进入。",

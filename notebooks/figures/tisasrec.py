@@ -16,7 +16,7 @@ TEXT = {
         " residual is added. Step 9: norm2 and the feed-forward network. Step 10: its residual is"
         " added. Step 11: a last LayerNorm gives the states. Step 12: scores with the item table."
         " Time enters at steps 1, 5 and 7.",
-        "TiSASRec。右边是时钟。第 1 步：所有事件两两之间的间隔，以秒计。第 2 步：每个间隔变成一个桶的编号；"
+        "TiSASRec。右边是时间信息。第 1 步：所有事件两两之间的间隔，以秒计。第 2 步：每个间隔变成一个桶的编号；"
         "每个桶在两张表里各有一行，一张给键，一张给值。左边是事件。第 3 步：查物品表，乘以 d"
         " 的平方根；这里不加位置。在每个块里，第 4 步：norm1，然后得到查询、键和值；位置向量加到键和值上。第 5"
         " 步：查询与“键加上间隔的那一行”算得分。第 6 步：因果掩码和 softmax。第 7 步：用权重对“值加上间隔的那一行”做加权平均。第 8"

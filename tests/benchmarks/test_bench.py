@@ -27,9 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
         ("ssm", 3),
         ("mamba", 5),
         ("deepm3", 11),
-        pytest.param("serving", 7, marks=pytest.mark.thorough),
+        ("serving", 7),
     ],
 )
+@pytest.mark.thorough
 def test_quick_run_writes_every_row(tmp_path, part, rows):
     command = [
         sys.executable,

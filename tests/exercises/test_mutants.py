@@ -26,6 +26,7 @@ mutants = load(FOLDER / "mutants.py")
 
 
 @pytest.mark.parametrize("number", LESSONS)
+@pytest.mark.thorough
 def test_no_mutant_survives_that_is_not_argued(number):
     found, tried = mutants.survivors(mutants.lesson(number), limit=SAMPLE)
     assert not found, f"python tests/exercises/mutants.py {number:02d} shows them all"

@@ -46,6 +46,7 @@ def touch_only(run: Run, runs: Path, device: str, on_look) -> None:
     on_look({"epoch": 1})
 
 
+@pytest.mark.thorough
 def test_two_workers_make_every_run_once_and_take_over_from_the_killed(tmp_path):
     """One worker is killed in the second epoch of its first run; the other finishes all. What it
     took over has the bits of a run that nobody disturbed.

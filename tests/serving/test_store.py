@@ -127,6 +127,7 @@ def test_another_that_takes_over_a_store_is_noticed(redis_url):
 
 
 @NO_REDIS
+@pytest.mark.thorough
 def test_kills_lose_nothing_from_redis(redis_url):
     command = [sys.executable, "-m", "tests.serving.kills", "2", "--store", f"{redis_url}/14"]
     root = Path(__file__).resolve().parents[2]

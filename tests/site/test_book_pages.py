@@ -367,6 +367,7 @@ def test_the_notebooks_can_be_downloaded_one_by_one_and_all_at_once(site):
                 )
 
 
+@pytest.mark.thorough
 def test_two_builds_are_the_same_and_replace_an_older_one(site, tmp_path):
     out = tmp_path / "site"
     (out / "old").mkdir(parents=True)
