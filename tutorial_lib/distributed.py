@@ -260,9 +260,8 @@ def joined(
                 count=torch.cuda.device_count(),
             )
         torch.cuda.set_device(local)
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if on_cuda else "gloo", timeout=timedelta(minutes=minutes)
-    )
+    backend = "cpu:gloo,cuda:nccl" if on_cuda else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=minutes), **meeting(rank, size))
     try:
         yield Group(rank, size, sharded), f"cuda:{local}" if on_cuda else "cpu"
     except RuntimeError as error:
@@ -275,6 +274,17 @@ def joined(
         ) from error
     finally:
         dist.destroy_process_group()
+
+
+def meeting(rank: int, size: int) -> dict[str, object]:
+    """Where the processes of one machine find each other: after a restart at a place of its own, as
+    torchrun keeps its store, in which the addresses of those that have ended still stand.
+    """
+    if os.environ.get("GROUP_WORLD_SIZE") != "1":
+        return {}
+    store, _, _ = next(dist.rendezvous("env://", rank, size))
+    store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    return {"store": store, "rank": rank, "world_size": size}
 
 
 def lost_peer(error: RuntimeError) -> bool:

@@ -593,7 +593,11 @@ def train(processes, *how):
     program.write_text(PROGRAM)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*launch, str(program), str(saved), *how], check=True, capture_output=True, env=quiet)
+    for _ in range(2):  # on a busy machine two processes may fail to meet: then once more
+        done = subprocess.run([*launch, str(program), str(saved), *how], capture_output=True, text=True, env=quiet)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stderr
     return nn.utils.parameters_to_vector(torch.load(saved).values())
 
 

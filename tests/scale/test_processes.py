@@ -261,7 +261,7 @@ def test_a_killed_process_ends_all_and_a_restart_goes_on(tmp_path, capsys):
     assert load_checkpoint(run / "checkpoint.pt")["epoch"] == 2
     assert not (run / "result.json").exists()
     went_on = torchrun(FOLDER / "killed.py", tmp_path / "restarted", "--max-restarts", "1")
-    assert went_on.returncode == 0, went_on.stderr[-2000:]
+    assert went_on.returncode == 0, went_on.stderr
     (again,) = (tmp_path / "restarted").iterdir()
     assert went_on.stdout.count("written to") == 1  # one writer speaks
     assert main(["train", *TRAIN, "--device", "cpu", "--out", str(tmp_path / "one")]) == 0
