@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from benchmarks.bench import resident
-from tests.serving.world import NOW, by_hand, running, version
+from tests.serving.world import FIRST, NOW, by_hand, running, version
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import speaking
 from tutorial_lib.serving.app import create_app
@@ -26,12 +26,13 @@ def load(run, name):
     return version(name or "good", items=32)
 
 
-@pytest.fixture
-def client():
-    with running() as service:
+@pytest.fixture(params=["turns in the loop", "turns in a thread"])
+def client(request):
+    with running(first=None, in_loop="loop" in request.param) as service:
         app = create_app(service, labels={"i3": {"label": "The Third", "cluster": 2}}, load=load)
         with TestClient(app) as client:
             client.service = service
+            client.post("/events", json=[one._asdict() for one in FIRST])
             yield client
 
 
