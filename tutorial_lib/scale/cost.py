@@ -8,27 +8,30 @@
     P          parameters beside the item table
 
 A step is forward, backward and Adam. Each product of matrices [m, k] [k, n] takes 2 m k n flops,
-and its gradient twice that. `moved` counts the numbers that all other operations read and write,
-`calls` how many of these there are, `kept` the numbers that wait for the backward pass. Two things
-take longer than their memory: `drawn`, random words of 64 bits (dropout, negatives), and `looked`,
-pairs of events for which attention takes an exponential, looks up a bucket, or adds to one. The
+and its gradient twice that. `fused` are the flops of attention that never writes its pairs down,
+which run at a rate of their own. `moved` counts the numbers that all other operations read and
+write, `calls` how many of these there are, `kept` the numbers that wait for the backward pass. Two
+things take longer than their memory: `drawn`, random words of 64 bits (dropout); `looked`, pairs
+of events for which attention takes an exponential, looks up a bucket, or adds to one. The
 formulas of the products follow from the models; the whole numbers in the other formulas are
 counted, by looking at every operation of a step (`benchmarks/cost_model.py`), and tests hold both
 against the models. Then
 
-    seconds = flops / rate of products + 4 moved / rate of memory
+    seconds = flops / rate of products + fused / rate of attention + 4 moved / rate of memory
               + calls * seconds of a call + drawn * of a random word + looked * of a lookup
 
-with five numbers measured on the machine. Taught in lesson 24.
+with six numbers measured on the machine. Taught in lesson 24.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Work:
     table: float
     drawn: float = 0.0
     looked: float = 0.0
+    fused: float = 0.0
     small: int | None = None
 
     @property
@@ -106,12 +110,14 @@ def sasrec(s: Sizes) -> Work:
     n, length, d, b, h = s.positions, s.length, s.dim, s.blocks, s.hidden or s.dim
     other = b * (4 * d * d + 2 * d * h + 9 * d + h) + length * d + 2 * d
     flops, moved, calls, kept = around(s, other)
-    flops += b * (6 * n * (4 * d * d + 2 * d * h) + 7 * n * length * d)
+    flops += b * 6 * n * (4 * d * d + 2 * d * h)
+    fused = b * 7 * n * length * d
     moved += (55 + 93 * b) * n * d
     kept += (5 + 13 * b) * n * d
-    drawn, looked = (1 + 3 * b) * n * d / 4, b * n * length
     weights = other + s.items * d, s.items * d
-    return Work(flops, moved, calls + 134 * b, kept, *weights, drawn, looked)
+    return Work(
+        flops, moved, calls + 134 * b, kept, *weights, drawn=(1 + 3 * b) * n * d / 4, fused=fused
+    )
 
 
 def tisasrec(s: Sizes) -> Work:
@@ -176,8 +182,9 @@ MODELS: dict[str, Callable[[Sizes], Work]] = {
 
 @dataclass(frozen=True)
 class Machine:
-    """Flops a second of float32 matrix products, bytes a second of plain operations on tensors, and
-    seconds that a call takes whatever it does, a random word and a lookup.
+    """Flops a second of float32 matrix products, bytes a second of plain operations on tensors,
+    seconds that a call takes whatever it does, a random word and a lookup, and flops a second of
+    fused attention.
     """
 
     products: float
@@ -185,11 +192,13 @@ class Machine:
     call: float = 0.0
     draw: float = 0.0
     lookup: float = 0.0
+    attention: float = math.inf
 
     def seconds(self, work: Work) -> float:
         """Of a training step."""
         plain = work.flops / self.products + 4 * work.moved / self.memory + work.calls * self.call
-        return plain + work.drawn * self.draw + work.looked * self.lookup
+        slow = work.drawn * self.draw + work.looked * self.lookup
+        return plain + slow + work.fused / self.attention
 
 
 SMALL_CALLS = 166  # operations of the step below that are no products, counted
@@ -210,11 +219,11 @@ def small_step() -> Callable[[], None]:
     return step
 
 
-def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
+def measure(rows: int, dim: int, size: int, length: int = 50, repeats: int = 5) -> Machine:
     """This machine, by medians: the three products of a linear map and its gradients, [rows, dim]
     by [dim, dim]; six plain operations on tensors of `size` numbers that no cache holds any more;
     a step of a network so small that nothing but its calls takes time; random words; and lookups,
-    half of them a gather, half its gradient.
+    half of them a gather, half its gradient; and attention in windows of `length`.
     """
     x, w, several = torch.randn(rows, dim), torch.randn(dim, dim), max(1, 10**7 // (rows * dim**2))
     tensors = [torch.rand(size) for _ in range(max(3, min(24, 10**7 // size)))]
@@ -236,6 +245,12 @@ def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
     def lookups() -> None:
         torch.zeros_like(table).scatter_add_(1, index, table.gather(1, index))
 
+    batch = max(1, 6400 // length)
+    query = torch.randn(batch, 1, length, dim, requires_grad=True)
+
+    def attention() -> None:
+        F.scaled_dot_product_attention(query, query, query, is_causal=True).sum().backward()
+
     seconds = median_seconds(products, repeats) / several
     moved = size * (12 + 12 + 8 + 4 + 5 + 14)  # bytes of the six, and of a.bool()
     return Machine(
@@ -244,6 +259,7 @@ def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
         call=median_seconds(lambda: [small() for _ in range(3)], repeats) / 3 / SMALL_CALLS,
         draw=median_seconds(lambda: words.random_(-(2**63), None), repeats) / MANY,
         lookup=median_seconds(lookups, repeats) / (2 * MANY),
+        attention=7 * batch * length**2 * dim / median_seconds(attention, repeats),
     )
 
 
