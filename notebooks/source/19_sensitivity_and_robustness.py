@@ -65,6 +65,7 @@ from tutorial_lib.experiments.stages import robustness, sensitivity
 from tutorial_lib.experiments.stages.lineup import Entry, select
 from tutorial_lib.experiments.stages.shared import forest
 from tutorial_lib.experiments.suite import Suite, run_suite
+from tutorial_lib.experiments.words import in_words
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
@@ -383,8 +384,10 @@ budget = {"seeds": 2, "rates": (0.01,), "epochs": 8, "max_len": 30, "dim": 32}
 suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, progress=False, **budget)
 run_suite(suite, ["tune"])
 destroyed, disturbed = sensitivity.run(suite), robustness.run(suite)
-display(destroyed["sensitivity"][["model", "condition", "clean", "delta", "delta_low", "delta_high"]].round(4))
-display(disturbed["robustness"][["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]].round(4))
+destroyed_columns = ["model", "condition", "clean", "delta", "delta_low", "delta_high"]
+disturbed_columns = ["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]
+display(in_words(destroyed["sensitivity"][destroyed_columns].round(4)))
+display(in_words(disturbed["robustness"][disturbed_columns].round(4)))
 
 # %% id="live-picture" tags=["picture", "nbval-ignore-output"]
 display(sensitivity.draw(destroyed)["sensitivity"])
