@@ -396,7 +396,7 @@ display(sensitivity.draw(destroyed)["sensitivity"])
 # Three panels, gaps shuffled, order shuffled and gaps constant, with a row for each of popularity, the blind GRU, the GRU that is told the gaps, and steadfast. Points with 95 % intervals show the change of NDCG@10. In the panels of gaps only the GRU that is told the gaps can leave 0; steadfast stands exactly on 0, like the blind GRU and popularity. In the panel of the order all but popularity lie left of 0.
 
 # %% [markdown] id="live-alt-zh" lang="zh" en="17194016" tags=["alt"]
-# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
+# 三幅图：间隔打乱、顺序打乱、间隔恒定；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
 
 # %% id="live-check"
 steady, table = suite.entry("steadfast"), disturbed["robustness"].set_index(["model", "corruption"])
