@@ -31,6 +31,7 @@ from course.format import (
 )
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, readme_texts
 from course.minutes import time_faults
+from course.pages import page_faults
 from course.prose import (
     HAN,
     Term,
@@ -561,6 +562,7 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
     found = [problem for row in rows for problem in check_lesson(course, row, terms)]
     found += catalogue_faults(course, rows)
     found += glyph_faults(course)
+    found += page_faults(course, terms)
     found += first_use_faults(course, terms)
     names = {course.source(row) for row in course.rows}
     for path in sorted((course.root / "notebooks" / "source").glob("*.py")):

@@ -760,7 +760,7 @@ expect_true("all choices of the next two lie there", (first_day[shown[3:]] > que
 #
 # - **reported**：用留一法训练和测试的马尔可夫链；
 # - **同样的问题，只用过去**：对每个问题，马尔可夫链只数它之前的训练事件，就像网站每秒都重新学习一遍。`markov_by_hand` 在这里重新登场；
-# - **mended**：时间切分，切分点之后的东西一概不学；
+# - **mended**：时间切分，切分点之后的数据一概不学；
 # - **truth**：在切分点之前训练的模型，在切分点之后为上线后的新用户服务的得分。
 
 # %% [markdown] id="predict-future-en" lang="en" tags=["predict"]

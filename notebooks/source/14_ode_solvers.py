@@ -1445,6 +1445,6 @@ lesson14.check_states_at(states_at)
 # - E. Hairer、S. P. Nørsett、G. Wanner，*Solving Ordinary Differential Equations I: Nonstiff Problems*，第 2 版，Springer 1993：第 II 章，龙格-库塔法、3/8 法则，以及步长的选择。
 # - E. Hairer、G. Wanner，*Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems*，第 2 版，Springer 1996：第 IV 章，刚性与稳定性的界限。
 # - J. R. Dormand、P. J. Prince，*A family of embedded Runge-Kutta formulae*，Journal of Computational and Applied Mathematics 第 6 卷，1980，第 19 至 26 页。
-# - R. T. Q. Chen、B. Amos、M. Nickel，*Neural Spatio-Temporal Point Processes*，ICLR 2021：一批数据的时钟怎样重新标度。[arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
+# - R. T. Q. Chen、B. Amos、M. Nickel，*Neural Spatio-Temporal Point Processes*，ICLR 2021：一批数据的时间怎样重新标度。[arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
 # - R. T. Q. Chen，*torchdiffeq*：在这里作证的求解器。[github.com/rtqichen/torchdiffeq](https://github.com/rtqichen/torchdiffeq)
 # - 本仓库：`tutorial_lib/models/ode.py`，`tests/models/test_ode.py`。

@@ -32,7 +32,7 @@
 # - 手工算出经过任意长的间隔之后，状态向长期兴趣靠近了多少，而且结果是精确的；
 # - 用一个测试识别出并不是流的“流”，并区分什么是求解器、什么是架构；
 # - 测量一个模型实现了多少时间的价值，以及收益来自哪里；
-# - 分清哪些参数真正参与训练，算出线上服务时的运算量，并据此检验宣传中的各种说法。
+# - 分清哪些参数真正参与训练，算出线上服务时的运算量，并据此检验宣传中的各项主张。
 
 # %% id="setup"
 import math
@@ -1060,7 +1060,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and 82 times as much as a step with a closed form. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="90c7b93b"
-# 重新计算窗口的代价，是同一形式走一步的 13.4 倍，是用封闭公式走一步的 82 倍。而且无论历史有多长，一步的代价都不变。（注意力也可以做流式推理，只要缓存键和值，但一步的代价会随窗口增长。）**欧拉法使延迟（latency）减半**的说法，在这里只是简单的算术：函数求值由四次减为一次，运算量是原来的 0.38 倍。它对排序的影响，前面已经看到了。
+# 重新计算窗口的代价，是同一形式走一步的 13.4 倍，是用封闭公式走一步的 82 倍。而且无论历史有多长，一步的代价都不变。（注意力也可以做流式推理，只要缓存键和值，但一步的代价会随窗口增长。）**欧拉法使延迟（latency）减半**的主张，在这里只是简单的算术：函数求值由四次减为一次，运算量是原来的 0.38 倍。它对排序的影响，前面已经看到了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
@@ -1366,7 +1366,7 @@ lesson17.check_supported(supported)
 #
 # 最后一张唱片之后十分钟，应当推荐爵士，这并不需要流。离开一个月之后，应当推荐四重奏，前提是没有人点击时状态可以变化，**并且**一直演化到提问的时刻。保持不变的状态仍会推荐爵士；衰减到零的状态已经不再包含她的信息，只能给出人人相同的列表；回到长期兴趣的状态会推荐四重奏。介于两者之间，也就是听完爵士一两天之后，两类唱片都应该出现在列表上。
 #
-# 那么 DeepM3 呢？它的核心想法是成立的：用户的状态存在于时间之中，可以保存下来，并以很小的代价向前推进。宣传中的说法则不成立：事先知道间隔长度的一步不是流；参数更少是因为宽度不同；对打乱的时间免疫，是因为没有读取时间。在这个世界里，时间信息之所以有用，是因为它告诉模型**距离上一个事件过了多久**；至于模型怎样用它推动状态，影响要小得多。一个普通的特征效果同样好，而且在时间不含信息时也没有坏处。流的价值，要体现在没有数据的地方，也就是训练中从未出现过的间隔上。
+# 那么 DeepM3 呢？它的核心想法是成立的：用户的状态存在于时间之中，可以保存下来，并以很小的代价向前推进。宣传中的主张则不成立：事先知道间隔长度的一步不是流；参数更少是因为宽度不同；对打乱的时间免疫，是因为没有读取时间。在这个世界里，时间信息之所以有用，是因为它告诉模型**距离上一个事件过了多久**；至于模型怎样用它推动状态，影响要小得多。一个普通的特征效果同样好，而且在时间不含信息时也没有坏处。流的价值，要体现在没有数据的地方，也就是训练中从未出现过的间隔上。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary

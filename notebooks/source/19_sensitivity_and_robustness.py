@@ -65,6 +65,7 @@ from tutorial_lib.experiments.stages import robustness, sensitivity
 from tutorial_lib.experiments.stages.lineup import Entry, select
 from tutorial_lib.experiments.stages.shared import forest
 from tutorial_lib.experiments.suite import Suite, run_suite
+from tutorial_lib.experiments.words import in_words
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
@@ -383,8 +384,10 @@ budget = {"seeds": 2, "rates": (0.01,), "epochs": 8, "max_len": 30, "dim": 32}
 suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, progress=False, **budget)
 run_suite(suite, ["tune"])
 destroyed, disturbed = sensitivity.run(suite), robustness.run(suite)
-display(destroyed["sensitivity"][["model", "condition", "clean", "delta", "delta_low", "delta_high"]].round(4))
-display(disturbed["robustness"][["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]].round(4))
+destroyed_columns = ["model", "condition", "clean", "delta", "delta_low", "delta_high"]
+disturbed_columns = ["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]
+display(in_words(destroyed["sensitivity"][destroyed_columns].round(4)))
+display(in_words(disturbed["robustness"][disturbed_columns].round(4)))
 
 # %% id="live-picture" tags=["picture", "nbval-ignore-output"]
 display(sensitivity.draw(destroyed)["sensitivity"])
@@ -393,7 +396,7 @@ display(sensitivity.draw(destroyed)["sensitivity"])
 # Three panels, gaps shuffled, order shuffled and gaps constant, with a row for each of popularity, the blind GRU, the GRU that is told the gaps, and steadfast. Points with 95 % intervals show the change of NDCG@10. In the panels of gaps only the GRU that is told the gaps can leave 0; steadfast stands exactly on 0, like the blind GRU and popularity. In the panel of the order all but popularity lie left of 0.
 
 # %% [markdown] id="live-alt-zh" lang="zh" en="17194016" tags=["alt"]
-# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
+# 三幅图：间隔打乱、顺序打乱、间隔恒定；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
 
 # %% id="live-check"
 steady, table = suite.entry("steadfast"), disturbed["robustness"].set_index(["model", "corruption"])
