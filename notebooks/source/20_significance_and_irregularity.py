@@ -828,7 +828,6 @@ suite = Suite(
     dim=32,
     entries=select(["popularity", "deepm3-gap+query"]),
     jobs=1,
-    progress=False,
 )
 stages = {"significance": significance, "irregularity": irregularity, "stability": stability}
 outcome = run_suite(suite, list(stages))

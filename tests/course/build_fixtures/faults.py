@@ -182,6 +182,12 @@ IN_OUTPUTS = [
         "picture without alt text",
     ),
     (
+        "blurred picture",
+        "drawing",
+        {"output_type": "display_data", "data": {"image/png": PICTURE}, "metadata": {}},
+        "without twice the pixels of its width",
+    ),
+    (
         "picture lost",
         "drawing",
         STREAM | {"text": "a picture"},
