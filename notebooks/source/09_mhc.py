@@ -1070,11 +1070,11 @@ for key, rows in runs.groupby(["family", "variant", "blocks"]):
     quality[key] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 gain_over_plain = {}  # (family, variant, blocks) -> interval of the difference to the plain twin
 for (family, variant, blocks), values in sorted(quality.items()):
-    text = f"{family:9s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
+    text = f"{family:8s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
     if variant != "plain":
         gain_over_plain[family, variant, blocks] = paired_bootstrap(values, quality[family, "plain", blocks])
         text += f"  minus plain {gain_over_plain[family, variant, blocks]}"
-    print(f"{text}  spread between seeds {values.mean(axis=1).std():.4f}")
+    print(f"{text}  spread {values.mean(axis=1).std():.4f}")
 cost = runs.groupby(["family", "variant", "blocks"])[["parameters", "train_seconds"]].median()
 print(cost.to_string())
 

@@ -1074,7 +1074,7 @@ for name, (dim, solver, steps) in progress_bar(kinds.items(), "network"):
     turners[name] = turner, lifted
     trained[name], refined[name] = np.array(outcomes).T
 for name in kinds:
-    print(f"{name:22s} as trained", trained[name].round(4), " with 400 steps", refined[name].round(4))
+    print(f"{name:20s} as trained", trained[name].round(4), " 400 steps", refined[name].round(4))
 
 # %% id="cross-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.4))
