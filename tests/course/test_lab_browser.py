@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOM = 940  # pixels for 120 characters of the code font: see test_width.py
+ROOM = 930  # pixels of an output, which test_width.py counts on
 MENUS = {"en": ["File", "Edit", "Kernel"], "zh": ["文件", "编辑", "内核"]}
 
 
@@ -58,8 +58,8 @@ def lab(tmp_path: Path):
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_menus_are_in_the_language_of_the_lessons(browser, lab, language: str) -> None:
     page = browser.new_page()
-    page.goto(lab(language), timeout=120_000)
-    page.wait_for_selector(".lm-MenuBar-itemLabel, .p-MenuBar-itemLabel", timeout=120_000)
+    page.goto(lab(language), timeout=60_000)
+    page.wait_for_selector(".lm-MenuBar-itemLabel, .p-MenuBar-itemLabel", timeout=60_000)
     found = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
     page.close()
     for name in MENUS[language]:
@@ -85,11 +85,11 @@ def opened(page, address: str, path: str) -> dict:
     pixels its outputs have.
     """
     server, _, token = address.partition("/lab?")
-    page.goto(f"{server}/lab/tree/{path}?{token}", timeout=120_000)
-    page.wait_for_function(READY, timeout=120_000)
+    page.goto(f"{server}/lab/tree/{path}?{token}", timeout=60_000)
+    page.wait_for_function(READY, timeout=60_000)
     page.wait_for_function(
         "window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'",
-        timeout=120_000,
+        timeout=60_000,
     )
     room = page.evaluate(
         "Math.max(...[...document.querySelectorAll('.jp-OutputArea-output')].map(n => n.clientWidth))"
@@ -107,7 +107,7 @@ def test_a_lesson_is_not_changed_by_opening_it_and_has_room(browser, lab, tmp_pa
     planted = json.loads(source.read_text(encoding="utf-8"))
     planted["metadata"]["kernelspec"]["display_name"] = "Another Python"
     (folder / "planted.ipynb").write_text(json.dumps(planted, indent=1), encoding="utf-8")
-    address = lab("zh", f"--ServerApp.root_dir={folder}")
+    address = lab("zh", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True")
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     found = opened(page, address, "lesson.ipynb")
     assert not found["dirty"]
