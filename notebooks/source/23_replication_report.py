@@ -305,7 +305,7 @@ def show(number):
     """The effects of a claim, a line each."""
     for one, p in zip(evidence[number], corrected(evidence[number]), strict=True):
         tested = "" if math.isnan(one.p) else f"Holm p {p:.4f}"
-        data, what = (text + " " * (room - width_of(text)) for text, room in ((one.data, 24), (one.what, 42)))
+        data, what = (text + " " * (room - width_of(text)) for text, room in ((one.data, 24), (one.what, 40)))
         print(
             f"  {one.part:3s} {data} {what} {one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}] {tested}"
         )
