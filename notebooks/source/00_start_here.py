@@ -71,6 +71,7 @@ from tutorial_lib.evaluate import evaluate
 from exercises import lesson00
 from tutorial_files.language import language
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -126,10 +127,12 @@ expect("share of short steps that stay within a kind (by chance 1/16)", stays.me
 config = TrainConfig(epochs=3, batch_size=32, learning_rate=3e-3, seed=0)
 model = build_model("sasrec", num_items=dataset.num_items, max_len=60, dim=64, dropout=0.1, seed=0)
 optimizer = make_optimizer(model, config)
-for epoch in range(1, config.epochs + 1):
-    loss = train_epoch(model, split, config, optimizer, epoch)
-    print(f"epoch {epoch} of {config.epochs}: loss {loss:.2f} (pure guessing {np.log(dataset.num_items):.2f})")
+losses = []
+for epoch in progress_bar(range(1, config.epochs + 1), "epoch"):
+    losses.append(train_epoch(model, split, config, optimizer, epoch))
 model = model.eval()  # from learning to answering
+table = pd.DataFrame({"epoch": range(1, config.epochs + 1), "loss": losses})
+table.assign(**{"pure guessing": np.log(dataset.num_items)}).round(2).set_index("epoch")
 
 # %% [markdown] id="people-en" lang="en"
 # That is all: three passes over the data. Beside the loss stands the loss of pure guessing: whoever gives each of $V$ items the same probability has the loss $\ln V$. (The model is SASRec; you build it yourself in lesson 07.)

@@ -65,6 +65,7 @@ from tutorial_lib.evaluate import (
 from exercises import lesson02
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.models.base import initialise
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.ratings import predict, rmse, split_ratings, train_ratings
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, train
@@ -763,14 +764,17 @@ def fit(name, task, split, learning_rate, weight_decay, seed=0, dim=16):
 practice = star_world(seed=0)
 grid = [(rate, decay) for rate in (0.01, 0.03) for decay in (0.3, 1.0, 3.0)]
 chosen = {}
-for task in ("stars", "choices"):
-    for name in ("mf", "neumf"):
-        quality = {setting: fit(name, task, practice, *setting)[1] for setting in grid}
-        chosen[name, task] = max(quality, key=quality.get)
-        shown = "  ".join(f"{abs(value):.3f}" for value in quality.values())
-        print(
-            f"{name:5s} on {task:7s} {'RMSE' if task == 'stars' else 'NDCG@10'} on validation: {shown}   best {chosen[name, task]}"
-        )
+cases = [(name, task) for task in ("stars", "choices") for name in ("mf", "neumf")]
+tried = {(*case, setting): 0.0 for case in cases for setting in grid}
+for name, task, setting in progress_bar(tried, "setting"):
+    tried[name, task, setting] = fit(name, task, practice, *setting)[1]
+for name, task in cases:
+    quality = {setting: tried[name, task, setting] for setting in grid}
+    chosen[name, task] = max(quality, key=quality.get)
+    shown = "  ".join(f"{abs(value):.3f}" for value in quality.values())
+    print(
+        f"{name:5s} on {task:7s} {'RMSE' if task == 'stars' else 'NDCG@10'} on validation: {shown}   best {chosen[name, task]}"
+    )
 
 # %% [markdown] id="predict-stars-en" lang="en" tags=["predict"]
 # **Predict.** Five ways to make a list: the films watched most (popularity); MF and NeuMF trained on stars, ordered by the stars they predict; MF and NeuMF trained on choices, which never see a star. Which has the lowest RMSE, which the best list? And where does popularity stand?
@@ -800,7 +804,7 @@ def fame_of_lists(model, world, counts):
 
 
 squared, gains, fame = {}, {}, {}  # way -> one array or number for each world; arrays hold one value for each person
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "world"):
     world = star_world(seed)
     known, asked = split_ratings(world, "train"), split_ratings(world, "test")
     counts = np.bincount(known.items, minlength=world.dataset.num_items + 1)
@@ -898,10 +902,10 @@ stars = paired_bootstrap(np.concatenate(squared["neumf on stars"]), np.concatena
 print("MF minus NeuMF, NDCG@10 of the models trained on choices:", lists)
 print("NeuMF minus MF, squared error of the models trained on stars:", stars)
 # NeuMF keeps a dot product for half of its 16 numbers: an MF of that width, tuned by the same grid, is its nearest kin
-half = {setting: fit("mf", "choices", practice, *setting, dim=8)[1] for setting in grid}
+half = {setting: fit("mf", "choices", practice, *setting, dim=8)[1] for setting in progress_bar(grid, "setting")}
 best = max(half, key=half.get)
 narrow = []
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "world"):
     world = star_world(seed)
     narrow.append(ndcg(evaluate(fit("mf", "choices", world, *best, seed=seed, dim=8)[0], world, "test")))
 kin = paired_bootstrap(quality["neumf on choices"], np.concatenate(narrow))

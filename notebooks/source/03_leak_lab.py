@@ -56,6 +56,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user, random_expectation
 from exercises import lesson03
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, train
 
@@ -148,7 +149,7 @@ scores = {}  # leak -> {"reported", "mended", "truth", ...}: NDCG@10 of each wor
 def measure(leak, one_world):
     """`one_world(seed)` gives the scores of one world by name; run it in all worlds and print mean and interval."""
     first = 100_000 * (1 + len(scores))  # no two leaks share a world
-    rows = [one_world(seed) for seed in range(first, first + WORLDS)]
+    rows = [one_world(seed) for seed in progress_bar(range(first, first + WORLDS), "world")]
     scores[leak] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for name, values in scores[leak].items():
         print(f"{name:30s} NDCG@10 {bootstrap_interval(values, level=LEVEL, draws=DRAWS)}")

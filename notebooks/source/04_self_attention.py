@@ -51,6 +51,7 @@ from torch import nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson04
 
 torch.manual_seed(0)
@@ -344,8 +345,8 @@ def accuracy(model, seed=999):
 
 
 right = {"attention": [], "plain mean": []}
-for seed in range(5):
-    for name, uniform in (("attention", False), ("plain mean", True)):
+for seed in progress_bar(range(5), "seed"):
+    for name, uniform in progress_bar((("attention", False), ("plain mean", True)), "model"):
         torch.manual_seed(seed)
         model = OneHead(uniform=uniform)
         train_lookup(model, seed=seed)

@@ -56,6 +56,7 @@ from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, target_ranks
 from exercises import lesson05
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import SequenceModel, build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import paired_bootstrap
 
 torch.manual_seed(0)
@@ -323,7 +324,7 @@ def fit(model):
     """Full softmax over all positions; returns training loss, and NDCG@10 and HR@10 in the training pass, of each epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     rows = []
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in progress_bar(range(1, EPOCHS + 1), "epoch"):
         model.train()
         losses = []
         for batch in training_batches(split, max_len=MAX_LEN, batch_size=32, seed=0, epoch=epoch):
@@ -345,13 +346,14 @@ def fit(model):
 
 # %% id="train-run" tags=["nbval-ignore-output"]
 curves, serving, per_test_user = {}, {}, {}
-for name in ("causal", "no mask", "off by one"):
+for name in progress_bar(("causal", "no mask", "off by one"), "model"):
     torch.manual_seed(0)
     model = OneBlock(dataset.num_items, MAX_LEN, DIM, rules[name])
     nn.init.normal_(model.item_embedding.weight[1:].data, std=0.05)
     curves[name] = fit(model)
     per_test_user[name] = ndcg(evaluate(model, split, "test"))
     serving[name] = per_test_user[name].mean()
+for name in curves:
     print(
         f"{name:12s} loss {curves[name][-1, 0]:.2f}  NDCG@10 in the training pass {curves[name][-1, 1]:.3f}  when serving {serving[name]:.4f}"
     )

@@ -58,6 +58,7 @@ from exercises import lesson06
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
 from tutorial_lib.models.base import Dropout
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -520,11 +521,11 @@ table = pd.read_csv(block_ablation.TABLE)
 best = block_ablation.at_best_rate(table).set_index(["task", "variant", "seed"]).sort_index()
 split = block_ablation.load_split(0, DATASET, USERS)
 trained, live = {}, {}
-for name in ("full", "no attention", "no residual"):
+for name in progress_bar(("full", "no attention", "no residual"), "next item"):
     rate = best.loc[("sample", name, 0), "learning_rate"]
     trained[name] = block_ablation.train_sample(VARIANTS[name], split, rate, seed=0)
     live["sample", name] = block_ablation.score_sample(trained[name], split, "test")
-for name in ("full", "no attention"):
+for name in progress_bar(("full", "no attention"), "replay"):
     rate = best.loc[("replay", name, 0), "learning_rate"]
     replay = block_ablation.train_replay(VARIANTS[name], rate, seed=0)
     live["replay", name] = block_ablation.score_replay(replay, 0, "test")

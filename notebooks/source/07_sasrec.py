@@ -55,6 +55,7 @@ from tutorial_lib.losses import training_loss
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -425,12 +426,13 @@ def fit(name, config, **options):
     model = build_model(name, num_items=dataset.num_items, max_len=MAX_LEN, dim=64, seed=config.seed, **options)
     optimizer = make_optimizer(model, config)
     rows, best, best_weights = [], -1.0, None
-    for epoch in range(1, config.epochs + 1):
+    for epoch in progress_bar(range(1, config.epochs + 1), "epoch"):
         loss = train_epoch(model, split, config, optimizer, epoch)
         valid = ndcg(evaluate(model, split, "valid")).mean()
         if valid > best:
             best, best_weights = valid, {k: v.clone() for k, v in model.state_dict().items()}
         rows.append((epoch, loss, valid))
+    for epoch, loss, valid in rows:
         print(f"{name:8s} {config.loss:4s} epoch {epoch}  loss {loss:.3f}  validation NDCG@10 {valid:.4f}")
     model.load_state_dict(best_weights)
     return model, np.array(rows)

@@ -74,6 +74,7 @@ from tutorial_lib.models.tisasrec import (
     log_buckets,
     personal_units,
 )
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -718,11 +719,12 @@ contestants = {
     "TiSASRec, query time": ("tisasrec", {"query_time": True}),
 }
 right, trained = {}, {}  # right: bool [5 seeds, 2000]
-for gap in ("past", "query"):
-    for label, (name, options) in contestants.items():
-        models = [learn(name, gap, seed, **options) for seed in range(5)]
-        right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
-        print(f"{gap:6s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}  {label}")
+for gap, label in progress_bar([(gap, label) for gap in ("past", "query") for label in contestants], "model"):
+    name, options = contestants[label]
+    models = [learn(name, gap, seed, **options) for seed in progress_bar(range(5), "seed")]
+    right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
+for (gap, label), each in right.items():
+    print(f"{gap:6s} {bootstrap_interval(each)}  each seed {each.mean(1)}  {label}")
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharex=True, sharey=True)

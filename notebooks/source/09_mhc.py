@@ -54,6 +54,7 @@ from tutorial_lib.evaluate import ndcg, per_user
 from exercises import lesson09
 from tutorial_lib.experiments.results import read_ranks, read_results
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -651,10 +652,10 @@ def mixing_matrices(model, items):
 # %% id="gain-train" tags=["nbval-ignore-output", "training"]
 probe = two_back(32, torch.Generator().manual_seed(99))[0]
 trained_gains, deviation, agreement = {}, {}, {}
-for kind in ("hc", "mhc"):
-    networks = [build(kind, blocks=8, seed=seed) for seed in range(5)]
-    for seed, network in enumerate(networks):
-        train(network, seed, steps=40)
+all_networks = {kind: [build(kind, blocks=8, seed=seed) for seed in range(5)] for kind in ("hc", "mhc")}
+for kind, seed in progress_bar([(kind, seed) for kind in all_networks for seed in range(5)], "network"):
+    train(all_networks[kind][seed], seed, steps=40)
+for kind, networks in all_networks.items():
     matrices = [mixing_matrices(network, probe) for network in networks]
     trained_gains[kind] = torch.stack([gains(m).mean(dim=1) for m in matrices], dim=1)  # [16, 5, 2], mean over events
     deviation[kind] = torch.stack([(m - torch.eye(4)).square().mean().sqrt() for m in matrices])
@@ -987,15 +988,16 @@ def distance_of_streams(model, items):
 starts = {"random phi (the library)": (1, torch.float32), "phi = 0, 7 digits": (0, torch.float32)}
 starts["phi = 0, 16 digits"] = (0, torch.float64)
 distance = {}  # [5 seeds, 7 looks]
-for name, (scale, digits) in starts.items():
+for name, (scale, digits) in progress_bar(starts.items(), "start"):
     curves = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         model = build("mhc", blocks=2, seed=seed).to(digits)
         with torch.no_grad():
             for connection in connections_of(model):
                 connection.phi.mul_(scale)
         curves.append(train(model, seed, steps=60, watch=distance_of_streams))
     distance[name] = np.array(curves)
+for name, curves in distance.items():
     print("distance at the end:", [f"{curve[-1]:.1e}" for curve in curves], name)
 
 # %% id="apart-picture" tags=["picture", "nbval-ignore-output"]
@@ -1068,11 +1070,11 @@ for key, rows in runs.groupby(["family", "variant", "blocks"]):
     quality[key] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 gain_over_plain = {}  # (family, variant, blocks) -> interval of the difference to the plain twin
 for (family, variant, blocks), values in sorted(quality.items()):
-    text = f"{family:9s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
+    text = f"{family:8s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
     if variant != "plain":
         gain_over_plain[family, variant, blocks] = paired_bootstrap(values, quality[family, "plain", blocks])
         text += f"  minus plain {gain_over_plain[family, variant, blocks]}"
-    print(f"{text}  spread between seeds {values.mean(axis=1).std():.4f}")
+    print(f"{text}  spread {values.mean(axis=1).std():.4f}")
 cost = runs.groupby(["family", "variant", "blocks"])[["parameters", "train_seconds"]].median()
 print(cost.to_string())
 

@@ -50,6 +50,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson10
 
 torch.manual_seed(0)
@@ -973,9 +974,9 @@ def lamp_error(model, **gaps):
 
 rivals = {"LRU, clock": lambda: Clocked(True), "LRU, no clock": lambda: Clocked(False), "GRU, told the gaps": Told}
 lamp_errors, sizes, learned = {}, {}, []  # name -> [5 seeds, 2 tests]; name -> number of parameters
-for name, make in rivals.items():
+for name, make in progress_bar(rivals.items(), "model"):
     rows = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         torch.manual_seed(seed)
         model = fit_lamp(make(), seed)
         rows.append([lamp_error(model), lamp_error(model, shortest=2.5, longest=5.0)])
@@ -985,7 +986,8 @@ for name, make in rivals.items():
             learned.append(torch.complex(-layer.nu.exp(), layer.theta.exp())[spoken.argmax()].detach())
     lamp_errors[name] = np.array(rows)
     sizes[name] = sum(p.numel() for p in model.parameters())
-    print(f"{sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist(), name)
+for name, errors in lamp_errors.items():
+    print(f"{sizes[name]:5d} parameters", errors.round(3).tolist(), name)
 
 # %% id="learn-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.5, 2.6))

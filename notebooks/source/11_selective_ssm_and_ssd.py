@@ -65,6 +65,7 @@ from tutorial_lib.models import ssm
 from tutorial_lib.models.attention import attention_weights, causal_mask
 from tutorial_lib.models.base import initialise
 from tutorial_lib.models.lru import LRU
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -207,19 +208,21 @@ def share_right(model, scattered):
 
 
 right, steps = {}, []
-for name, chooses, scattered in (
+cases = (
     ("LTI, first places", False, False),
     ("LTI, random places", False, True),
     ("chooses, random places", True, True),
-):
+)
+for name, chooses, scattered in progress_bar(cases, "model"):
     right[name] = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         torch.manual_seed(seed)
         model = fit_copier(Copier(chooses), scattered, seed)
         right[name].append(share_right(model, scattered))
         if chooses:
             steps.append(model.step.detach().sigmoid())
-    print([round(value, 3) for value in right[name]], name)
+for name, values in right.items():
+    print([round(value, 3) for value in values], name)
 right, steps = {name: np.array(values) for name, values in right.items()}, torch.stack(steps)  # [5], [5, 6]
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]

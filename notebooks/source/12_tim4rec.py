@@ -60,6 +60,7 @@ from tutorial_lib.models.base import Dropout, initialise
 from tutorial_lib.models.clock import Clock
 from tutorial_lib.models.mamba import CausalConv, segsum, ssd_chunked
 from tutorial_lib.models.mamba4rec import Mamba4Rec
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -586,8 +587,10 @@ def train_on_all_positions(literal, seed):
 
 
 coins = {}
-for label, literal in (("ours", False), ("published", True)):
-    coins[label] = np.array([train_on_all_positions(literal, seed) for seed in range(5)])  # [seeds, 2, histories]
+for label, literal in progress_bar((("ours", False), ("published", True)), "model"):
+    seeds = progress_bar(range(5), "seed")
+    coins[label] = np.array([train_on_all_positions(literal, seed) for seed in seeds])  # [seeds, 2, histories]
+for label in coins:
     for place, pass_name in enumerate(("in the training pass", "when serving")):
         per_seed = coins[label][:, place]
         print(f"{per_seed.mean(axis=1).round(2)}  mean {bootstrap_interval(per_seed)}  {label}, {pass_name}")

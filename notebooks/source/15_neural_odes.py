@@ -51,6 +51,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson15
 
 torch.manual_seed(0)
@@ -444,7 +445,7 @@ def miss(guess, truth):
 
 
 people = [(moments, photos, field, two)]
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "person"):
     torch.manual_seed(seed)
     seen, learner, plain = photographs(seed), Network(), Spiral()
     fit(learner, loss_ahead(by_flow(learner, steps=6), *seen))
@@ -452,7 +453,7 @@ for seed in range(1, 6):
     people.append((*seen, learner, plain))
 
 between, later, jumps = [], [], []
-for when, where, learner, plain in people:
+for when, where, learner, plain in progress_bar(people, "jumps"):
     jumps.append(Network(inputs=3))
     fit(jumps[-1], loss_ahead(by_jump(jumps[-1]), when, where), rounds=16)
     asked = torch.linspace(when[0], when[-1], 402)[1:-1]
@@ -1056,7 +1057,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 starts, week = torch.linspace(-2, 2, 9)[:, None], torch.ones(9)
 kinds = {"line, RK4": (1, "rk4", 8), "line, one Euler step": (1, "euler", 1), "one more number": (2, "rk4", 8)}
 trained, refined, turners = {}, {}, {}
-for name, (dim, solver, steps) in kinds.items():
+for name, (dim, solver, steps) in progress_bar(kinds.items(), "network"):
     lifted = torch.cat([starts, torch.zeros(9, dim - 1)], dim=1)
     outcomes = []
     for seed in range(5):
@@ -1072,7 +1073,8 @@ for name, (dim, solver, steps) in kinds.items():
             outcomes.append([error_of(solver, steps).item(), error_of("rk4", 400).item()])
     turners[name] = turner, lifted
     trained[name], refined[name] = np.array(outcomes).T
-    print(f"{name:22s} as trained", trained[name].round(4), " with 400 steps", refined[name].round(4))
+for name in kinds:
+    print(f"{name:20s} as trained", trained[name].round(4), " 400 steps", refined[name].round(4))
 
 # %% id="cross-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.4))

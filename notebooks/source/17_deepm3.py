@@ -59,6 +59,7 @@ from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
 from tutorial_lib.models.ode import euler_step, integrate, rk4_step
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, holm, mean_over_seeds, paired_bootstrap, sign_flip_test
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -762,7 +763,8 @@ def fit(flow):
     model = build_model("deepm3", num_items=dataset.num_items, max_len=60, dim=32, seed=0, **options)
     model.fit_time(split)
     optimizer = make_optimizer(model, config)
-    losses = [train_epoch(model, split, config, optimizer, epoch) for epoch in range(1, config.epochs + 1)]
+    epochs = progress_bar(range(1, config.epochs + 1), "epoch")
+    losses = [train_epoch(model, split, config, optimizer, epoch) for epoch in epochs]
     print(f"{flow:9s} loss", " ".join(f"{loss:.2f}" for loss in losses))
     return model.eval()
 
@@ -1153,12 +1155,13 @@ kinds = {
     "attractor, query time": {"flow": "attractor", "query_time": True},
 }
 right = {}  # bool [5 seeds, 2000]
-for name, options in kinds.items():
-    models = [learn(seed, **options) for seed in range(5)]
+for name, options in progress_bar(kinds.items(), "model"):
+    models = [learn(seed, **options) for seed in progress_bar(range(5), "seed")]
     for label, test in (("true", inputs), ("scrambled", scrambled)):
         with torch.no_grad():
             best = [model.score(last_states(model, *test)).argmax(dim=1) for model in models]
         right[name, label] = torch.stack([choice == answer for choice in best]).double().numpy()
+for name in kinds:
     print(f"{name:25s}", *(f"{label} {bootstrap_interval(right[name, label])}" for label in ("true", "scrambled")))
 
 # %% id="immune-check" tags=["break-it"]

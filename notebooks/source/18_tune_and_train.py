@@ -521,8 +521,9 @@ from tutorial_lib.train import TrainConfig
 
 # %% id="live-code" tags=["nbval-ignore-output", "training"]
 BUDGET = {"dataset": DATASET, "users": USERS, "dim": 32, "epochs": 6, "device": "cpu", "progress": False}
+BAR = BUDGET | {"progress": True}
 out = Path(tempfile.mkdtemp())
-first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BUDGET)
+first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BAR)
 run_suite(first, ["tune"])
 columns = ["model", "learning_rate", "valid_ndcg@10", "best_epoch", "epochs"]
 print(pd.read_csv(out / "tune" / "grid.csv")[columns].round(4).to_string(index=False))
@@ -569,7 +570,7 @@ expect_true(
 # 但 0.03 在边缘上。为所有模型把网格加宽。`run_suite` 会注意到设置变了，而且只训练新增的部分。
 
 # %% id="wider-code" tags=["training"]
-second = Suite(out, entries=first.entries, rates=(0.003, 0.01, 0.03, 0.1), **BUDGET)
+second = Suite(out, entries=first.entries, rates=(0.003, 0.01, 0.03, 0.1), **BAR)
 finished = set(second.runs.glob("*/result.json"))
 before = {file: file.stat().st_mtime_ns for file in finished}
 run_suite(second, ["tune"])
@@ -578,6 +579,7 @@ expect("trainings added by the fourth rate", len(after - finished), 3, tol=0.1)
 expect_true("the other nine were left alone", all(file.stat().st_mtime_ns == before[file] for file in finished))
 live = scores_of(second.table("tune", "grid"))
 expect_true("the GRU's choice lies inside the grid now", live.loc["gru4rec"].idxmax() == 0.03, when=ON_SAMPLE)
+second.progress = False  # from here on it has little to do
 
 # %% id="grid-picture" tags=["picture", "nbval-ignore-output"]
 tune.draw({"grid": second.table("tune", "grid")})["grid"]

@@ -69,6 +69,7 @@ from tutorial_lib.experiments.words import in_words
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -381,7 +382,7 @@ entries = (
     Entry("steadfast", "deepm3", {"solver": "none"}, twin="deepm3-none"),
 )
 budget = {"seeds": 2, "rates": (0.01,), "epochs": 8, "max_len": 30, "dim": 32}
-suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, progress=False, **budget)
+suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, **budget)
 run_suite(suite, ["tune"])
 destroyed, disturbed = sensitivity.run(suite), robustness.run(suite)
 destroyed_columns = ["model", "condition", "clean", "delta", "delta_low", "delta_high"]
@@ -618,7 +619,7 @@ def shuffle_gaps(items, times, query_times):
 
 
 *inputs, answer = last_gap_task(2000, 8, seed=99_999)
-models, right = [learn(seed) for seed in range(5)], {}  # right: bool [5 seeds, 2000]
+models, right = [learn(seed) for seed in progress_bar(range(5), "seed")], {}  # right: bool [5 seeds, 2000]
 for label, test in (("true", inputs), ("scrambled", shuffle_gaps(*inputs))):
     with torch.no_grad():
         best = [model.score(last_states(model, *test)).argmax(dim=1) for model in models]

@@ -828,11 +828,10 @@ suite = Suite(
     dim=32,
     entries=select(["popularity", "deepm3-gap+query"]),
     jobs=1,
-    progress=False,
 )
 stages = {"significance": significance, "irregularity": irregularity, "stability": stability}
 outcome = run_suite(suite, list(stages))
-print(suite.table("significance", "gains").round(4).to_string(index=False))
+print(suite.table("significance", "gains").drop(columns="users").round(4).to_string(index=False))
 print(suite.table("irregularity", "differences").round(4).to_string(index=False))
 for stage, module in stages.items():
     tables = {file.stem: suite.table(stage, file.stem) for file in sorted((suite.out / stage).glob("*.csv"))}
@@ -883,7 +882,7 @@ for name in suite_names():
         row |= {"irregular more": (groups_differ["difference"] > 0).sum()}
         row |= {"irregular less": (groups_differ["difference"] < 0).sum()}
     summary.append(row)
-print(pd.DataFrame(summary).to_string(index=False))
+pd.DataFrame(summary).set_index("data")
 
 
 # %% id="real-gains" tags=["nbval-ignore-output"]

@@ -255,7 +255,7 @@ run = Run(
     options={"flow": "attractor", "query_time": True, "dropout": 0.1},
     config=TrainConfig(epochs=8, batch_size=64, learning_rate=0.006, schedule="cosine"),
 )
-result = execute(run, folder.name, device="cpu", progress=False, sampled=0)
+result = execute(run, folder.name, device="cpu", sampled=0)
 split = load_split(run)
 model = load_model(run, split, Path(folder.name)).eval()
 dataset = split.dataset

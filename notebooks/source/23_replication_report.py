@@ -71,7 +71,7 @@ from tutorial_lib.experiments.results import (
 )
 from tutorial_lib.experiments.stages.irregularity import difference_interval, training_cv
 from tutorial_lib.experiments.stages.shared import hierarchical_interval, label_permutations, sign_flips, thirds
-from tutorial_lib.language import language
+from tutorial_lib.language import columns as width_of, language
 from tutorial_lib.models import MODELS, build_model
 from tutorial_lib.statistics import holm, mean_over_seeds
 
@@ -305,8 +305,9 @@ def show(number):
     """The effects of a claim, a line each."""
     for one, p in zip(evidence[number], corrected(evidence[number]), strict=True):
         tested = "" if math.isnan(one.p) else f"Holm p {p:.4f}"
+        data, what = (text + " " * (room - width_of(text)) for text, room in ((one.data, 24), (one.what, 40)))
         print(
-            f"  {one.part:3s} {one.data:24s} {one.what:42s} {one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}] {tested}"
+            f"  {one.part:3s} {data} {what} {one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}] {tested}"
         )
 
 

@@ -55,6 +55,7 @@ from tutorial_lib.checks import expect, expect_close, expect_true, settings, sho
 from exercises import lesson24
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -602,7 +603,7 @@ def train(processes, *how):
 
 
 # %% id="ddp-code" tags=["training", "reference-check"]
-one, two, wrong = train(1), train(2), train(2, "mean")
+one, two, wrong = (train(*how) for how in progress_bar(((1,), (2,), (2, "mean")), "run"))
 apart = {"two processes": (two - one).abs().max(), "two, mean of means": (wrong - one).abs().max()}
 show_matrix(torch.stack(list(apart.values()))[:, None], list(apart), ["largest difference"], digits=7)
 expect("two processes against one", apart["two processes"], 0, tol=1e-5)
