@@ -1160,7 +1160,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>4.</b> You can pay for 24 trainings: 24 settings once, or 8 settings with 3 seeds each. On what does it depend?</summary>
 #
-# On noise against spread. With spread 0.002 and noise 0.004 the seeds win (0.00186 against 0.00174 of true gain); with noise 0.0005 there is little to average away, and more settings win.
+# On noise against spread. With spread 0.002 and noise 0.004 the seeds win (`gains` gives a true gain of 0.00186 against 0.00174); with noise 0.0005 there is little to average away, and more settings win.
 #
 # </details>
 #
@@ -1178,7 +1178,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>7.</b> Forty settings, spread 0.002, noise 0.004; the chosen one has 0.120 on validation and 0.108 on the test part. Is the gap explained by the choice?</summary>
 #
-# Not wholly. The optimism is 2.16 · 0.004² / √(0.002² + 0.004²) = 0.0077, and the gap is 0.012. See whether the average setting, which nobody chose, also falls from validation to test.
+# Not wholly. The true gain of forty settings was 0.00193; the optimism is σ² / τ² = 4 times as much, 0.0077, and the gap is 0.012. See whether the average setting, which nobody chose, also falls from validation to test.
 #
 # </details>
 #
@@ -1200,7 +1200,7 @@ lesson18.check_statements(right_statements)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="db50f609" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="d168a4f5" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
