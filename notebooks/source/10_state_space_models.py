@@ -826,7 +826,7 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 # 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，也就不能用卷积。递推和扫描并不要求衰减相等，它们仍然精确；额外的代价只是对每个事件、每个 $\lambda$ 多算一次指数。
 
 # %% [markdown] id="drawing-en" lang="en"
-# Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event. The matrices $B$ and $C$ and the factors $D$ are learned: $C$ reads the state, and $D$ lets the input pass by it.
+# Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event. The matrices $B$ and $C$ and the factors $D$ are learned: $C$ reads the state, and $D$ lets the input pass by it. $H$ is the width of the input; `log_step` holds a learned time scale for each of the $P$ numbers.
 #
 # ![Step 1: the step sizes Delta, which come from the clock, and the eigenvalues lambda give for each event a decay, e to the power lambda Delta, and a weight. Step 2: B turns the input u into P complex numbers. Step 3: the weight multiplies them. Step 4: the scan carries the state from event to event: decay times the state before, plus the weighted input. Step 5: the output is the real part of C times the state, plus D times the input. Below, three events on a time axis: the longer the gap, the less is left of the state. Time enters at step 1 alone.](../figures/en/ssm.svg)
 #
@@ -838,8 +838,8 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 #
 # </details>
 
-# %% [markdown] id="drawing-zh" lang="zh" en="37edc3e4"
-# 把以上内容组合起来，就得到论文中称为 S5 的层。图中每个事件都有自己的步长（step size）。矩阵 $B$、$C$ 和系数 $D$ 都是学出来的：$C$ 读取状态，$D$ 让输入绕过状态直接到达输出。
+# %% [markdown] id="drawing-zh" lang="zh" en="8676082a"
+# 把以上内容组合起来，就得到论文中称为 S5 的层。图中每个事件都有自己的步长（step size）。矩阵 $B$、$C$ 和系数 $D$ 都是学出来的：$C$ 读取状态，$D$ 让输入绕过状态直接到达输出。$H$ 是输入的宽度；`log_step` 为 $P$ 个数各保存一个可学习的时间尺度。
 #
 # ![第 1 步：由真实时间得到的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
 #
