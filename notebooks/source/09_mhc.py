@@ -543,19 +543,19 @@ expect("two of them over the block's own parameters", 2 * extra / sum(p.numel() 
 #
 # ## Gain against depth
 #
-# What does the constraint buy? Follow the streams past many sub-layers, looking at the mixing alone: after $L$ of them the streams of the input have been multiplied by the product $H_L \cdots H_2 H_1$. The paper measures it by its **gain**:
+# What does the constraint buy? Follow the streams past many sub-layers, looking at the mixing alone: after $k$ of them the streams of the input have been multiplied by the product $H_k \cdots H_2 H_1$. The paper measures it by its **gain**:
 #
 # - **forwards**, the largest sum of absolute values in a *row* of the product: how much larger than the largest input stream an output stream can become;
 # - **backwards**, the largest sum of absolute values in a *column*: the same for the gradient.
 #
 # A plain residual passes the stream on unchanged: gain 1, at any depth.
 
-# %% [markdown] id="gain-zh" lang="zh" en="a1ebe0dd"
+# %% [markdown] id="gain-zh" lang="zh" en="1c7f5013"
 # 代价是每个子层多 6,171 个参数，一个块的两个子层加起来，约为注意力与前馈网络参数总数的一半；残差流要占四倍内存。训练时间也会更长，具体耗时见最后一节。
 #
 # ## 增益随深度的变化
 #
-# 这个约束带来了什么好处？只考虑混合，跟踪各条流经过许多子层的变化：经过 $L$ 个子层之后，输入的各条流乘上了 $H_L \cdots H_2 H_1$。论文用这个乘积的**增益**来衡量：
+# 这个约束带来了什么好处？只考虑混合，跟踪各条流经过许多子层的变化：经过 $k$ 个子层之后，输入的各条流乘上了 $H_k \cdots H_2 H_1$。论文用这个乘积的**增益**来衡量：
 #
 # - **前向**：乘积各**行**绝对值之和的最大值，表示输出流最多能达到最大输入流的多少倍；
 # - **反向**：各**列**绝对值之和的最大值，对梯度有同样的含义。
@@ -1028,10 +1028,10 @@ expect_true(
 )
 
 # %% [markdown] id="apart-lesson-en" lang="en"
-# The distance is not exactly 0, but look where it comes from: with nine more digits it is at least a thousand times smaller. It is **rounding and nothing else**. In exact arithmetic the streams would stay copies for ever, and $H_{res}$ would have nothing to mix. In long training the last digit may grow until it counts, because a stream that is a little different is treated a little differently; but do not rely on rounding in place of an initialisation. The mend is the line with `0.02 * torch.randn` in `HyperConnection`; random biases would do as well.
+# The distance is not exactly 0, but look where it comes from: with nine more digits it is at least a thousand times smaller. It is **rounding and nothing else**. In exact arithmetic the streams would stay copies for ever, and $H_{res}$ would have nothing to mix. In long training the last digit may grow until it counts, because a stream that is a little different is treated a little differently; but do not rely on rounding in place of an initialisation. The mend is the line with `0.02 * torch.randn` in `HyperConnection`; random biases would break the symmetry too.
 
-# %% [markdown] id="apart-lesson-zh" lang="zh" en="a5069bcf"
-# 距离并不恰好是 0，但它的来源很清楚：精度增加九位数字，它至少缩小到千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化也可以。
+# %% [markdown] id="apart-lesson-zh" lang="zh" en="6f4d39a4"
+# 距离并不恰好是 0，但它的来源很清楚：精度增加九位数字，它至少缩小到千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化，同样能打破对称。
 
 # %% [markdown] id="depth-table-en" lang="en"
 # ## What does it change for a recommender?
@@ -1126,14 +1126,14 @@ dearer = [seconds[family, "mhc", blocks] / seconds[family, "plain", blocks] for 
 expect_true("training with mHC takes longer in all six", min(dearer) > 1)
 
 # %% [markdown] id="depth-table-lesson-en" lang="en"
-# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, mHC neither helps nor harms; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
+# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, we can see neither help nor harm from mHC; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
 #
 # That does not contradict the paper. Its gains come from language models with many more layers and billions of parameters, and it makes no statement about recommenders.
 #
 # Take the result for what it is: one simulated world, 600 users, settings that were chosen for the plain model with 2 blocks and taken over unchanged by all others. What you have seen above, the gain and the gradient, holds everywhere; what it is worth for ranking must be measured on your data. On MovieLens 100K and Amazon Grocery, with 2 blocks, the tables of lesson 08 hold the same comparison.
 
-# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="06f14556"
-# mHC 的六个区间没有一个明显离开 0。在这份数据、这个宽度和这样的训练量下，mHC 既没有带来提升，也没有造成损害，只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。因此并不存在需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
+# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="ce904966"
+# mHC 的六个区间没有一个明显离开 0。在这份数据、这个宽度和这样的训练量下，看不出 mHC 带来提升，也看不出它造成损害，只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。因此并不存在需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
 #
 # 这与论文并不矛盾。论文中的提升来自层数多得多、参数以十亿计的语言模型，并没有涉及推荐。
 #

@@ -606,10 +606,10 @@ leaked = paired_bootstrap(coins["published"][:, 0], coins["published"][:, 1])
 expect_true("training pass minus serving: the 95 % interval lies above 0.2", leaked.low > 0.2)
 
 # %% [markdown] id="coins-read-en" lang="en"
-# Nearly 8 of 10 coin flips are "predicted" in the training pass, and half of them when serving. There are two ways to mend it, and both are in the repository. Use the **pointwise** gate, which is our default: a gap is seen by its own event and those after it. Or keep the published version and train it as its authors do, one window per prefix; `tests/models/test_tim4rec.py` shows that a window cut off at the target leaks nothing, and marks the leak of the full window as a known failure.
+# About three of four coin flips are "predicted" in the training pass, and half of them when serving. There are two ways to mend it, and both are in the repository. Use the **pointwise** gate, which is our default: a gap is seen by its own event and those after it. Or keep the published version and train it as its authors do, one window per prefix; `tests/models/test_tim4rec.py` shows that a window cut off at the target leaks nothing, and marks the leak of the full window as a known failure.
 
-# %% [markdown] id="coins-read-zh" lang="zh" en="7d44bfb0"
-# 训练时，抛 10 次硬币能“猜中”将近 8 次；上线服务时，正确率恰好降到一半。改正的方法有两种，仓库里都有实现。一种是使用**逐点**的门，也就是我们的默认版本，一段间隔只有它所属的事件及其后的事件能够读取。另一种是保留公开的版本，但按作者的方式训练，每个前缀一个窗口。`tests/models/test_tim4rec.py` 表明，在目标处截断的窗口没有泄漏，而在完整窗口上训练的泄漏，则被标记为已知的缺陷。
+# %% [markdown] id="coins-read-zh" lang="zh" en="76a16ea2"
+# 训练时，抛 4 次硬币能“猜中”约 3 次；上线服务时，正确率恰好降到一半。改正的方法有两种，仓库里都有实现。一种是使用**逐点**的门，也就是我们的默认版本，一段间隔只有它所属的事件及其后的事件能够读取。另一种是保留公开的版本，但按作者的方式训练，每个前缀一个窗口。`tests/models/test_tim4rec.py` 表明，在目标处截断的窗口没有泄漏，而在完整窗口上训练的泄漏，则被标记为已知的缺陷。
 
 # %% [markdown] id="prefix-en" lang="en"
 # The library does not rely on the user to remember this. A model that needs windows of its own kind says so (`windows`): this one `"prefixes"`, where every target gets a window of its own that ends before it. `train` gives it those, and refuses any others. That is safe, and it has a price.
@@ -760,14 +760,14 @@ steps_up = [
 expect_true("both differences: the 95 % interval lies above 0.1", min(steps_up) > 0.1)
 
 # %% [markdown] id="reader-read-en" lang="en"
-# The probe reaches what the arithmetic said: about 0.58, 0.84 and 1. That is a ceiling for every model that reads the signal, and no promise that a model reaches it. The published gate multiplies the signal with two maps that begin near 0, so that at birth its mean size is below 0.001 and little gradient passes through it; whether patient training overcomes that we did not test. (Strictly speaking the published signal is not erased, it is pressed into the fourth decimal, where a network with weights of ordinary size does not look.) Histories that fill the window do not suffer from pads, so on a data set of long histories the fault stays hidden.
+# The probe comes near to what the arithmetic said: 0.58, 0.84 and 1. The arithmetic is a ceiling for every model that reads the signal, and no promise that a model reaches it. The published gate multiplies the signal with two maps that begin near 0, so that at birth its mean size is below 0.001 and little gradient passes through it; whether patient training overcomes that we did not test. (Strictly speaking the published signal is not erased, it is pressed into the fourth decimal, where a network with weights of ordinary size does not look.) Histories that fill the window do not suffer from pads, so on a data set of long histories the fault stays hidden.
 #
 # ## What does time cost?
 #
 # The claim is *time at linear cost*. We measure what the clock adds to a model, against the same model without a clock: numbers that must be kept in memory for the gradient of one window, plus the parameters it brings along. TiSASRec of lesson 08 pays for its $L \times L$ intervals; the published TiM4Rec has its $\mathrm{Linear}(L \to L)$; ours has a gate at each event.
 
-# %% [markdown] id="reader-read-zh" lang="zh" en="8b658835"
-# 探针网络的正确率与计算的结果一致，约为 0.58、0.84 和 1。对任何读取这个信号的模型来说，这都是上限，但不保证模型能够达到。公开版本的门会让信号经过两个初始值接近 0 的映射，训练开始时平均大小不到 0.001，几乎没有梯度通过；训练足够久能否克服这一点，我们没有检验。（严格地说，公开的信号并没有消失，只是差别被压到了小数点后第四位，而权重大小正常的网络分辨不出这样的差别。）填满窗口的历史不受填充影响，所以在历史都很长的数据集上，这个缺陷不会显现出来。
+# %% [markdown] id="reader-read-zh" lang="zh" en="de9e8de2"
+# 探针网络的正确率与计算的结果相近，为 0.58、0.84 和 1。对任何读取这个信号的模型来说，计算的结果都是上限，但不保证模型能够达到。公开版本的门会让信号经过两个初始值接近 0 的映射，训练开始时平均大小不到 0.001，几乎没有梯度通过；训练足够久能否克服这一点，我们没有检验。（严格地说，公开的信号并没有消失，只是差别被压到了小数点后第四位，而权重大小正常的网络分辨不出这样的差别。）填满窗口的历史不受填充影响，所以在历史都很长的数据集上，这个缺陷不会显现出来。
 #
 # ## 引入时间的代价
 #
@@ -1132,7 +1132,7 @@ lesson12.check_unmoved(unmoved)
 #
 # <details><summary><b>6.</b> A model reaches a training accuracy of 0.79 on coin flips and a validation accuracy of 0.5 when the history is cut at each position. A colleague proposes more dropout. What do you say?</summary>
 #
-# It does not overfit: coin flips cannot be learned from the past, so 0.79 must have come from what is not there when serving. Find the leak with the probe; dropout makes it smaller and does not remove it.
+# It does not overfit: coin flips cannot be learned from the past, so 0.79 must have come from what is not there when serving. Find the leak by moving one event in time and watching the outputs; dropout does not remove it.
 #
 # </details>
 #
@@ -1160,7 +1160,7 @@ lesson12.check_unmoved(unmoved)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="98a717d0" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="63857fa8" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
@@ -1197,7 +1197,7 @@ lesson12.check_unmoved(unmoved)
 #
 # <details><summary><b>6.</b> 一个模型在抛硬币的任务上，训练正确率为 0.79；把历史在每个位置截断之后，验证正确率为 0.5。同事建议加大 dropout。你怎么回答？</summary>
 #
-# 这不是过拟合：从过去无法学会抛硬币，所以 0.79 必定来自上线服务时不存在的信息。应当用挪动事件的办法找出泄漏；dropout 只会使它变小，不会消除它。
+# 这不是过拟合：从过去无法学会抛硬币，所以 0.79 必定来自上线服务时不存在的信息。应当改变一个事件的时间并观察输出，以此找出泄漏；dropout 不会消除它。
 #
 # </details>
 #

@@ -711,7 +711,7 @@ for method, limit in limits.items():
     )
 
 # %% [markdown] id="stiff-en" lang="en"
-# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded as long as $\lambda h$ is below $2\sqrt{2}$.
+# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded as long as $\lambda h$ is below $2\sqrt{2}$. (So RK4 with 2 steps a turn must leave the carousel's circle: there $\omega h = \pi$.)
 #
 # ## Break it, 2: the spoon in the cup
 #
@@ -719,8 +719,8 @@ for method, limit in limits.items():
 #
 # **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
 
-# %% [markdown] id="stiff-zh" lang="zh" en="36d240a5"
-# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；只要 $\lambda h$ 小于 $2\sqrt{2}$，RK4 就能让它保持有界。
+# %% [markdown] id="stiff-zh" lang="zh" en="fd0f853e"
+# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；只要 $\lambda h$ 小于 $2\sqrt{2}$，RK4 就能让它保持有界。（因此，旋转木马一圈只走 2 步时，RK4 也必定离开圆周：这时 $\omega h = \pi$。）
 #
 # ## 弄坏它之二：杯子里的勺子
 #

@@ -218,10 +218,10 @@ expect("faded: lead after a week", last["fades to 0 (decay)"], 0, tol=0.02)
 expect("home: lead after a week", last["goes home (attractor)"], 0.40, tol=0.03)
 
 # %% [markdown] id="slider-en" lang="en"
-# A month later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home?
+# A week later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home? (At the left end half of the distance is gone after half an hour; at the right end $2^{-168/240}$, more than half, is left after a week.)
 
-# %% [markdown] id="slider-zh" lang="zh" en="d4bf1466"
-# 一个月后，第一种模型仍然推荐爵士，第二种已经没有关于小艾的任何信息，第三种推荐四重奏。请运行下一个单元格，拖动滑块改变半衰期，并回答：半衰期短到什么程度，第二张唱片还没开始，第一张就已经被忘掉？又长到什么程度，状态几乎回不到长期兴趣？在这两种情况下，吸引子都等于没有利用时间信息。
+# %% [markdown] id="slider-zh" lang="zh" en="c6373664"
+# 一周后，第一种模型仍然推荐爵士，第二种已经没有关于小艾的任何信息，第三种推荐四重奏。请运行下一个单元格，拖动滑块改变半衰期，并回答：半衰期短到什么程度，第二张唱片还没开始，第一张就已经被忘掉？又长到什么程度，状态几乎回不到长期兴趣？在这两种情况下，吸引子都等于没有利用时间信息。（在最左端，半小时就走完一半距离；在最右端，一周后还剩 $2^{-168/240}$，超过一半。）
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
 sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
@@ -474,12 +474,12 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # %% [markdown] id="residual-why-en" lang="en"
 # A **residual connection** around a small network, scaled by the gap: a residual network. There is nothing wrong with one. It is only not a state in continuous time.
 #
-# And one more word must go. For `autonomous`, Euler and RK4 are two ways to the same place: with more steps the difference of 38 % goes to 5 % and on to 0. They are two **accuracies**. The published form always takes one step, so its 33 % between Euler and RK4 never shrink. There they are two **architectures**, one with one layer in each gap and one with four that share their weights. Whether the second ranks better is a question for data, and not one of numerical order.
+# And one more word must go. For `autonomous`, Euler and RK4 are two ways to the same place: with more steps the error of Euler goes from 38 % to 5 % and on towards 0. They are two **accuracies**. The published form always takes one step, so its 33 % between Euler and RK4 never shrink. There they are two **architectures**, one with one layer in each gap and one with four that share their weights. Whether the second ranks better is a question for data, and not one of numerical order.
 
-# %% [markdown] id="residual-why-zh" lang="zh" en="753e7468"
+# %% [markdown] id="residual-why-zh" lang="zh" en="1640a83a"
 # 这就是在一个小网络外面加上**残差连接**，再按间隔的长度缩放，也就是一个残差网络。残差网络本身没有任何问题，只是它不表示连续时间里的状态。
 #
-# 还有一点需要澄清。对 `autonomous` 来说，欧拉法和 RK4 逼近的是同一个解：步数增加时，误差从 38% 降到 5%，并最终趋于 0，所以两者是两种**精度**。公开的版本永远只走一步，欧拉法与 RK4 之间 33% 的差距也就永远不会缩小。因此，在这里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层，并且共享权重。后者的排序效果是否更好，只能由数据来回答，与求解器的阶无关。
+# 还有一点需要澄清。对 `autonomous` 来说，欧拉法和 RK4 逼近的是同一个解：步数增加时，欧拉法的误差从 38% 降到 5%，并趋于 0，所以两者是两种**精度**。公开的版本永远只走一步，欧拉法与 RK4 之间 33% 的差距也就永远不会缩小。因此，在这里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层，并且共享权重。后者的排序效果是否更好，只能由数据来回答，与求解器的阶无关。
 
 # %% [markdown] id="part-en" lang="en"
 # ## Can one state hold mood and taste?
@@ -1406,9 +1406,9 @@ lesson17.check_supported(supported)
 #
 # </details>
 #
-# <details><summary><b>3.</b> Your test of two halves passes on 1,000 random states, always with two parts of one hour. A reviewer is not convinced. Name two maps that pass and are no flows.</summary>
+# <details><summary><b>3.</b> Your test of two halves passes on 1,000 random states, always with two parts of one hour. A reviewer is not convinced. In which two ways can a map pass and be no flow?</summary>
 #
-# One for which only equal parts make the whole, such as a decay in a bent time $t\,(1 + 0.3 \sin(2\pi \log_2 t))$; one that behaves for short durations and not for long ones. Draw both parts at random over several orders of magnitude, and look at the largest difference in any coordinate.
+# Only equal parts may make the whole, as in a decay in a bent time $t\,(1 + 0.3 \sin(2\pi \log_2 t))$. Or the map behaves for short durations and not for long ones. Draw both parts at random over several orders of magnitude, and look at the largest difference in any coordinate.
 #
 # </details>
 #
@@ -1454,7 +1454,7 @@ lesson17.check_supported(supported)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="a8fecea8" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="807e0126" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
@@ -1471,7 +1471,7 @@ lesson17.check_supported(supported)
 #
 # </details>
 #
-# <details><summary><b>3.</b> 你的“分两段走”测试在 1,000 个随机状态上都通过了，但两段始终各为一小时。审稿人不接受。请举出两种能通过这个测试、却不是流的映射。</summary>
+# <details><summary><b>3.</b> 你的“分两段走”测试在 1,000 个随机状态上都通过了，但两段始终各为一小时。审稿人不接受。映射可能以哪两种方式通过这个测试，却不是流？</summary>
 #
 # 一种是只有两段等长时才成立的映射，例如按非均匀的时间 $t\,(1 + 0.3 \sin(2\pi \log_2 t))$ 衰减；另一种是时长短时正确、时长长时不正确的映射。两段长度应当在几个数量级内随机选取，并且看所有坐标中的最大差值。
 #

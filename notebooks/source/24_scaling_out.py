@@ -269,10 +269,10 @@ expect("bias with 4 negatives", bias[4], -0.86, tol=0.05)
 expect("bias with 256 negatives", bias[256], -0.016, tol=0.008)
 
 # %% [markdown] id="log-bias-why-en" lang="en"
-# With 4 negatives the sum is far too small most of the time; with some hundred the error is a few hundredths. That is why large systems use thousands of negatives when they are shared: they cost one row of the table each, whatever the batch.
+# With 4 negatives the sum is far too small most of the time; with some hundred the error is a few hundredths. So use many when they are shared: each costs one row of the table, whatever the batch.
 
-# %% [markdown] id="log-bias-why-zh" lang="zh" en="bb7257b9"
-# 只抽 4 个负样本时，总和多半小得多；抽几百个时，误差只有百分之几。因此大型系统在共享负样本时会用上几千个：无论批有多大，每个负样本只需从表中取一行。
+# %% [markdown] id="log-bias-why-zh" lang="zh" en="bef350ce"
+# 只抽 4 个负样本时，总和多半小得多；抽几百个时，误差只有百分之几。因此，共享负样本时应当多抽一些：无论批有多大，每个负样本只需从表中取一行。
 
 # %% [markdown] id="inbatch-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the batch as negatives
