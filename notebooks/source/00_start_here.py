@@ -589,6 +589,18 @@ lesson00.check_follows(follows)
 # %% [markdown] id="open-zh" lang="zh" en="cc694c32" tags=["open"]
 # **开放任务。** 停顿之后，我们的模型在 100 个人里只命中 8 个，因为它不知道有过停顿，而你知道。请设计一条规则：当 `pause` 超过某个界限时，就改动它的十个推荐，并且不训练任何模型。例如，把一半的位置让给热门物品，或让给这个人上次来访之前喜欢的类别。从 `scores_for` 和 `pause` 写起。用 `split.valid` 里的人选定界限，再看一次 `split.test`。一份好的报告会列出试过的所有界限，用 `paired_bootstrap` 给出两组人相对于原列表的命中率差值，附一张图，最后写出你对自己的结果的一点怀疑。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "limits": ...,  # every limit tried: {seconds: hit rate on `split.valid`}
+    "chosen": ...,  # the limit that you took to `split.test`
+    "after_short": ...,  # new - old after short pauses: mean, low, high; or what `paired_bootstrap` gives
+    "after_long": ...,  # the same after long pauses
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson00.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ada and Bo, answered
 #
