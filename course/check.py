@@ -604,7 +604,7 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
                     Problem(
                         path.name,
                         None,
-                        "has an old table of lessons; run `python -m course.build readme`",
+                        "has an old table of lessons or old routes; run `python -m course.build readme`",
                     )
                 )
     except LessonError as error:

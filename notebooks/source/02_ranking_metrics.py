@@ -1083,6 +1083,19 @@ lesson02.check_statements(true_statements)
 # %% [markdown] id="open-zh" lang="zh" en="fcb644bd" tags=["open"]
 # **开放任务。** 你经营一家商店，页面上有 24 件物品，四行六列；访客看第一行，有时会往下翻。你会向店主报告这一课里的哪个数？选哪一个有没有影响？从单元格 `curve-picture` 开始，对 1 到 100 的每个 $K$，给出**马尔可夫**与**压缩的马尔可夫**（compressed）两条曲线的差值和 95% 区间，并说明从哪个 $K$ 到哪个 $K$，这些数据分不出谁更好。一份好的报告包括这个范围，一张图，一个你为这个页面设计的、由排名决定的指标（metric）以及各权重（weight）的理由，最后写出一个疑问：要为它辩护，你还需要了解访客的哪些情况？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "differences": ...,  # {K: (mean, low, high)} of Markov - compressed, for K from 1 to 100
+    "undecided_from": ...,  # the first K whose interval holds 0
+    "undecided_to": ...,  # the last one
+    "metric": ...,  # your metric for the page, a function of the rank
+    "reason": ...,  # why these weights
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson02.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The two papers, answered
 #

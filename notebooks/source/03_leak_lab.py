@@ -1078,6 +1078,20 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 # %% [markdown] id="open-zh" lang="zh" en="27771c7e" tags=["open"]
 # **开放任务。** 找出第六种泄漏，或者你自己代码里的一种。例如：候选物品取自测试集；负样本（negative sample）从不包含测试物品；用一个用户的全部事件推断其性别；同一条评论既在训练集又在测试集。造一个真值已知、能显出这种泄漏的最小世界，用 `measure` 和 `judge` 测量它。然后写出一项**不用**知道真值就能发现它的检查，并在修正后的版本上也试一遍。一份好的报告包括带区间的报告值、修复值和真值，这项检查以及它发现不了什么，一张图，最后写出一个疑问：你的世界对这种泄漏是否公平？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "reported_value": ...,  # mean, low, high
+    "mended_value": ...,  # the same
+    "true_value": ...,  # the same
+    "finds_leak": ...,  # does your check sound on the leaking version? True or False
+    "finds_mended": ...,  # and on the mended one?
+    "misses": ...,  # what the check cannot find
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson03.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida's dice, answered
 #

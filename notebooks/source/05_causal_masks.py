@@ -709,6 +709,18 @@ lesson05.check_loss(next_item_loss)
 # %% [markdown] id="open-zh" lang="zh" en="6dd8ebab" tags=["open"]
 # **开放任务。** 做一个能通过 `influence` 却仍然知道未来的模型，再做一个能发现它的检查。可以从这些地方入手：后面事件的时间，训练模式下对整批计算的统计量，用后来的事件做成的物品表，从来没有错位的目标。从 `OneBlock` 和 `influence` 开始，对模型的改动越少越好，并让新的检查也在课程里五个正确的模型上运行。一份好的报告包括泄漏的模型在训练时和上线时的成绩，新旧两种检查的表，在正确模型上的误报（false alarm），以及你的检查仍然看不到的一种泄漏。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "training": ...,  # score of the leaking model in training, 0 to 1
+    "serving": ...,  # and when serving
+    "old_probe": ...,  # does `influence` find the leak? True or False
+    "new_probe": ...,  # does yours?
+    "false_alarms": ...,  # {correct model: True if your probe sounds}, five models
+    "unseen": ...,  # a leak that your probe cannot see
+}
+lesson05.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The two colleagues, answered
 #

@@ -957,6 +957,16 @@ lesson06.check_unmoved(unmoved)
 # %% [markdown] id="open-zh" lang="zh" en="33145c29" tags=["open"]
 # **开放任务。** 在 `sample` 上只有 1,000 位用户时，五个种子测不出注意力带来的提升，而先知模型表明还有提升的余地。用户多到什么程度，注意力才开始有用？从 `split = block_ablation.load_split(seed, "sample", 3000)` 和 `block_ablation.train_sample(VARIANTS["no attention"], split, rate, seed)` 开始，与 `VARIANTS["full"]` 比较。一份好的报告应当包含：两三种用户数下的配对差及其区间，各变体在验证集上选出的学习率，一张图，以及一个疑点：用户增多时，同样六轮也意味着更多的步数，怎样区分这两种影响？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "differences": ...,  # {users: (mean, low, high)} of full - no attention
+    "rates": ...,  # {variant: {learning rate: score on the validation set}}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson06.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered
 #

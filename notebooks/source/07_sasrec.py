@@ -848,6 +848,17 @@ lesson07.check_count(count_parameters)
 # %% [markdown] id="open-zh" lang="zh" en="82c42bf6" tags=["open"]
 # **开放任务。** 共用一张表比用两张表更好吗？写一个 `class TwoTables(SASRec)`（`from tutorial_lib.models.sasrec import SASRec`），给输出另设一个嵌入表：重写 `item_vectors`，所有损失和 `score` 读取的都是它，再用本课的 `fit` 在 `sample` 上训练。然后把罕见和常见的测试物品分开来看：共用一张表应当在哪一类上帮助最大？一份好的报告应当包含：配对差及其区间（`paired_bootstrap`），每个模型在验证集上选出的学习率，一张以物品频次为横轴的图，以及一个疑点：第二张表也增加了参数，用什么对照可以排除这个影响？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "difference": ...,  # one table - two tables: mean, low, high; or what `paired_bootstrap` gives
+    "rates": ...,  # {model: {learning rate: score on the validation set}}
+    "control": ...,  # a control for the added parameters
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson07.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The two people, answered
 #

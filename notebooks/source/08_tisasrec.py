@@ -1059,6 +1059,17 @@ lesson08.check_unchanged(unchanged)
 # %% [markdown] id="open-zh" lang="zh" en="06ee49b2" tags=["open"]
 # **开放任务。** 分桶的表对从未见过的停顿一无所知，它的各行也不知道彼此相邻。请改进这一点。从 `learn("tisasrec", "past", seed)` 和下面的单元格 `answer-code` 开始，让小诺的停顿从一分钟变化到十年。然后只改动一处：用惩罚项约束相邻的行，或者在各行之间插值，或者把停顿截断到训练中见过的最大值。一份好的报告应当画出改动前后答对的比例随停顿长度的变化（五个种子），说明在哪里仍然会失败，并举出一个任务，使你的改动必定不如原来的表。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "before": ...,  # {pause in seconds: shares of right answers, five seeds}
+    "after": ...,  # the same after your change
+    "still_fails": ...,  # where it still fails
+    "worse_on": ...,  # a task on which the change must be worse than the table
+    "picture": ...,  # the figure, with a label on each axis
+}
+lesson08.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Mira and Noah, answered
 #

@@ -1286,6 +1286,17 @@ lesson09.check_statements(always_true)
 # %% [markdown] id="open-zh" lang="zh" en="4c08218a" tags=["open"]
 # **开放任务。** 双随机矩阵会遗忘各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速形式依赖于和为 1），再用 `train` 在“往前数第二个”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一个疑点：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "loss_orthogonal": ...,  # {blocks: losses at the end, five seeds}
+    "loss_doubly_stochastic": ...,  # the same for the Sinkhorn version
+    "norms": ...,  # {blocks: spectral norm of the learned product}, orthogonal
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson09.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora's module, answered
 #

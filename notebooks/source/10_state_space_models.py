@@ -1201,6 +1201,19 @@ lesson10.check_one_convolution(one_convolution)
 # %% [markdown] id="open-zh" lang="zh" en="04b0f195" tags=["open"]
 # **开放任务。** LRU 在看到数据之前，结构就与规律相符。结构偏离到什么程度，通用的网络才会胜出？从 `fit_lamp` 和 `lamp_error` 开始，把目标改为 `target + c * target.square()`：LRU 的输出对各次敲击是线性的，因此它永远无法完全拟合。对若干个 `c`，分别用 300、1,000 和 3,000 个批训练 `Clocked(True)` 和 `Told()`。一份好的报告应当用五个种子画出两者的误差随 `c` 的变化，指出在哪个 `c`、多少个批时优劣发生反转，单独考察更长的间隔，并说明在 LRU 后面加一层会有什么改变。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "lru": ...,  # {c: errors of `Clocked(True)`, five seeds}
+    "general": ...,  # the same for `Told()`
+    "turn": ...,  # the first c at which the LRU is worse
+    "batches": ...,  # for this number of batches
+    "longer_gaps": ...,  # what happens on longer gaps
+    "layer_behind": ...,  # what a layer behind the LRU would change
+    "picture": ...,  # the figure, with a label on each axis
+}
+lesson10.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The lamp, answered
 #

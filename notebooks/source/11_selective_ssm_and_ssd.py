@@ -1078,6 +1078,18 @@ lesson11.check_unchanged(unchanged)
 # %% [markdown] id="open-zh" lang="zh" en="648a4a89" tags=["open"]
 # **开放任务。** 能选择步长的记忆构造了自己的时间轴，解决了小凯的任务。这种能力有多大的适用范围？从 `evenings` 和 `fit_copier(Copier(True), True, seed)` 开始，在你选定的一个方面加大难度：12、25、50、100 个事件；更多种商品；两种误点，其中一种必须计数；或者带噪声的步长。一份好的报告应当用五个种子画出答对的比例随这个量的变化，并与 LTI 记忆和随机猜测对照；给出开始失败时学到的步长；说明失败的是记忆还是选择；并对 250 个批是否足够提出疑问。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "accuracy": ...,  # {difficulty: shares of right answers, five seeds}
+    "lti": ...,  # the same for the LTI memory
+    "by_guessing": ...,  # share of right answers by guessing
+    "what_failed": ...,  # memory or choice, and how the learned steps show it
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson11.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ken's evening, answered
 #

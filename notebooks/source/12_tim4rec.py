@@ -1067,6 +1067,18 @@ lesson12.check_unmoved(unmoved)
 # %% [markdown] id="open-zh" lang="zh" en="a6ec90d3" tags=["open"]
 # **开放任务。** 请构造一个周期起作用的任务：仿照 `last_gap_task`，在两天之内的随机时刻安排事件，答案是提问之前 24 小时的那个事件的物品。用 `learn` 分别训练 TiM4Rec（`query_time=True`）和 TiSASRec。每个事件一个数能做到什么程度？增加头数或者增加一个块，能提升多少？一份好的报告应当包含：五个种子的正确率及其区间，随机猜测的正确率，正确率随头数变化的图，以及一个疑问：如果在门的输入里加上“一天中的第几个小时”这个特征，是不是就够了？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "tim4rec": ...,  # accuracy over five seeds: mean, low, high
+    "tisasrec": ...,  # the same
+    "guessing": ...,  # accuracy of guessing
+    "heads": ...,  # {number of heads: accuracies of five seeds}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson12.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida and Omar, answered
 #

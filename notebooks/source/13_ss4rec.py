@@ -972,6 +972,17 @@ lesson13.check_unchanged(unchanged)
 # %% [markdown] id="open-zh" lang="zh" en="f5c4452d" tags=["open"]
 # **开放任务。** 真实的间隔没有带来提升，而且在训练之初它们几乎没有影响。这是原因吗？请在 `learn` 里，训练之前把 `model.blocks[0].time_aware.log_step.exp()` 乘以 10 和 100，画出训练 20、50 和 150 个批次之后的正确率。然后换一个步长函数代替 `event_steps`，例如直接使用小时数，超过一天的按一天计。一份好的报告应当包含：每种初始值下五个种子的结果和区间，正确率随批次数变化的图，每种初始值下记忆在一秒和 30 天之后保留的比例，以及一个疑问：这些结果能否推广到真实数据？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "accuracy": ...,  # {factor: shares of right answers, five seeds}, factors 1, 10 and 100
+    "kept_second": ...,  # {factor: share that a memory keeps after a second}
+    "kept_month": ...,  # the same after 30 days
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson13.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Mei's films, answered
 #

@@ -1267,6 +1267,17 @@ lesson14.check_states_at(states_at)
 # %% [markdown] id="open-zh" lang="zh" en="12b6ee70" tags=["open"]
 # **开放任务。** 对一个数据集，你会怎样选择步数？取 `sample` 的间隔（用 `tutorial_lib.data.datasets` 的 `load_dataset("sample")`，计算每位用户时间戳之差），一个速率从每小时 0.01 到 2 的场，并为整个数据集规定求值次数的预算。比较四种做法：所有行步数相同，步数与间隔成正比，`adaptive`，以及以 $\ln(1 + \text{hours})$ 计时。一份好的报告应当包含：误差随求值次数变化的图，误差最大的行（而不只是平均值），发散的行数，以及一个疑问：四种做法中，哪一种改变的是规律本身，而不只是它的解？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "errors": ...,  # {way: {evaluations: mean error}}, four ways
+    "worst_row": ...,  # {way: error of the worst row}
+    "exploded": ...,  # {way: number of rows that explode}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson14.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The tea, answered
 #

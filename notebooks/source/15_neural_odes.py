@@ -1410,6 +1410,18 @@ lesson15.check_possible(possible)
 # %% [markdown] id="open-zh" lang="zh" en="7f6e0fcd" tags=["open"]
 # **开放任务。** 训练时应当预测多远？`loss_ahead(..., ahead=1)`、3 和 8 只差一个参数。请用每一种为六个人（`photographs` 的种子 0 到 5）各拟合一个场，误差取 0.02 和 0.1，画出最后一张照片之后一个星期和三个星期的误差。然后把照片分成几部分：用前七个星期训练，用第八个星期选择 `ahead`，用其余的测试。一份好的报告应当包含：两种选择之差对六个人的区间，误差随预测时间变化的图，训练所用的时间，以及一个疑问：如果状态分离得很快，预测得太远有什么代价？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "difference": ...,  # error of one choice - that of another, over people: mean, low, high
+    "validation": ...,  # {ahead: error on the eighth week}, for 1, 3 and 8
+    "chosen": ...,  # the `ahead` that you took to the rest
+    "seconds": ...,  # {ahead: seconds of training}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson15.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #

@@ -1226,6 +1226,17 @@ lesson16.check_sentences(true_sentences)
 # %% [markdown] id="open-zh" lang="zh" en="7d830077" tags=["open"]
 # **开放任务。** 对训练中从未出现过的间隔，流有确定的规则，特征则没有。这有帮助吗？`last_gap_task` 里的间隔有几分钟的和几天的。请写一个只用于测试的变体，其中“长”表示 100 到 1,000 天；再写一个，其中“长”表示 3 到 10 小时。然后用 `is_right` 评价 `contestants` 和两个对照中训练好的模型。一份好的报告应当包含：每个模型在每个范围上五个种子的结果和区间，门或状态随间隔变化的图，用一句话说明每个模型的长短界限在哪里，以及一个疑问：哪个范围真的有正确答案？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "days": ...,  # {model: shares of right answers, five seeds}, long = 100 to 1,000 days
+    "hours": ...,  # the same, long = 3 to 10 hours
+    "border": ...,  # where the border between short and long lies for each model
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson16.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora and Ivan, answered
 #

@@ -1357,6 +1357,19 @@ lesson17.check_supported(supported)
 # %% [markdown] id="open-zh" lang="zh" en="805d5491" tags=["open"]
 # **开放任务。** 流在什么情况下真正有价值？请训练 `fit("attractor")`、`fit("decay")` 和 `fit("gap_feature")`，在距上一个事件超过一周的测试问题（`asked > 168`）上比较它们；`split.test` 的名次可以用 `model.score` 自己计算。然后去掉长间隔：只用从未离开超过三天的用户训练，在其余用户上测试。一份好的报告应当包含：每个模型在短间隔和长间隔上的 NDCG@10 及其区间，用 `lists_after` 画的图，每个点背后的用户数，以及一个疑问：哪个结果有可能只是由用户的选择造成的？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "short_waits": ...,  # {model: (mean, low, high)} of NDCG@10 on short waits
+    "long_waits": ...,  # the same with more than a week since the last event
+    "hidden": ...,  # the same after training without long gaps
+    "users_short": ...,  # number of users behind the short waits
+    "users_long": ...,  # and behind the long ones
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson17.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #

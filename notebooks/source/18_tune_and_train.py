@@ -1105,6 +1105,17 @@ lesson18.check_statements(right_statements)
 # %% [markdown] id="open-zh" lang="zh" en="e5343902" tags=["open"]
 # **开放任务。** 试验次数相等，还是**秒数**相等？从 `grids["sample"]`（25 个模型的验证分数）和 `read_suite("sample", "stability", "runs")` 开始，后者的 `train_seconds` 列给出每个模型训练一次的代价。给每个模型同样的秒数，而不是同样多的学习率：便宜的模型可以试遍所有学习率，昂贵的只能试它付得起的。有多少对模型的先后会改变？好的报告包含三种预算下的这个数、一张图、谁因此受益，以及一点疑问，因为这些秒数是在一台机器上测的。你会在论文里采用哪种预算？为什么？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "changed": ...,  # {budget in seconds: pairs of models that change their order}
+    "budget": ...,  # the budget that you would write into a paper
+    "who_profits": ...,  # which models profit, and why
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson18.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Vera and Leo, answered
 #

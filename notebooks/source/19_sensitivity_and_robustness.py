@@ -1009,6 +1009,17 @@ lesson19.check_verdicts(verdicts)
 # %% [markdown] id="open-zh" lang="zh" en="14054bbd" tags=["open"]
 # **开放任务。** 这六种破坏是我们选的，现实中还有更多：时区设错的手机，给整段历史打上同一秒时间戳的导入程序，丢失整个会话的日志系统。选一种你可能遇到的，把它写成 `corrupt` 那样作用于 `split` 的函数（改动间隔，再重建时间戳，固定种子），用“实际运行”一节训练好的模型问这两个问题。好的报告包含每个模型的变化及其区间、还剩多少对对照模型的领先、一张像最后那样的图，以及一点疑问：你的破坏是扰动了时间信息，还是抹去了它？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "corruption": ...,  # what it does to the clock, and where it happens
+    "changes": ...,  # {model: (mean, low, high)} of spoiled - clean
+    "lead_left": ...,  # lead over the twin under the spoiled clock: mean, low, high
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson19.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The detector, answered
 #

@@ -1215,6 +1215,19 @@ lesson20.check_supported_reports(supported_reports)
 # %% [markdown] id="open-zh" lang="zh" en="a7320c64" tags=["open"]
 # **开放任务。** CV 只是不规则程度的一种度量。有没有某个用户特征，只由训练集就能得到，却能更好地说明时间信息对**哪些用户**有用？从“在一个知道答案的世界里”一节的 `worth`、`paused` 和 `split` 开始，那里已有时间信息对每位测试用户的价值。提出一个特征，在看结果之前写下切分的位置，并且只用一半用户来选择。好的报告包含**另一半**用户上的差值之差及其区间、按长度三等分后的同一个数、一张 `worth` 对这个特征的图，以及一点疑问：在模拟世界之外，它还成立吗？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "chosen_on": ...,  # users of the half on which you chose
+    "tested_on": ...,  # users of the other half
+    "cut": ...,  # where the property is cut, written down beforehand
+    "difference": ...,  # difference of differences on the other half: mean, low, high
+    "thirds": ...,  # the same within each third by length: {third: (mean, low, high)}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson20.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered
 #

@@ -1153,6 +1153,19 @@ lesson21.check_supported(supported)
 # %% [markdown] id="open-zh" lang="zh" en="90f0bcb3" tags=["open"]
 # **开放任务。** 明年你的服务要承载十倍的用户，仍然只有两个核。用 `make serve` 或单元格 `service-code` 启动它，像 `send_load` 那样从请求应当发出的时刻计时，测一测一次回答的时间花在哪里（HTTP、状态、打分、搜索、JSON），并写一页报告。好的报告包含**一项**改动前后的 p50 和 p99，各附五次运行的波动，一张延迟随负载变化的图，修改期间监控哪个指标、到什么值就退回原方案，以及一点疑问：真实用户的哪些行为是你的压力测试没有涵盖的？请给一位夜里要值班的人看看。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "before_change": ...,  # {"p50": milliseconds of five runs, "p99": ...}
+    "after_change": ...,  # the same after the change
+    "change": ...,  # the one thing that you changed
+    "watch": ...,  # the number that you watch meanwhile, and why
+    "go_back_at": ...,  # its value at which you go back
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson21.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #

@@ -1091,6 +1091,18 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 # %% [markdown] id="open-zh" lang="zh" en="1b736d1b" tags=["open"]
 # **开放任务。** 测量一个**模型**的李雅普诺夫指数。构建一个未经训练的 GRU 或 DeepM3（`build_model("deepm3", num_items=1000, max_len=60, dim=32)`），或者用你在第 17 课训练的模型。把 `sample` 的一段历史输入两遍，第二遍换掉第一个物品，像 `exponent` 那样逐个事件跟踪两个状态的距离。好的报告包含以每个事件多少奈特计的指数及其在 50 段历史上的标准差、一张对数纵轴的距离图、间隔全改成一分钟或一个月时有什么变化，以及一点疑问：距离是否仍然小到可以称为“指数”？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "exponents": ...,  # nats an event, one for each of 50 histories
+    "spread": ...,  # their standard deviation
+    "minute": ...,  # mean exponent with all gaps a minute
+    "month": ...,  # with all gaps a month
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson22.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Vera, answered
 #

@@ -1410,6 +1410,20 @@ lesson23.check_follows(follows)
 # %% [markdown] id="open-zh" lang="zh" en="12337e45" tags=["open"]
 # **开放任务。** 从这份报告或者你读过的论文里选一条你关心的主张，在计算之前先写好**方案**：带数值的一句话、对手、数据、等效界值、能显示相反结果的对照，以及在那里可能达到的最大值。然后用 `versus("15a", ...)` 在已提交的套件上检验，或者用 `clock --dataset csv:PATH` 在你自己的日志上检验。好的报告包含一个带区间的数、一张图、按规则得出的判定，以及一点疑问：如果你的哪个选择换一种做法，判定可能会改变？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "plan": ...,  # sentence with a number, rival, data, control: written beforehand
+    "margin": ...,  # what was demanded beyond 0, and is taken off `effect`
+    "ceiling": ...,  # the largest effect that is possible there
+    "effect": ...,  # turned so that a positive number speaks for the claim: mean, low, high
+    "control": ...,  # the same where the opposite would show
+    "replicated": ...,  # the word of the rule, True or False
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson23.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Friday, answered
 #

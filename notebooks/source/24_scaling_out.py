@@ -894,6 +894,21 @@ lesson24.check_statements(right)
 # %% [markdown] id="open-zh" lang="zh" en="73907c9e" tags=["open"]
 # **开放任务。** 找一份比你训练过的都大的日志，自己的或公开的都可以，先做计划再启动训练：按账单写下字节数和小时数，运行百分之一轮，然后对照。再选定**一项**改动（更少的负样本、更短的窗口、更窄的物品表，或第二个进程），使训练最省，而在验证集上看不出损失。好的报告应当包含计划、实测、改动前后 NDCG 的区间，以及账单中你估错的那一部分。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "planned_hours": ...,  # of the whole training, by the bill
+    "measured_hours": ...,  # from a hundredth of an epoch
+    "planned_bytes": ...,  # memory, by the bill
+    "measured_bytes": ...,  # memory, measured
+    "change": ...,  # the one thing that you changed
+    "before": ...,  # NDCG on the validation set: mean, low, high
+    "after": ...,  # the same after the change
+    "difference": ...,  # after - before, by users: mean, low, high; or what `paired_bootstrap` gives
+    "wrong": ...,  # the part of the bill that you got wrong
+}
+lesson24.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Omar, answered
 #
