@@ -130,6 +130,34 @@ def test_search_finds_the_lesson_as_first_or_second_hit(site, browser, language)
     assert len(missed) <= 0.05 * len(asked), "\n".join(missed)
 
 
+def test_search_finds_what_treats_a_chinese_term(site, browser):
+    """The glossary page says which lessons treat a term, from their text and not from the search."""
+    rows = """[...document.querySelectorAll('tbody tr')].map(row => [row.cells[0].textContent,
+        [...row.cells[2].querySelectorAll('a')].map(link => Number(link.textContent))])"""
+    with Visit(browser) as visit:
+        visit.page.goto((site / "zh" / "glossary.html").as_uri())
+        treated = {
+            name: set(lessons)
+            for names, lessons in visit.page.evaluate(rows)
+            for name in names.split("，")
+            if re.search("[一-鿿]", name) and lessons
+        }
+        visit.page.goto((site / "zh" / "search.html").as_uri())
+        visit.page.add_script_tag(url="search-index.js")
+        hits = visit.page.evaluate(
+            "terms => terms.map(term => search(SEARCH, term).slice(0, 2).map(hit => hit.title))",
+            list(treated),
+        )
+    assert len(treated) > 150
+    found = [{int(title[:2]) for title in titles if title[:2].isdigit()} for titles in hits]
+    missed = [
+        f"{term}: {sorted(lessons)}, wanted one of {wanted}"
+        for (term, wanted), lessons in zip(treated.items(), found, strict=True)
+        if not wanted & lessons
+    ]
+    assert len(missed) <= 0.05 * len(treated), "\n".join(missed)
+
+
 def test_search_from_the_bar_and_by_address(site, browser):
     with Visit(browser) as visit:
         visit.page.goto((site / "zh" / "07_sasrec.html").as_uri())
