@@ -3,9 +3,10 @@
 A section is a second-level heading with the cells below it. The set-up is the first section that
 has code (imports, data and settings); every other section needs it. Beside it a section needs the
 last earlier section that gives a name that it reads, the sections in between that change what the
-name holds (`x[0] = 1`, `x.a = 1`), and whatever these need. A function reads its names where it
-is used. What a called function does to its arguments cannot be seen in the code:
-`course.again` therefore runs every section so, and all its checks must hold.
+name holds (`x[0] = 1`, `x.a = 1`, `x.append(1)`), and whatever these need. A function reads and
+changes the names of the notebook where it is used. What a called function does to its arguments
+cannot be seen in the code: `course.again` therefore runs every section so, and all its checks must
+hold.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from course.format import Cell
 
 HEADING = re.compile(r"^## +(.+?) *$", re.M)
+METHODS = ("add", "append", "extend", "insert", "pop", "remove", "setdefault", "update")
 NEEDS = re.compile(
     r"\n\n<small>(?:To start here|从本节开始)[^\n]*</small>"
 )  # as `needs_line` writes
@@ -59,6 +61,7 @@ class Names:
     gives: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     inside: dict[str, set[str]] = field(default_factory=dict)  # function -> what its body reads
+    effects: dict[str, set[str]] = field(default_factory=dict)  # function -> what it changes
 
 
 def names_of(codes: Sequence[str]) -> Names:
@@ -69,24 +72,37 @@ def names_of(codes: Sequence[str]) -> Names:
             tree = ast.parse(code)
         except SyntaxError:  # a command of IPython; `course.build check` says so where it is wrong
             continue
-        for step in dis.get_instructions(compile(tree, "cell", "exec")):
-            if step.opname == "LOAD_NAME" and step.argval not in found.gives:
+        for step in dis.get_instructions(compile(tree, "cell", "exec", dont_inherit=True)):
+            if step.opname in ("LOAD_NAME", "DELETE_NAME") and step.argval not in found.gives:
                 found.reads.add(step.argval)
             elif step.opname == "STORE_NAME":
                 found.gives.add(step.argval)
             elif isinstance(step.argval, CodeType):
                 inner = step.argval
                 found.inside.setdefault(inner.co_name, set()).update(_globals(inner))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
-                place: ast.expr = node
-                while isinstance(place, (ast.Subscript, ast.Attribute)):
-                    place = place.value
-                if isinstance(place, ast.Name):
-                    found.changes.add(place.id)
+        for statement in tree.body:
+            changed = set(_changed(statement))
+            if isinstance(statement, ast.FunctionDef):
+                found.effects[statement.name] = changed & found.inside[statement.name]
+            else:
+                found.changes |= changed
     for read in found.inside.values():
         found.reads |= read - found.gives
     return found
+
+
+def _changed(statement: ast.stmt) -> Iterator[str]:
+    """The names whose objects a statement changes where the syntax shows it."""
+    for node in ast.walk(statement):
+        place: ast.expr | None = None
+        if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            place = node
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in METHODS:
+            place = node.func
+        while isinstance(place, (ast.Subscript, ast.Attribute)):
+            place = place.value
+        if isinstance(place, ast.Name):
+            yield place.id
 
 
 def _globals(code: CodeType) -> Iterator[str]:
@@ -110,6 +126,10 @@ def sections_of(cells: Sequence[Cell], codes: Mapping[str, str]) -> list[Section
             title = {language: HEADING.search(text)[1] for language, text in cell.text.items()}
             sections.append(Section(cell.id, title))
     names = [names_of([code for _, code in section.code]) for section in sections]
+    for place, found in enumerate(names):
+        for read in _with_functions(names, place):
+            giver = next((n for n in reversed(range(place + 1)) if read in names[n].gives), None)
+            found.changes |= names[giver].effects.get(read, set()) if giver is not None else set()
     setup = next((place for place, section in enumerate(sections) if section.code), 0)
     for place, section in enumerate(sections):
         if not section.code or place == setup:
