@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_files.quiet import kernel_shell
 from tutorial_files.shared import INSTALLED, PROJECT
-from tutorial_lib.quiet import kernel_shell
 
 VARIABLE = "TUTORIAL_PROGRESS"  # another file, or "off"
 # the first line of a cell that holds a solution

@@ -2,7 +2,7 @@
 come from one place.
 
 Everything printed here is the same on every machine: wanted values and tolerances, never raw
-results. A notebook gathers the lines of a cell in one (`tutorial_lib.quiet`).
+results. A notebook gathers the lines of a cell in one (`tutorial_files.quiet`).
 """
 
 import os
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tutorial_files.quiet import note
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import columns, say
-from tutorial_lib.quiet import note
 
 
 def expect(name: str, value: float, want: float, tol: float, when: bool = True) -> None:

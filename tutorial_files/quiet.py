@@ -9,7 +9,7 @@ import html
 import sys
 from typing import Any
 
-from tutorial_lib.language import say
+from tutorial_files.language import say
 
 _held: list[str] = []  # the lines of the cell that runs
 
