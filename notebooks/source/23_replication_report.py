@@ -1378,9 +1378,9 @@ lesson23.check_reproducible(reproducible)
 # - C: a faster solver, interval of the change −0.020 to 0.012. "The loss is negligible, for the difference is not significant."
 # - D: a model that reads no clock loses nothing when the clock is scrambled. "This says nothing about its robustness."
 # - E: a model was tested on twenty data sets; on one of them it has $p = 0.03$, uncorrected. "On that one it helps."
-# - F: NDCG@10 rises from 0.25, in the paper of the rival, to 0.30, in ours. "Ours is better by a fifth."
+# - F: NDCG@10 rises from 0.25, in the paper of the rival, to 0.30, in ours. "Ours is better by 20 %."
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="e557f82b" tags=["exercise"]
+# %% [markdown] id="exercise4-zh" lang="zh" en="70d0cc64" tags=["exercise"]
 # **23.4 思考 · 挑战。** 关于虚构报告的六句话。哪些能够成立？用字母的集合作答。
 #
 # - A：原主张提升 0.01；五个种子，区间 −0.004 到 0.014。“这条主张被推翻了。”
