@@ -194,7 +194,7 @@ expect_close("one mixing leaves 0.6 of the difference", (doubly @ once)[0] - (do
 # %% [markdown] id="sinkhorn-zh" lang="zh" en="2171f731"
 # ## 把任意矩阵变成双随机矩阵
 #
-# 训练会自由地改变每个数，更新之后一般不再满足“行和与列和都是 1”。因此网络学习的是一个由 *logit* 组成的矩阵 $Z$，其元素可以是任意实数，再把它变成双随机矩阵：先对每个元素取指数，使其全为正数，然后**先把每一列除以该列之和，再把每一行除以该行之和，如此交替归一化**。这就是 Sinkhorn-Knopp 迭代。先在一个 3×3 的矩阵上做第一轮：
+# 训练会自由地改变每个数，更新之后一般不再满足“行和与列和都是 1”。因此网络学习的是一个由 *logit* 组成的矩阵 $Z$，其元素可以是任意实数，再把它变成双随机矩阵：先对每个元素取指数，得到 $e$ 的幂，使其全为正数，然后**先把每一列除以该列之和，再把每一行除以该行之和，如此交替归一化**。这就是 Sinkhorn-Knopp 迭代。先在一个 3×3 的矩阵上做第一轮：
 
 # %% id="sinkhorn-first"
 positive = torch.tensor([[1.0, 2.0, 1.0], [1.0, 1.0, 4.0], [2.0, 1.0, 1.0]], dtype=torch.double)
@@ -400,7 +400,7 @@ expect_true("logits of sd 1, 20 rounds: the median is below 1e-10", typical[1][a
 #
 # ## 完整的连接
 #
-# 固定的映射对每个事件都相同，不能随事件调整。因此三个映射都由两部分组成：一个是**静态**部分，即学出来的偏置 $b$，还有一个**动态**部分，取决于这个事件的各条流：把 $n$ 条 $d$ 维的流展平成一个长向量，除以它的均方根（记作 $\hat x$），再乘以学出来的矩阵 $\varphi$（phi）。可学习的标量 $\alpha$（alpha）决定动态部分的比重，初始值为 0.01：
+# 固定的映射对每个事件都相同，不能随事件调整。因此三个映射都由两部分组成：一个是**静态**部分，即可学习的偏置 $b$；另一个是**动态**部分，取决于这个事件的各条流：把 $n$ 条 $d$ 维的流展平成一个长向量，除以它的均方根（记作 $\hat x$），再乘以可学习的矩阵 $\varphi$（phi）。可学习的标量 $\alpha$（alpha）决定动态部分的比重，初始值为 0.01：
 #
 # $$H_{pre} = \sigma(\alpha_1 \hat x \varphi_1 + b_1), \qquad H_{post} = 2\,\sigma(\alpha_2 \hat x \varphi_2 + b_2), \qquad H_{res} = \mathrm{Sinkhorn}(\alpha_3 \hat x \varphi_3 + b_3) .$$
 #
@@ -604,7 +604,7 @@ expect_true("mHC backwards, 3: never above 1.2", largest_gain["mHC, 3"] < 1.2)
 # Random mappings pull in random directions, now up, now down. Does training do the same? Here is a task to find out: histories of eight items out of eight kinds, and at every place the model must name the item **two places back**. We train a SASRec with 8 blocks, so 16 sub-layers, with HC and with mHC, five seeds each, and multiply what they have learned.
 
 # %% [markdown] id="gain-trained-zh" lang="zh" en="3885d2c0"
-# 随机映射的方向互不相关，时而放大，时而缩小。训练得到的映射也是这样吗？下面用一个任务来检验：历史由八个物品组成，物品共有八种，模型在每个位置 $t$ 上都要给出**两步之前**（位置 $t - 2$）的物品。我们训练 8 个块、也就是 16 个子层的 SASRec，HC 和 mHC 各五个种子，再把它们学到的矩阵乘起来。
+# 随机映射的方向互不相关，时而放大，时而缩小。训练得到的映射也是这样吗？下面用一个任务来检验：历史由八个物品组成，物品共有八种，模型在每个位置上都要给出**两步之前**的物品（当前物品之前的第二个）。我们训练 8 个块、也就是 16 个子层的 SASRec，HC 和 mHC 各五个种子，再把它们学到的矩阵乘起来。
 
 
 # %% id="task-code"
@@ -719,7 +719,7 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 #
 # **约束有效。** 由于行和是 1，所以无论学到什么，前向增益都是 1；反向时，Sinkhorn 没有完全收敛的列和会带来少许偏差，但在训练好的网络里始终低于 1.1。
 #
-# **学出来的映射比同样大小的随机映射放大得更多。** 训练之后，HC 的 $H_{res}$ 的每个元素与单位矩阵相差约 0.15。同样大小的随机映射经过 16 个子层，增益在 3 到 7 之间；而学出来的映射，每个种子都超过 50，典型值超过 200。只有各个因子方向一致时，乘积才会这样增长。事实正是如此：任意两个子层与单位矩阵之差的平均余弦超过二分之一，而互不相关的随机矩阵，平均余弦的期望为 0。
+# **学到的映射比同样大小的随机映射放大得更多。** 训练之后，HC 的 $H_{res}$ 的每个元素与单位矩阵相差约 0.15。同样大小的随机映射经过 16 个子层，增益在 3 到 7 之间；而学到的映射，每个种子都超过 50，典型值超过 200。只有各个因子方向一致时，乘积才会这样增长。事实正是如此：任意两个子层与单位矩阵之差的平均余弦超过二分之一，而互不相关的随机矩阵，平均余弦的期望为 0。
 #
 # 论文在一个 270 亿参数的语言模型上也报告了同样的现象：HC 的增益最高约 3000，mHC 最高约 1.6。 <!-- literature -->
 
@@ -962,7 +962,7 @@ with torch.no_grad():
 #
 # 贯穿始终的流，起初也还是副本。是什么使它们变得不同？假设所有偏置对各条流都相同，我们的初始值正是如此；再假设 $\varphi = 0$，这是暂时去掉动态部分的最简单的做法。那么每条流的读取和写入都相同，于是梯度也永远相同，因为计算中没有任何因素能区分第 1 条流和第 2 条流。因此库让 $\varphi$ 从很小的随机数开始。
 #
-# 我们用 2 个块训练“往前数第二个”的任务，观察各条流之间的**距离**，即各条流到其平均值的距离的均方根除以平均值本身的均方根。每种设置用五个种子。
+# 我们用 2 个块训练“两步之前”的任务，观察各条流之间的**距离**，即各条流到其平均值的距离的均方根除以平均值本身的均方根。每种设置用五个种子。
 
 # %% [markdown] id="predict-apart-en" lang="en" tags=["predict"]
 # **Predict.** With $\varphi = 0$: does the distance stay exactly 0? Does it matter whether we calculate with 7 digits (float32) or with 16 (float64)?
@@ -1013,7 +1013,7 @@ plt.show()
 # Distance between the streams over 60 training steps, on a logarithmic axis, three bundles of five lines. With random phi the distance begins below one ten-thousandth and rises to about one hundredth within a few tens of steps. With phi = 0 and 7 digits it begins near the seventh place behind the point, with phi = 0 and 16 digits near the sixteenth, and both rise only a little.
 
 # %% [markdown] id="apart-alt-zh" lang="zh" en="405343c1" tags=["alt"]
-# 60 步训练中各条流之间的距离，纵轴是对数刻度，三组线，每组五条。phi 随机时，距离从不到万分之一开始，几十步之内升到百分之一左右。phi = 0、7 位数字时，从小数点后第七位附近开始；phi = 0、16 位数字时，从第十六位附近开始；两者都只上升一点点。
+# 60 步训练中各条流之间的距离，纵轴是对数刻度，三组线，每组五条。phi 随机时，距离从不到万分之一开始，几十步之内升到百分之一左右。phi = 0、7 位有效数字时，从小数点后第七位附近开始；phi = 0、16 位有效数字时，从第十六位附近开始；两者都只上升一点点。
 
 # %% id="apart-check"
 ends = {name: curves[:, -1] for name, curves in distance.items()}
@@ -1089,14 +1089,14 @@ for column, (family, title) in enumerate(names.items()):
             math.log2(blocks) + shift for blocks in known
         ]  # a little aside, so that intervals do not hide each other
         means = [quality[family, variant, blocks].mean() for blocks in known]
-        label = {"plain": "plain", "mhc": "mHC"}[variant]
+        label = {"plain": "plain model", "mhc": "mHC"}[variant]
         axes[0, column].plot(places, means, color=color, marker=marker, label=label)
         if variant != "plain":
             found = [gain_over_plain[family, variant, blocks] for blocks in known]
             axes[1, column].vlines(places, [f.low for f in found], [f.high for f in found], color=color, linewidth=2)
             axes[1, column].plot(places, [f.mean for f in found], color=color, marker=marker, linestyle="", label=label)
     axes[0, column].set(title=title)
-    axes[1, column].set(xlabel="blocks")
+    axes[1, column].set(xlabel="number of blocks")
     axes[1, column].axhline(0, color="0.5", linewidth=1)
     axes[1, column].set_xticks([math.log2(blocks) for blocks in depths], depths)
     axes[0, column].legend()
@@ -1108,7 +1108,7 @@ plt.show()
 # Four panels, SASRec left and TiSASRec right. Above, NDCG@10 over 2, 4 and 8 blocks for the plain model and for mHC: the two lines nearly coincide and fall at 8 blocks. Below, the difference of mHC to the plain model of the same depth, with intervals over users: all six contain the line at 0.
 
 # %% [markdown] id="depth-table-alt-zh" lang="zh" en="0d60253b" tags=["alt"]
-# 四个小图，左边 SASRec，右边 TiSASRec。上排是普通模型和 mHC 在 2、4、8 个块时的 NDCG@10：两条线几乎重合，到 8 个块时下降。下排是 mHC 与同样深度的普通模型之差，带有对用户求出的区间：六个区间都含有 0 那条线。
+# 四个小图，左边 SASRec，右边 TiSASRec。上排是普通模型和 mHC 在 2、4、8 个块时的 NDCG@10：两条线几乎重合，到 8 个块时下降。下排是 mHC 与同样深度的普通模型之差，带有对用户求出的区间：六个区间都包含 0。
 
 # %% id="depth-table-check"
 expect_true("five seeds of every model", all(len(values) == 5 for values in quality.values()))
@@ -1124,13 +1124,13 @@ dearer = [seconds[family, "mhc", blocks] / seconds[family, "plain", blocks] for 
 expect_true("training with mHC takes longer in all six", min(dearer) > 1)
 
 # %% [markdown] id="depth-table-lesson-en" lang="en"
-# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, mHC neither helps nor harms; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
+# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, mHC shows no clear gain and no clear loss; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
 #
 # That does not contradict the paper. Its gains come from language models with many more layers and billions of parameters, and it makes no statement about recommenders.
 #
 # Take the result for what it is: one simulated world, 600 users, settings that were chosen for the plain model with 2 blocks and taken over unchanged by all others. What you have seen above, the gain and the gradient, holds everywhere; what it is worth for ranking must be measured on your data. On MovieLens 100K and Amazon Grocery, with 2 blocks, the tables of lesson 08 hold the same comparison.
 
-# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="06f14556"
+# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="a0027756"
 # mHC 的六个区间全都包含 0。在这份数据、这个宽度和这样的训练量下，看不出 mHC 带来明显的提升或损失，它只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。可见这里并没有需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
 #
 # 这与论文并不矛盾。论文中的提升来自层数多得多、参数以十亿计的语言模型，并没有涉及推荐。
@@ -1159,10 +1159,10 @@ for name, table in {"MovieLens 100K": "ml-100k_leave_last_out", "Amazon Grocery"
 expect_true("none of these four intervals excludes 0 either", not any(one.excludes_zero for one in real_gain.values()))
 
 # %% [markdown] id="depth-real-read-en" lang="en"
-# The same verdict: with 2 blocks no clear difference, on either data set, for either model.
+# The same verdict: with 2 blocks no difference can be seen, on either data set, for either model: all four intervals contain 0.
 
-# %% [markdown] id="depth-real-read-zh" lang="zh" en="626b234d"
-# 结论相同：2 个块时，两个数据集、两个模型都没有明显差别。
+# %% [markdown] id="depth-real-read-zh" lang="zh" en="a7f94246"
+# 结论相同：2 个块时，两个数据集、两个模型都看不出差别，四个区间全都包含 0。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1282,7 +1282,7 @@ lesson09.check_statements(always_true)
 # **An open task.** Doubly stochastic matrices forget the differences between streams, orthogonal ones keep them. Does it matter for learning? Begin with `class Orthogonal(HyperConnection)`, whose `mappings` replaces the Sinkhorn by `torch.linalg.matrix_exp(Z - Z.mT)` (call it under `kernels.use(False)`, as the fast form relies on sums of 1), and train it on *two places back* with `train`, for 2, 4 and 8 blocks and five seeds. A good report has the loss over the steps with the spread of the seeds, the spectral norm of the learned product, a picture, and a doubt: this task needs two events only. Which task would need many streams?
 
 # %% [markdown] id="open-zh" lang="zh" en="4c08218a" tags=["open"]
-# **开放任务。** 双随机矩阵会遗忘各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速形式依赖于和为 1），再用 `train` 在“往前数第二个”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一点疑问：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
+# **开放任务。** 双随机矩阵会抹平各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速实现依赖于和为 1），再用 `train` 在“两步之前”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一点疑问：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora's module, answered
@@ -1311,10 +1311,10 @@ lesson09.check_statements(always_true)
 # ## 小结
 #
 # 1. 超连接并行地保留多条残差流；三个映射决定子层读取什么、写到哪里、各条流怎样混合。
-# 2. 不受约束的混合矩阵会连乘：随着深度增加，学出来的矩阵放大信号的倍数，远超同样大小的随机矩阵。
+# 2. 不受约束的混合矩阵会连乘：随着深度增加，学到的矩阵放大信号的倍数，远超同样大小的随机矩阵。
 # 3. mHC 用 Sinkhorn-Knopp 使混合矩阵近似双随机，先归一化列、再归一化行：行和精确为 1，列和近似为 1，乘积的谱范数约为 1。
 # 4. 各条流必须贯穿整个网络，初始化必须打破对称；合并的或对称的流会使矩阵不起作用。
-# 5. 检查梯度：收不到梯度的组件不起作用。第一个和最后一个 $H_{res}$ 永远不起作用。
+# 5. 检查梯度：得不到梯度的组件不起作用。第一个和最后一个 $H_{res}$ 永远不起作用。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself
@@ -1388,7 +1388,7 @@ lesson09.check_statements(always_true)
 #
 # <details><summary><b>1.</b> 一个混合矩阵的行和是 1.5，有十个子层使用它。相等的流会放大多少倍？如果行和是二分之一呢？</summary>
 #
-# 放大 $1.5^{10}$ 倍，接近 58 倍；行和为二分之一时，$0.5^{10}$ 只剩千分之一。只有和为 1 时才既不放大也不缩小。
+# 放大 $1.5^{10}$ 倍，接近 58 倍；行和为二分之一时，$0.5^{10}$ 约为千分之一。只有和为 1 时才既不放大也不缩小。
 #
 # </details>
 #
