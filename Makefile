@@ -33,7 +33,7 @@ NOTEBOOKS := $(if $(filter all,$(TWINS)),notebooks/en notebooks/zh,$(wildcard no
 NBVAL  := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab progress test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site book site-check clean
+.PHONY: help setup lab progress test test-unit test-notebooks package package-check build check bench serve experiments real-data assignments grades assignments-check lab-smoke site setup-book book site-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /~/' | awk -F '~' '{ printf "make %-17s %s\n", $$1, $$2 }'
@@ -51,7 +51,7 @@ test: test-unit test-notebooks ## run everything: style, unit tests, lesson sour
 
 test-unit: $(STAMP) ## run the style and unit tests only (TESTS=all: the long ones too)
 	@echo "style"; $(RUN) -m ruff check --quiet . && $(RUN) -m ruff format --check .
-	@echo "unit tests"; $(PYTEST) $(if $(filter all,$(TESTS)),-m "not slow")
+	@echo "unit tests"; $(PYTEST) -rs $(if $(filter all,$(TESTS)),-m "not slow")
 
 test-notebooks: $(STAMP) ## check the lesson sources and run every lesson only
 	@echo "lessons"; $(TEST) -m course.build check
@@ -89,7 +89,7 @@ package: $(STAMP) ## make dist/: wheel, sdist and a zip file of all notebooks
 	@$(RUN) -m course.archive notebooks
 
 package-check: $(STAMP) ## install the wheel in an empty environment and use it, in about two minutes
-	@$(TEST) -m pytest --tb=short -m "" tests/test_package.py
+	@$(TEST) -m pytest --tb=short -rs -m "" tests/test_package.py
 
 lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves the first lesson
 	@$(RUN) tests/course/lab_smoke.py
@@ -97,11 +97,16 @@ lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves th
 site: $(STAMP) ## build the web pages of both languages into build/site, from the notebooks as they are
 	@$(RUN) -m course.site
 
+setup-book: $(SITE)
+	@:
+
 book: $(SITE) ## write PDF and EPUB of both languages into build/book
 	@$(RUN) -m course.site.book
 
-site-check: $(SITE) ## open the pages and the lab in a browser, in about six minutes; needs chromium
-	@$(PYTEST) -m "" tests/site/test_book_print.py tests/site/test_browser.py tests/site/test_lab.py
+# Opens the pages in TUTORIAL_SITE, or builds them. Without pandoc and typst the rest is tested.
+site-check: $(if $(TUTORIAL_SITE),$(STAMP),site) ## open the pages and the lab in a browser, in about four minutes; needs chromium
+	@$(MAKE) --no-print-directory setup-book || echo "The tests of PDF, EPUB and axe are skipped."
+	@TUTORIAL_SITE="$(or $(TUTORIAL_SITE),$(CURDIR)/build/site)" $(PYTEST) -rs -m "" tests/site/test_browser.py tests/site/test_lab.py tests/site/test_book_print.py
 
 clean: ## remove caches and build products; never data, runs or .venv
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache

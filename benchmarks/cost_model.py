@@ -11,6 +11,7 @@ step was measured on one.
 """
 
 import argparse
+import dataclasses
 import itertools
 import statistics
 from collections.abc import Callable
@@ -47,13 +48,13 @@ DATA = {  # name -> events, items
 
 
 class Count(TorchDispatchMode):
-    """Counts the products' flops, the numbers that all else moves (in units of 4 bytes) and the
-    calls of whatever runs inside.
+    """Counts the products' flops, and of whatever else runs inside the numbers that it moves (in
+    units of 4 bytes), its calls, the random words that it draws and the pairs that it looks up.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.flops = self.moved = self.calls = 0
+        self.flops = self.moved = self.calls = self.drawn = self.looked = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
@@ -65,13 +66,21 @@ class Count(TorchDispatchMode):
         fresh = any(tensor.untyped_storage().data_ptr() not in held for tensor in made)
         if func.is_view or not made or not (fresh or func._schema.is_mutable):
             return out
-        self.calls += 1
         packet = func._overloadpacket
         if packet in flop_registry:
             self.flops += flop_registry[packet](*args, **(kwargs or {}), out_val=out)
         else:
+            self.calls += 1
+            self.drawn += out.numel() if packet.__name__ == "random_" else 0
+            self.looked += looked_up(packet.__name__, given)
             self.moved += sum(tensor.numel() * tensor.element_size() for tensor in given + made) / 4
         return out
+
+
+def looked_up(name: str, given: list[torch.Tensor]) -> int:
+    """Pairs of events of an operation."""
+    pairs = {"gather": 1, "scatter_add": 1, "scatter_add_": 1, "_softmax": 0, "log1p_": 0}
+    return given[pairs[name]].numel() if name in pairs else 0
 
 
 def training_step(name: str, s: Sizes) -> tuple[SequenceModel, Callable[[], None]]:
@@ -115,22 +124,21 @@ def compared(name: str, s: Sizes, repeats: int) -> tuple[float, float, Machine]:
     machines, taken = [], []
     size = min(s.positions * s.dim, 10**7)
     for _ in range(repeats):
-        machines.append(cost.measure(work.small or min(s.positions, 8192), s.dim, size))
+        machines.append(cost.measure(work.small or min(s.positions, 8192), s.dim, size, s.length))
         begin = cost.clock()
         step()
         taken.append(cost.clock() - begin)
-    middle = (
-        statistics.median(getattr(m, rate) for m in machines)
-        for rate in ("products", "memory", "call")
-    )
-    machine = Machine(*middle)
+    middle = zip(*map(dataclasses.astuple, machines), strict=True)
+    machine = Machine(*map(statistics.median, middle))
     return machine.seconds(work), statistics.median(taken), machine
 
 
 def print_steps(quick: bool, repeats: int) -> None:
     lengths, widths = ((50, 200), (64,)) if quick else ((50, 200, 800, 2000), (32, 128, 512))
     print(f"{torch.get_num_threads()} thread(s), {ITEMS} items, 512 shared negatives")
-    print("model     L     d   B  predicted   measured  ratio   Gflop/s   GB/s  us a call")
+    print(
+        "model     L     d   B  predicted   measured  ratio   Gflop/s   GB/s  us a call  ns a word, lookup"
+    )
     ratios = []
     for name, length, dim in itertools.product(cost.MODELS, lengths, widths):
         batch = max(2, min(32, 6400 // length))
@@ -138,7 +146,8 @@ def print_steps(quick: bool, repeats: int) -> None:
         ratios.append(predicted / measured)
         print(
             f"{name:9s}{length:5d}{dim:5d}{batch:4d}{1000 * predicted:9.1f}ms{1000 * measured:9.1f}ms"
-            f"{ratios[-1]:7.2f}{m.products / 1e9:10.1f}{m.memory / 1e9:7.1f}{m.call * 1e6:8.2f}",
+            f"{ratios[-1]:7.2f}{m.products / 1e9:10.1f}{m.memory / 1e9:7.1f}{m.call * 1e6:8.2f}"
+            f"{m.draw * 1e9:12.1f}{m.lookup * 1e9:7.1f}",
             flush=True,
         )
     good = sum(abs(ratio - 1) <= GOAL for ratio in ratios)

@@ -122,3 +122,19 @@ async def opened(port: int, traffic: Callable[[], Request], rate: float, seconds
     while not free.empty():
         free.get_nowait().close()
     return seen
+
+
+async def nothing() -> None:
+    """Answers whatever is asked, prints its port first: to measure the load itself."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+    class Empty(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(answer)
+
+    server = await asyncio.get_running_loop().create_server(Empty, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()

@@ -93,7 +93,7 @@ def ours(users: int, items: int, folder: Path) -> FastAPI:
         0.0,
     )
     version = Version("deepm3", build(items), [f"i{item}" for item in range(1, items + 1)])
-    return create_app(Service(store, version), Monitor())
+    return create_app(Service(store, version, in_loop=True), Monitor())
 
 
 def main() -> None:

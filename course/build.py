@@ -15,6 +15,7 @@ CONTRIBUTING.md says how to write a lesson.
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import sys
@@ -48,11 +49,13 @@ from course.lessons import (
     readme_texts,
     write_atomically,
 )
+from course.pictures import packed
 from tutorial_lib.language import spoken
 from tutorial_lib.process import MEMORY
 
 NOTEBOOK_METADATA = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
 MEMORY_SETTINGS = {name: str(value) for name, value in MEMORY.items()}
+PNG = "image/png"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 READER_ENVIRONMENT = (
     "TUTORIAL_DATASET",
@@ -151,6 +154,10 @@ def execute(
             cell.outputs = [
                 output for output in cell.outputs if WIDGET not in output.get("data", {})
             ]
+            for data in (output.data for output in cell.outputs if "data" in output):
+                if PNG in data:
+                    small = packed(base64.b64decode(data[PNG]))
+                    data[PNG] = base64.b64encode(small).decode()
     return notebook.cells
 
 

@@ -4,6 +4,7 @@ were built from it.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from course.format import (
 )
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, readme_texts
 from course.minutes import time_faults
+from course.pages import page_faults
+from course.pictures import is_sharp
 from course.prose import (
     HAN,
     Term,
@@ -481,6 +484,16 @@ def output_faults(nodes: list[nbformat.NotebookNode]) -> Iterator[tuple[str, str
                     " it that describes it"
                 ),
             )
+        for output in pictures:
+            png, shown = output.data.get("image/png"), output.metadata.get("image/png", {})
+            if png and not is_sharp(base64.b64decode(png), shown):
+                yield (
+                    node.id,
+                    (
+                        "shows a picture without twice the pixels of its width, which screens of"
+                        " today blur; call plots.use_style() before it is drawn"
+                    ),
+                )
         if "picture" in tags and node.cell_type == "code" and not pictures:
             yield node.id, 'is tagged "picture" but its output has none; end it with plt.show()'
 
@@ -561,6 +574,7 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
     found = [problem for row in rows for problem in check_lesson(course, row, terms)]
     found += catalogue_faults(course, rows)
     found += glyph_faults(course)
+    found += page_faults(course, terms)
     found += first_use_faults(course, terms)
     names = {course.source(row) for row in course.rows}
     for path in sorted((course.root / "notebooks" / "source").glob("*.py")):
@@ -590,7 +604,7 @@ def check_course(course: Course, rows: list[Row]) -> list[Problem]:
                     Problem(
                         path.name,
                         None,
-                        "has an old table of lessons; run `python -m course.build readme`",
+                        "has an old table of lessons or old routes; run `python -m course.build readme`",
                     )
                 )
     except LessonError as error:

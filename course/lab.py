@@ -10,6 +10,8 @@ from pathlib import Path
 
 try:
     import zmq
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
     from jupyterlab.labapp import LabApp
 except ImportError:
     sys.exit("JupyterLab is not installed: run `python -m pip install 'tutorial-lib[lab]'`.")
@@ -22,6 +24,18 @@ HERE = Path(__file__).resolve().parent
 
 
 ROOT = folder_of_lessons() or Path.cwd()
+
+
+class Contents(AsyncLargeFileManager):
+    """The files of the server. A notebook names the Python that is here as soon as it is read: else
+    JupyterLab writes it down when the kernel starts, and counts the notebook as changed.
+    """
+
+    async def get(self, *where, **how):
+        model = await super().get(*where, **how)
+        if model["type"] == "notebook" and model["content"]:
+            model["content"]["metadata"]["language_info"] = dict(IPythonKernel.language_info)
+        return model
 
 
 def first_lesson(root: Path, lang: str) -> str | None:
@@ -45,6 +59,7 @@ def arguments(given: list[str], lesson: str | None, lang: str = "en") -> list[st
             HERE / ("lab_settings_zh" if lang == "zh" else "lab_settings")
         ),
         "--LabApp.extension_manager": "readonly",
+        "--ServerApp.contents_manager_class": "course.lab.Contents",
         # The terminal keeps to the address: errors alone are worth a line more, and a kernel
         # complains unless it may encrypt.
         "--log-level": "ERROR",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,9 +260,42 @@ def lesson_table(course: Course, language: str) -> str:
     return "\n".join(rows)
 
 
+def route_list(course: Course, language: str) -> str:
+    """The routes of site/routes.toml, a line each: title, hours of reading and exercises together,
+    what it teaches, and its lessons.
+    """
+    path, rows, lines = course.root / "site" / "routes.toml", {r.number: r for r in course.rows}, []
+    for route in tomllib.loads(path.read_text(encoding="utf-8"))["route"]:
+        taken = [rows[number] for number in route["lessons"]]
+        hours = round(sum(row.minutes + row.exercises for row in taken) / 60)
+        title, text = (route[f"{key}_{language}"] for key in ("title", "text"))
+        numbers = _runs([row.number for row in taken], language)
+        lines.append(
+            f"- **{title}**, {hours} hours: {numbers}. {text}"
+            if language == "en"
+            else f"- **{title}**，{hours} 小时：{numbers}。{text}"
+        )
+    return "\n".join(lines)
+
+
+def _runs(numbers: list[int], language: str) -> str:
+    """Numbers as in "00, 01, 04 to 07": three or more in a row are joined."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    to, comma = (" to ", ", ") if language == "en" else (" 到 ", "、")
+    return comma.join(
+        f"{run[0]:02d}{to}{run[-1]:02d}" if len(run) > 2 else comma.join(f"{n:02d}" for n in run)
+        for run in runs
+    )
+
+
 def readme_texts(course: Course) -> dict[Path, tuple[str, str]]:
-    """For each README: what it says and what it should say, the table between its two markers being
-    built.
+    """For each README: what it says and what it should say, the table of lessons between its two
+    markers being built, and the routes between theirs (which a README may lack).
     """
     begin, end = "<!-- lessons:begin -->", "<!-- lessons:end -->"
     texts = {}
@@ -286,5 +320,10 @@ def readme_texts(course: Course) -> dict[Path, tuple[str, str]]:
                     f"lacks the lines {begin} and {end}, between which the table of lessons goes",
                 )
             )
-        texts[path] = (text, f"{before}{begin}\n{lesson_table(course, language)}\n{end}{after}")
+        new = f"{before}{begin}\n{lesson_table(course, language)}\n{end}{after}"
+        before, opened, rest = new.partition("<!-- routes:begin -->\n")
+        _, closed, after = rest.partition("<!-- routes:end -->")
+        if opened and closed:
+            new = f"{before}{opened}{route_list(course, language)}\n{closed}{after}"
+        texts[path] = (text, new)
     return texts

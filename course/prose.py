@@ -227,21 +227,17 @@ def italics(words: str) -> list[str]:
     return found
 
 
-def chinese_set_wrongly(text: str) -> list[str]:
-    """Faults of Chinese typography, each with the place where it stands."""
+def chinese_set_wrongly(text: str, *, plain: bool = False) -> list[str]:
+    """Faults of Chinese typography, each with the place where it stands. plain: the text is no
+    markdown, and formulas, code and columns stand in it unmarked.
+    """
     words = take_apart(text).words
     flat = re.sub(r"\*+", "", words)
     bold = re.finditer(r"\*\*[^*\n]+\*\*", words)
     stars = "\n".join(
         words[max(0, match.start() - 1) : match.end() + 1].strip("\n") for match in bold
     )
-    rules = [
-        (
-            flat,
-            rf"[{HAN}] *[,;:?!\"]|[,;:?!] *[{HAN}]|\"[{HAN}]|[{HAN}]\.(?!\w)",
-            "half-width punctuation beside Chinese; use ，。：；？！“”",
-        ),
-        (flat, rf"[{HAN}] *[()]|[()] *[{HAN}]", "half-width parentheses beside Chinese; use （）"),
+    always = [
         (
             flat,
             rf"[{HAN}][A-Za-z0-9{ITEM}]|[A-Za-z0-9%{ITEM}][{HAN}]",
@@ -249,9 +245,24 @@ def chinese_set_wrongly(text: str) -> list[str]:
         ),
         (
             words,
-            rf"(?<=[^\s*])(?<!\d\.) [{MARKS}]|(?<!^)[{MARKS}] (?=\S)",
+            rf"(?<=[^\s*|])(?<!\d\.) [{MARKS}]|(?<!^)[{MARKS}] (?=[^\s|])",
             "a space beside full-width punctuation; remove it",
         ),
+        (flat, "您", "“您”; say “你”"),
+        (flat, r"\d\s[%％]", "a space before %; write 62%"),
+    ]
+    between = (
+        flat,
+        rf"[{HAN}] *[,;?!] *[{HAN}]",
+        "half-width punctuation between Chinese; use ，。：；？！“”",
+    )
+    marked = [
+        (
+            flat,
+            rf"[{HAN}] *[,;:?!\"]|[,;:?!] *[{HAN}]|\"[{HAN}]|[{HAN}]\.(?!\w)",
+            "half-width punctuation beside Chinese; use ，。：；？！“”",
+        ),
+        (flat, rf"[{HAN}] *[()]|[()] *[{HAN}]", "half-width parentheses beside Chinese; use （）"),
         (
             flat,
             rf"^(?![#|]).*[{HAN}{MARKS}]\n[{HAN}“《（]",
@@ -262,11 +273,10 @@ def chinese_set_wrongly(text: str) -> list[str]:
             rf"[{MARKS}]\*\*[^\s*{MARKS}]$|^[^\s*{MARKS}]\*\*[{MARKS}]",
             "bold text that would show its stars; put the punctuation outside",
         ),
-        (flat, "您", "“您”; say “你”"),
-        (flat, r"\d\s[%％]", "a space before %; write 62%"),
         ("\n".join(italics(words)), f"[{HAN}]", "Chinese in italics; use bold or “”"),
         (flat, rf"^(?!#|\|).*[{HAN}] [{HAN}]", "a space between Chinese characters; remove it"),
     ]
+    rules = [*always, between] if plain else [*always, *marked]
     faults = []
     for where, pattern, fault in rules:
         match = re.search(pattern, where, re.M)
@@ -280,34 +290,43 @@ def chinese_set_wrongly(text: str) -> list[str]:
     return faults
 
 
+CHECKS = ("yes", "no", "style")
+
+
 @dataclass(frozen=True)
 class Term:
     english: re.Pattern[str]
     name: str
     chinese: tuple[str, ...]
     check: bool
-    avoid: tuple[str, ...] = ()  # what Chinese prose and catalogues do not call it
+    # what Chinese texts do not call it, each with the phrases in which the word may stand
+    avoid: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def load_glossary(path: Path) -> list[Term]:
     """Read glossary.csv (en, zh, check, avoid; alternatives separated by " / "), longest English
-    wording first.
+    wording first. A line with check `style` is no term: it only says what to avoid. In `avoid`, `时钟 except 自己的时钟, 挂钟` allows a word in some phrases.
     """
     if not path.exists():
         raise LessonError(f"{path} is missing; it holds the terms that both languages must use")
     terms = []
     with path.open(encoding="utf-8", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), start=2):
-            if not row.get("en") or not row.get("zh") or row.get("check") not in ("yes", "no"):
+            if not row.get("en") or not row.get("zh") or row.get("check") not in CHECKS:
                 raise LessonError(
                     Problem(
                         "notebooks/glossary.csv",
                         None,
-                        f"line {line} needs en, zh and check (yes or no)",
+                        f"line {line} needs en, zh and check (yes, no or style)",
                     )
                 )
             chinese = tuple(word.strip().casefold() for word in row["zh"].split(" / "))
-            avoid = tuple(word for word in (row.get("avoid") or "").split(" / ") if word)
+            avoid = tuple(
+                (word, tuple(phrase.strip() for phrase in allowed.split(",") if phrase.strip()))
+                for one in (row.get("avoid") or "").split(" / ")
+                for word, _, allowed in [one.strip().partition(" except ")]
+                if word
+            )
             terms += [
                 Term(term_pattern(name), name, chinese, row["check"] == "yes", avoid)
                 for name in row["en"].split(" / ")
@@ -332,13 +351,15 @@ def term_pattern(name: str) -> re.Pattern[str]:
 
 def forbidden(chinese: str, terms: list[Term]) -> list[str]:
     """Words that the glossary replaces by another."""
-    words = take_apart(chinese).words
-    return [
-        f"says {word}; the glossary has {' / '.join(term.chinese)}"
-        for term in {term.chinese: term for term in terms if term.avoid}.values()
-        for word in term.avoid
-        if word in words
-    ]
+    words, found = take_apart(chinese).words, []
+    for term in {term.chinese: term for term in terms if term.avoid}.values():
+        for word, phrases in term.avoid:
+            rest = words
+            for phrase in phrases:
+                rest = rest.replace(phrase, ITEM)
+            if word in rest:
+                found.append(f"says {word}; the glossary has {' / '.join(term.chinese)}")
+    return found
 
 
 def without_english(

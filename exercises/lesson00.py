@@ -5,6 +5,7 @@ import pandas as pd
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, want_whole
+from exercises.open_task import END, END_ZH, Report, open_task
 from tutorial_lib.language import say
 
 
@@ -165,6 +166,15 @@ def check_follows(answer) -> None:
         "E": "on whose histories was the loss measured?",
     }
     compare_letters(answer, {"A", "D"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a rule for the list after a pause."""
+    report.grid("limits", "chosen")
+    report.interval("after_short", -1, 1)
+    report.interval("after_long", -1, 1)
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -343,4 +353,18 @@ ARGUED = [
         "set(before[queue.pop()]) - found -> set(before[queue.pop()])",
         "it looks up some lessons twice and finds the same ones",
     ),
+]
+
+OPEN = {
+    "limits": {3600: 0.16, 21600: 0.19, 86400: 0.18},
+    "chosen": 21600,
+    "after_short": (0.0, -0.004, 0.004),
+    "after_long": {"mean": 0.021, "low": 0.006, "high": 0.037},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "chosen": 3600}, "by `limits` the best is 21600"),
+    ({**OPEN, "limits": {3600: 0.16, 21600: 0.19}}, "2 of at least 3"),
+    ({**OPEN, "after_long": (0.006, 0.021, 0.037)}, "does not hold its own mean"),
 ]

@@ -15,6 +15,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, open_task
 from tutorial_lib.data.gaps import gaps, irregularity
 from tutorial_lib.language import say
 
@@ -325,6 +326,18 @@ def check_core(answer) -> None:
         )
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: the clock of a table of one's own."""
+    report.number("zero_gaps", 0, 1)
+    report.number("median_gap", 0)
+    report.text("valley")
+    report.number("correlation", -1, 1)
+    report.number("by_chance", -1, 1)
+    report.text("not_supported")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -585,4 +598,21 @@ ARGUED = [
     ),
     (check_pauses, "0 -> -1", "a variance below 0 comes from rounding alone, and is near 0"),
     (check_sittings, "0 -> 1", "what is put before the first time: its event begins anyway"),
+]
+
+OPEN = {
+    "zero_gaps": 0.03,
+    "median_gap": 214,
+    "valley": "Two hours: between songs of one evening and the next evening.",
+    "correlation": 0.31,
+    "by_chance": 0.12,
+    "not_supported": "That I hear less on weekends, as the phone was offline on many of them.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "zero_gaps": 3}, "lies from 0 to 1"),
+    ({**OPEN, "valley": "none"}, "says too little"),
+    ({**OPEN, "by_chance": ...}, "`by_chance` is missing"),
+    ({**OPEN, "picture": 7}, "is a figure"),
 ]

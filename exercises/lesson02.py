@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, interval_of, open_task
 from tutorial_lib.evaluate import Ranks, hit_rate, sampled_hit_probability
 from tutorial_lib.language import say
 
@@ -241,6 +243,32 @@ def check_statements(answer) -> None:
     compare_letters(answer, {"A", "C", "D", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a metric for a page of 24 items."""
+    differences = report.table("differences", interval_of(-1, 1), keys=range(1, 101))
+    first, last = (report.number(name, 1, 100) for name in ("undecided_from", "undecided_to"))
+    if differences and first and last:
+        undecided = [k for k, one in differences.items() if not one.excludes_zero]
+        report.want(
+            bool(undecided) and (first, last) == (min(undecided), max(undecided)),
+            "by your intervals the undecided K are {undecided}, and you report {first:g} to {last:g}",
+            undecided=f"{min(undecided)} - {max(undecided)}" if undecided else "-",
+            first=first,
+            last=last,
+        )
+    if values := report.values("metric", range(1, 31)):
+        report.want(min(values) >= 0, "`metric` is negative for some rank")
+        report.want(
+            all(a >= b for a, b in pairwise(values)),
+            "`metric` rises somewhere: a better rank must not earn less",
+        )
+        report.want(values[0] > 0, "`metric` gives the best rank, 1, nothing")
+        report.want(not any(values[24:]), "`metric` rewards rank 25, which is not on the page")
+    report.text("reason")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -390,4 +418,21 @@ ARGUED = [
     ),
     (check_users_needed, "last entry off", "one person more: the task does not ask for rounding"),
     (check_users_needed, "math.ceil -> math.floor", "the task does not ask for rounding up"),
+]
+
+OPEN = {
+    "differences": {k: (0.01 - k / 4000, -k / 4000, 0.02 - k / 4000) for k in range(1, 101)},
+    "undecided_from": 1,
+    "undecided_to": 80,
+    "metric": lambda rank: max(0, 4 - (rank - 1) // 6),
+    "reason": "A visitor reads the first row, and each further row is read by fewer.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "undecided_to": 90}, "1 - 80"),
+    ({**OPEN, "metric": lambda rank: 1 / rank}, "rank 25"),
+    ({**OPEN, "metric": lambda rank: rank if rank < 25 else 0}, "rises somewhere"),
+    ({**OPEN, "metric": lambda rank: 1 / (rank - 3)}, "ZeroDivisionError"),
+    ({**OPEN, "differences": {10: (0.1, 0.0, 0.2)}}, "no entry for 1"),
 ]

@@ -17,6 +17,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, open_task
 from tutorial_lib.data.events import make_dataset
 from tutorial_lib.data.sequences import fit_gap_statistics
 from tutorial_lib.data.splits import Split, temporal_split
@@ -251,6 +252,28 @@ def check_lets_the_test_in(answer) -> None:
     compare_letters(answer, {"A", "D", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a sixth leak."""
+    reported, mended, truth = (
+        report.interval(name) for name in ("reported_value", "mended_value", "true_value")
+    )
+    if reported and mended and truth:
+        report.want(
+            not truth.low <= reported.mean <= truth.high,
+            "the reported value lies in the interval of the truth: this world does not show the leak",
+        )
+        report.want(
+            abs(mended.mean - truth.mean) < abs(reported.mean - truth.mean),
+            "the mended value is no nearer to the truth than the reported one",
+        )
+    leaking, mended = (report.truth(name) for name in ("finds_leak", "finds_mended"))
+    report.want(leaking is not False, "the check does not find the leak")
+    report.want(mended is not True, "the check finds a leak in the mended version: a false alarm")
+    report.text("misses")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -433,4 +456,21 @@ ARGUED = [
         "0 -> -1",
         "an item without events stays below every limit of at least 1",
     ),
+]
+
+OPEN = {
+    "reported_value": (0.31, 0.29, 0.33),
+    "mended_value": (0.205, 0.18, 0.23),
+    "true_value": (0.20, 0.19, 0.21),
+    "finds_leak": True,
+    "finds_mended": False,
+    "misses": "It counts exact copies, so a review with one letter changed gets through.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "reported_value": (0.2, 0.1, 0.3)}, "does not show the leak"),
+    ({**OPEN, "mended_value": (0.35, 0.3, 0.4)}, "no nearer to the truth"),
+    ({**OPEN, "finds_leak": False}, "does not find the leak"),
+    ({**OPEN, "finds_mended": True}, "a false alarm"),
 ]

@@ -1,11 +1,13 @@
 """Checkers of lesson 04, self-attention."""
 
 import math
+from statistics import fmean
 
 import numpy as np
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, same, want_equal, want_tensor
+from exercises.open_task import END, END_ZH, Report, open_task, runs_of
 from tutorial_lib.language import say
 from tutorial_lib.models.attention import attention, attention_weights
 
@@ -168,6 +170,24 @@ def check_unchanged(answer) -> None:
     compare_letters(answer, {"A", "C", "D", "E"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a look-up task that one head fails."""
+    report.text("expected")
+    accuracy = report.table("accuracy", runs_of(5, 0, 1))
+    if accuracy:
+        first, *_, last = map(fmean, accuracy.values())
+        report.want(last < first, "the accuracy does not fall: make the task harder")
+    report.runs("mended", 5, 0, 1)
+    before, after = (report.number(f"parameters_{name}", 1) for name in ("before", "after"))
+    if before and after:
+        report.want(
+            abs(after - before) <= 0.05 * before,
+            "the two models differ by more than 5% in their parameters: which of the two changes helped?",
+        )
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -305,4 +325,23 @@ WRONG = [
 ]
 ARGUED = [
     (check_temperature, "-1 -> 1", "here are single histories, whose axis 1 is the last one"),
+]
+
+OPEN = {
+    "expected": "Two genres in one question need two heads, so one head gets half of them.",
+    "accuracy": {1: [1.0, 1.0, 1.0, 1.0, 1.0], 2: [0.61, 0.58, 0.64, 0.60, 0.62]},
+    "mended": [0.93, 0.95, 0.90, 0.97, 0.94],
+    "parameters_before": 4200,
+    "parameters_after": 4224,
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    (
+        {**OPEN, "accuracy": {1: [0.5, 0.6, 0.7, 0.6, 0.5], 2: [0.8, 0.9, 0.8, 0.8, 0.9]}},
+        "does not fall",
+    ),
+    ({**OPEN, "mended": [0.93, 0.95, 0.9]}, "3 of at least 5 runs"),
+    ({**OPEN, "mended": [0.9] * 5}, "does the seed reach"),
+    ({**OPEN, "parameters_after": 8400}, "more than 5%"),
 ]

@@ -13,6 +13,7 @@ from exercises.checking import (
     want_number,
     want_tensor,
 )
+from exercises.open_task import Report, open_task
 from tutorial_lib.language import say
 from tutorial_lib.models.attention import attention, causal_mask
 
@@ -192,6 +193,22 @@ def check_loss(answer) -> None:
         )
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a leak that the old probe does not see."""
+    training, serving = report.number("training", 0, 1), report.number("serving", 0, 1)
+    if training is not None and serving is not None:
+        report.want(
+            training > serving,
+            "the model is no better in training than when serving: it does not use the future",
+        )
+    old, new = report.truth("old_probe"), report.truth("new_probe")
+    report.want(old is not True, "`influence` finds this leak already: hide it better")
+    report.want(new is not False, "the new probe does not find the leak")
+    report.table("false_alarms", Report.truth, least=5)
+    report.text("unseen")
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -358,4 +375,33 @@ ARGUED = [
     ),
     (check_loss, "logits.sum -> logits.mean", "it is multiplied by 0"),
     (check_loss, "1 -> 2", "used where nothing was found, and 0 divided by 2 is 0 as well"),
+]
+
+OPEN = {
+    "training": 0.41,
+    "serving": 0.07,
+    "old_probe": False,
+    "new_probe": True,
+    "false_alarms": {
+        "sasrec": False,
+        "gru4rec": False,
+        "lrurec": False,
+        "caser": True,
+        "hstu": False,
+    },
+    "unseen": "Items whose numbers were given in the order of their popularity next year.",
+}
+OPEN_RIGHT = [
+    OPEN,
+    {
+        **OPEN,
+        **{"unseen": "按明年的热门程度编号的物品，编号本身就泄漏了未来。", "old_probe": np.False_},
+    },
+]
+OPEN_WRONG = [
+    ({**OPEN, "serving": 0.5}, "does not use the future"),
+    ({**OPEN, "old_probe": True}, "finds this leak already"),
+    ({**OPEN, "new_probe": False}, "does not find the leak"),
+    ({**OPEN, "false_alarms": {"sasrec": False}}, "1 of at least 5"),
+    ({**OPEN, "false_alarms": dict.fromkeys("ABCDE", 0)}, "True or False"),
 ]

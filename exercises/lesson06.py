@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, want_equal, want_tensor
+from exercises.open_task import END, END_ZH, Report, interval_of, open_task
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:
@@ -179,6 +180,14 @@ def check_unmoved(answer) -> None:
     compare_letters(answer, {"A", "B", "E"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: from how many users on attention pays."""
+    report.table("differences", interval_of(-1, 1))
+    report.table("rates", Report.grid)
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -298,4 +307,21 @@ WRONG = [
     (check_unmoved, "BE", "look at A"),
     (check_unmoved, "AE", "look at B"),
     (check_unmoved, set("ABCDE"), "look at C"),
+]
+
+OPEN = {
+    "differences": {1000: (0.001, -0.003, 0.005), 3000: (0.006, 0.002, 0.010)},
+    "rates": {
+        name: {0.0003: 0.05, 0.001: 0.061, 0.003: 0.058} for name in ("full", "no attention")
+    },
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "differences": {1000: (0.001, -0.003, 0.005)}}, "1 of at least 2"),
+    (
+        {**OPEN, "rates": {"full": {0.001: 0.05, 0.003: 0.06, 0.01: 0.07}, "none": {}}},
+        "at the edge",
+    ),
+    ({**OPEN, "rates": 0.001}, "is a dictionary"),
 ]

@@ -5,8 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from exercises.checking import Wrong, exercise, want_array, want_equal, want_whole
+from exercises.open_task import END, END_ZH, Report, open_task
 from tutorial_lib.language import mark, say
 from tutorial_lib.models import build_model
+from tutorial_lib.statistics import Interval
 
 
 @exercise(points=3, minutes=15)
@@ -255,6 +257,15 @@ def check_count(answer) -> None:
         )
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: one item table or two."""
+    report.interval("difference", -1, 1)
+    report.table("rates", Report.grid)
+    report.text("control")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -443,4 +454,31 @@ WRONG = [
 ]
 ARGUED = [
     (check_recommend, "0 -> -1", "the batch holds one history: its first row is its last"),
+]
+
+OPEN = {
+    "difference": (0.012, 0.007, 0.017),
+    "rates": {name: {0.001: 0.05, 0.003: 0.061, 0.01: 0.058} for name in ("one", "two")},
+    "control": "Two tables of half the width each, with a projection between them.",
+    **END,
+}
+OPEN_RIGHT = [
+    OPEN,
+    {
+        **OPEN,
+        **{
+            **END_ZH,
+            "difference": Interval(0.012, 0.007, 0.017),
+            "control": "两张表的宽度各减一半，中间加一个投影。",
+        },
+    },
+]
+OPEN_WRONG = [
+    ({**OPEN, "difference": (0.012, 0.017, 0.007)}, "not below its upper end"),
+    (
+        {**OPEN, "rates": {"one": {0.001: 0.07, 0.003: 0.06, 0.01: 0.05}, "two": {}}},
+        "edge of what was tried",
+    ),
+    ({**OPEN, "control": 3}, "is a sentence"),
+    ({**OPEN, "doubt": None}, "`doubt` is missing"),
 ]

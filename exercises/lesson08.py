@@ -14,6 +14,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import Report, drawn, open_task, runs_of
 from tutorial_lib.language import say
 
 DAY = 86_400
@@ -193,6 +194,22 @@ def check_unchanged(answer) -> None:
     compare_letters(answer, {"A", "B", "D", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: pauses that the table has never seen."""
+    before = report.table("before", runs_of(5, 0, 1), least=3)
+    report.table("after", runs_of(5, 0, 1), least=3)
+    report.same_keys("before", "after")
+    if before:
+        report.want(
+            min(before) <= 60 and max(before) >= 3650 * DAY,
+            "the pauses are seconds, and go from a minute to ten years",
+        )
+    report.text("still_fails")
+    report.text("worse_on")
+    report.picture()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -361,4 +378,34 @@ ARGUED = [
         "the change to uint8 rounds down as well",
     ),
     (check_saturated, "1 -> 2", "there are as many keys as queries"),
+]
+
+OPEN = {
+    "before": {pause: [0.9, 0.8, 0.9, 0.7, 0.9] for pause in (60, DAY, 4000 * DAY)},
+    "after": {pause: [0.9, 0.9, 0.9, 0.8, 0.9] for pause in (60, DAY, 4000 * DAY)},
+    "still_fails": "Between two hours and a day, where training had no pauses at all.",
+    "worse_on": "A world in which a pause of exactly seven days means something of its own.",
+    "picture": drawn("pause"),
+}
+OPEN_RIGHT = [
+    OPEN,
+    {
+        **OPEN,
+        **{
+            "picture": drawn("pause").axes[0],
+            "still_fails": "两小时到一天之间仍然失败，因为训练中没有这样的停顿。",
+        },
+    },
+]
+OPEN_WRONG = [
+    ({**OPEN, "before": {60: [0.9, 0.8, 0.9, 0.7, 0.9]}}, "1 of at least 3"),
+    (
+        {**OPEN, "after": {pause: [0.9, 0.8, 0.9, 0.7, 0.8] for pause in (60, 3600, 7200)}},
+        "different entries",
+    ),
+    (
+        {**OPEN, "before": {pause: [0.9, 0.8, 0.9, 0.7, 0.8] for pause in (1, 2, 3)}},
+        "from a minute to ten years",
+    ),
+    ({**OPEN, "worse_on": ""}, "says too little"),
 ]

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, want_array, want_equal
+from exercises.open_task import END, END_ZH, Report, number_of, open_task, runs_of
 
 
 def _columns(matrix: Tensor) -> Tensor:
@@ -168,6 +169,20 @@ def check_statements(answer) -> None:
     compare_letters(answer, {"A", "B", "D"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: orthogonal matrices between streams."""
+    for name in ("loss_orthogonal", "loss_doubly_stochastic"):
+        report.table(name, runs_of(5, 0), keys=(2, 4, 8))
+    norms = report.table("norms", number_of(0), keys=(2, 4, 8))
+    if norms:
+        report.want(
+            all(abs(one - 1) < 0.01 for one in norms.values()),
+            "a product of orthogonal matrices has the spectral norm 1: is `mappings` the one that is used?",
+        )
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -286,5 +301,21 @@ ARGUED = [
             "no res changes copies, or the mean at the end",
         )
         for which in ("[0]", "[1]", "")
+    ),
+]
+
+OPEN = {
+    "loss_orthogonal": {blocks: [0.4, 0.5, 0.3, 0.4, 0.6] for blocks in (2, 4, 8)},
+    "loss_doubly_stochastic": {blocks: [0.6, 0.5, 0.7, 0.4, 0.6] for blocks in (2, 4, 8)},
+    "norms": {2: 1.0, 4: 1.00001, 8: 0.99999},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "norms": {2: 1.0, 4: 0.9, 8: 0.7}}, "spectral norm 1"),
+    ({**OPEN, "loss_orthogonal": {2: [0.4, 0.5, 0.3, 0.4, 0.6], 4: [0.4]}}, "no entry for 8"),
+    (
+        {**OPEN, "loss_doubly_stochastic": {blocks: [0.4, 0.5] for blocks in (2, 4, 8)}},
+        "2 of at least 5",
     ),
 ]

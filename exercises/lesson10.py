@@ -1,5 +1,7 @@
 """Checkers of lesson 10, state-space models."""
 
+from statistics import fmean
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import Report, drawn, open_task, runs_of
 from tutorial_lib.language import say
 from tutorial_lib.models.ssm import discretise_diagonal, scan
 
@@ -226,6 +229,28 @@ def check_one_convolution(answer) -> None:
     compare_letters(answer, {"A", "C", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: how wrong the shape may be."""
+    lru = report.table("lru", runs_of(5, 0), least=3)
+    general = report.table("general", runs_of(5, 0), least=3)
+    report.same_keys("lru", "general")
+    turn = report.number("turn")
+    report.number("batches", 1)
+    if lru and general and turn is not None and lru.keys() == general.keys():
+        worse = [c for c in lru if fmean(lru[c]) > fmean(general[c])]
+        report.want(bool(worse), "the LRU is better at every c: go on until the order turns")
+        report.want(
+            not worse or turn == min(worse),
+            "`turn` is {turn:g}; the first c at which your LRU has the larger error is {first}",
+            turn=turn,
+            first=min(worse, default=0),
+        )
+    report.text("longer_gaps")
+    report.text("layer_behind")
+    report.picture()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -410,4 +435,28 @@ ARGUED = [
         "abs(1 + eigenvalue * middle) < 1 -> abs(1 + eigenvalue * middle) <= 1",
         "at the limit itself nothing explodes yet",
     ),
+]
+
+OPEN = {
+    "lru": {
+        0: [0.01, 0.02, 0.01, 0.01, 0.02],
+        1: [0.2, 0.3, 0.2, 0.2, 0.3],
+        2: [0.5, 0.4, 0.5, 0.5, 0.6],
+    },
+    "general": {c: [0.25, 0.3, 0.26, 0.28, 0.27] for c in (0, 1, 2)},
+    "turn": 2,
+    "batches": 1000,
+    "longer_gaps": "On gaps twice as long the general network loses at each c that was tried.",
+    "layer_behind": "It could square the output, and then the shape would be right again.",
+    "picture": drawn("c"),
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **{"turn": 2.0, "picture": drawn("c").axes[0]}}]
+OPEN_WRONG = [
+    ({**OPEN, "turn": 1}, "larger error is 2"),
+    (
+        {**OPEN, "general": {c: [2.0, 2.1, 2.2, 2.0, 2.1] for c in (0, 1, 2)}},
+        "until the order turns",
+    ),
+    ({**OPEN, "general": {c: [0.25, 0.3, 0.2, 0.2, 0.3] for c in (0, 1, 3)}}, "different entries"),
+    ({**OPEN, "batches": 0}, "`batches` is 0"),
 ]

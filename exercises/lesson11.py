@@ -1,6 +1,7 @@
 """Checkers of lesson 11, selective state spaces and SSD."""
 
 import math
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, want_array, want_equal
+from exercises.open_task import END, END_ZH, Report, open_task, runs_of
 from tutorial_lib.models.mamba import ssd_chunked, ssd_matrix, ssd_recurrence
 
 
@@ -201,6 +203,22 @@ def check_unchanged(answer) -> None:
         "F": "a rotation keeps lengths and angles: what does it do to the dot products C.B?",
     }
     compare_letters(answer, {"A", "C", "F"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: how far a time axis of one's own carries."""
+    accuracy = report.table("accuracy", runs_of(5, 0, 1), least=3)
+    report.table("lti", runs_of(5, 0, 1), least=3)
+    report.same_keys("accuracy", "lti")
+    guessing = report.number("by_guessing", 0, 1)
+    if accuracy and guessing is not None:
+        report.want(
+            max(map(fmean, accuracy.values())) > guessing,
+            "the memory is nowhere better than guessing: begin with the easy evening of the lesson",
+        )
+    report.text("what_failed")
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -434,5 +452,29 @@ ARGUED = [
         "math.exp(-events * step * min(rates)) > 0.1"
         " -> math.exp(-events * step * min(rates)) >= 0.1",
         "no length leaves exactly a tenth",
+    ),
+]
+
+OPEN = {
+    "accuracy": {
+        12: [1.0, 1.0, 1.0, 1.0, 1.0],
+        25: [0.9, 0.8, 0.9, 1.0, 0.9],
+        50: [0.5, 0.4, 0.6, 0.5, 0.4],
+    },
+    "lti": {events: [0.3, 0.2, 0.3, 0.3, 0.2] for events in (12, 25, 50)},
+    "by_guessing": 0.1,
+    "what_failed": "Memory: the steps of the goods stay large, and the early ones have faded.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "by_guessing": 1.0}, "nowhere better than guessing"),
+    ({**OPEN, "lti": {12: [0.3, 0.2, 0.3, 0.3, 0.2]}}, "1 of at least 3"),
+    (
+        {
+            **OPEN,
+            "accuracy": {12: [1.2, 1, 1, 1, 1], 25: [0.1, 0.2, 0, 0, 0], 50: [0.1, 0, 0, 0, 0]},
+        },
+        "lies from 0 to 1",
     ),
 ]

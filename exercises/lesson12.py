@@ -16,6 +16,7 @@ from exercises.checking import (
     want_equal,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, open_task, runs_of
 
 
 def _check_share(answer, raw: Tensor, gate: Tensor, bias: float, A: float) -> None:
@@ -167,6 +168,20 @@ def check_unmoved(answer) -> None:
         "E": "over how many entries does the norm run now?",
     }
     compare_letters(answer, {"A", "B"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a world in which a rhythm counts."""
+    best = [report.interval(name, 0, 1) for name in ("tim4rec", "tisasrec")]
+    guessing = report.number("guessing", 0, 1)
+    if all(best) and guessing is not None:
+        report.want(
+            max(one.high for one in best) > guessing,
+            "no model is better than guessing: is the answer in the history at all?",
+        )
+    report.table("heads", runs_of(5, 0, 1))
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -343,4 +358,18 @@ ARGUED = [
         " -> zip(gate.tolist(), raw.tolist(), strict=True)",
         "raw step and gate are multiplied with each other",
     ),
+]
+
+OPEN = {
+    "tim4rec": (0.42, 0.38, 0.46),
+    "tisasrec": (0.81, 0.77, 0.85),
+    "guessing": 0.05,
+    "heads": {1: [0.4, 0.4, 0.5, 0.4, 0.4], 2: [0.5, 0.5, 0.4, 0.6, 0.5]},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "guessing": 0.9}, "no model is better than guessing"),
+    ({**OPEN, "tim4rec": (42, 38, 46)}, "lies from 0 to 1"),
+    ({**OPEN, "heads": {1: [0.4, 0.4, 0.5, 0.4, 0.4]}}, "1 of at least 2"),
 ]

@@ -15,6 +15,7 @@ from exercises.checking import (
     want_array,
     want_equal,
 )
+from exercises.open_task import END, END_ZH, Report, number_of, open_task, runs_of
 
 
 @exercise(points=3, minutes=15)
@@ -153,6 +154,26 @@ def check_unchanged(answer) -> None:
     compare_letters(answer, {"A", "B", "E"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: step sizes at birth."""
+    report.table("accuracy", runs_of(5, 0, 1), keys=(1, 10, 100))
+    second, month = (
+        report.table(name, number_of(0, 1), keys=(1, 10, 100))
+        for name in ("kept_second", "kept_month")
+    )
+    if second and month:
+        report.want(
+            all(month[factor] <= second[factor] for factor in (1, 10, 100)),
+            "a memory cannot keep more after 30 days than after a second",
+        )
+        report.want(
+            second[1] >= second[10] >= second[100],
+            "larger steps forget faster, so `kept_second` cannot grow with the factor",
+        )
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 LN2 = math.log(2)
@@ -258,3 +279,19 @@ WRONG = [
 ]
 # Changes of right answers that stay right (tests/exercises/mutants.py), and why.
 ARGUED = [(check_eigenvalue_for, "one axis more", "an array that holds one number is a number")]
+
+OPEN = {
+    "accuracy": {factor: [0.5, 0.6, 0.5, 0.7, 0.5] for factor in (1, 10, 100)},
+    "kept_second": {1: 0.99, 10: 0.9, 100: 0.37},
+    "kept_month": {1: 0.9, 10: 0.4, 100: 0.0},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "kept_month": {1: 1.0, 10: 0.4, 100: 0.0}}, "more after 30 days"),
+    ({**OPEN, "kept_second": {1: 0.9, 10: 0.95, 100: 0.99}}, "cannot grow"),
+    (
+        {**OPEN, "accuracy": {1: [0.5, 0.6, 0.5, 0.7, 0.5], 10: [0.5, 0.6, 0.5, 0.7, 0.5]}},
+        "no entry for 100",
+    ),
+]

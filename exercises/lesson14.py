@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from exercises.checking import Wrong, exercise, want_equal, want_number, want_whole
+from exercises.open_task import END, END_ZH, Report, number_of, open_task
 from tutorial_lib.language import say
 from tutorial_lib.models.ode import Field, euler_step, integrate, midpoint_step, rk4_step
 
@@ -303,6 +304,21 @@ def check_states_at(answer) -> None:
     _check_states(answer, torch.tensor(times, dtype=torch.double), steps=2, bend=-0.1, seed=4)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: steps for a data set."""
+    errors = report.table("errors", lambda report, name: report.table(name, number_of(0)), least=4)
+    worst = report.table("worst_row", number_of(0), least=4)
+    report.table("exploded", number_of(0), least=4)
+    report.same_keys("errors", "worst_row", "exploded")
+    if errors and worst and errors.keys() == worst.keys():
+        report.want(
+            all(worst[way] >= min(errors[way].values()) for way in errors),
+            "the worst row cannot be better than the smallest mean error",
+        )
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 LIMITS = {"euler": 2.0, "midpoint": 2.0, "rk4": 2.785}
@@ -555,4 +571,20 @@ ARGUED = [
         "the square is above 1 where the size is",
     ),
     (check_states_at, "1 -> 2", "two zeros for each row, one for each number of its state"),
+]
+
+OPEN = {
+    "errors": {way: {1000: 0.1, 4000: 0.01} for way in ("equal", "gap", "adaptive", "log")},
+    "worst_row": {"equal": 3.0, "gap": 0.5, "adaptive": 0.02, "log": 0.3},
+    "exploded": {"equal": 12, "gap": 0, "adaptive": 0, "log": 0},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    (
+        {**OPEN, "worst_row": {"equal": 3.0, "gap": 0.5, "adaptive": 0.002, "log": 0.3}},
+        "smallest mean error",
+    ),
+    ({**OPEN, "exploded": {"a": 12, "b": 0, "c": 0, "d": 0}}, "different entries"),
+    ({**OPEN, "errors": {"equal": {1000: 0.1, 4000: 0.01}}}, "1 of at least 4"),
 ]

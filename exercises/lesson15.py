@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from exercises.checking import compare_letters, exercise, same, want_equal, want_number
+from exercises.open_task import END, END_ZH, Report, number_of, open_task
 from tutorial_lib.language import say
 from tutorial_lib.models.ode import integrate, rk4_step
 
@@ -222,6 +223,24 @@ def check_possible(answer) -> None:
         "F": "where do -1 and 1 end? Can paths meet?",
     }
     compare_letters(answer, {"A", "C", "E"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: how far ahead a law is trained."""
+    report.interval("difference")
+    errors = report.table("validation", number_of(0), keys=(1, 3, 8))
+    chosen = report.number("chosen")
+    if errors and chosen is not None:
+        best = min(errors, key=errors.get)
+        report.want(
+            chosen == best,
+            "`chosen` is {chosen:g}, but by `validation` the best is {best}",
+            chosen=chosen,
+            best=best,
+        )
+    report.table("seconds", number_of(0), keys=(1, 3, 8))
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -494,4 +513,18 @@ ARGUED = [
         for other in ("torch.arange(720).double() / (torch.pi / 720)", "torch.arange(720).double()")
     ),
     (check_steepest, "torch.pi / 720 -> 720", FINE),
+]
+
+OPEN = {
+    "difference": (0.05, 0.01, 0.09),
+    "validation": {1: 0.2, 3: 0.11, 8: 0.14},
+    "chosen": 3,
+    "seconds": {1: 2.1, 3: 4.5, 8: 11.0},
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "chosen": 1}, "the best is 3"),
+    ({**OPEN, "seconds": {1: 2.1, 3: 4.5}}, "no entry for 8"),
+    ({**OPEN, "difference": 0.05}, "is an interval"),
 ]

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from exercises.checking import Wrong, compare_letters, exercise, same, want_array
+from exercises.open_task import END, END_ZH, Report, open_task, runs_of
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3 import elapsed_hours
 
@@ -284,6 +285,16 @@ def check_sentences(answer) -> None:
     compare_letters(answer, {"A", "C", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: gaps that never occurred in training."""
+    for name in ("days", "hours"):
+        report.table(name, runs_of(5, 0, 1), least=3)
+    report.same_keys("days", "hours")
+    report.text("border")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -536,4 +547,17 @@ ARGUED = [
     (check_ode_rnn, "0 -> -1", "zeros are zeros, and only differences of times count"),
     (check_ode_rnn, "t - t[0] -> t + t[0]", "only differences of times count"),
     (check_ode_rnn, "t - t[0] -> t", "only differences of times count"),
+]
+
+OPEN = {
+    "days": {model: [0.9, 0.8, 0.9, 1.0, 0.9] for model in ("decay", "feature", "none")},
+    "hours": {model: [0.5, 0.6, 0.5, 0.4, 0.5] for model in ("decay", "feature", "none")},
+    "border": "Near twenty hours for the flow and near six for the feature.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "days": {"decay": [0.9, 0.8, 0.9, 1.0, 0.9]}}, "1 of at least 3"),
+    ({**OPEN, "hours": {model: [0.5, 0.6, 0.5, 0.4, 0.5] for model in "abc"}}, "different entries"),
+    ({**OPEN, "border": "20 hours"}, "says too little"),
 ]

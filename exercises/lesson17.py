@@ -17,6 +17,7 @@ from exercises.checking import (
     want_truth,
     want_whole,
 )
+from exercises.open_task import END, END_ZH, Report, interval_of, open_task
 from tutorial_lib.language import say
 
 HOUR = 3600
@@ -313,6 +314,17 @@ def check_supported(answer) -> None:
         "F": "which column varies the solver?",
     }
     compare_letters(answer, {"B", "D", "E"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: where a flow earns its place."""
+    models = ("attractor", "decay", "gap_feature")
+    for name in ("short_waits", "long_waits", "hidden"):
+        report.table(name, interval_of(0, 1), keys=models)
+    report.number("users_short", 2)
+    report.number("users_long", 2)
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -614,5 +626,23 @@ ARGUED = [
             *("1 + start.abs() -> 1", "start.abs -> start.square"),
             *("worst < 0.0001 -> worst <= 0.0001", "off < 0.0001 -> off <= 0.0001"),
         )
+    ),
+]
+
+OPEN = {
+    "short_waits": dict.fromkeys(("attractor", "decay", "gap_feature"), (0.07, 0.06, 0.08)),
+    "long_waits": dict.fromkeys(("attractor", "decay", "gap_feature"), (0.05, 0.03, 0.07)),
+    "hidden": dict.fromkeys(("attractor", "decay", "gap_feature"), (0.04, 0.02, 0.06)),
+    "users_short": 700,
+    "users_long": 95,
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "hidden": {"attractor": (0.04, 0.02, 0.06)}}, "no entry for 'decay'"),
+    ({**OPEN, "users_long": 0}, "`users_long` is 0"),
+    (
+        {**OPEN, "long_waits": dict.fromkeys(("attractor", "decay", "gap_feature"), (5, 3, 7))},
+        "from 0 to 1",
     ),
 ]

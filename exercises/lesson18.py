@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from exercises.checking import Wrong, compare_letters, exercise, want_number
+from exercises.open_task import END, END_ZH, Report, number_of, open_task
 from tutorial_lib.language import say
 
 # model -> rate -> (validation, test) of seeds 0, 1, 2; each row tells some wrong tuner from a right
@@ -325,6 +326,17 @@ def check_statements(answer) -> None:
     compare_letters(answer, {"B", "C", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: equal trials or equal seconds."""
+    changed = report.table("changed", number_of(0, 300), least=3)
+    budget = report.number("budget")
+    if changed and budget is not None:
+        report.want(budget in changed, "`budget` is none of those in `changed`")
+    report.text("who_profits")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -598,4 +610,17 @@ ARGUED = [
         "math.hypot(spread, left) -> math.hypot(left, spread)",
         "the hypotenuse is symmetric in its legs",
     ),
+]
+
+OPEN = {
+    "changed": {60: 41, 300: 17, 1200: 3},
+    "budget": 300,
+    "who_profits": "The cheap ones: with a minute each the dear models try one rate only.",
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "budget": 100}, "none of those"),
+    ({**OPEN, "changed": {60: 410, 300: 17, 1200: 3}}, "lies from 0 to 300"),
+    ({**OPEN, "changed": {60: 41, 300: 17}}, "2 of at least 3"),
 ]

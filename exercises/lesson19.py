@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from exercises.checking import NotAttempted, Wrong, exercise, told_apart, want_array, want_number
+from exercises.open_task import END, END_ZH, Report, interval_of, open_task
 
 
 def _clock(got, length: int) -> np.ndarray:
@@ -282,6 +283,15 @@ def check_verdicts(answer) -> None:
             raise Wrong("look at {letter} again: {hint}", letter=letter, hint=hint)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a corruption of one's own."""
+    report.table("changes", interval_of(-1, 1))
+    report.interval("lead_left", -1, 1)
+    report.text("corruption")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -509,4 +519,17 @@ ARGUED = [
         (check_settled_bound, mutant, "it has settled long before the last step")
         for mutant in ("5000 -> 4999", "5000 -> 5001", "1 -> 2")
     ),
+]
+
+OPEN = {
+    "corruption": "Every fifth user lives eight hours off, as phones do after a flight.",
+    "changes": {"tisasrec": (-0.004, -0.007, -0.001), "sasrec": (-0.001, -0.002, 0.001)},
+    "lead_left": (0.01, 0.004, 0.016),
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "changes": {"tisasrec": (-0.004, -0.007, -0.001)}}, "1 of at least 2"),
+    ({**OPEN, "lead_left": (0.01, float("nan"), 0.016)}, "not a finite number"),
+    ({**OPEN, "corruption": "noise"}, "says too little"),
 ]

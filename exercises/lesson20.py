@@ -18,6 +18,7 @@ from exercises.checking import (
     want_array,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, interval_of, open_task
 from tutorial_lib.experiments.stages.shared import label_permutations, thirds
 from tutorial_lib.language import say
 from tutorial_lib.statistics import holm, sign_flip_test
@@ -291,6 +292,23 @@ def check_supported_reports(answer) -> None:
         "F": "the sentence asks how certain, not how large",
     }
     compare_letters(answer, {"D", "F"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: for whom time helps."""
+    halves = [report.whole_numbers(name) for name in ("chosen_on", "tested_on")]
+    if all(halves):
+        both = set(halves[0]) & set(halves[1])
+        report.want(
+            not both,
+            "{count} users stand in both halves: the test must not know those who chose",
+            count=len(both),
+        )
+    report.number("cut")
+    report.interval("difference", -2, 2)
+    report.table("thirds", interval_of(-2, 2), least=3)
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -609,4 +627,19 @@ ARGUED = [
         "sign * (model.mean(0) - twin.mean(0)) -> model.mean(0) - twin.mean(0)",
         "sign is 1 in the right answer",
     ),
+]
+
+OPEN = {
+    "chosen_on": range(0, 400, 2),
+    "tested_on": range(1, 400, 2),
+    "cut": 5.0,
+    "difference": (0.02, 0.004, 0.036),
+    "thirds": dict.fromkeys((1, 2, 3), (0.02, -0.01, 0.05)),
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "tested_on": range(4, 400)}, "198 users stand in both halves"),
+    ({**OPEN, "thirds": {1: (0.02, -0.01, 0.05)}}, "1 of at least 3"),
+    ({**OPEN, "cut": "the median"}, "one number is wanted"),
 ]

@@ -15,6 +15,7 @@ from exercises.checking import (
     want_equal,
     want_whole,
 )
+from exercises.open_task import END, END_ZH, Report, open_task, runs_of
 from tutorial_lib.language import say
 
 MONTH = 30 * 86400
@@ -284,6 +285,23 @@ def check_supported(answer) -> None:
     compare_letters(answer, {"B", "C", "E"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: ten times the people on the same cores."""
+    for name in ("before_change", "after_change"):
+        times = report.table(name, runs_of(5, 0), keys=("p50", "p99"))
+        if times:
+            report.want(
+                all(p50 <= p99 for p50, p99 in zip(times["p50"], times["p99"], strict=False)),
+                "in a run of `{name}` p50 is above p99: they are exchanged",
+                name=name,
+            )
+    report.text("change")
+    report.text("watch")
+    report.number("go_back_at")
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -505,4 +523,22 @@ ARGUED = [
             "86400 -> 86401",
         )
     ),
+]
+
+OPEN = {
+    "before_change": {"p50": [4.1, 4.0, 4.2, 4.1, 4.3], "p99": [19.0, 21.0, 18.0, 25.0, 20.0]},
+    "after_change": {"p50": [3.1, 3.0, 3.2, 3.1, 3.3], "p99": [11.0, 12.0, 10.0, 14.0, 11.0]},
+    "change": "One process more, with the model loaded before it is forked.",
+    "watch": "The p99 of the last minute, since people leave when answers are late.",
+    "go_back_at": 40,
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    (
+        {**OPEN, "after_change": {"p50": [11, 12, 10, 14, 11], "p99": [3.1, 3.0, 3.2, 3.1, 3.3]}},
+        "exchanged",
+    ),
+    ({**OPEN, "before_change": {"p50": [4.1], "p99": [19.0]}}, "1 of at least 5"),
+    ({**OPEN, "after_change": {"p50": [4.1, 4.0, 4.2, 4.1, 4.3]}}, "no entry for 'p99'"),
 ]

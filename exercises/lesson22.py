@@ -1,6 +1,7 @@
 """Checkers of lesson 22, random dynamical systems and entropy."""
 
 import math
+from statistics import stdev
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from exercises.checking import (
     want_array,
     want_number,
 )
+from exercises.open_task import END, END_ZH, Report, open_task
 from studies.entropy import fibre_entropy, shuffled
 
 CLOSE = 1e-5  # single precision will do
@@ -259,6 +261,24 @@ def check_true_statements(answer) -> None:
         "F": "compare the value of time in the two worlds",
     }
     compare_letters(answer, {"C", "D", "E"}, hints)
+
+
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: the exponent of a model."""
+    exponents = report.runs("exponents", 50)
+    spread = report.number("spread", 0)
+    if exponents and spread is not None:
+        want = stdev(exponents)
+        report.want(
+            abs(spread - want) <= 0.03 * want,
+            "`spread` is {spread:.4g}; the standard deviation of `exponents` is {want:.4g}",
+            spread=spread,
+            want=want,
+        )
+    report.number("minute")
+    report.number("month")
+    report.closing()
 
 
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
@@ -621,4 +641,18 @@ ARGUED = [
     ),
     (check_fibre_growth, "1 -> 2", "each start twice: no word more"),
     (check_fibre_growth, "one axis more", "an array of one number is a number"),
+]
+
+OPEN = {
+    "exponents": [-0.2 + 0.01 * (i % 10) for i in range(50)],
+    "spread": 0.029,
+    "minute": -0.1,
+    "month": -1.4,
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "spread": 0.29}, "the standard deviation of `exponents` is 0.02901"),
+    ({**OPEN, "exponents": [-0.1, -0.2]}, "2 of at least 50"),
+    ({**OPEN, "exponents": [-0.1] * 50}, "does the seed reach"),
 ]

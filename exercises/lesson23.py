@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from exercises.checking import NotAttempted, Wrong, compare_letters, exercise
+from exercises.open_task import END, END_ZH, Report, open_task
 from tutorial_lib.language import say
 from tutorial_lib.statistics import holm
 
@@ -200,6 +201,27 @@ def check_follows(answer) -> None:
     compare_letters(answer, {"B", "D"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a claim of one's own."""
+    report.text("plan")
+    report.number("margin", 0)
+    ceiling = report.number("ceiling", 0)
+    effect = report.interval("effect")
+    report.interval("control")
+    replicated = report.truth("replicated")
+    if effect and ceiling is not None:
+        report.want(
+            effect.mean <= ceiling, "the effect is larger than what is possible in the plan"
+        )
+    if effect and replicated is not None:
+        report.want(
+            replicated == (effect.low > 0),
+            "by the rule a claim is replicated exactly if the whole interval is above 0",
+        )
+    report.closing()
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -336,4 +358,21 @@ WRONG = [
 # Mutants (tests/exercises/mutants.py) that are right, and why.
 ARGUED = [
     (check_verdict, "argument 0 reversed", "the rule does not ask which comparison comes first"),
+]
+
+OPEN = {
+    "plan": "Told the gap, a GRU gains 0.01 of NDCG on sample, and nothing on control.",
+    "margin": 0.01,
+    "ceiling": 0.04,
+    "effect": (0.012, 0.004, 0.02),
+    "control": (-0.001, -0.004, 0.002),
+    "replicated": True,
+    **END,
+}
+OPEN_RIGHT = [OPEN, {**OPEN, **END_ZH}]
+OPEN_WRONG = [
+    ({**OPEN, "replicated": False}, "exactly if the whole interval"),
+    ({**OPEN, "effect": (0.09, 0.08, 0.1)}, "larger than what is possible"),
+    ({**OPEN, "plan": "time helps"}, "says too little"),
+    ({**OPEN, "replicated": "yes"}, "True or False is wanted"),
 ]

@@ -12,6 +12,7 @@ from exercises.checking import (
     want_number,
     want_whole,
 )
+from exercises.open_task import Report, open_task
 from tutorial_lib.language import say
 
 # 24.1
@@ -219,6 +220,23 @@ def check_statements(answer) -> None:
     compare_letters(answer, {"A", "C", "F"}, hints)
 
 
+@open_task
+def open_report(report: Report) -> None:
+    """The open task: a bill written beforehand."""
+    for name in ("planned_hours", "measured_hours", "planned_bytes", "measured_bytes"):
+        report.number(name, 0)
+    report.interval("before", 0, 1)
+    report.interval("after", 0, 1)
+    difference = report.interval("difference", -1, 1)
+    if difference:
+        report.want(
+            difference.high >= 0,
+            "the whole interval of after - before is below 0: this change does lose something",
+        )
+    report.text("change")
+    report.text("wrong")
+
+
 # Answers on which the tests try the checkers: right ones, and wrong ones with words of the reason given.
 
 
@@ -309,4 +327,32 @@ WRONG = [
     (check_statements, {"A", "B", "C", "F"}, "B"),
     (check_statements, {"A", "C", "D", "F"}, "D"),
     (check_statements, {"A", "C", "E", "F"}, "E"),
+]
+
+OPEN = {
+    "planned_hours": 3,
+    "measured_hours": 7.5,
+    "planned_bytes": 2e9,
+    "measured_bytes": 2.4e9,
+    "change": "256 negatives for each batch in place of all two million items.",
+    "before": (0.101, 0.098, 0.104),
+    "after": (0.100, 0.097, 0.103),
+    "difference": (-0.001, -0.003, 0.001),
+    "wrong": "The hours: reading the log took longer than all the matrix products.",
+}
+OPEN_RIGHT = [
+    OPEN,
+    {
+        **OPEN,
+        **{
+            "wrong": "估错的是小时数：读取日志比所有的矩阵乘法都慢。",
+            "planned_hours": np.float32(3),
+        },
+    },
+]
+OPEN_WRONG = [
+    ({**OPEN, "difference": (-0.01, -0.02, -0.005)}, "does lose something"),
+    ({**OPEN, "measured_hours": -1}, "`measured_hours` is -1"),
+    ({**OPEN, "wrong": ...}, "`wrong` is missing"),
+    ([0.1, 0.2], "a report is a dictionary"),
 ]

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from tutorial_lib.checkpoint import copy_weights, describe, load_checkpoint, save_checkpoint
 from tutorial_lib.config import TrainConfig
@@ -24,6 +23,7 @@ from tutorial_lib.distributed import ALONE, Group
 from tutorial_lib.errors import Diverged, TutorialError
 from tutorial_lib.language import say
 from tutorial_lib.models import SequenceModel
+from tutorial_lib.notebook import Bar
 from tutorial_lib.optim import RowAdamW
 from tutorial_lib.tasks import (
     Task,
@@ -242,12 +242,12 @@ def train(
     group.agree("finished epochs:", done)
     if not done:
         save(done)  # a folder that cannot be written to shows now and not after the first epoch
-    bar = tqdm(
+    bar = Bar(
         total=config.epochs * task.steps,
         initial=done * task.steps,
         disable=not (progress and group.writer),
         unit="step",
-        mininterval=0.5,
+        desc=say("training") + ": ",
     )
     # The caller's random numbers stay as they were; inside, each epoch sets its own seed.
     ours = torch.random.fork_rng(devices=[where] if where.type == "cuda" else [])

@@ -260,7 +260,8 @@ from pathlib import Path
 load_subconfig("nbgrader_config.py", path=str((Path(__file__).parent / {shared!r}).resolve()))
 c.CourseDirectory.course_id = "continuous-time-{language}"
 c.ClearSolutions.text_stub = {stub!r}
-c.Guard.language = c.Rebuild.language = "{language}"
+c.Guard.language = c.Rebuild.language = c.SaveGradesAndNotes.language = "{language}"
+c.FeedbackPage.language = "{language}"
 """
 
 

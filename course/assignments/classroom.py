@@ -30,6 +30,7 @@ from traitlets.config import PyFileConfigLoader
 
 from course.assignments import intake
 from course.assignments.extract import LANGUAGES, ROOT, LessonError
+from course.assignments.feedback import NO_RESPONSE
 from course.assignments.intake import Submission
 from course.assignments.sandbox import choose
 from course.lessons import speak, write_atomically
@@ -146,7 +147,7 @@ def grade_one(nbgrader: NbGraderAPI, folder: Path, one: Submission, language: st
     if there:
         done = nbgrader.autograde(one.assignment, one.student, force=True)
         if done["success"]:
-            notes += notes_of(nbgrader.gradebook, one)
+            notes += notes_of(nbgrader.gradebook, one, language)
             done = nbgrader.generate_feedback(one.assignment, one.student, force=True)
             if not done["success"]:
                 error = done["error"].strip()
@@ -163,12 +164,12 @@ def grade_one(nbgrader: NbGraderAPI, folder: Path, one: Submission, language: st
     return " ".join(notes)
 
 
-def notes_of(gradebook: Gradebook, one: Submission) -> list[str]:
+def notes_of(gradebook: Gradebook, one: Submission, language: str) -> list[str]:
     """What the guard had to say of a submission: the comment is the same on all its answers."""
     with gradebook:
         submission = gradebook.find_submission(one.assignment, one.student)
         comments = {c.auto_comment for notebook in submission.notebooks for c in notebook.comments}
-    comments -= {None, "", "No response."}
+    comments -= {None, "", spoken(language, NO_RESPONSE)}
     return sorted(comments) if len(comments) == 1 else []
 
 

@@ -20,6 +20,7 @@ from nbgrader.preprocessors import ClearOutput, NbGraderPreprocessor, SaveAutoGr
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Float, Unicode
 
+from course.assignments.feedback import NO_RESPONSE
 from course.assignments.sandbox import Limits, Room, choose
 from course.assignments.wire import Gone
 from tutorial_files.language import mark, speaking, spoken
@@ -232,17 +233,23 @@ def run(room: Room, cell) -> list:
 
 
 class SaveGradesAndNotes(SaveAutoGrades):
-    """The notes of a submission are also comments in the gradebook."""
+    """The notes of a submission are also comments in the gradebook; where there is none, an empty
+    answer gets the comment that says so.
+    """
+
+    language = Unicode("en", help="of the comments").tag(config=True)
 
     def _add_comment(self, cell, resources):
         super()._add_comment(cell, resources)
-        if notes := resources["nbgrader"].get("notes"):
-            names = resources["nbgrader"]
-            identity = (
-                cell.metadata.nbgrader.grade_id,
-                names["notebook"],
-                names["assignment"],
-                names["student"],
-            )
-            self.gradebook.find_comment(*identity).auto_comment = " ".join(notes)
-            self.gradebook.db.commit()
+        names = resources["nbgrader"]
+        comment = self.gradebook.find_comment(
+            cell.metadata.nbgrader.grade_id,
+            names["notebook"],
+            names["assignment"],
+            names["student"],
+        )
+        if notes := names.get("notes"):
+            comment.auto_comment = " ".join(notes)
+        elif comment.auto_comment:
+            comment.auto_comment = spoken(self.language, NO_RESPONSE)
+        self.gradebook.db.commit()

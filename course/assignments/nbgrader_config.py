@@ -24,6 +24,7 @@ from nbgrader.preprocessors import (  # noqa: E402
     OverwriteKernelspec,
 )
 
+from course.assignments.feedback import FeedbackPage  # noqa: E402
 from course.assignments.guard import ClearOutputButKeepRuns, Guard, Rebuild, SaveGradesAndNotes  # noqa: E402
 from course.assignments.problem_sets import LIMITS  # noqa: E402
 
@@ -48,5 +49,6 @@ c.Autograde.autograde_preprocessors = [
     CheckCellMetadata,
 ]
 c.Guard.seconds, c.Guard.memory_limit = float(LIMITS["seconds"]), float(LIMITS["memory"])
+c.GenerateFeedback.exporter_class = FeedbackPage
 # what a student wrote is shown as text; nothing of it runs in the instructor's browser
 c.HTMLExporter.sanitize_html = True

@@ -184,7 +184,11 @@ def without_answers(text: str, wanted: set[str]) -> str:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
     ]
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    imports = [n for n in imports if getattr(n, "module", "") != "exercises.checking"]
+    imports = [
+        n
+        for n in imports
+        if getattr(n, "module", "") not in ("exercises.checking", "exercises.open_task")
+    ]
     others = [n for n in tree.body if n not in checkers and n not in imports]
     binds = {node: _bound(node) for node in others}
     # and classes, as an object of one may be handed to an answer

@@ -85,6 +85,7 @@ def read_glossary(root: Path) -> list[Term]:
         return [
             Term({lang: tuple(row[lang].split(" / ")) for lang in ("en", "zh")})
             for row in csv.DictReader(file)
+            if row["check"] != "style"
         ]
 
 

@@ -23,6 +23,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from course.lessons import LessonError
+from course.pictures import size
 from course.site.notebook import Cell
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -66,17 +67,6 @@ class Pictures:
         name = hashlib.sha256(data).hexdigest()[:16] + suffix
         self.files[name] = data
         return name
-
-
-SVG_SIZE = re.compile(rb'<svg\b[^>]*?\bwidth="([\d.]+)(?:px|pt)?"[^>]*?\bheight="([\d.]+)')
-
-
-def size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels that a PNG or an SVG states; None for other pictures."""
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
-    stated = SVG_SIZE.search(data[:2000])
-    return (round(float(stated[1])), round(float(stated[2]))) if stated else None
 
 
 @cache

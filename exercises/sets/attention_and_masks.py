@@ -15,9 +15,9 @@
 # %% [markdown] id="aims-en" lang="en" tags=["guide"]
 # ## How to mark
 #
-# **What it tests.** Whether a student can turn a formula into a tensor operation along the right axis (04.1, 04.2), knows what a row of weights is (04.3), and treats causality as something to be measured and not believed (05.1 to 05.4).
+# **What it tests.** Whether a student can turn a formula into a tensor operation along the right axis (04.1, 04.2), knows what a row of weights is (04.3), and treats causality as something to be measured and not believed (05.1 to 05.4), and knows which places of a batch a loss may count (05.5).
 #
-# **The checkers decide.** Each exercise is right or wrong, with a reason. The mistakes seen most often, all named by the checkers: no division by $\sqrt{d}$, or by $d$ itself; softmax over the columns; queries and keys exchanged; `exp` without subtracting the largest score, which overflows (04.1); the output divided by the temperature instead of the scores (04.2); $0 \ln 0$ giving `nan` (04.3); a window that is one event too wide, or a mask turned round (05.1); a row of the mask without any allowed key (05.2); a history too short for the leak that reaches far (05.3).
+# **The checkers decide.** Each exercise is right or wrong, with a reason. The mistakes seen most often, all named by the checkers: no division by $\sqrt{d}$, or by $d$ itself; softmax over the columns; queries and keys exchanged; `exp` without subtracting the largest score, which overflows (04.1); the output divided by the temperature instead of the scores (04.2); $0 \ln 0$ giving `nan` (04.3); a window that is one event too wide, or a mask turned round (05.1); a row of the mask without any allowed key (05.2); a history too short for the leak that reaches far (05.3); a loss that is divided by all places, pads included (05.5).
 #
 # **If you mark by hand as well.** Give up to a third of the points of 04.1 and 05.1 where the only fault is an off-by-one and the student says in words what each axis means. In 05.3 ask for the history that was used: a correct set without a measurement is worth half.
 #
@@ -26,9 +26,9 @@
 # %% [markdown] id="aims-zh" lang="zh" tags=["guide"]
 # ## 怎样评分
 #
-# **考什么。** 学生能不能把公式变成沿着正确的轴做的张量运算（04.1、04.2），知不知道一行权重是什么（04.3），以及是否把因果性当作要测量、而不是要相信的事（05.1 到 05.4）。
+# **考什么。** 学生能不能把公式变成沿着正确的轴做的张量运算（04.1、04.2），知不知道一行权重是什么（04.3），以及是否把因果性当作要测量、而不是要相信的事（05.1 到 05.4），以及知不知道损失应当对批次里的哪些位置求平均（05.5）。
 #
-# **由检查程序判定。** 每道题非对即错，并给出理由。最常见的错误，检查程序都能指出来：没有除以 $\sqrt{d}$，或者除以了 $d$ 本身；沿着列做 softmax；查询和键弄反；`exp` 之前没有减去最大的得分，结果溢出（04.1）；除以温度的是输出而不是得分（04.2）；$0 \ln 0$ 得到 `nan`（04.3）；窗口多看了一个事件，或者掩码方向反了（05.1）；掩码里有一行一个键都不许看（05.2）；历史太短，测不出远处的泄漏（05.3）。
+# **由检查程序判定。** 每道题非对即错，并给出理由。最常见的错误，检查程序都能指出来：没有除以 $\sqrt{d}$，或者除以了 $d$ 本身；沿着列做 softmax；查询和键弄反；`exp` 之前没有减去最大的得分，结果溢出（04.1）；除以温度的是输出而不是得分（04.2）；$0 \ln 0$ 得到 `nan`（04.3）；窗口多看了一个事件，或者掩码方向反了（05.1）；掩码里有一行一个键都不许看（05.2）；历史太短，测不出远处的泄漏（05.3）；损失除以了所有位置，连填充也算在内（05.5）。
 #
 # **如果还要人工评分。** 04.1 和 05.1 若只差一个位置，而学生能用自己的话说清每个轴的含义，可以给不超过三分之一的分。05.3 要问学生用了怎样的历史：只有正确的集合而没有测量，给一半。
 #

@@ -10,7 +10,7 @@
 # A state-space model carries a memory that fades with the clock. In this set you join stretches of a history, read the memory between events, measure how long it lasts, and find the laws of forgetting that are not honest about time. It rests on lessons 10 to 13.
 
 # %% [markdown] id="intro-zh" lang="zh" tags=["intro"]
-# 状态空间模型带着一份随时钟消退的记忆。这一套题里，你会把历史的各段接起来，在事件之间读取记忆，测量它能维持多久，并找出对时间不诚实的遗忘规律。内容来自第 10 到 13 课。
+# 状态空间模型带着一份随时间衰减的记忆。这一套题里，你会把历史的各段接起来，在事件之间读取记忆，测量它能维持多久，并找出不满足时间一致性的遗忘规律。内容来自第 10 到 13 课。
 
 # %% [markdown] id="aims-en" lang="en" tags=["guide"]
 # ## How to mark

@@ -11,13 +11,13 @@ TEXT = {
         " step 3: it walks through all stored states, from the last to the first, so memory grows"
         " with the number of steps. Second way, the adjoint: step 3: lambda at the end is the"
         " slope of the loss; step 4: one equation is solved backwards in time, for the state,"
-        " lambda and the shares of the parameters together; only the end is kept. Time enters as"
-        " the duration T, forwards and backwards.",
+        " lambda and the shares of the parameters together; only the start and the end are kept."
+        " Time enters as the duration T, forwards and backwards.",
         "正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2"
         " 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3"
         " 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3"
         " 步：终点的 lambda 是损失的斜率；第 4"
-        " 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存终点。时间以时长 T 进入，正向和反向都是。",
+        " 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存起点和终点。时间以时长 T 进入，正向和反向都是。",
     ),
     "start": ("z(0)", "z(0)"),
     "solve": ("z' = f(t, z; θ), from 0 to T", "z' = f(t, z; θ)，从 0 到 T"),
@@ -33,7 +33,7 @@ TEXT = {
     "back": ("from T back to 0, together:", "从 T 回到 0，一起求解："),
     "three": ("z,  λ' = −(∂f/∂z)^{T} λ,  ∫ λ^{T} ∂f/∂θ", "z，λ' = −(∂f/∂z)^{T} λ，∫ λ^{T} ∂f/∂θ"),
     "gradient": ("gradient for z(0) [..., d] and θ", "对 z(0) [..., d] 和 θ 的梯度"),
-    "end": ("keeps only the end", "只保存终点"),
+    "end": ("keeps only start and end", "只保存起点和终点"),
 }
 
 

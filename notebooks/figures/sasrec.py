@@ -4,7 +4,7 @@ from notebooks.figures.draw import Drawing
 
 LESSON = 7
 TEXT = {
-    "title": ("SASRec, from a history to scores", "SASRec：从历史到分数"),
+    "title": ("SASRec, from a history to scores", "SASRec：从历史到得分"),
     "alt": (
         "SASRec. Step 1: the item table turns ids into vectors, which are multiplied by the root of"
         " d. Step 2: the vector of each position is added; dropout follows. In each block, step 3:"
@@ -16,7 +16,7 @@ TEXT = {
         "SASRec。第 1 步：物品表把编号变成向量，再乘以 d 的平方根。第 2 步：加上每个位置的向量，然后是"
         " dropout。在每个块里，第 3 步：norm1 和因果注意力。第 4 步：加上它的结果。第 5 步：norm2"
         " 和前馈网络。第 6 步：加上它的结果。第 7 步：最后一个块之后，再做一次层归一化，得到状态。第 8"
-        " 步：状态与同一张物品表相乘，得到每个物品的分数；PAD 得负无穷。顺序通过位置和掩码进入；时间没有进入。",
+        " 步：状态与同一张物品表相乘，得到每个物品的得分；PAD 得负无穷。顺序通过位置和掩码进入；时间没有进入。",
     ),
     "ids": ("ids of the events, 0 = PAD", "事件的物品编号，0 = PAD"),
     "look": ("row of each item · √d", "每个物品的那一行 · √d"),
@@ -25,7 +25,7 @@ TEXT = {
     "attention": ("`norm1`, then `attention`", "先 `norm1`，再 `attention`"),
     "causal": ("causal: the past alone", "因果：只看过去"),
     "ff": ("`norm2`, then `feed_forward`", "先 `norm2`，再 `feed_forward`"),
-    "result": ("scores", "分数"),
+    "result": ("scores", "得分"),
     "pad": ("of all items; PAD: −∞", "所有物品；PAD 为 −∞"),
     "tied": ("the same table", "同一张表"),
     "no_time": (

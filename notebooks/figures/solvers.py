@@ -19,7 +19,7 @@ TEXT = {
     ),
     "asks": (
         "each slope k asks the field once: k = f(time, state)",
-        "每个斜率 k 都问一次场：k = f(时间, 状态)",
+        "每个斜率 k 都问一次场：k = f(时间，状态)",
     ),
     "euler": ("1 slope, order 1", "1 个斜率，1 阶"),
     "midpoint": ("2 slopes, order 2", "2 个斜率，2 阶"),

@@ -19,8 +19,8 @@ TEXT = {
         " 步：输出映射。顺序通过状态进入；时间没有进入。",
     ),
     "three": (
-        "x B C,  raw step,  gate z;  D = `expand` · d = H · P",
-        "x B C，原始步长，门 z；D = `expand` · d = H · P",
+        "x B C,  raw step,  gate z;  E = `expand` · d = H · P",
+        "x B C，原始步长，门 z；E = `expand` · d = H · P",
     ),
     "conv": ("last `conv` events, SiLU", "最近 `conv` 个事件，SiLU"),
     "delta": ("Δ = softplus(· + `step_bias`)", "Δ = softplus(· + `step_bias`)"),
@@ -30,7 +30,7 @@ TEXT = {
         "h_{t} = e^{Δ A} h_{t−1} + Δ x_{t} B_{t}，  y_{t} = h_{t} C_{t}",
     ),
     "chunks": ("matrix in chunks, recurrence between them", "块内用矩阵，块间用递推"),
-    "skip": ("+ `D` · x", "+ `D` · x"),
+    "skip": ("+ `D` · x,  x of step 2", "+ `D` · x，x 来自第 2 步"),
     "silu": ("SiLU(z)", "SiLU(z)"),
     "norm": ("RMSNorm", "RMSNorm"),
     "four": ("step 4 as a matrix:", "第 4 步写成矩阵："),
@@ -50,22 +50,22 @@ def draw(d: Drawing) -> None:
     maps = d.box(40, 118, 560, d("three"), code=f"{block}.in_proj", kind="learned", step=1)
     d.arrow(x.bottom(), maps.top(), label="[B, L, d]")
     conv = d.box(40, 212, 210, d("conv"), code=f"{home}.CausalConv", kind="learned", step=2)
-    d.arrow((145, 170), conv.top(), label="xBC [B, L, D + 2N]")
+    d.arrow((145, 170), conv.top(), label="xBC [B, L, E + 2N]")
     delta = d.box(280, 212, 230, d("delta"), d("keeps"), kind="learned", step=3)
     d.arrow((395, 170), delta.top(), label="[B, L, H]")
     d.box(40, 312, 470, d("law"), d("chunks"), code=f"{home}.ssd_chunked", kind="state", step=4)
     d.arrow(conv.bottom(), (145, 312), label="x [B, L, H, P]  B, C [B, L, N]")
     d.arrow(delta.bottom(), (395, 312), label="Δ [B, L, H]")
-    skip = d.box(200, 416, 150, d("skip"), kind="learned", step=5)
+    skip = d.box(180, 416, 190, d("skip"), kind="learned", step=5)
     d.arrow((275, 382), skip.top(), label="[B, L, H, P]")
     times = d.sign(275, 494, "×", step=6)
-    d.arrow(skip.bottom(), times.top(), label="[B, L, D]")
+    d.arrow(skip.bottom(), times.top(), label="[B, L, E]")
     d.arrow((560, 170), (560, 494), times.right(), label=d("silu"), part=1)
-    d.text(568, 200, "[B, L, D]", anchor="start")
+    d.text(568, 200, "[B, L, E]", anchor="start")
     norm = d.box(200, 538, 150, d("norm"), code=f"{block}.norm", kind="learned", step=7)
-    d.arrow(times.bottom(), norm.top(), label="[B, L, D]")
+    d.arrow(times.bottom(), norm.top(), label="[B, L, E]")
     out = d.box(200, 622, 150, code=f"{block}.out_proj", kind="learned", step=8)
-    d.arrow(norm.bottom(), out.top(), label="[B, L, D]")
+    d.arrow(norm.bottom(), out.top(), label="[B, L, E]")
     y = d.box(210, 688, 130, "y", kind="data")
     d.arrow(out.bottom(), y.top(), label="[B, L, d]")
     d.grid(50, 548, 16, FADE)

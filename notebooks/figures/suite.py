@@ -39,7 +39,7 @@ TEXT = {
     "page": ("all tables and verdicts", "所有表格与结论"),
     "chosen": ("[entries]: a rate each", "[条目]：各一个学习率"),
     "trained": ("[entries × seeds]", "[条目 × 种子]"),
-    "users": ("[entries × seeds, users]", "[条目 × 种子, 用户]"),
+    "users": ("[entries × seeds, users]", "[条目 × 种子，用户]"),
 }
 
 

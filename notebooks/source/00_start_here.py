@@ -64,13 +64,14 @@ import torch
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_true, settings, show_matrix
-from tutorial_lib.data.datasets import find, load_dataset
+from tutorial_lib.data.datasets import find, item_names, load_dataset
 from tutorial_lib.data.simulate import WORLDS, ceiling_ranks, simulate
 from tutorial_lib.data.splits import make_split
 from tutorial_lib.evaluate import evaluate
 from exercises import lesson00
 from tutorial_files.language import language
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -126,10 +127,12 @@ expect("share of short steps that stay within a kind (by chance 1/16)", stays.me
 config = TrainConfig(epochs=3, batch_size=32, learning_rate=3e-3, seed=0)
 model = build_model("sasrec", num_items=dataset.num_items, max_len=60, dim=64, dropout=0.1, seed=0)
 optimizer = make_optimizer(model, config)
-for epoch in range(1, config.epochs + 1):
-    loss = train_epoch(model, split, config, optimizer, epoch)
-    print(f"epoch {epoch} of {config.epochs}: loss {loss:.2f} (pure guessing {np.log(dataset.num_items):.2f})")
+losses = []
+for epoch in progress_bar(range(1, config.epochs + 1), "epoch"):
+    losses.append(train_epoch(model, split, config, optimizer, epoch))
 model = model.eval()  # from learning to answering
+table = pd.DataFrame({"epoch": range(1, config.epochs + 1), "loss": losses})
+table.assign(**{"pure guessing": np.log(dataset.num_items)}).round(2).set_index("epoch")
 
 # %% [markdown] id="people-en" lang="en"
 # That is all: three passes over the data. Beside the loss stands the loss of pure guessing: whoever gives each of $V$ items the same probability has the loss $\ln V$. (The model is SASRec; you build it yourself in lesson 07.)
@@ -218,6 +221,19 @@ expect("Bo's pause, days", pause[bo] / 86400, 3.6, tol=0.05, when=ON_SAMPLE)
 
 # %% [markdown] id="list-why-zh" lang="zh" en="aed4f807"
 # 两个人得到的都是更多同类的东西。对小林来说正合适。小波的兴趣却已经变了，而模型无从知道，因为那三天半根本没有输入模型。不过，两个人只是个例。这一课的末尾，你会统计测试期间的所有人；在那之前，先说说怎样使用这些 notebook。
+
+# %% [markdown] id="names-en" lang="en"
+# **With titles.** The items of `sample` have numbers only. After `python -m tutorial_lib.data download movie-tweetings`, `TUTORIAL_DATASET=movie-tweetings TUTORIAL_USERS=300 make lab` opens this lesson on film ratings, and the next cell shows titles. On MovieTweetings the first three places of both lists hold *Iron Man 3* and *Man of Steel*, films of the year of the ratings; there are no kinds there, so Ada and Bo are simply two people.
+
+# %% [markdown] id="names-zh" lang="zh" en="6e654a1c"
+# **换成片名。** `sample` 的物品只有编号。运行 `python -m tutorial_lib.data download movie-tweetings` 之后，`TUTORIAL_DATASET=movie-tweetings TUTORIAL_USERS=300 make lab` 会用电影评分打开这一课，下一个单元格就显示片名。在 MovieTweetings 上，两份列表的前三位都有《钢铁侠 3》（Iron Man 3）和《超人：钢铁之躯》（Man of Steel），都是评分那一年的电影；那里没有类别，因此小林和小波只是普通的两个人。
+
+# %% id="names-code" tags=["nbval-ignore-output"]
+names = item_names(dataset)  # titles where the data set has them, else ids
+for name, question in (("Ada", ada), ("Bo", bo)):
+    history = items[target.start[question] : target.row[question]]
+    print(f"{name} saw", *names[history[-3:]], sep=" | ")
+    print(f"{name} is offered", *names[scores_for(question).topk(3).indices.numpy()], sep=" | ")
 
 # %% [markdown] id="works-en" lang="en"
 # ## How a lesson works
@@ -426,24 +442,24 @@ plt.show()
 # - **A weekend**, 10 hours: 00, 01, 02, 04, 05, 07. From a log of events to a recommender that you wrote yourself.
 # - **Attention**, 16 hours: 00, 01, 02, 04, 05, 06, 07, 08, 09. SASRec, attention that sees time gaps, residual streams kept stable.
 # - **State spaces**, 20 hours: 00, 01, 02, 04, 05, 07, 08, 10, 11, 12, 13. Memory in continuous time at linear cost.
-# - **Differential equations**, 18 hours: 00, 01, 02, 04, 05, 07, 14, 15, 16, 17. Solvers, Neural ODEs, states that drift between events.
+# - **Differential equations**, 19 hours: 00, 01, 02, 04, 05, 07, 14, 15, 16, 17. Solvers, Neural ODEs, states that drift between events.
 # - **Experiments**, 16 hours: 00, 01, 02, 03, 04, 05, 07, 18, 20. How to tell whether a gain is real.
 # - **A term of twelve weeks**, 44 hours: 00 to 20, 22, 23. Two lessons a week; the last week is a small replication.
 
-# %% [markdown] id="routes-zh" lang="zh" en="5ef0f00c"
+# %% [markdown] id="routes-zh" lang="zh" en="c055be23"
 # **六条路线。** 不必学完所有的课。下面每条路线都按先后排列，并且包含了所需的先修课；小时数是阅读与练习的总和。
 #
 # - **一个周末**，10 小时：00、01、02、04、05、07。从事件（event）日志到亲手写出的推荐模型。
 # - **注意力**，16 小时：00、01、02、04、05、06、07、08、09。SASRec、看得见时间间隔的注意力，以及保持稳定的残差流（residual stream）。
 # - **状态空间**，20 小时：00、01、02、04、05、07、08、10、11、12、13。以线性代价在连续时间里记忆。
-# - **微分方程（differential equation）**，18 小时：00、01、02、04、05、07、14、15、16、17。求解器、神经常微分方程（Neural ODE），以及在事件之间漂移的状态。
+# - **微分方程（differential equation）**，19 小时：00、01、02、04、05、07、14、15、16、17。求解器、神经常微分方程（Neural ODE），以及在事件之间漂移的状态。
 # - **实验**，16 小时：00、01、02、03、04、05、07、18、20。怎样判断一个提升是不是真的。
 # - **十二周的课程**，44 小时：00 到 20、22、23。每周两课，最后一周做一次小型复现。
 
 # %% id="routes-code"
 routes = tomllib.loads(Path("../../site/routes.toml").read_text(encoding="utf-8"))["route"]
 total = (lessons["minutes"] + lessons["exercises"]) / 60  # hours of each lesson
-for route, hours in zip(routes, (10, 16, 20, 18, 16, 44), strict=True):
+for route, hours in zip(routes, (10, 16, 20, 19, 16, 44), strict=True):
     expect(f"hours: {route[f'title_{language()}']}", total[route["lessons"]].sum(), hours, tol=hours / 10)
 
 # %% [markdown] id="progress-en" lang="en"
@@ -588,6 +604,18 @@ lesson00.check_follows(follows)
 
 # %% [markdown] id="open-zh" lang="zh" en="cc694c32" tags=["open"]
 # **开放任务。** 停顿之后，我们的模型在 100 个人里只命中 8 个，因为它不知道有过停顿，而你知道。请设计一条规则：当 `pause` 超过某个界限时，就改动它的十个推荐，并且不训练任何模型。例如，把一半的位置让给热门物品，或让给这个人上次来访之前喜欢的类别。从 `scores_for` 和 `pause` 写起。用 `split.valid` 里的人选定界限，再看一次 `split.test`。一份好的报告会列出试过的所有界限，用 `paired_bootstrap` 给出两组人相对于原列表的命中率差值，附一张图，最后写出你对自己的结果的一点怀疑。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "limits": ...,  # every limit tried: {seconds: hit rate on `split.valid`}
+    "chosen": ...,  # the limit that you took to `split.test`
+    "after_short": ...,  # new - old after short pauses: mean, low, high; or what `paired_bootstrap` gives
+    "after_long": ...,  # the same after long pauses
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson00.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Ada and Bo, answered

@@ -993,6 +993,20 @@ lesson01.check_core(core)
 # %% [markdown] id="open-zh" lang="zh" en="65b2b726" tags=["open"]
 # **开放任务。** 评估一张属于你自己的表的时间戳：音乐播放记录、某个代码仓库的提交、银行流水，或任何公开的日志。把它存成含有 user、item、timestamp（用户、物品、时间戳）三列的文件，用 `load_dataset("csv:PATH")` 读入，从 `gap_facts` 和单元格 `gap-picture` 开始。一份好的报告包括：零间隔的比例，间隔的中位数，两峰之间的低谷在哪里（如果有），CV 与历史长度按排名计算的相关系数，以及历史同样长的随机访客的数值，一张图，一个关于时间而这张表无法支持的结论，以及你对这些时间的记录方式的疑问。
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "zero_gaps": ...,  # share of gaps of 0 s, from 0 to 1
+    "median_gap": ...,  # seconds
+    "valley": ...,  # where it is, or why there is none
+    "correlation": ...,  # rank correlation of CV and length
+    "by_chance": ...,  # the same for chance visitors with these lengths
+    "not_supported": ...,  # a claim about time that this table cannot support
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson01.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora's table, answered
 #

@@ -65,6 +65,7 @@ from tutorial_lib.evaluate import (
 from exercises import lesson02
 from tutorial_lib.models import SequenceModel, build_model
 from tutorial_lib.models.base import initialise
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.ratings import predict, rmse, split_ratings, train_ratings
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, train
@@ -89,7 +90,7 @@ ON_SAMPLE = DATASET == "sample" and USERS is None  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="9d5c0098"
 # ## 三个人，五部电影
 #
-# 模型给每个人的每部电影打一个分，列表把分数高的排在前面。事后我们知道了每个人真正看的是哪一部：小米看了《异形》，小斌看了《月球》，小安看了《面包》。对我们来说，重要的只有一件事：**那部电影在列表里排第几位**，也就是它的**排名**。求排名不需要排序：数一数有几部电影的分数更高，再加 1。
+# 模型给每个人的每部电影打一个分，列表把得分高的排在前面。事后我们知道了每个人真正看的是哪一部：小米看了《异形》，小斌看了《月球》，小安看了《面包》。对我们来说，重要的只有一件事：**那部电影在列表里排第几位**，也就是它的**排名**。求排名不需要排序：数一数有几部电影的得分更高，再加 1。
 
 # %% id="tiny-ranks"
 films = ["Alien", "Cake", "Moon", "Bread", "Mars"]
@@ -153,7 +154,7 @@ expect_true(
 #
 # ## 从零写起，连并列一起
 #
-# 两部电影分数相同怎么办？列表先放哪一部都行，所以公平的排名应当是各种可能顺序的平均：数出更高的，加上**其余**同分者的**一半**，再加 1。下面就是它的实现，并与 `scipy` 对照；后者用的是排序，与我们的计数方法完全独立。
+# 两部电影得分相同怎么办？列表先放哪一部都行，所以公平的排名应当是各种可能顺序的平均：数出更高的，加上**其余**同分者的**一半**，再加 1。下面就是它的实现，并与 `scipy` 对照；后者用的是排序，与我们的计数方法完全独立。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -332,8 +333,8 @@ expect_true(
 #
 # 常数模型给每个物品都打 0 分。这种模型真的存在：最后一层神经元全部“死掉”的网络就是这样。它的 HR@10 是多少？要看代码怎样求排名。容易想到的写法有四种，看上去都挺合理：
 #
-# - **乐观**：分数**更高**的物品个数，加 1；
-# - **悲观**：分数**不低于**它的物品个数；
+# - **乐观**：得分**更高**的物品个数，加 1；
+# - **悲观**：得分**不低于**它的物品个数；
 # - **靠排序**：在排好序的列表里的位置；同分的保持物品编号的顺序；
 # - **本库**：每个可能的位置机会均等。
 
@@ -763,14 +764,17 @@ def fit(name, task, split, learning_rate, weight_decay, seed=0, dim=16):
 practice = star_world(seed=0)
 grid = [(rate, decay) for rate in (0.01, 0.03) for decay in (0.3, 1.0, 3.0)]
 chosen = {}
-for task in ("stars", "choices"):
-    for name in ("mf", "neumf"):
-        quality = {setting: fit(name, task, practice, *setting)[1] for setting in grid}
-        chosen[name, task] = max(quality, key=quality.get)
-        shown = "  ".join(f"{abs(value):.3f}" for value in quality.values())
-        print(
-            f"{name:5s} on {task:7s} {'RMSE' if task == 'stars' else 'NDCG@10'} on validation: {shown}   best {chosen[name, task]}"
-        )
+cases = [(name, task) for task in ("stars", "choices") for name in ("mf", "neumf")]
+tried = {(*case, setting): 0.0 for case in cases for setting in grid}
+for name, task, setting in progress_bar(tried, "setting"):
+    tried[name, task, setting] = fit(name, task, practice, *setting)[1]
+for name, task in cases:
+    quality = {setting: tried[name, task, setting] for setting in grid}
+    chosen[name, task] = max(quality, key=quality.get)
+    shown = "  ".join(f"{abs(value):.3f}" for value in quality.values())
+    print(
+        f"{name:5s} on {task:7s} {'RMSE' if task == 'stars' else 'NDCG@10'} on validation: {shown}   best {chosen[name, task]}"
+    )
 
 # %% [markdown] id="predict-stars-en" lang="en" tags=["predict"]
 # **Predict.** Five ways to make a list: the films watched most (popularity); MF and NeuMF trained on stars, ordered by the stars they predict; MF and NeuMF trained on choices, which never see a star. Which has the lowest RMSE, which the best list? And where does popularity stand?
@@ -800,7 +804,7 @@ def fame_of_lists(model, world, counts):
 
 
 squared, gains, fame = {}, {}, {}  # way -> one array or number for each world; arrays hold one value for each person
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "world"):
     world = star_world(seed)
     known, asked = split_ratings(world, "train"), split_ratings(world, "test")
     counts = np.bincount(known.items, minlength=world.dataset.num_items + 1)
@@ -898,10 +902,10 @@ stars = paired_bootstrap(np.concatenate(squared["neumf on stars"]), np.concatena
 print("MF minus NeuMF, NDCG@10 of the models trained on choices:", lists)
 print("NeuMF minus MF, squared error of the models trained on stars:", stars)
 # NeuMF keeps a dot product for half of its 16 numbers: an MF of that width, tuned by the same grid, is its nearest kin
-half = {setting: fit("mf", "choices", practice, *setting, dim=8)[1] for setting in grid}
+half = {setting: fit("mf", "choices", practice, *setting, dim=8)[1] for setting in progress_bar(grid, "setting")}
 best = max(half, key=half.get)
 narrow = []
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "world"):
     world = star_world(seed)
     narrow.append(ndcg(evaluate(fit("mf", "choices", world, *best, seed=seed, dim=8)[0], world, "test")))
 kin = paired_bootstrap(quality["neumf on choices"], np.concatenate(narrow))
@@ -1078,6 +1082,19 @@ lesson02.check_statements(true_statements)
 
 # %% [markdown] id="open-zh" lang="zh" en="fcb644bd" tags=["open"]
 # **开放任务。** 你经营一家商店，页面上有 24 件物品，四行六列；访客看第一行，有时会往下翻。你会向店主报告这一课里的哪个数？选哪一个有没有影响？从单元格 `curve-picture` 开始，对 1 到 100 的每个 $K$，给出**马尔可夫**与**压缩的马尔可夫**（compressed）两条曲线的差值和 95% 区间，并说明从哪个 $K$ 到哪个 $K$，这些数据分不出谁更好。一份好的报告包括这个范围，一张图，一个你为这个页面设计的、由排名决定的指标（metric）以及各权重（weight）的理由，最后写出一个疑问：要为它辩护，你还需要了解访客的哪些情况？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "differences": ...,  # {K: (mean, low, high)} of Markov - compressed, for K from 1 to 100
+    "undecided_from": ...,  # the first K whose interval holds 0
+    "undecided_to": ...,  # the last one
+    "metric": ...,  # your metric for the page, a function of the rank
+    "reason": ...,  # why these weights
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson02.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The two papers, answered

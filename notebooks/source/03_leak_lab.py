@@ -56,6 +56,7 @@ from tutorial_lib.errors import TutorialError
 from tutorial_lib.evaluate import evaluate, ndcg, per_user, random_expectation
 from exercises import lesson03
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, train
 
@@ -148,7 +149,7 @@ scores = {}  # leak -> {"reported", "mended", "truth", ...}: NDCG@10 of each wor
 def measure(leak, one_world):
     """`one_world(seed)` gives the scores of one world by name; run it in all worlds and print mean and interval."""
     first = 100_000 * (1 + len(scores))  # no two leaks share a world
-    rows = [one_world(seed) for seed in range(first, first + WORLDS)]
+    rows = [one_world(seed) for seed in progress_bar(range(first, first + WORLDS), "world")]
     scores[leak] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for name, values in scores[leak].items():
         print(f"{name:30s} NDCG@10 {bootstrap_interval(values, level=LEVEL, draws=DRAWS)}")
@@ -760,7 +761,7 @@ expect_true("all choices of the next two lie there", (first_day[shown[3:]] > que
 #
 # - **reported**：用留一法训练和测试的马尔可夫链；
 # - **同样的问题，只用过去**：对每个问题，马尔可夫链只数它之前的训练事件，就像网站每秒都重新学习一遍。`markov_by_hand` 在这里重新登场；
-# - **mended**：时间切分，切分点之后的东西一概不学；
+# - **mended**：时间切分，切分点之后的数据一概不学；
 # - **truth**：在切分点之前训练的模型，在切分点之后为上线后的新用户服务的得分。
 
 # %% [markdown] id="predict-future-en" lang="en" tags=["predict"]
@@ -1076,6 +1077,20 @@ lesson03.check_lets_the_test_in(lets_the_test_in)
 
 # %% [markdown] id="open-zh" lang="zh" en="27771c7e" tags=["open"]
 # **开放任务。** 找出第六种泄漏，或者你自己代码里的一种。例如：候选物品取自测试集；负样本（negative sample）从不包含测试物品；用一个用户的全部事件推断其性别；同一条评论既在训练集又在测试集。造一个真值已知、能显出这种泄漏的最小世界，用 `measure` 和 `judge` 测量它。然后写出一项**不用**知道真值就能发现它的检查，并在修正后的版本上也试一遍。一份好的报告包括带区间的报告值、修复值和真值，这项检查以及它发现不了什么，一张图，最后写出一个疑问：你的世界对这种泄漏是否公平？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "reported_value": ...,  # mean, low, high
+    "mended_value": ...,  # the same
+    "true_value": ...,  # the same
+    "finds_leak": ...,  # does your check sound on the leaking version? True or False
+    "finds_mended": ...,  # and on the mended one?
+    "misses": ...,  # what the check cannot find
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson03.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida's dice, answered

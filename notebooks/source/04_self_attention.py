@@ -51,6 +51,7 @@ from torch import nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson04
 
 torch.manual_seed(0)
@@ -344,8 +345,8 @@ def accuracy(model, seed=999):
 
 
 right = {"attention": [], "plain mean": []}
-for seed in range(5):
-    for name, uniform in (("attention", False), ("plain mean", True)):
+for seed in progress_bar(range(5), "seed"):
+    for name, uniform in progress_bar((("attention", False), ("plain mean", True)), "model"):
         torch.manual_seed(seed)
         model = OneHead(uniform=uniform)
         train_lookup(model, seed=seed)
@@ -739,6 +740,19 @@ lesson04.check_unchanged(unchanged)
 
 # %% [markdown] id="open-zh" lang="zh" en="59013355" tags=["open"]
 # **开放任务。** 把查找任务逐步变难，直到一个头解决不了。从 `lookup_batch` 开始，例如：问两个类型的评分之和；给类型向量加噪声；让一个类型出现两次，以后一次的评分为准；把六个类型改成 60 个。每次只改一处，用五个种子（seed），并事先写下你的预期。一份好的报告包括各种难度下的准确率及其在种子间的范围，失败时的权重图，一处在参数个数相同的条件下能解决问题的模型改动（两个头、位置、更大的宽度），最后写出一个疑问：训练更久会不会也一样？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "expected": ...,  # what you expected beforehand
+    "accuracy": ...,  # {difficulty: accuracies of five seeds}, from easy to hard
+    "mended": ...,  # accuracies of the changed model at the hardest one, five seeds
+    "parameters_before": ...,  # number of parameters
+    "parameters_after": ...,  # of the changed model
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson04.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The evening, answered

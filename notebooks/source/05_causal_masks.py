@@ -56,6 +56,7 @@ from tutorial_lib.evaluate import evaluate, hit_rate, ndcg, target_ranks
 from exercises import lesson05
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import SequenceModel, build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import paired_bootstrap
 
 torch.manual_seed(0)
@@ -323,7 +324,7 @@ def fit(model):
     """Full softmax over all positions; returns training loss, and NDCG@10 and HR@10 in the training pass, of each epoch."""
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     rows = []
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in progress_bar(range(1, EPOCHS + 1), "epoch"):
         model.train()
         losses = []
         for batch in training_batches(split, max_len=MAX_LEN, batch_size=32, seed=0, epoch=epoch):
@@ -345,13 +346,14 @@ def fit(model):
 
 # %% id="train-run" tags=["nbval-ignore-output"]
 curves, serving, per_test_user = {}, {}, {}
-for name in ("causal", "no mask", "off by one"):
+for name in progress_bar(("causal", "no mask", "off by one"), "model"):
     torch.manual_seed(0)
     model = OneBlock(dataset.num_items, MAX_LEN, DIM, rules[name])
     nn.init.normal_(model.item_embedding.weight[1:].data, std=0.05)
     curves[name] = fit(model)
     per_test_user[name] = ndcg(evaluate(model, split, "test"))
     serving[name] = per_test_user[name].mean()
+for name in curves:
     print(
         f"{name:12s} loss {curves[name][-1, 0]:.2f}  NDCG@10 in the training pass {curves[name][-1, 1]:.3f}  when serving {serving[name]:.4f}"
     )
@@ -706,6 +708,18 @@ lesson05.check_loss(next_item_loss)
 
 # %% [markdown] id="open-zh" lang="zh" en="6dd8ebab" tags=["open"]
 # **开放任务。** 做一个能通过 `influence` 却仍然知道未来的模型，再做一个能发现它的检查。可以从这些地方入手：后面事件的时间，训练模式下对整批计算的统计量，用后来的事件做成的物品表，从来没有错位的目标。从 `OneBlock` 和 `influence` 开始，对模型的改动越少越好，并让新的检查也在课程里五个正确的模型上运行。一份好的报告包括泄漏的模型在训练时和上线时的成绩，新旧两种检查的表，在正确模型上的误报（false alarm），以及你的检查仍然看不到的一种泄漏。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "training": ...,  # score of the leaking model in training, 0 to 1
+    "serving": ...,  # and when serving
+    "old_probe": ...,  # does `influence` find the leak? True or False
+    "new_probe": ...,  # does yours?
+    "false_alarms": ...,  # {correct model: True if your probe sounds}, five models
+    "unseen": ...,  # a leak that your probe cannot see
+}
+lesson05.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The two colleagues, answered

@@ -58,6 +58,7 @@ from exercises import lesson06
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
 from tutorial_lib.models.base import Dropout
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -520,11 +521,11 @@ table = pd.read_csv(block_ablation.TABLE)
 best = block_ablation.at_best_rate(table).set_index(["task", "variant", "seed"]).sort_index()
 split = block_ablation.load_split(0, DATASET, USERS)
 trained, live = {}, {}
-for name in ("full", "no attention", "no residual"):
+for name in progress_bar(("full", "no attention", "no residual"), "next item"):
     rate = best.loc[("sample", name, 0), "learning_rate"]
     trained[name] = block_ablation.train_sample(VARIANTS[name], split, rate, seed=0)
     live["sample", name] = block_ablation.score_sample(trained[name], split, "test")
-for name in ("full", "no attention"):
+for name in progress_bar(("full", "no attention"), "replay"):
     rate = best.loc[("replay", name, 0), "learning_rate"]
     replay = block_ablation.train_replay(VARIANTS[name], rate, seed=0)
     live["replay", name] = block_ablation.score_replay(replay, 0, "test")
@@ -626,18 +627,18 @@ expect_true("replay, every other variant: right in at least 99 of 100", right["m
 # %% [markdown] id="table-lesson-en" lang="en"
 # The question of the beginning has two answers, and they are opposite.
 #
-# **On `sample`, attention costs nothing that we can measure.** Neither do positions, feed-forward, norms, dropout, the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score **at this number of epochs**; what is left, 0.020, is not much more than popularity with 0.015. Do not read this loss as a limit: its best learning rate is the lowest of the grid, and here it was not trained for longer. It may be slow, or it may be unable.
+# **On `sample`, taking attention out costs nothing that we can measure.** Neither does taking out positions, feed-forward, norms or dropout, or changing the place of the norm or the number of blocks: the mean differences stay below 0.003 at an NDCG@10 of 0.104, and none of the intervals lies below 0. "Nothing measurable" is not "nothing": the intervals reach down to almost −0.005, so a small loss could hide in them. And with eight intervals side by side, one that just missed 0 would prove little. The missing `x +`, however, costs four fifths of the score **at this number of epochs**; what is left, 0.020, is not much more than popularity with 0.015. Do not read this loss as a limit: its best learning rate is the lowest of the grid, and here it was not trained for longer. It may be slow, or it may be unable.
 #
-# **On `replay`, attention is everything.** Without it the model guesses. Without positions it is right a third of the time: it knows the six items but not their places (not quite: through the causal mask an early event sees fewer others than a late one, which betrays a little). Without residuals some seeds get much further than others **within this budget** of 400 steps: it learns more slowly. (With four times as many steps it solves the task too; the next cell reads the runs.)
+# **On `replay`, attention is everything.** Without it the model guesses. Without positions it is right a third of the time: knowing the six items but not their places would make it right once in six. (The causal mask betrays some of the place: an early event sees fewer others than a late one.) Without residuals some seeds get much further than others **within this budget** of 400 steps: it learns more slowly. (With four times as many steps it solves the task too; the next cell reads the runs.)
 #
 # So a part has no worth of its own. It has a worth **for a task**, in the company of the other parts. To see why `sample` is so different, find out which event the trained models rely on.
 
-# %% [markdown] id="table-lesson-zh" lang="zh" en="6262ef41"
+# %% [markdown] id="table-lesson-zh" lang="zh" en="eaf0c63e"
 # 答案出来了，而且两个任务的结论正好相反。
 #
 # **在 `sample` 上，去掉注意力没有可测的损失。** 去掉位置、前馈网络、归一化、dropout，或者改变归一化的位置和块数，也同样如此：NDCG@10 为 0.104，平均差都不到 0.003，没有一个区间完全落在 0 以下。但“测不出”不等于“没有”，因为区间的下端接近 −0.005，较小的损失仍可能藏在里面。而且八个区间并列时，即使有一个刚好不含 0，也说明不了什么。然而少了那个 `x +`，**在这个训练轮数下**，分数就会丢掉五分之四；剩下的 0.020 只比热门基线的 0.015 略高。不要把这个损失当作能力的上限：它选中的学习率是候选中最小的一个，这里也没有让它训练更久。它可能只是学得慢，也可能确实学不会。
 #
-# **在 `replay` 上，注意力决定一切。** 没有注意力，模型只能随机猜测。没有位置，它能答对三分之一，因为模型知道有哪六个物品，却不知道各自排第几（严格来说也不尽然：由于因果掩码，靠前的事件看到的事件比靠后的少，这会泄露一点位置信息）。没有残差时，**在 400 步的预算之内**，各个种子的结果相差很大，因为它学得更慢。（步数增加到四倍，它也能解出这个任务；下一个单元格读取这些运行的结果。）
+# **在 `replay` 上，注意力决定一切。** 没有注意力，模型只能随机猜测。没有位置，它能答对三分之一。如果只知道是哪六个物品，而完全不知道各自排第几，就只能答对六分之一。（因果掩码泄露了一部分位置信息：靠前的事件看到的事件比靠后的少。）没有残差时，**在 400 步的预算之内**，各个种子的结果相差很大，因为它学得更慢。（步数增加到四倍，它也能解出这个任务；下一个单元格读取这些运行的结果。）
 #
 # 所以，不能脱离任务谈一个组件的价值，它的价值总是**针对某个任务**、在与其他组件搭配时体现出来的。要弄清 `sample` 为什么如此不同，可以检查训练好的模型：它们主要依赖哪个事件？
 
@@ -955,6 +956,16 @@ lesson06.check_unmoved(unmoved)
 
 # %% [markdown] id="open-zh" lang="zh" en="33145c29" tags=["open"]
 # **开放任务。** 在 `sample` 上只有 1,000 位用户时，五个种子测不出注意力带来的提升，而先知模型表明还有提升的余地。用户多到什么程度，注意力才开始有用？从 `split = block_ablation.load_split(seed, "sample", 3000)` 和 `block_ablation.train_sample(VARIANTS["no attention"], split, rate, seed)` 开始，与 `VARIANTS["full"]` 比较。一份好的报告应当包含：两三种用户数下的配对差及其区间，各变体在验证集上选出的学习率，一张图，以及一个疑点：用户增多时，同样六轮也意味着更多的步数，怎样区分这两种影响？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "differences": ...,  # {users: (mean, low, high)} of full - no attention
+    "rates": ...,  # {variant: {learning rate: score on the validation set}}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson06.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered

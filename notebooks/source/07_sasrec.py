@@ -55,6 +55,7 @@ from tutorial_lib.losses import training_loss
 from tutorial_lib.models import build_model
 from tutorial_lib.models.attention import CausalSelfAttention, attention, causal_mask
 from tutorial_lib.models.base import Dropout, SequenceModel, initialise
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -224,7 +225,7 @@ expect_close("and equals PyTorch's encoder layers", states, sasrec_from_torch(sm
 # %% [markdown] id="drawing-zh" lang="zh" en="586475a2"
 # 下图画出了整个模型，数字表示先后顺序。
 #
-# ![SASRec。第 1 步：物品表把编号变成向量，再乘以 d 的平方根。第 2 步：加上每个位置的向量，然后是 dropout。在每个块里，第 3 步：norm1 和因果注意力。第 4 步：加上它的结果。第 5 步：norm2 和前馈网络。第 6 步：加上它的结果。第 7 步：最后一个块之后，再做一次层归一化，得到状态。第 8 步：状态与同一张物品表相乘，得到每个物品的分数；PAD 得负无穷。顺序通过位置和掩码进入；时间没有进入。](../figures/zh/sasrec.svg)
+# ![SASRec。第 1 步：物品表把编号变成向量，再乘以 d 的平方根。第 2 步：加上每个位置的向量，然后是 dropout。在每个块里，第 3 步：norm1 和因果注意力。第 4 步：加上它的结果。第 5 步：norm2 和前馈网络。第 6 步：加上它的结果。第 7 步：最后一个块之后，再做一次层归一化，得到状态。第 8 步：状态与同一张物品表相乘，得到每个物品的得分；PAD 得负无穷。顺序通过位置和掩码进入；时间没有进入。](../figures/zh/sasrec.svg)
 #
 # **从图上找答案。** 哪两步要读物品表？哪一步告诉模型一个事件排在第几个？
 #
@@ -425,12 +426,13 @@ def fit(name, config, **options):
     model = build_model(name, num_items=dataset.num_items, max_len=MAX_LEN, dim=64, seed=config.seed, **options)
     optimizer = make_optimizer(model, config)
     rows, best, best_weights = [], -1.0, None
-    for epoch in range(1, config.epochs + 1):
+    for epoch in progress_bar(range(1, config.epochs + 1), "epoch"):
         loss = train_epoch(model, split, config, optimizer, epoch)
         valid = ndcg(evaluate(model, split, "valid")).mean()
         if valid > best:
             best, best_weights = valid, {k: v.clone() for k, v in model.state_dict().items()}
         rows.append((epoch, loss, valid))
+    for epoch, loss, valid in rows:
         print(f"{name:8s} {config.loss:4s} epoch {epoch}  loss {loss:.3f}  validation NDCG@10 {valid:.4f}")
     model.load_state_dict(best_weights)
     return model, np.array(rows)
@@ -602,18 +604,18 @@ expect("share that the missing last event costs", 1 - late.mean() / quality["sas
 #
 # MovieLens 1M has 6,040 users and 3,416 films. It is too large to train on within a lesson, so the run is committed: settings, data fingerprint, code version and wall time stand in the same row of the table. Selection was on the validation event, the last but one; the test event, the last, was ranked once among all films that the user had not rated, after a history that includes the validation event.
 #
-# Published numbers are hard to compare: half of the papers rank against 100 random films only, which more than doubles every number (lesson 02). The ones below are full rankings with the same split.
+# Published numbers are hard to compare: many papers rank against 100 random films only, which more than doubles every number (lesson 02). The ones below are full rankings with the same split.
 #
-# One of them, gSASRec, draws 256 negatives and changes the loss to *gBCE*. Its reason: with $k$ negatives drawn at the rate $\alpha = k / (V - 1)$, BCE is at its best where $\sigma(s) = p / (p + \alpha (1 - p))$ for an item of probability $p$. With one negative of 1,000, an item of $p = 0.01$ is held for 91 % sure and one of $p = 0.1$ for 99 %: the order is right, but both sit where the sigmoid is flat, and the gradient that should tell them apart is small. gBCE weights the positive term with $\beta = \alpha \, (t\,(1 - 1/\alpha) + 1/\alpha)$; $t = 0$ is BCE, and with $t = 1$ the best value is $p$ itself.
+# One of them, gSASRec, draws 256 negatives and changes the loss to *gBCE*. Its reason: with $k$ negatives drawn at the rate $\alpha = k / (V - 1)$, BCE is at its best where the score $s$ gives $\sigma(s) = p / (p + \alpha (1 - p))$ for an item of probability $p$. With one negative of 1,000, an item of $p = 0.01$ is held for 91 % sure and one of $p = 0.1$ for 99 %: the order is right, but both sit where the sigmoid is flat, and the gradient that should tell them apart is small. gBCE weights the positive term with $\beta = \alpha \, (t\,(1 - 1/\alpha) + 1/\alpha)$; the setting $t$ lies between 0 and 1: $t = 0$ is BCE, and with $t = 1$ the best value is $p$ itself.
 
-# %% [markdown] id="real-zh" lang="zh" en="9833492a"
+# %% [markdown] id="real-zh" lang="zh" en="b446a59a"
 # ## 一百万条真实评分
 #
 # MovieLens 1M 有 6,040 位用户、3,416 部电影。它太大，无法在一课之内完成训练，因此仓库里保存了训练好的结果，设置、数据指纹、代码版本和耗时都写在表的同一行里。模型选择用的是验证事件，也就是倒数第二个；测试事件是最后一个，只排名一次，候选是这位用户没评过的所有电影，输入的历史包含验证事件。
 #
-# 已发表的数字很难直接比较，因为半数论文只与 100 部随机电影一起排名，这会让每个数字翻一倍还多（第 02 课）。下面列出的都是全量排序，切分方式也相同。
+# 已发表的数字很难直接比较，因为许多论文只与 100 部随机电影一起排名，这会让每个数字翻一倍还多（第 02 课）。下面列出的都是全量排序，切分方式也相同。
 #
-# 其中的 gSASRec 抽 256 个负样本，并把损失改成了 *gBCE*。理由如下：如果以比例 $\alpha = k / (V - 1)$ 抽取 $k$ 个负样本，那么对概率为 $p$ 的物品，BCE 的最优值满足 $\sigma(s) = p / (p + \alpha (1 - p))$。在 1,000 个物品中抽一个负样本时，$p = 0.01$ 的物品被认为有 91% 的把握，$p = 0.1$ 的物品则有 99%。顺序没有错，但两者都落在 sigmoid 的饱和区，用来区分它们的梯度很小。gBCE 给正样本项乘上权重 $\beta = \alpha \, (t\,(1 - 1/\alpha) + 1/\alpha)$：$t = 0$ 就是 BCE，$t = 1$ 时最优值恰好是 $p$ 本身。
+# 其中的 gSASRec 抽 256 个负样本，并把损失改成了 *gBCE*。理由如下：如果以比例 $\alpha = k / (V - 1)$ 抽取 $k$ 个负样本，那么对概率为 $p$ 的物品，BCE 的最优得分 $s$ 满足 $\sigma(s) = p / (p + \alpha (1 - p))$。在 1,000 个物品中抽一个负样本时，$p = 0.01$ 的物品被认为有 91% 的把握，$p = 0.1$ 的物品则有 99%。顺序没有错，但两者都落在 sigmoid 的饱和区，用来区分它们的梯度很小。gBCE 给正样本项乘上权重 $\beta = \alpha \, (t\,(1 - 1/\alpha) + 1/\alpha)$，其中 $t$ 在 0 与 1 之间：$t = 0$ 就是 BCE，$t = 1$ 时最优值恰好是 $p$ 本身。
 
 # %% id="gbce-check"
 score = torch.linspace(-12, 12, 240_001, dtype=torch.double)
@@ -676,16 +678,16 @@ expect("the same in the sampled ranking", ce["sampled_ndcg@10"] / bce["sampled_n
 # %% [markdown] id="real-lesson-en" lang="en"
 # On real data the loss decides even more than in our world: about 0.18 against about 0.13, with one and the same network and the same settings. (They were chosen for the full softmax; the published runs with one negative had settings of their own and land in the same place.) This is one seed of each, so the interval speaks for these users, not for other seeds. Remember it when a paper shows a new architecture, trained with full softmax, above a SASRec trained with one negative: the architecture may have contributed nothing.
 #
-# **One column deceives.** `sampled_ndcg@10` ranks the test film against 100 random ones only (lesson 02). It makes every number larger, 3.4 times for SASRec and 13 times for popularity, and it hides what separates the models: full softmax over one negative is 38 % in the full ranking and 5 % in the sampled one. A paper that reports sampled numbers could not have found what this section is about.
+# **One column deceives.** `sampled_ndcg@10` ranks the test film against 100 random ones only (lesson 02). It makes every number larger, 3.4 times for SASRec and 13 times for popularity, and it hides what separates the models: full softmax over one negative is 38 % in the full ranking and 5 % in the sampled one. In sampled numbers the subject of this section is hard to see.
 #
 # And look at the Markov chain. Mere counting reaches about 0.126, as much as the lower of the two published values for one negative. (Part of that may come from how the file orders ratings of the same second. This file has no times, so it cannot be checked here; lesson 03 shows what such an order can do.)
 #
 # **What does it use here?** The same kind of test for the trained model on MovieLens 1M (`python -m studies.probe`):
 
-# %% [markdown] id="real-lesson-zh" lang="zh" en="e1473763"
+# %% [markdown] id="real-lesson-zh" lang="zh" en="c0d615bf"
 # 在真实数据上，损失函数的影响比在我们的世界里还要大：同一个网络、同样的设置，一个约 0.18，一个约 0.13。（这套设置是为完整 softmax 选的；已发表的“一个负样本”结果各有自己的设置，数值与此相近。）这里每种只有一个种子，因此区间只反映用户之间的差异，不反映种子之间的差异。以后如果有论文说，某个用完整 softmax 训练的新结构胜过了用一个负样本训练的 SASRec，请记住这一点：那个结构也许没有任何贡献。
 #
-# **有一列会产生误导。** `sampled_ndcg@10` 只让测试电影与 100 部随机电影一起排名（第 02 课）。它使每个数都变大，SASRec 变成 3.4 倍，热门基线变成 13 倍，还掩盖了模型之间的差别：完整 softmax 比一个负样本高出的幅度，全量排序时是 38%，采样排序时只有 5%。只报告采样指标的论文，不可能发现本节所讲的差别。
+# **有一列会产生误导。** `sampled_ndcg@10` 只让测试电影与 100 部随机电影一起排名（第 02 课）。它使每个数都变大，SASRec 变成 3.4 倍，热门基线变成 13 倍，还掩盖了模型之间的差别：完整 softmax 比一个负样本高出的幅度，全量排序时是 38%，采样排序时只有 5%。只看采样指标，很难发现本节所讲的差别。
 #
 # 再看看马尔可夫链。仅仅靠计数就达到约 0.126，与两个已发表的“一个负样本”数值中较低的那个相当。（其中一部分可能来自文件对同一秒内评分的排列次序。这个文件没有时间，这里无从查证；这种次序可能带来的影响见第 03 课。）
 #
@@ -845,6 +847,17 @@ lesson07.check_count(count_parameters)
 
 # %% [markdown] id="open-zh" lang="zh" en="82c42bf6" tags=["open"]
 # **开放任务。** 共用一张表比用两张表更好吗？写一个 `class TwoTables(SASRec)`（`from tutorial_lib.models.sasrec import SASRec`），给输出另设一个嵌入表：重写 `item_vectors`，所有损失和 `score` 读取的都是它，再用本课的 `fit` 在 `sample` 上训练。然后把罕见和常见的测试物品分开来看：共用一张表应当在哪一类上帮助最大？一份好的报告应当包含：配对差及其区间（`paired_bootstrap`），每个模型在验证集上选出的学习率，一张以物品频次为横轴的图，以及一个疑点：第二张表也增加了参数，用什么对照可以排除这个影响？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "difference": ...,  # one table - two tables: mean, low, high; or what `paired_bootstrap` gives
+    "rates": ...,  # {model: {learning rate: score on the validation set}}
+    "control": ...,  # a control for the added parameters
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson07.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The two people, answered

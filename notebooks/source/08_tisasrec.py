@@ -74,6 +74,7 @@ from tutorial_lib.models.tisasrec import (
     log_buckets,
     personal_units,
 )
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -718,11 +719,12 @@ contestants = {
     "TiSASRec, query time": ("tisasrec", {"query_time": True}),
 }
 right, trained = {}, {}  # right: bool [5 seeds, 2000]
-for gap in ("past", "query"):
-    for label, (name, options) in contestants.items():
-        models = [learn(name, gap, seed, **options) for seed in range(5)]
-        right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
-        print(f"{gap:6s} {bootstrap_interval(right[gap, label])}  each seed {right[gap, label].mean(1)}  {label}")
+for gap, label in progress_bar([(gap, label) for gap in ("past", "query") for label in contestants], "model"):
+    name, options = contestants[label]
+    models = [learn(name, gap, seed, **options) for seed in progress_bar(range(5), "seed")]
+    right[gap, label], trained[gap, label] = np.stack([is_right(model, gap) for model in models]), models[0]
+for (gap, label), each in right.items():
+    print(f"{gap:6s} {bootstrap_interval(each)}  each seed {each.mean(1)}  {label}")
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.4), sharex=True, sharey=True)
@@ -777,9 +779,9 @@ expect_true("past, query time: much better if the question follows within minute
 # - *constant*: all gaps are equal; only the order is left;
 # - *shuffled*: each user's gaps change places; they are as irregular as before, but they stand at the wrong events.
 #
-# The tables hold the constant twin of `query_time=True` for the two simulated worlds, and both twins of the published form for the real data. Five seeds of everything; each user's NDCG@10 is averaged over the seeds, and the interval resamples the users in pairs, as in lesson 07.
+# The tables hold the constant twin of `query_time=True` for the two simulated worlds, and both twins of the published form for the real data; their rows with `_mhc` belong to lesson 09. Five seeds of everything; each user's NDCG@10 is averaged over the seeds, and the interval resamples the users in pairs, as in lesson 07.
 
-# %% [markdown] id="twins-zh" lang="zh" en="3d0c12a2"
+# %% [markdown] id="twins-zh" lang="zh" en="b24a003e"
 # ## 时间有用吗？时间并非一切的世界
 #
 # 接下来的世界更接近现实。在 `sample` 里，短期兴趣随真实时间变化，但长期兴趣、类别和上一次选择也同样重要；时间信息在那里带来多大提升是已知的，因为先知模型有看时间和不看时间的两种。在 `control` 里，时间戳完全相同，但每过一个事件，短期兴趣只前进固定的一步：时间戳与结果无关，**从中不应得到任何提升**。再往后是 MovieLens 100K 和 Amazon Grocery，那里的答案没有人知道。
@@ -789,7 +791,7 @@ expect_true("past, query time: much better if the question follows within minute
 # - *constant*（恒定间隔）：所有间隔都相等，只剩下次序；
 # - *shuffled*（打乱的间隔）：把每位用户的间隔打乱顺序，不规则的程度不变，但不再与原来的事件对应。
 #
-# 结果表里，两个模拟世界有 `query_time=True` 时恒定间隔的对照模型，真实数据有论文形式的两种对照模型。每种都用五个随机种子；每位用户的 NDCG@10 先对种子取平均，区间来自对用户的成对重抽样，与第 07 课相同。
+# 结果表里，两个模拟世界有 `query_time=True` 时恒定间隔的对照模型，真实数据有论文形式的两种对照模型；其中带 `_mhc` 的行属于第 09 课。每种都用五个随机种子；每位用户的 NDCG@10 先对种子取平均，区间来自对用户的成对重抽样，与第 07 课相同。
 
 # %% [markdown] id="predict-twins-en" lang="en" tags=["predict"]
 # **Predict.** For each of the four data sets: will the difference between the real and the constant clock lie above 0, around 0 or below? On which of them would you believe a gain, and on which would you suspect a fault in the comparison?
@@ -892,6 +894,16 @@ expect_true(
     "linear buckets: no clear gain over SASRec on either", not any(interval.excludes_zero for interval in by_unit)
 )
 
+# %% [markdown] id="twins-why-en" lang="en"
+# How to read the picture. A point to the right of 0 says that the model did better with the real clock; an interval that contains 0 says that these users cannot tell. Start with `control`: there the truth is 0, so whatever stands away from 0 shows how far such a comparison can err, and no gain elsewhere deserves more trust than this panel allows. Then compare the circle (the constant clock) with the diamond (SASRec). If TiSASRec beats SASRec but not its twin with the constant clock, it is **not time** that helped, but the other parts.
+#
+# Mind two more things. Each row is one setting, and with several rows one of them will look best by chance; decide by validation, not by this picture. And a gain over the constant clock with `query_time=True` answers another question than without: there the model is told how long the user has been away.
+
+# %% [markdown] id="twins-why-zh" lang="zh" en="04477753"
+# 这幅图应当这样读。点在 0 的右边，说明模型用真实时间时表现更好；区间包含 0，说明用这些用户分不出优劣。先看 `control`：那里的真实差异是 0，因此任何偏离 0 的结果都反映了这种比较本身的误差有多大，别处的提升再可信，也不会超过这一幅所允许的程度。然后把圆点（恒定间隔）和菱形（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过恒定间隔的对照模型，那么起作用的**不是时间**，而是其他组件。
+#
+# 还要注意两点。第一，每一行是一种设置，行数多了，总有一行会偶然显得最好，因此应当用验证集来选择，而不是用这幅图。第二，`query_time=True` 时相对于恒定间隔的提升，与不用它时回答的是不同的问题，因为那时模型还知道这位用户离开了多久。
+
 # %% [markdown] id="twins-result-en" lang="en"
 # What came out:
 #
@@ -911,16 +923,6 @@ expect_true(
 # - **Amazon Grocery**：真实时间比恒定间隔高 0.0006，区间刚好不含 0。但使用打乱的间隔时，模型的表现与使用真实时间时一样好。如果这不只是许多区间中偶然的一个，那么起作用的是用户间隔的大小，而不是间隔所在的位置。
 #
 # 采用个人单位的线性分桶，在这两个数据集上都没有明显胜过 SASRec。
-
-# %% [markdown] id="twins-why-en" lang="en"
-# How to read the picture. A point to the right of 0 says that the model did better with the real clock; an interval that contains 0 says that these users cannot tell. Start with `control`: there the truth is 0, so whatever stands away from 0 shows how far such a comparison can err, and no gain elsewhere deserves more trust than this panel allows. Then compare the circle (the constant clock) with the diamond (SASRec). If TiSASRec beats SASRec but not its twin with the constant clock, it is **not time** that helped, but the other parts.
-#
-# Mind two more things. Each row is one setting, and with several rows one of them will look best by chance; decide by validation, not by this picture. And a gain over the constant clock with `query_time=True` answers another question than without: there the model is told how long the user has been away.
-
-# %% [markdown] id="twins-why-zh" lang="zh" en="04477753"
-# 这幅图应当这样读。点在 0 的右边，说明模型用真实时间时表现更好；区间包含 0，说明用这些用户分不出优劣。先看 `control`：那里的真实差异是 0，因此任何偏离 0 的结果都反映了这种比较本身的误差有多大，别处的提升再可信，也不会超过这一幅所允许的程度。然后把圆点（恒定间隔）和菱形（SASRec）对照着看。如果 TiSASRec 胜过了 SASRec，却没有胜过恒定间隔的对照模型，那么起作用的**不是时间**，而是其他组件。
-#
-# 还要注意两点。第一，每一行是一种设置，行数多了，总有一行会偶然显得最好，因此应当用验证集来选择，而不是用这幅图。第二，`query_time=True` 时相对于恒定间隔的提升，与不用它时回答的是不同的问题，因为那时模型还知道这位用户离开了多久。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1056,6 +1058,17 @@ lesson08.check_unchanged(unchanged)
 
 # %% [markdown] id="open-zh" lang="zh" en="06ee49b2" tags=["open"]
 # **开放任务。** 分桶的表对从未见过的停顿一无所知，它的各行也不知道彼此相邻。请改进这一点。从 `learn("tisasrec", "past", seed)` 和下面的单元格 `answer-code` 开始，让小诺的停顿从一分钟变化到十年。然后只改动一处：用惩罚项约束相邻的行，或者在各行之间插值，或者把停顿截断到训练中见过的最大值。一份好的报告应当画出改动前后答对的比例随停顿长度的变化（五个种子），说明在哪里仍然会失败，并举出一个任务，使你的改动必定不如原来的表。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "before": ...,  # {pause in seconds: shares of right answers, five seeds}
+    "after": ...,  # the same after your change
+    "still_fails": ...,  # where it still fails
+    "worse_on": ...,  # a task on which the change must be worse than the table
+    "picture": ...,  # the figure, with a label on each axis
+}
+lesson08.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Mira and Noah, answered

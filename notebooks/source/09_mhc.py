@@ -54,6 +54,7 @@ from tutorial_lib.evaluate import ndcg, per_user
 from exercises import lesson09
 from tutorial_lib.experiments.results import read_ranks, read_results
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -542,19 +543,19 @@ expect("two of them over the block's own parameters", 2 * extra / sum(p.numel() 
 #
 # ## Gain against depth
 #
-# What does the constraint buy? Follow the streams past many sub-layers, looking at the mixing alone: after $L$ of them the streams of the input have been multiplied by the product $H_L \cdots H_2 H_1$. The paper measures it by its **gain**:
+# What does the constraint buy? Follow the streams past many sub-layers, looking at the mixing alone: after $k$ of them the streams of the input have been multiplied by the product $H_k \cdots H_2 H_1$. The paper measures it by its **gain**:
 #
 # - **forwards**, the largest sum of absolute values in a *row* of the product: how much larger than the largest input stream an output stream can become;
 # - **backwards**, the largest sum of absolute values in a *column*: the same for the gradient.
 #
 # A plain residual passes the stream on unchanged: gain 1, at any depth.
 
-# %% [markdown] id="gain-zh" lang="zh" en="a1ebe0dd"
+# %% [markdown] id="gain-zh" lang="zh" en="1c7f5013"
 # 代价是每个子层多 6,171 个参数，一个块的两个子层加起来，约为注意力与前馈网络参数总数的一半；残差流要占四倍内存。训练时间也会更长，具体耗时见最后一节。
 #
 # ## 增益随深度的变化
 #
-# 这个约束带来了什么好处？只考虑混合，跟踪各条流经过许多子层的变化：经过 $L$ 个子层之后，输入的各条流乘上了 $H_L \cdots H_2 H_1$。论文用这个乘积的**增益**来衡量：
+# 这个约束带来了什么好处？只考虑混合，跟踪各条流经过许多子层的变化：经过 $k$ 个子层之后，输入的各条流乘上了 $H_k \cdots H_2 H_1$。论文用这个乘积的**增益**来衡量：
 #
 # - **前向**：乘积各**行**绝对值之和的最大值，表示输出流中元素的绝对值，最多是输入流中最大绝对值的多少倍；
 # - **反向**：各**列**绝对值之和的最大值，对梯度有同样的含义。
@@ -651,10 +652,10 @@ def mixing_matrices(model, items):
 # %% id="gain-train" tags=["nbval-ignore-output", "training"]
 probe = two_back(32, torch.Generator().manual_seed(99))[0]
 trained_gains, deviation, agreement = {}, {}, {}
-for kind in ("hc", "mhc"):
-    networks = [build(kind, blocks=8, seed=seed) for seed in range(5)]
-    for seed, network in enumerate(networks):
-        train(network, seed, steps=40)
+all_networks = {kind: [build(kind, blocks=8, seed=seed) for seed in range(5)] for kind in ("hc", "mhc")}
+for kind, seed in progress_bar([(kind, seed) for kind in all_networks for seed in range(5)], "network"):
+    train(all_networks[kind][seed], seed, steps=40)
+for kind, networks in all_networks.items():
     matrices = [mixing_matrices(network, probe) for network in networks]
     trained_gains[kind] = torch.stack([gains(m).mean(dim=1) for m in matrices], dim=1)  # [16, 5, 2], mean over events
     deviation[kind] = torch.stack([(m - torch.eye(4)).square().mean().sqrt() for m in matrices])
@@ -987,15 +988,16 @@ def distance_of_streams(model, items):
 starts = {"random phi (the library)": (1, torch.float32), "phi = 0, 7 digits": (0, torch.float32)}
 starts["phi = 0, 16 digits"] = (0, torch.float64)
 distance = {}  # [5 seeds, 7 looks]
-for name, (scale, digits) in starts.items():
+for name, (scale, digits) in progress_bar(starts.items(), "start"):
     curves = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         model = build("mhc", blocks=2, seed=seed).to(digits)
         with torch.no_grad():
             for connection in connections_of(model):
                 connection.phi.mul_(scale)
         curves.append(train(model, seed, steps=60, watch=distance_of_streams))
     distance[name] = np.array(curves)
+for name, curves in distance.items():
     print("distance at the end:", [f"{curve[-1]:.1e}" for curve in curves], name)
 
 # %% id="apart-picture" tags=["picture", "nbval-ignore-output"]
@@ -1026,10 +1028,10 @@ expect_true(
 )
 
 # %% [markdown] id="apart-lesson-en" lang="en"
-# The distance is not exactly 0, but look where it comes from: with nine more digits it is at least a thousand times smaller. It is **rounding and nothing else**. In exact arithmetic the streams would stay copies for ever, and $H_{res}$ would have nothing to mix. In long training the last digit may grow until it counts, because a stream that is a little different is treated a little differently; but do not rely on rounding in place of an initialisation. The mend is the line with `0.02 * torch.randn` in `HyperConnection`; random biases would do as well.
+# The distance is not exactly 0, but look where it comes from: with nine more digits it is at least a thousand times smaller. It is **rounding and nothing else**. In exact arithmetic the streams would stay copies for ever, and $H_{res}$ would have nothing to mix. In long training the last digit may grow until it counts, because a stream that is a little different is treated a little differently; but do not rely on rounding in place of an initialisation. The mend is the line with `0.02 * torch.randn` in `HyperConnection`; random biases would break the symmetry too.
 
-# %% [markdown] id="apart-lesson-zh" lang="zh" en="a5069bcf"
-# 距离并不恰好是 0，但它的来源很清楚：有效数字增加九位，它就缩小到不足原来的千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化也可以。
+# %% [markdown] id="apart-lesson-zh" lang="zh" en="6f4d39a4"
+# 距离并不恰好是 0，但它的来源很清楚：有效数字增加九位，它就缩小到不足原来的千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化，同样能打破对称。
 
 # %% [markdown] id="depth-table-en" lang="en"
 # ## What does it change for a recommender?
@@ -1068,11 +1070,11 @@ for key, rows in runs.groupby(["family", "variant", "blocks"]):
     quality[key] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 gain_over_plain = {}  # (family, variant, blocks) -> interval of the difference to the plain twin
 for (family, variant, blocks), values in sorted(quality.items()):
-    text = f"{family:9s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
+    text = f"{family:8s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
     if variant != "plain":
         gain_over_plain[family, variant, blocks] = paired_bootstrap(values, quality[family, "plain", blocks])
         text += f"  minus plain {gain_over_plain[family, variant, blocks]}"
-    print(f"{text}  spread between seeds {values.mean(axis=1).std():.4f}")
+    print(f"{text}  spread {values.mean(axis=1).std():.4f}")
 cost = runs.groupby(["family", "variant", "blocks"])[["parameters", "train_seconds"]].median()
 print(cost.to_string())
 
@@ -1124,13 +1126,13 @@ dearer = [seconds[family, "mhc", blocks] / seconds[family, "plain", blocks] for 
 expect_true("training with mHC takes longer in all six", min(dearer) > 1)
 
 # %% [markdown] id="depth-table-lesson-en" lang="en"
-# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, mHC shows no clear gain and no clear loss; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
+# None of the six intervals of mHC lies clear of 0. On this data, at this width and with this budget, we can see neither help nor harm from mHC; it costs time and memory. Depth itself is no gain here either: 8 blocks are worse than 2, plain or not. So there was nothing for a more stable residual to mend: what fails at 8 blocks in so few steps of training is not the gain of a signal.
 #
 # That does not contradict the paper. Its gains come from language models with many more layers and billions of parameters, and it makes no statement about recommenders.
 #
 # Take the result for what it is: one simulated world, 600 users, settings that were chosen for the plain model with 2 blocks and taken over unchanged by all others. What you have seen above, the gain and the gradient, holds everywhere; what it is worth for ranking must be measured on your data. On MovieLens 100K and Amazon Grocery, with 2 blocks, the tables of lesson 08 hold the same comparison.
 
-# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="a0027756"
+# %% [markdown] id="depth-table-lesson-zh" lang="zh" en="ce904966"
 # mHC 的六个区间全都包含 0。在这份数据、这个宽度和这样的训练量下，看不出 mHC 带来明显的提升或损失，它只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。可见这里并没有需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
 #
 # 这与论文并不矛盾。论文中的提升来自层数多得多、参数以十亿计的语言模型，并没有涉及推荐。
@@ -1283,6 +1285,17 @@ lesson09.check_statements(always_true)
 
 # %% [markdown] id="open-zh" lang="zh" en="4c08218a" tags=["open"]
 # **开放任务。** 双随机矩阵会抹平各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速实现依赖于和为 1），再用 `train` 在“两步之前”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一点疑问：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "loss_orthogonal": ...,  # {blocks: losses at the end, five seeds}
+    "loss_doubly_stochastic": ...,  # the same for the Sinkhorn version
+    "norms": ...,  # {blocks: spectral norm of the learned product}, orthogonal
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson09.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Nora's module, answered

@@ -50,6 +50,7 @@ from torch import Tensor, nn
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson10
 
 torch.manual_seed(0)
@@ -290,12 +291,12 @@ expect("imaginary part over pi", eigenvalues[one].imag / math.pi, 1, tol=1e-6)
 expect("half-life of the swing (s)", math.log(2) / 0.25, 2.77, tol=0.005)
 
 # %% [markdown] id="diagonal-why-en" lang="en"
-# Read the eigenvalue $\lambda = -\tfrac14 + \pi i$ as a sentence. The **real part** says how fast the memory fades: $e^{-t/4}$, so half of it is left after 2.77 seconds. The **imaginary part** says how fast it turns: by $\pi$, half a turn, in a second.
+# Read the eigenvalue $\lambda = -\tfrac14 + \pi i$ as a sentence. The **real part** says how fast the memory fades: $e^{-t/4}$, so half of it is left after 2.77 seconds. It is minus half the friction: the two real parts add up to the trace of $A$, which is $-\tfrac12$. The **imaginary part** says how fast it turns: by $\pi$, half a turn, in a second.
 #
 # It also pays. A full matrix of $P$ rows costs $P^2$ products for every event and a matrix exponential for every gap. A diagonal one costs $P$ of each. All layers from here to lesson 13 are diagonal and learn their eigenvalues directly.
 
-# %% [markdown] id="diagonal-why-zh" lang="zh" en="511a44d1"
-# 特征值 $\lambda = -\tfrac14 + \pi i$ 可以这样理解。**实部**表示记忆衰减的快慢：$e^{-t/4}$，因此 2.77 秒后剩一半，这就是半衰期（half-life）。**虚部**表示旋转的快慢：一秒转 $\pi$，即半圈。
+# %% [markdown] id="diagonal-why-zh" lang="zh" en="3eaa76dd"
+# 特征值 $\lambda = -\tfrac14 + \pi i$ 可以这样理解。**实部**表示记忆衰减的快慢：$e^{-t/4}$，因此 2.77 秒后剩一半，这就是半衰期（half-life）。它等于摩擦系数的一半取负：两个实部之和是 $A$ 的迹，也就是 $-\tfrac12$。**虚部**表示旋转的快慢：一秒转 $\pi$，即半圈。
 #
 # 这样做还能节省计算。对 $P$ 行的完整矩阵，每个事件需要 $P^2$ 次乘法，每种间隔需要一次矩阵指数；对角矩阵则各只需 $P$ 次。从这里到第 13 课，所有的层都是对角的，直接学习特征值。
 
@@ -648,10 +649,10 @@ expect_true("wrapped: the last input reaches the first state", reach(wrapped) > 
 expect_true("mended: it does not, but for rounding", reach(convolution) < 1e-12 * reach(wrapped))
 
 # %% [markdown] id="wrap-why-en" lang="en"
-# The future leaks into the past: the first states contain the last inputs. The longer a memory, the stronger the leak; a model with long memories would look better for it in training. The test of the changed future finds it at once.
+# The future leaks into the past, and causality (lesson 05) is broken: every state but the last contains inputs that come after it. The longer a memory, the stronger the leak; in training, a model with long memories may look better for it. The test of the changed future finds it at once.
 
-# %% [markdown] id="wrap-why-zh" lang="zh" en="4f15e16d"
-# 未来泄漏进了过去：最前面的状态里含有最后的输入。记忆越长，泄漏越强；在训练中，长记忆的模型还会因此显得更好。用“改变未来”的检查可以立即发现这个错误。
+# %% [markdown] id="wrap-why-zh" lang="zh" en="210a4017"
+# 未来泄漏进了过去，破坏了第 05 课的因果性：除最后一个以外，每个状态都含有在它之后的输入。记忆越长，泄漏越强；在训练中，长记忆的模型可能因此显得更好。用“改变未来”的检查可以立即发现这个错误。
 
 # %% [markdown] id="kernel-en" lang="en"
 # ## The picture of a kernel
@@ -820,13 +821,13 @@ wrong = (even - direct).norm() / direct.norm()
 expect_true("convolution with the mean gap: an error as large as the signal", wrong > 0.8)
 
 # %% [markdown] id="irregular-why-en" lang="en"
-# With irregular gaps the entry at row $i$, column $j$ is $e^{\lambda (t_i - t_j)}$. It depends on two times and no longer on $i - j$, so the diagonals are not constant, there is no one kernel, and a convolution is impossible. Recurrence and scan do not need equal decays. They stay exact, at no extra cost.
+# With irregular gaps the entry at row $i$, column $j$ is $e^{\lambda (t_i - t_j)}$. It depends on two times and no longer on $i - j$, so the diagonals are not constant, there is no one kernel, and a convolution is impossible. Recurrence and scan do not need equal decays. They stay exact; the extra cost is one exponential for each event and each $\lambda$.
 
-# %% [markdown] id="irregular-why-zh" lang="zh" en="c7646244"
-# 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，也就不能用卷积。递推和扫描并不要求衰减相等，它们仍然精确，而且没有额外代价。
+# %% [markdown] id="irregular-why-zh" lang="zh" en="078dfbc9"
+# 间隔不规则时，第 $i$ 行第 $j$ 列是 $e^{\lambda (t_i - t_j)}$。它取决于两个时刻，不再只取决于 $i - j$，所以对角线不是常数，没有统一的核，也就不能用卷积。递推和扫描并不要求衰减相等，它们仍然精确；额外的代价只是对每个事件、每个 $\lambda$ 多算一次指数。
 
 # %% [markdown] id="drawing-en" lang="en"
-# Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event:
+# Put together, this is the layer that papers call S5. The drawing shows it with a step of its own at each event. The matrices $B$ and $C$ and the factors $D$ are learned: $C$ reads the state, and $D$ lets the input pass by it. $H$ is the width of the input; `log_step` holds a learned time scale for each of the $P$ numbers.
 #
 # ![Step 1: the step sizes Delta, which come from the clock, and the eigenvalues lambda give for each event a decay, e to the power lambda Delta, and a weight. Step 2: B turns the input u into P complex numbers. Step 3: the weight multiplies them. Step 4: the scan carries the state from event to event: decay times the state before, plus the weighted input. Step 5: the output is the real part of C times the state, plus D times the input. Below, three events on a time axis: the longer the gap, the less is left of the state. Time enters at step 1 alone.](../figures/en/ssm.svg)
 #
@@ -838,8 +839,8 @@ expect_true("convolution with the mean gap: an error as large as the signal", wr
 #
 # </details>
 
-# %% [markdown] id="drawing-zh" lang="zh" en="26b4a38d"
-# 把以上内容组合起来，就得到论文中称为 S5 的层。图中每个事件都有自己的步长（step size）：
+# %% [markdown] id="drawing-zh" lang="zh" en="8676082a"
+# 把以上内容组合起来，就得到论文中称为 S5 的层。图中每个事件都有自己的步长（step size）。矩阵 $B$、$C$ 和系数 $D$ 都是学出来的：$C$ 读取状态，$D$ 让输入绕过状态直接到达输出。$H$ 是输入的宽度；`log_step` 为 $P$ 个数各保存一个可学习的时间尺度。
 #
 # ![第 1 步：由真实时间得到的步长 Delta 与特征值 lambda 给出每个事件的衰减（e 的 lambda Delta 次方）和权重。第 2 步：B 把输入 u 变成 P 个复数。第 3 步：乘以权重。第 4 步：扫描把状态从一个事件带到下一个事件：衰减乘以之前的状态，加上加权的输入。第 5 步：输出是 C 乘状态的实部，加上 D 乘输入。下方是时间轴上的三个事件：间隔越长，状态留下的越少。时间只在第 1 步进入。](../figures/zh/ssm.svg)
 #
@@ -973,9 +974,9 @@ def lamp_error(model, **gaps):
 
 rivals = {"LRU, clock": lambda: Clocked(True), "LRU, no clock": lambda: Clocked(False), "GRU, told the gaps": Told}
 lamp_errors, sizes, learned = {}, {}, []  # name -> [5 seeds, 2 tests]; name -> number of parameters
-for name, make in rivals.items():
+for name, make in progress_bar(rivals.items(), "model"):
     rows = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         torch.manual_seed(seed)
         model = fit_lamp(make(), seed)
         rows.append([lamp_error(model), lamp_error(model, shortest=2.5, longest=5.0)])
@@ -985,7 +986,8 @@ for name, make in rivals.items():
             learned.append(torch.complex(-layer.nu.exp(), layer.theta.exp())[spoken.argmax()].detach())
     lamp_errors[name] = np.array(rows)
     sizes[name] = sum(p.numel() for p in model.parameters())
-    print(f"{sizes[name]:5d} parameters", lamp_errors[name].round(3).tolist(), name)
+for name, errors in lamp_errors.items():
+    print(f"{sizes[name]:5d} parameters", errors.round(3).tolist(), name)
 
 # %% id="learn-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(7.5, 2.6))
@@ -1198,6 +1200,19 @@ lesson10.check_one_convolution(one_convolution)
 
 # %% [markdown] id="open-zh" lang="zh" en="04b0f195" tags=["open"]
 # **开放任务。** LRU 在看到数据之前，结构就与规律相符。结构偏离到什么程度，通用的网络才会胜出？从 `fit_lamp` 和 `lamp_error` 开始，把目标改为 `target + c * target.square()`：LRU 的输出对各次敲击是线性的，因此它永远无法完全拟合。对若干个 `c`，分别用 300、1,000 和 3,000 个批训练 `Clocked(True)` 和 `Told()`。一份好的报告应当用五个种子画出两者的误差随 `c` 的变化，指出在哪个 `c`、多少个批时优劣发生反转，单独考察更长的间隔，并说明在 LRU 后面加一层会有什么改变。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "lru": ...,  # {c: errors of `Clocked(True)`, five seeds}
+    "general": ...,  # the same for `Told()`
+    "turn": ...,  # the first c at which the LRU is worse
+    "batches": ...,  # for this number of batches
+    "longer_gaps": ...,  # what happens on longer gaps
+    "layer_behind": ...,  # what a layer behind the LRU would change
+    "picture": ...,  # the figure, with a label on each axis
+}
+lesson10.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The lamp, answered

@@ -65,6 +65,7 @@ from tutorial_lib.models import ssm
 from tutorial_lib.models.attention import attention_weights, causal_mask
 from tutorial_lib.models.base import initialise
 from tutorial_lib.models.lru import LRU
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -207,19 +208,21 @@ def share_right(model, scattered):
 
 
 right, steps = {}, []
-for name, chooses, scattered in (
+cases = (
     ("LTI, first places", False, False),
     ("LTI, random places", False, True),
     ("chooses, random places", True, True),
-):
+)
+for name, chooses, scattered in progress_bar(cases, "model"):
     right[name] = []
-    for seed in range(5):
+    for seed in progress_bar(range(5), "seed"):
         torch.manual_seed(seed)
         model = fit_copier(Copier(chooses), scattered, seed)
         right[name].append(share_right(model, scattered))
         if chooses:
             steps.append(model.step.detach().sigmoid())
-    print([round(value, 3) for value in right[name]], name)
+for name, values in right.items():
+    print([round(value, 3) for value in values], name)
 right, steps = {name: np.array(values) for name, values in right.items()}, torch.stack(steps)  # [5], [5, 6]
 
 # %% id="task-picture" tags=["picture", "nbval-ignore-output"]
@@ -258,16 +261,16 @@ expect("step of a request, mean", steps[:, ASK].mean(), 0.9, tol=0.06)
 expect("guessing", 1 / KINDS, 0.25, tol=1e-9)
 
 # %% [markdown] id="task-why-en" lang="en"
-# The LTI memory does work: where the purchases stand at fixed places, it is right every time. But it stores things by **age**, and at random places the age of the tent says nothing. So it falls to 0.61 (better than guessing, since the *typical* age helps a little).
+# The LTI memory does work: where the purchases stand at fixed places, it is right at least 99 times in 100. But it stores things by **age**, and at random places the age of the tent says nothing. So it falls to 0.61 (better than guessing, since the *typical* age helps a little).
 #
-# The other memory gave stray clicks a step near 0 and everything else a step near 1. It has **made a time axis of its own**, which hardly moves while nothing happens that matters. On this axis the three purchases always lie three, two and one ticks before the first request, and Ken's task has turned into the easy one.
+# The other memory gave stray clicks a step below 0.2, goods one of about 0.7 and requests one of about 0.9. It has **made a time axis of its own**, which hardly moves while nothing happens that matters. On this axis the three purchases lie nearly the same way before the first request, wherever they stood, and Ken's task has turned almost into the easy one.
 #
 # A word of caution. The state of an LTI memory still *contains* the evening; a deep network behind it could perhaps recover it. What fails is one layer with a linear read-out.
 
-# %% [markdown] id="task-why-zh" lang="zh" en="992d4930"
-# LTI 的记忆并非没有能力：当购买的位置固定时，它每次都能答对。但它按**年龄**存储信息，位置一旦随机，帐篷的年龄就没有意义了。因此它降到 0.61（高于随机猜测，因为**典型**的年龄还有一点用）。
+# %% [markdown] id="task-why-zh" lang="zh" en="b1c857e7"
+# LTI 的记忆并非没有能力：当购买的位置固定时，它 100 次里至少答对 99 次。但它按**年龄**存储信息，位置一旦随机，帐篷的年龄就没有意义了。因此它降到 0.61（高于随机猜测，因为**典型**的年龄还有一点用）。
 #
-# 另一个记忆给误点的步长接近 0，给其余事件的步长接近 1。它相当于**构造了自己的时间轴**，在没有重要事件时几乎不前进。在这个时间轴上，三次购买总是在第一次提问之前的三步、两步、一步，小凯的任务就变成了那个容易的任务。
+# 另一个记忆给误点的步长小于 0.2，给购买约 0.7，给提问约 0.9。它相当于**构造了自己的时间轴**，在没有重要事件时几乎不前进。在这个时间轴上，无论三次购买原来在什么位置，它们到第一次提问的距离都几乎不变，小凯的任务就近似变成了那个容易的任务。
 #
 # 需要注意的是，LTI 记忆的状态里仍然**包含**整个晚上的信息，后面接一个很深的网络，也许能把它恢复出来。做不到的只是一层记忆加上线性输出层。
 
@@ -573,12 +576,12 @@ expect_true("how events 6 to 9 see 1 to 5: rank 1 in L, rank 4 in the table", ra
 # %% [markdown] id="one-number-why-en" lang="en"
 # Not near at all: 0.46 and 0.22. A table of pairs has no such tie between its entries, so it can rise again with the distance. In other words: seen from later events, all that came before is **one** column times **one** row, because everything passes through one fading state; in the table no row is a multiple of another.
 #
-# In return the one number knows something that the interval does not: what the events **between** were. And it costs $L$ numbers in place of $L^2$. Several heads give several decays, and the turning memories of lesson 10 can rise again; so in practice the limit is softer than here, but it is the first thing to ask of a model whose clock is one number an event.
+# In return the one number knows something that the interval does not: what the events **between** were. And a history of $n$ events costs $n$ numbers in place of $n^2$. Several heads give several decays, and the turning memories of lesson 10 can rise again; so in practice the limit is softer than here, but it is the first thing to ask of a model whose clock is one number an event.
 
-# %% [markdown] id="one-number-why-zh" lang="zh" en="6fbb679c"
+# %% [markdown] id="one-number-why-zh" lang="zh" en="5a4fda0a"
 # 相差很远，分别是 0.46 和 0.22。表中的各个值之间没有这种约束，因此可以随距离先降后升。换句话说，从后面的事件来看，之前的一切只是**一**列乘**一**行，因为所有信息都要经过同一个衰减的状态；而在表中，没有一行是另一行的倍数。
 #
-# 反过来，一个数也包含间隔所没有的信息，即**中间**发生了哪些事件。而且它只需要 $L$ 个数，而不是 $L^2$ 个。多个头可以给出多种衰减，第 10 课中会旋转的记忆也可以先降后升，因此实际的限制比这里宽松；但如果一个模型只用每个事件的一个数来表示时间，首先就应当问这个问题。
+# 反过来，一个数也包含间隔所没有的信息，即**中间**发生了哪些事件。而且 $n$ 个事件的历史只需要 $n$ 个数，而不是 $n^2$ 个。多个头可以给出多种衰减，第 10 课中会旋转的记忆也可以先降后升，因此实际的限制比这里宽松；但如果一个模型只用每个事件的一个数来表示时间，首先就应当问这个问题。
 
 # %% [markdown] id="chunks-en" lang="en"
 # ## In chunks: both at once
@@ -695,10 +698,10 @@ ax.legend()
 plt.show()
 
 # %% [markdown] id="cost-alt-en" lang="en" tags=["alt"]
-# Processor time against length, both axes logarithmic, from 64 to 4,096 events. The S6 scan is the highest line, nearly straight, with slope 1. SSD in chunks runs parallel to it, far below. Attention starts at the bottom, but is steeper, crosses the line of SSD at a few hundred events and ends near S6.
+# Processor time against length, both axes logarithmic, from 64 to 4,096 events. The S6 scan is the highest line, with a slope of at most 1. SSD in chunks rises in a similar way, far below. Attention starts at the bottom, but is steeper, crosses the line of SSD at a few hundred events and ends near S6.
 
-# %% [markdown] id="cost-alt-zh" lang="zh" en="f042ade0" tags=["alt"]
-# 处理器时间对长度的图，两轴都是对数刻度，从 64 到 4,096 个事件。S6 的扫描是最高的一条，几乎是直线，斜率为 1。分块的 SSD 与它平行，低得多。注意力从最底下起步，但更陡，在几百个事件处与 SSD 的线交叉，末端接近 S6。
+# %% [markdown] id="cost-alt-zh" lang="zh" en="6219eebd" tags=["alt"]
+# 处理器时间对长度的图，两轴都是对数刻度，从 64 到 4,096 个事件。S6 的扫描是最高的一条，斜率不超过 1。分块的 SSD 上升的情形与它相近，但低得多。注意力从最底下起步，但更陡，在几百个事件处与 SSD 的线交叉，末端接近 S6。
 
 # %% id="cost-check"
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -730,12 +733,12 @@ expect_true("at 64 events SSD needs more than half the products of attention", s
 expect_true("at 4,096 less than a fiftieth", share[4096] < 0.02)
 
 # %% [markdown] id="cost-why-en" lang="en"
-# The seconds are those of one machine, so the check counts products instead: four times the length costs SSD four times as many, and attention sixteen times. But look at the left end: at 64 events SSD needs more than half the products of attention, in many more small steps, and in the picture attention is the fastest there. At 4,096 it needs less than a fiftieth. In between lies the crossing; on the machine that made this page the times cross near 256 events, on yours they may do so elsewhere. At a length of 50, linear cost alone is no argument.
+# The seconds are those of one machine, so the check counts products instead: four times the length costs SSD four times as many, and attention sixteen times. But look at the left end: at 64 events SSD needs more than half the products of attention, in many more small steps, and in the picture attention is the fastest there. At 4,096 it needs less than a fiftieth. In between lies the crossing; on the machine that made this page the times cross at a few hundred events, on yours they may do so elsewhere. At a length of 50, linear cost alone is no argument.
 #
 # In the picture S6 loses to SSD, although both are linear: its scan walks through the events one by one. On graphics cards Mamba has a hand-written kernel for it. On a CPU the chunks are the better idea.
 
-# %% [markdown] id="cost-why-zh" lang="zh" en="dbe27d5e"
-# 时间只反映一台机器的情况，因此检查时统计的是乘法次数：长度变为四倍，SSD 的乘法次数变为四倍，注意力变为十六倍。但请看左端：64 个事件时，SSD 的乘法次数仍是注意力的一半以上，还要分成多得多的小步，因此图中在那里最快的是注意力。4,096 个事件时，SSD 只需不到五十分之一。交点在两者之间；在生成这一页的机器上，两条时间曲线在 256 个事件左右相交，在你的机器上可能不在同一处。长度只有 50 时，仅凭线性代价并不构成优势。
+# %% [markdown] id="cost-why-zh" lang="zh" en="bcc6200b"
+# 时间只反映一台机器的情况，因此检查时统计的是乘法次数：长度变为四倍，SSD 的乘法次数变为四倍，注意力变为十六倍。但请看左端：64 个事件时，SSD 的乘法次数仍是注意力的一半以上，还要分成多得多的小步，因此图中在那里最快的是注意力。4,096 个事件时，SSD 只需不到五十分之一。交点在两者之间；在生成这一页的机器上，两条时间曲线在几百个事件处相交，在你的机器上可能不在同一处。长度只有 50 时，仅凭线性代价并不构成优势。
 #
 # 图中 S6 慢于 SSD，尽管两者都是线性的，原因是它的扫描逐个事件进行。在显卡上，Mamba 为此使用手写的算子；在 CPU 上，分块是更好的办法。
 
@@ -876,7 +879,7 @@ expect_true("the memory of a user has the same size after 1 event and after 40",
 print("numbers kept for one user:", sizes[-1])
 
 # %% [markdown] id="drawing-en" lang="en"
-# The block in one drawing; the numbers give the order.
+# The block in one drawing; the numbers give the order. $D$ is here a learned factor for each head, which lets $x$ pass by the state; in S6 above the same letter counted the channels.
 #
 # ![Step 1: one map makes three things of each event: channels, a raw step, a gate z. Step 2: a causal convolution over the last few events and SiLU give x, B and C. Step 3: softplus makes the step Delta, larger than 0. Step 4: SSD: the state fades by e to the power Delta A and takes up Delta B x; C reads it. Inside chunks this is a matrix, between chunks a recurrence. Step 5: D times x is added. Step 6: the gate SiLU of z multiplies. Step 7: RMSNorm. Step 8: the output map. The order enters by the state; time does not enter.](../figures/en/ssd.svg)
 #
@@ -888,8 +891,8 @@ print("numbers kept for one user:", sizes[-1])
 #
 # </details>
 
-# %% [markdown] id="drawing-zh" lang="zh" en="8132a292"
-# 下图画出了整个块，数字表示先后顺序。
+# %% [markdown] id="drawing-zh" lang="zh" en="d9407764"
+# 下图画出了整个块，数字表示先后顺序。这里的 $D$ 是每个头的一个可学习系数，让 $x$ 绕过状态；前面 S6 中的同一个字母则表示通道数。
 #
 # ![第 1 步：一个映射从每个事件算出三样东西：通道、原始步长、门 z。第 2 步：对最近几个事件做因果卷积，再做 SiLU，得到 x、B 和 C。第 3 步：softplus 给出大于 0 的步长 Delta。第 4 步：SSD：状态按 e 的 Delta A 次方衰减，并吸收 Delta B x；由 C 读出。块内是矩阵，块间是递推。第 5 步：加上 D 乘 x。第 6 步：乘以门，即 z 的 SiLU。第 7 步：RMSNorm。第 8 步：输出映射。顺序通过状态进入；时间没有进入。](../figures/zh/ssd.svg)
 #
@@ -1074,6 +1077,18 @@ lesson11.check_unchanged(unchanged)
 
 # %% [markdown] id="open-zh" lang="zh" en="648a4a89" tags=["open"]
 # **开放任务。** 能选择步长的记忆构造了自己的时间轴，解决了小凯的任务。这种能力有多大的适用范围？从 `evenings` 和 `fit_copier(Copier(True), True, seed)` 开始，在你选定的一个方面加大难度：12、25、50、100 个事件；更多种商品；两种误点，其中一种必须计数；或者带噪声的步长。一份好的报告应当用五个种子画出答对的比例随这个量的变化，并与 LTI 记忆和随机猜测对照；给出开始失败时学到的步长；说明失败的是记忆还是选择；并对 250 个批是否足够提出疑问。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "accuracy": ...,  # {difficulty: shares of right answers, five seeds}
+    "lti": ...,  # the same for the LTI memory
+    "by_guessing": ...,  # share of right answers by guessing
+    "what_failed": ...,  # memory or choice, and how the learned steps show it
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson11.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Ken's evening, answered

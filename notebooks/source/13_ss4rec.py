@@ -413,12 +413,12 @@ expect_close(
 # %% [markdown] id="memory-en" lang="en"
 # ## What irregular steps cost
 #
-# Equal steps need one table $\bar B$ of $P \times H$ numbers, made once for the layer ($H$ is the width of the input). With a different step at every event the published port makes such a table **for every event of every history**, $B \cdot L \cdot P \cdot H$ complex numbers. But the weight of a diagonal state belongs to the state, not to the input: multiply $B u$ first, $P$ numbers an event, then by the $P$ weights. The same result, from $B \cdot L \cdot P$ numbers.
+# Equal steps need one table $\bar B$ of $P \times H$ numbers, made once for the layer ($H$ is the width of the input). With a different step at every event the published port makes such a table **for every event of every history**, $n L P H$ complex numbers for $n$ histories of $L$ events. But the weight of a diagonal state belongs to the state, not to the input: multiply $B u$ first, $P$ numbers an event, then by the $P$ weights. The same result, from $n L P$ numbers.
 
-# %% [markdown] id="memory-zh" lang="zh" en="b54bd914"
+# %% [markdown] id="memory-zh" lang="zh" en="abf7badd"
 # ## 不规则步长的代价
 #
-# 步长相等时，只需要一张 $P \times H$ 的表 $\bar B$，整层计算一次（$H$ 是输入的宽度）。如果每个事件的步长都不同，公开的移植版会**为每段历史的每个事件**计算一张表，共 $B \cdot L \cdot P \cdot H$ 个复数。然而，对角状态的权重属于状态，不属于输入，因此可以先计算 $B u$，每个事件得到 $P$ 个数，再乘以 $P$ 个权重。结果相同，却只需要 $B \cdot L \cdot P$ 个数。
+# 步长相等时，只需要一张 $P \times H$ 的表 $\bar B$，整层计算一次（$H$ 是输入的宽度）。如果每个事件的步长都不同，公开的移植版会**为每段历史的每个事件**计算一张表，对 $n$ 段、每段 $L$ 个事件的历史，共 $n L P H$ 个复数。然而，对角状态的权重属于状态，不属于输入，因此可以先计算 $B u$，每个事件得到 $P$ 个数，再乘以 $P$ 个权重。结果相同，却只需要 $n L P$ 个数。
 
 
 # %% id="memory-code" tags=["break-it"]
@@ -971,6 +971,17 @@ lesson13.check_unchanged(unchanged)
 
 # %% [markdown] id="open-zh" lang="zh" en="f5c4452d" tags=["open"]
 # **开放任务。** 真实的间隔没有带来提升，而且在训练之初它们几乎没有影响。这是原因吗？请在 `learn` 里，训练之前把 `model.blocks[0].time_aware.log_step.exp()` 乘以 10 和 100，画出训练 20、50 和 150 个批次之后的正确率。然后换一个步长函数代替 `event_steps`，例如直接使用小时数，超过一天的按一天计。一份好的报告应当包含：每种初始值下五个种子的结果和区间，正确率随批次数变化的图，每种初始值下记忆在一秒和 30 天之后保留的比例，以及一个疑问：这些结果能否推广到真实数据？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "accuracy": ...,  # {factor: shares of right answers, five seeds}, factors 1, 10 and 100
+    "kept_second": ...,  # {factor: share that a memory keeps after a second}
+    "kept_month": ...,  # the same after 30 days
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson13.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Mei's films, answered

@@ -711,7 +711,7 @@ for method, limit in limits.items():
     )
 
 # %% [markdown] id="stiff-en" lang="en"
-# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded as long as $\lambda h$ is below $2\sqrt{2}$.
+# RK4 may go up to $\lambda h = 2.785$, Euler and midpoint up to 2. For a law that fades without turning, order buys accuracy and almost no stability. For a law that **turns**, $z' = \mathrm{i}\lambda z$, it buys all of it: with Euler and the midpoint method the state grows at every step, however short, and RK4 keeps it bounded as long as $\lambda h$ is below $2\sqrt{2}$. (So RK4 with 2 steps a turn must leave the carousel's circle: there $\omega h = \pi$.)
 #
 # ## Break it, 2: the spoon in the cup
 #
@@ -719,8 +719,8 @@ for method, limit in limits.items():
 #
 # **Predict.** The spoon is done after three minutes; nothing moves it in the remaining 177. How many steps do the three hours need now?
 
-# %% [markdown] id="stiff-zh" lang="zh" en="36d240a5"
-# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；只要 $\lambda h$ 小于 $2\sqrt{2}$，RK4 就能让它保持有界。
+# %% [markdown] id="stiff-zh" lang="zh" en="fd0f853e"
+# RK4 能走到 $\lambda h = 2.785$，欧拉法和中点法能走到 2。对只衰减、不旋转的规律，高阶带来的是精度，几乎不增加稳定性。对**旋转**的规律 $z' = \mathrm{i}\lambda z$，高阶却决定了有没有稳定性：用欧拉法和中点法，步长再小，状态也会一步步变大；只要 $\lambda h$ 小于 $2\sqrt{2}$，RK4 就能让它保持有界。（因此，旋转木马一圈只走 2 步时，RK4 也必定离开圆周：这时 $\omega h = \pi$。）
 #
 # ## 弄坏它之二：杯子里的勺子
 #
@@ -1267,6 +1267,17 @@ lesson14.check_states_at(states_at)
 # %% [markdown] id="open-zh" lang="zh" en="12b6ee70" tags=["open"]
 # **开放任务。** 对一个数据集，你会怎样选择步数？取 `sample` 的间隔（用 `tutorial_lib.data.datasets` 的 `load_dataset("sample")`，计算每位用户时间戳之差），一个速率从每小时 0.01 到 2 的场，并为整个数据集规定求值次数的预算。比较四种做法：所有行步数相同，步数与间隔成正比，`adaptive`，以及以 $\ln(1 + \text{hours})$ 计时。一份好的报告应当包含：误差随求值次数变化的图，误差最大的行（而不只是平均值），发散的行数，以及一个疑问：四种做法中，哪一种改变的是规律本身，而不只是它的解？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "errors": ...,  # {way: {evaluations: mean error}}, four ways
+    "worst_row": ...,  # {way: error of the worst row}
+    "exploded": ...,  # {way: number of rows that explode}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson14.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The tea, answered
 #
@@ -1445,6 +1456,6 @@ lesson14.check_states_at(states_at)
 # - E. Hairer、S. P. Nørsett、G. Wanner，*Solving Ordinary Differential Equations I: Nonstiff Problems*，第 2 版，Springer 1993：第 II 章，龙格-库塔法、3/8 法则，以及步长的选择。
 # - E. Hairer、G. Wanner，*Solving Ordinary Differential Equations II: Stiff and Differential-Algebraic Problems*，第 2 版，Springer 1996：第 IV 章，刚性与稳定性的界限。
 # - J. R. Dormand、P. J. Prince，*A family of embedded Runge-Kutta formulae*，Journal of Computational and Applied Mathematics 第 6 卷，1980，第 19 至 26 页。
-# - R. T. Q. Chen、B. Amos、M. Nickel，*Neural Spatio-Temporal Point Processes*，ICLR 2021：一批数据的时钟怎样重新标度。[arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
+# - R. T. Q. Chen、B. Amos、M. Nickel，*Neural Spatio-Temporal Point Processes*，ICLR 2021：一批数据的时间怎样重新标度。[arXiv 2011.04583](https://arxiv.org/abs/2011.04583)
 # - R. T. Q. Chen，*torchdiffeq*：在这里作证的求解器。[github.com/rtqichen/torchdiffeq](https://github.com/rtqichen/torchdiffeq)
 # - 本仓库：`tutorial_lib/models/ode.py`，`tests/models/test_ode.py`。

@@ -51,6 +51,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from tutorial_lib import plots
 from tutorial_lib.checks import expect, expect_between, expect_close, expect_true, show_matrix
+from tutorial_lib.notebook import progress_bar
 from exercises import lesson15
 
 torch.manual_seed(0)
@@ -444,7 +445,7 @@ def miss(guess, truth):
 
 
 people = [(moments, photos, field, two)]
-for seed in range(1, 6):
+for seed in progress_bar(range(1, 6), "person"):
     torch.manual_seed(seed)
     seen, learner, plain = photographs(seed), Network(), Spiral()
     fit(learner, loss_ahead(by_flow(learner, steps=6), *seen))
@@ -452,7 +453,7 @@ for seed in range(1, 6):
     people.append((*seen, learner, plain))
 
 between, later, jumps = [], [], []
-for when, where, learner, plain in people:
+for when, where, learner, plain in progress_bar(people, "jumps"):
     jumps.append(Network(inputs=3))
     fit(jumps[-1], loss_ahead(by_jump(jumps[-1]), when, where), rounds=16)
     asked = torch.linspace(when[0], when[-1], 402)[1:-1]
@@ -609,12 +610,12 @@ expect("the true law keeps", abs(true_step) ** 50, 0.78, tol=0.005)
 # %% [markdown] id="rollout-why-en" lang="en"
 # The law fitted to single steps has the **smallest** error in one step, smaller than the true law, and after 50 steps it is 14 times as wrong as the other. Two things come together. The blur of the photograph that one starts from makes every fitted step a little too short, here by 1.1 % (the number of a step is fitted to blurred *inputs*). And an error of a step is multiplied by all steps that follow: $0.984^{50}$ is 0.44, where 0.78 is right. A target 20 steps away has the same blur and 20 times the motion.
 #
-# So judge a law that will be rolled out by its rollout, on a horizon as long as the one you need; train on targets that lie several steps away; and mistrust a small loss on single steps. A field that pulls states together forgives more: there an error of $\varepsilon$ a step adds up to at most $\varepsilon / (1 - a)$, where $a < 1$ is the factor by which a step brings two states nearer. Where $a > 1$ it grows like $a^n$.
+# So judge a law that will be rolled out by its rollout, on a horizon as long as the one you need; train on targets that lie several steps away; and mistrust a small loss on single steps. A field that pulls states together forgives more: there an error of $\varepsilon$ a step adds up to at most $\varepsilon / (1 - q)$, where $q < 1$ is the factor by which a step brings two states nearer. Where $q > 1$ it grows like $q^n$ over $n$ steps.
 
-# %% [markdown] id="rollout-why-zh" lang="zh" en="0fbfbd21"
+# %% [markdown] id="rollout-why-zh" lang="zh" en="4af150fd"
 # 用单步拟合的规律，单步误差**最小**，甚至小于真正的规律，但 50 步之后的误差是另一个的 14 倍。这里有两个原因。起点照片的误差使拟合的每一步都略微偏小，这里偏小 1.1%（因为拟合时**输入**带有误差）。而且，一步的误差会被之后的每一步相乘：$0.984^{50}$ 为 0.44，正确的值是 0.78。如果目标在 20 步之后，照片的误差相同，运动的距离却是 20 倍。
 #
-# 因此，如果规律要用于连续推演，就应当在实际需要的时间范围内，用推演的误差来评价；训练时，目标应当在若干步之后；不要轻信单步损失很小。使状态靠近的场比较宽容：每步误差 $\varepsilon$ 累积起来至多为 $\varepsilon / (1 - a)$，其中 $a < 1$ 是一步使两个状态靠近的倍数。如果 $a > 1$，误差就按 $a^n$ 增长。
+# 因此，如果规律要用于连续推演，就应当在实际需要的时间范围内，用推演的误差来评价；训练时，目标应当在若干步之后；不要轻信单步损失很小。使状态靠近的场比较宽容：每步误差 $\varepsilon$ 累积起来至多为 $\varepsilon / (1 - q)$，其中 $q < 1$ 是一步使两个状态靠近的倍数。如果 $q > 1$，误差在 $n$ 步内就按 $q^n$ 增长。
 
 # %% [markdown] id="slider-en" lang="en"
 # A learned law is a law like any other, so lesson 14 applies: the path you get depends on the solver and its steps. Black is the path of the learned field, computed with an error far below the width of the line; the other line is what a coarse solver makes of the same field.
@@ -682,20 +683,20 @@ sliders = interact(draw, solver=["euler", "midpoint", "rk4"], steps=(1, 40))
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
-# which is the rule of your walk, $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$, with ever smaller steps. The shares of the parameters $\theta$ are added up on the way: $\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$, from the start to the end.
+# which is the rule of your walk, $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$, with ever smaller steps. The shares of the parameters $\theta$ are added up on the way: for the loss $\ell$, $\dfrac{d\ell}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$, from the start to the end.
 #
 # There is one weak point, and you can see it with the two steps from the beginning. Step back from the end, with the velocity at the end.
 #
 # In the library: [`tutorial_lib.models.ode.integrate_adaptive`](../../tutorial_lib/models/ode.py).
 
-# %% [markdown] id="ways-zh" lang="zh" en="e30f9c4d"
+# %% [markdown] id="ways-zh" lang="zh" en="e2df1f60"
 # ## 求梯度的两种方法
 #
 # 倒推时，你用到了 $z_1$ 和 $z_0$，即场**在那里**的斜率。因此，反向传播必须保存求解器沿途算出的所有结果，步数越多，占用的内存越多。**伴随方法**（adjoint method）只保存一段的起点和终点，不保存中间结果。它**逆着时间**求解规律，同时求解 $\lambda$ 的方程
 #
 # $$\lambda' = -\left(\frac{\partial f}{\partial z}\right)^{\!\top} \lambda ,$$
 #
-# 这正是前面倒推的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步长趋于零。各个参数 $\theta$ 的份额沿途累加：$\dfrac{dL}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
+# 这正是前面倒推的规则 $\lambda_k = \lambda_{k+1} + h M^\top \lambda_{k+1}$，只是步长趋于零。各个参数 $\theta$ 的份额沿途累加：对损失 $\ell$ 有 $\dfrac{d\ell}{d\theta} = \displaystyle\int \lambda^{\top} \frac{\partial f}{\partial \theta}\, dt$，从起点积到终点。
 #
 # 它有一个弱点，用开头的两步就能看出来：从终点倒推，使用的是终点处的速度。
 #
@@ -736,7 +737,7 @@ from tutorial_lib.models.ode import Field, Rescaled, _worst_row
 # %% [markdown] id="drawing-en" lang="en"
 # Forwards and both ways back in one drawing:
 #
-# ![Forwards. Step 1: the solver asks the network f for slopes and carries the state from z of 0 to z of T. Step 2: the loss. Back, first way: backpropagation through the solver, step 3: it walks through all stored states, from the last to the first, so memory grows with the number of steps. Second way, the adjoint: step 3: lambda at the end is the slope of the loss; step 4: one equation is solved backwards in time, for the state, lambda and the shares of the parameters together; only the end is kept. Time enters as the duration T, forwards and backwards.](../figures/en/neural_ode.svg)
+# ![Forwards. Step 1: the solver asks the network f for slopes and carries the state from z of 0 to z of T. Step 2: the loss. Back, first way: backpropagation through the solver, step 3: it walks through all stored states, from the last to the first, so memory grows with the number of steps. Second way, the adjoint: step 3: lambda at the end is the slope of the loss; step 4: one equation is solved backwards in time, for the state, lambda and the shares of the parameters together; only the start and the end are kept. Time enters as the duration T, forwards and backwards.](../figures/en/neural_ode.svg)
 #
 # **Read it off the drawing.** Which way needs the states between 0 and $T$ to be stored? Which step of the other way finds them again, and may find others?
 #
@@ -746,10 +747,10 @@ from tutorial_lib.models.ode import Field, Rescaled, _worst_row
 #
 # </details>
 
-# %% [markdown] id="drawing-zh" lang="zh" en="44fe4464"
+# %% [markdown] id="drawing-zh" lang="zh" en="c98fbd7b"
 # 正向计算和两种求梯度的方法画成一张图：
 #
-# ![正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3 步：终点的 lambda 是损失的斜率；第 4 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存终点。时间以时长 T 进入，正向和反向都是。](../figures/zh/neural_ode.svg)
+# ![正向。第 1 步：求解器向网络 f 问斜率，把状态从时刻 0 带到时刻 T。第 2 步：损失。反向的第一种办法是穿过求解器做反向传播，第 3 步：从最后一个到第一个，走过所有保存的状态，所以内存随步数增长。第二种办法是伴随方法，第 3 步：终点的 lambda 是损失的斜率；第 4 步：逆着时间求解一个方程，状态、lambda 和参数的份额一起算；只保存起点和终点。时间以时长 T 进入，正向和反向都是。](../figures/zh/neural_ode.svg)
 #
 # **从图上找答案。** 哪种办法需要保存 0 到 $T$ 之间的状态？另一种办法在哪一步把它们重新找出来，而且可能找到别的？
 #
@@ -1056,7 +1057,7 @@ expect_true("mended, the flow of the same people: below 1e-4 everywhere", max(wh
 starts, week = torch.linspace(-2, 2, 9)[:, None], torch.ones(9)
 kinds = {"line, RK4": (1, "rk4", 8), "line, one Euler step": (1, "euler", 1), "one more number": (2, "rk4", 8)}
 trained, refined, turners = {}, {}, {}
-for name, (dim, solver, steps) in kinds.items():
+for name, (dim, solver, steps) in progress_bar(kinds.items(), "network"):
     lifted = torch.cat([starts, torch.zeros(9, dim - 1)], dim=1)
     outcomes = []
     for seed in range(5):
@@ -1072,7 +1073,8 @@ for name, (dim, solver, steps) in kinds.items():
             outcomes.append([error_of(solver, steps).item(), error_of("rk4", 400).item()])
     turners[name] = turner, lifted
     trained[name], refined[name] = np.array(outcomes).T
-    print(f"{name:22s} as trained", trained[name].round(4), " with 400 steps", refined[name].round(4))
+for name in kinds:
+    print(f"{name:20s} as trained", trained[name].round(4), " 400 steps", refined[name].round(4))
 
 # %% id="cross-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 3, figsize=(7.6, 2.4))
@@ -1139,12 +1141,12 @@ expect_close("mended by one more number: -z, with fine steps", ends[:, :1], -sta
 # %% [markdown] id="cheat-why-en" lang="en"
 # With coarse steps, network and solver are one model together, and it can do what no differential equation can. That may be useful. But it must not be called a law of motion, and nothing that is proved about flows holds for it.
 #
-# The right remedy is more room. In the plane the two paths pass each other sideways, as two people in a corridor do. In a recommender this is never a worry: a state of 64 numbers has room enough.
+# The right remedy is more room. In the plane the two paths pass each other sideways, as two people in a corridor do. A recommender's state has, say, 64 numbers: there is room to pass on another side.
 
-# %% [markdown] id="cheat-why-zh" lang="zh" en="5cb32ac2"
+# %% [markdown] id="cheat-why-zh" lang="zh" en="843c7221"
 # 步长大时，网络和求解器合起来才是一个模型，它能做到任何微分方程都做不到的事。这也许有用，但不能把它叫做运动规律，凡是对流证明过的性质，对它都不成立。
 #
-# 正确的办法是增加维数。在平面里，两条轨迹可以相互绕开，就像走廊里迎面走来的两个人。在推荐系统里不必为此担心：64 个数的状态，空间足够大。
+# 正确的办法是增加维数。在平面里，两条轨迹可以相互绕开，就像走廊里迎面走来的两个人。推荐模型的状态有几十个数（例如 64 个），轨迹有足够的维数可以绕开。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## How fast can two states part?
@@ -1407,6 +1409,18 @@ lesson15.check_possible(possible)
 
 # %% [markdown] id="open-zh" lang="zh" en="7f6e0fcd" tags=["open"]
 # **开放任务。** 训练时应当预测多远？`loss_ahead(..., ahead=1)`、3 和 8 只差一个参数。请用每一种为六个人（`photographs` 的种子 0 到 5）各拟合一个场，误差取 0.02 和 0.1，画出最后一张照片之后一个星期和三个星期的误差。然后把照片分成几部分：用前七个星期训练，用第八个星期选择 `ahead`，用其余的测试。一份好的报告应当包含：两种选择之差对六个人的区间，误差随预测时间变化的图，训练所用的时间，以及一个疑问：如果状态分离得很快，预测得太远有什么代价？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "difference": ...,  # error of one choice - that of another, over people: mean, low, high
+    "validation": ...,  # {ahead: error on the eighth week}, for 1, 3 and 8
+    "chosen": ...,  # the `ahead` that you took to the rest
+    "seconds": ...,  # {ahead: seconds of training}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson15.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered

@@ -32,7 +32,7 @@
 # - 手工算出经过任意长的间隔之后，状态向长期兴趣靠近了多少，而且结果是精确的；
 # - 用一个测试识别出并不是流的“流”，并区分什么是求解器、什么是架构；
 # - 测量一个模型实现了多少时间信息的价值，以及收益来自哪里；
-# - 分清哪些参数真正参与训练，算出线上服务时的运算量，并据此核实宣传中的各种说法。
+# - 分清哪些参数真正参与训练，算出线上服务时的运算量，并据此核实宣传中的各项主张。
 
 # %% id="setup"
 import math
@@ -59,6 +59,7 @@ from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
 from tutorial_lib.models.ode import euler_step, integrate, rk4_step
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, holm, mean_over_seeds, paired_bootstrap, sign_flip_test
 from tutorial_lib.train import TrainConfig, make_optimizer, train_epoch
 
@@ -217,10 +218,10 @@ expect("faded: lead after a week", last["fades to 0 (decay)"], 0, tol=0.02)
 expect("home: lead after a week", last["goes home (attractor)"], 0.40, tol=0.03)
 
 # %% [markdown] id="slider-en" lang="en"
-# A month later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home?
+# A week later the first still plays jazz, the second knows nothing about Ida any more, the third plays quartets. Run the next cell yourself and move the half-life: when is the attractor as good as blind, because it has forgotten the first record before the second begins, and when because it never gets home? (At the left end half of the distance is gone after half an hour; at the right end $2^{-168/240}$, more than half, is left after a week.)
 
-# %% [markdown] id="slider-zh" lang="zh" en="d4bf1466"
-# 一个月后，第一种模型仍然推荐爵士，第二种已经没有关于小艾的任何信息，第三种推荐四重奏。请运行下一个单元格，拖动滑块改变半衰期，并回答：半衰期短到什么程度，第二张唱片还没开始，第一张就已经被忘掉？又长到什么程度，状态几乎回不到长期兴趣？在这两种情况下，吸引子都等于没有利用时间信息。
+# %% [markdown] id="slider-zh" lang="zh" en="c6373664"
+# 一周后，第一种模型仍然推荐爵士，第二种已经没有关于小艾的任何信息，第三种推荐四重奏。请运行下一个单元格，拖动滑块改变半衰期，并回答：半衰期短到什么程度，第二张唱片还没开始，第一张就已经被忘掉？又长到什么程度，状态几乎回不到长期兴趣？在这两种情况下，吸引子都等于没有利用时间信息。（在最左端，半小时就走完一半距离；在最右端，一周后还剩 $2^{-168/240}$，超过一半。）
 
 # %% id="slider-code" tags=["nbval-ignore-output"]
 sliders = interact(draw, half_life=(0.5, 240.0, 0.5))
@@ -473,12 +474,12 @@ expect("published, one step each: Euler and RK4 differ by", gap, 0.33, tol=0.03)
 # %% [markdown] id="residual-why-en" lang="en"
 # A **residual connection** around a small network, scaled by the gap: a residual network. There is nothing wrong with one. It is only not a state in continuous time.
 #
-# And one more word must go. For `autonomous`, Euler and RK4 are two ways to the same place: with more steps the difference of 38 % goes to 5 % and on to 0. They are two **accuracies**. The published form always takes one step, so its 33 % between Euler and RK4 never shrink. There they are two **architectures**, one with one layer in each gap and one with four that share their weights. Whether the second ranks better is a question for data, and not one of numerical order.
+# And one more word must go. For `autonomous`, Euler and RK4 are two ways to the same place: with more steps the error of Euler goes from 38 % to 5 % and on towards 0. They are two **accuracies**. The published form always takes one step, so its 33 % between Euler and RK4 never shrink. There they are two **architectures**, one with one layer in each gap and one with four that share their weights. Whether the second ranks better is a question for data, and not one of numerical order.
 
-# %% [markdown] id="residual-why-zh" lang="zh" en="753e7468"
+# %% [markdown] id="residual-why-zh" lang="zh" en="1640a83a"
 # 这就是给一个小网络加上**残差连接**，小网络的输出按间隔的长度缩放，也就是一个残差网络。残差网络本身没有任何问题，只是它不表示连续时间里的状态。
 #
-# 还有一点需要澄清。对 `autonomous` 来说，欧拉法和 RK4 逼近的是同一个解：步数增加时，误差从 38% 降到 5%，并最终趋于 0，所以两者是两种**精度**。论文版本永远只走一步，欧拉法与 RK4 之间 33% 的差距也就永远不会缩小。因此，在这里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层，并且共享权重。后者的排序效果是否更好，只能由数据来回答，与求解器的阶无关。
+# 还有一点需要澄清。对 `autonomous` 来说，欧拉法和 RK4 逼近的是同一个解：步数增加时，欧拉法的误差从 38% 降到 5%，并趋于 0，所以两者是两种**精度**。论文版本永远只走一步，欧拉法与 RK4 之间 33% 的差距也就永远不会缩小。因此，在这里它们是两种**架构**：一种在每个间隔里有一层，另一种有四层，并且共享权重。后者的排序效果是否更好，只能由数据来回答，与求解器的阶无关。
 
 # %% [markdown] id="part-en" lang="en"
 # ## Can one state hold mood and taste?
@@ -762,7 +763,8 @@ def fit(flow):
     model = build_model("deepm3", num_items=dataset.num_items, max_len=60, dim=32, seed=0, **options)
     model.fit_time(split)
     optimizer = make_optimizer(model, config)
-    losses = [train_epoch(model, split, config, optimizer, epoch) for epoch in range(1, config.epochs + 1)]
+    epochs = progress_bar(range(1, config.epochs + 1), "epoch")
+    losses = [train_epoch(model, split, config, optimizer, epoch) for epoch in epochs]
     print(f"{flow:9s} loss", " ".join(f"{loss:.2f}" for loss in losses))
     return model.eval()
 
@@ -1060,7 +1062,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # The window costs 13.4 times as much as a step of the same form, and, of the two with a closed form, 38.5 times as much as a step of the attractor and 82 times as much as one of decay. The step costs the same however long the history is. (Attention can be streamed too, with its keys and values kept; then a step grows with the window.) *Euler halves the latency* is no more than arithmetic here, one field evaluation in place of four, 0.38 of the operations; what it does to the ranking you have seen above.
 
 # %% [markdown] id="stream-why-zh" lang="zh" en="5219c1a4"
-# 重新计算窗口的代价，是同一模型更新一步的 13.4 倍；与两种有闭式解的模型相比，是吸引子更新一步的 38.5 倍，是衰减更新一步的 82 倍。而且无论历史有多长，更新一步的代价都不变。（注意力也可以做流式推理，只要缓存键和值，但更新一步的代价会随窗口增长。）**欧拉法使延迟（latency）减半**的说法，在这里只是简单的算术：函数求值由四次减为一次，运算量是原来的 0.38 倍。它对排序的影响，前面已经看到了。
+# 重新计算窗口的代价，是同一模型更新一步的 13.4 倍；与两种有闭式解的模型相比，是吸引子更新一步的 38.5 倍，是衰减更新一步的 82 倍。而且无论历史有多长，更新一步的代价都不变。（注意力也可以做流式推理，只要缓存键和值，但更新一步的代价会随窗口增长。）**欧拉法使延迟（latency）减半**的主张，在这里只是简单的算术：函数求值由四次减为一次，运算量是原来的 0.38 倍。它对排序的影响，前面已经看到了。
 
 # %% [markdown] id="lipschitz-en" lang="en"
 # ## Lipschitz-bounded and immune
@@ -1153,12 +1155,13 @@ kinds = {
     "attractor, query time": {"flow": "attractor", "query_time": True},
 }
 right = {}  # bool [5 seeds, 2000]
-for name, options in kinds.items():
-    models = [learn(seed, **options) for seed in range(5)]
+for name, options in progress_bar(kinds.items(), "model"):
+    models = [learn(seed, **options) for seed in progress_bar(range(5), "seed")]
     for label, test in (("true", inputs), ("scrambled", scrambled)):
         with torch.no_grad():
             best = [model.score(last_states(model, *test)).argmax(dim=1) for model in models]
         right[name, label] = torch.stack([choice == answer for choice in best]).double().numpy()
+for name in kinds:
     print(f"{name:25s}", *(f"{label} {bootstrap_interval(right[name, label])}" for label in ("true", "scrambled")))
 
 # %% id="immune-check" tags=["break-it"]
@@ -1354,6 +1357,19 @@ lesson17.check_supported(supported)
 # %% [markdown] id="open-zh" lang="zh" en="805d5491" tags=["open"]
 # **开放任务。** 流在什么情况下真正有价值？请训练 `fit("attractor")`、`fit("decay")` 和 `fit("gap_feature")`，在距上一个事件超过一周的测试查询（`asked > 168`）上比较它们；`split.test` 的名次可以用 `model.score` 自己计算。然后去掉长间隔：只用从未离开超过三天的用户训练，在其余用户上测试。一份好的报告应当包含：每个模型在短间隔和长间隔上的 NDCG@10 及其区间，用 `lists_after` 画的图，每个点背后的用户数，以及一点疑问：哪个结果有可能只是由用户的选择造成的？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "short_waits": ...,  # {model: (mean, low, high)} of NDCG@10 on short waits
+    "long_waits": ...,  # the same with more than a week since the last event
+    "hidden": ...,  # the same after training without long gaps
+    "users_short": ...,  # number of users behind the short waits
+    "users_long": ...,  # and behind the long ones
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson17.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Ida, answered
 #
@@ -1366,7 +1382,7 @@ lesson17.check_supported(supported)
 #
 # 最后一张唱片之后十分钟，应当推荐爵士，这并不需要流。离开一个月之后，应当推荐四重奏，前提是没有人点击时状态可以变化，**并且**一直演化到查询时刻。保持不变的状态仍会推荐爵士；衰减到零的状态已经不再包含她的信息，只能给出人人相同的列表；回到长期兴趣的状态会推荐四重奏。介于两者之间，也就是听完爵士一两天之后，两类唱片都应该出现在列表上。
 #
-# 那么 DeepM3 呢？它的核心想法是成立的：用户的状态随连续时间演化，可以保存下来，并以很小的代价更新。宣传中的说法则不成立：事先知道间隔长度的一步不是流；参数更少，是因为宽度不同；对打乱的时间免疫，是因为没有使用时间。在这个世界里，时间信息之所以有用，是因为它告诉模型**距离上一个事件过了多久**；至于模型怎样用它推动状态，影响要小得多。一个普通的特征效果同样好，而且在时间不含信息时也没有坏处。流的价值，要体现在没有数据的地方，也就是训练中从未出现过的间隔上。
+# 那么 DeepM3 呢？它的核心想法是成立的：用户的状态随连续时间演化，可以保存下来，并以很小的代价更新。宣传中的主张则不成立：事先知道间隔长度的一步不是流；参数更少，是因为宽度不同；对打乱的时间免疫，是因为没有使用时间。在这个世界里，时间信息之所以有用，是因为它告诉模型**距离上一个事件过了多久**；至于模型怎样用它推动状态，影响要小得多。一个普通的特征效果同样好，而且在时间不含信息时也没有坏处。流的价值，要体现在没有数据的地方，也就是训练中从未出现过的间隔上。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1403,9 +1419,9 @@ lesson17.check_supported(supported)
 #
 # </details>
 #
-# <details><summary><b>3.</b> Your test of two halves passes on 1,000 random states, always with two parts of one hour. A reviewer is not convinced. Name two maps that pass and are no flows.</summary>
+# <details><summary><b>3.</b> Your test of two halves passes on 1,000 random states, always with two parts of one hour. A reviewer is not convinced. In which two ways can a map pass and be no flow?</summary>
 #
-# One for which only equal parts make the whole, such as a decay in a bent time $t\,(1 + 0.3 \sin(2\pi \log_2 t))$; one that behaves for short durations and not for long ones. Draw both parts at random over several orders of magnitude, and look at the largest difference in any coordinate.
+# Only equal parts may make the whole, as in a decay in a bent time $t\,(1 + 0.3 \sin(2\pi \log_2 t))$. Or the map behaves for short durations and not for long ones. Draw both parts at random over several orders of magnitude, and look at the largest difference in any coordinate.
 #
 # </details>
 #
@@ -1451,7 +1467,7 @@ lesson17.check_supported(supported)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="abdd71be" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="8d81ff37" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
@@ -1468,7 +1484,7 @@ lesson17.check_supported(supported)
 #
 # </details>
 #
-# <details><summary><b>3.</b> 你的“分两段走”测试在 1,000 个随机状态上都通过了，但两段始终各为一小时。审稿人不接受。请举出两种能通过这个测试、却不是流的映射。</summary>
+# <details><summary><b>3.</b> 你的“分两段走”测试在 1,000 个随机状态上都通过了，但两段始终各为一小时。审稿人不接受。映射可能以哪两种方式通过这个测试，却不是流？</summary>
 #
 # 一种是只有两段等长时才成立的映射，例如按非均匀的时间 $t\,(1 + 0.3 \sin(2\pi \log_2 t))$ 衰减；另一种是时长短时正确、时长长时不正确的映射。两段长度应当在几个数量级内随机选取，并且看所有坐标中的最大差值。
 #

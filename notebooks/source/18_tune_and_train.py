@@ -521,8 +521,9 @@ from tutorial_lib.train import TrainConfig
 
 # %% id="live-code" tags=["nbval-ignore-output", "training"]
 BUDGET = {"dataset": DATASET, "users": USERS, "dim": 32, "epochs": 6, "device": "cpu", "progress": False}
+BAR = BUDGET | {"progress": True}
 out = Path(tempfile.mkdtemp())
-first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BUDGET)
+first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BAR)
 run_suite(first, ["tune"])
 columns = ["model", "learning_rate", "valid_ndcg@10", "best_epoch", "epochs"]
 print(pd.read_csv(out / "tune" / "grid.csv")[columns].round(4).to_string(index=False))
@@ -559,17 +560,17 @@ expect_true(
 )
 
 # %% [markdown] id="live-why-en" lang="en"
-# The GRU wants the highest of the three rates; at 0.003 it reaches less than a third of its best. Enter it twice, as "rival" at 0.003 and as "ours" with the whole grid, and "ours" is more than three times as good as "the rival", on the same data, with the same weights to start from. The suite does not offer this: there is one grid, and it belongs to all entries.
+# The three do not choose the same rate: here SASRec is best at 0.01. The GRU wants the highest of the three; at 0.003 it reaches less than a third of its best. Enter it twice, as "rival" at 0.003 and as "ours" with the whole grid, and "ours" is more than three times as good as "the rival", on the same data, with the same weights to start from. The suite does not offer this: there is one grid, and it belongs to all entries.
 #
 # But 0.03 is an edge. Widen the grid for everybody. `run_suite` notices the changed setting, and it trains only what is new.
 
-# %% [markdown] id="live-why-zh" lang="zh" en="bb46fc68"
-# 三种学习率里，最高的一种最适合 GRU；在 0.003 下，它达不到最佳成绩的三分之一。把它登记两次，一次叫“对手”，用 0.003，一次叫“我们的”，用整个网格，那么数据相同、初始权重相同，“我们的”比“对手”好三倍以上。实验套件不允许这样做：网格只有一个，对所有条目相同。
+# %% [markdown] id="live-why-zh" lang="zh" en="5624184c"
+# 三个模型选中的学习率并不相同：这里 SASRec 在 0.01 时最好。最高的一种最适合 GRU；在 0.003 下，它达不到最佳成绩的三分之一。把它登记两次，一次叫“对手”，用 0.003，一次叫“我们的”，用整个网格，那么数据相同、初始权重相同，“我们的”比“对手”好三倍以上。实验套件不允许这样做：网格只有一个，对所有条目相同。
 #
 # 但 0.03 在边缘上。为所有模型把网格加宽。`run_suite` 会注意到设置变了，而且只训练新增的部分。
 
 # %% id="wider-code" tags=["training"]
-second = Suite(out, entries=first.entries, rates=(0.003, 0.01, 0.03, 0.1), **BUDGET)
+second = Suite(out, entries=first.entries, rates=(0.003, 0.01, 0.03, 0.1), **BAR)
 finished = set(second.runs.glob("*/result.json"))
 before = {file: file.stat().st_mtime_ns for file in finished}
 run_suite(second, ["tune"])
@@ -578,6 +579,7 @@ expect("trainings added by the fourth rate", len(after - finished), 3, tol=0.1)
 expect_true("the other nine were left alone", all(file.stat().st_mtime_ns == before[file] for file in finished))
 live = scores_of(second.table("tune", "grid"))
 expect_true("the GRU's choice lies inside the grid now", live.loc["gru4rec"].idxmax() == 0.03, when=ON_SAMPLE)
+second.progress = False  # from here on it has little to do
 
 # %% id="grid-picture" tags=["picture", "nbval-ignore-output"]
 tune.draw({"grid": second.table("tune", "grid")})["grid"]
@@ -1103,6 +1105,17 @@ lesson18.check_statements(right_statements)
 # %% [markdown] id="open-zh" lang="zh" en="e5343902" tags=["open"]
 # **开放任务。** 试验次数相等，还是**秒数**相等？从 `grids["sample"]`（25 个模型的验证分数）和 `read_suite("sample", "stability", "runs")` 开始，后者的 `train_seconds` 列给出每个模型训练一次的代价。给每个模型同样的秒数，而不是同样多的学习率：便宜的模型可以试遍所有学习率，昂贵的只能试它付得起的。有多少对模型的先后会改变？好的报告包含三种预算下的这个数、一张图、谁因此受益，以及一点疑问，因为这些秒数是在一台机器上测的。你会在论文里采用哪种预算？为什么？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "changed": ...,  # {budget in seconds: pairs of models that change their order}
+    "budget": ...,  # the budget that you would write into a paper
+    "who_profits": ...,  # which models profit, and why
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson18.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## Vera and Leo, answered
 #
@@ -1160,7 +1173,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>4.</b> You can pay for 24 trainings: 24 settings once, or 8 settings with 3 seeds each. On what does it depend?</summary>
 #
-# On noise against spread. With spread 0.002 and noise 0.004 the seeds win (0.00186 against 0.00174 of true gain); with noise 0.0005 there is little to average away, and more settings win.
+# On noise against spread. With spread 0.002 and noise 0.004 the seeds win (`gains` gives a true gain of 0.00186 against 0.00174); with noise 0.0005 there is little to average away, and more settings win.
 #
 # </details>
 #
@@ -1178,7 +1191,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>7.</b> Forty settings, spread 0.002, noise 0.004; the chosen one has 0.120 on validation and 0.108 on the test part. Is the gap explained by the choice?</summary>
 #
-# Not wholly. The optimism is 2.16 · 0.004² / √(0.002² + 0.004²) = 0.0077, and the gap is 0.012. See whether the average setting, which nobody chose, also falls from validation to test.
+# Not wholly. The true gain of forty settings was 0.00193; the optimism is σ² / τ² = 4 times as much, 0.0077, and the gap is 0.012. See whether the average setting, which nobody chose, also falls from validation to test.
 #
 # </details>
 #
@@ -1200,7 +1213,7 @@ lesson18.check_statements(right_statements)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="db50f609" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="d168a4f5" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
@@ -1225,7 +1238,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>4.</b> 你有 24 次训练的预算：24 种设置各一次，还是 8 种设置各 3 个种子？这取决于什么？</summary>
 #
-# 取决于噪声与设置间标准差的相对大小。标准差 0.002、噪声 0.004 时，多用种子更好（真实收益 0.00186 对 0.00174）；噪声只有 0.0005 时，没有多少可以平均掉，多试设置更好。
+# 取决于噪声与设置间标准差的相对大小。标准差 0.002、噪声 0.004 时，多用种子更好（用 `gains` 计算，真实收益为 0.00186 对 0.00174）；噪声只有 0.0005 时，没有多少可以平均掉，多试设置更好。
 #
 # </details>
 #
@@ -1243,7 +1256,7 @@ lesson18.check_statements(right_statements)
 #
 # <details><summary><b>7.</b> 四十种设置，标准差 0.002，噪声 0.004；选中的设置在验证集上是 0.120，测试集上是 0.108。这个差距能用选择来解释吗？</summary>
 #
-# 不能完全解释。乐观偏差是 2.16 · 0.004² / √(0.002² + 0.004²) = 0.0077，而差距是 0.012。再看没有经过选择的平均设置，从验证集到测试集是否也下降。
+# 不能完全解释。正文中四十种设置的真实收益是 0.00193；乐观偏差是它的 σ² / τ² = 4 倍，即 0.0077，而差距是 0.012。再看没有经过选择的平均设置，从验证集到测试集是否也下降。
 #
 # </details>
 #

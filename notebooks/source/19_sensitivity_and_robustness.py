@@ -65,9 +65,11 @@ from tutorial_lib.experiments.stages import robustness, sensitivity
 from tutorial_lib.experiments.stages.lineup import Entry, select
 from tutorial_lib.experiments.stages.shared import forest
 from tutorial_lib.experiments.suite import Suite, run_suite
+from tutorial_lib.experiments.words import in_words
 from tutorial_lib.losses import full_softmax
 from tutorial_lib.models import build_model
 from tutorial_lib.models.deepm3_flows import build_flow
+from tutorial_lib.notebook import progress_bar
 from tutorial_lib.statistics import bootstrap_interval, paired_bootstrap
 
 torch.manual_seed(0)
@@ -380,11 +382,13 @@ entries = (
     Entry("steadfast", "deepm3", {"solver": "none"}, twin="deepm3-none"),
 )
 budget = {"seeds": 2, "rates": (0.01,), "epochs": 8, "max_len": 30, "dim": 32}
-suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, progress=False, **budget)
+suite = Suite(Path(tempfile.mkdtemp()), DATASET, users=USERS, entries=entries, **budget)
 run_suite(suite, ["tune"])
 destroyed, disturbed = sensitivity.run(suite), robustness.run(suite)
-display(destroyed["sensitivity"][["model", "condition", "clean", "delta", "delta_low", "delta_high"]].round(4))
-display(disturbed["robustness"][["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]].round(4))
+destroyed_columns = ["model", "condition", "clean", "delta", "delta_low", "delta_high"]
+disturbed_columns = ["model", "corruption", "gain", "gain_low", "delta", "delta_high", "verdict"]
+display(in_words(destroyed["sensitivity"][destroyed_columns].round(4)))
+display(in_words(disturbed["robustness"][disturbed_columns].round(4)))
 
 # %% id="live-picture" tags=["picture", "nbval-ignore-output"]
 display(sensitivity.draw(destroyed)["sensitivity"])
@@ -393,7 +397,7 @@ display(sensitivity.draw(destroyed)["sensitivity"])
 # Three panels, gaps shuffled, order shuffled and gaps constant, with a row for each of popularity, the blind GRU, the GRU that is told the gaps, and steadfast. Points with 95 % intervals show the change of NDCG@10. In the panels of gaps only the GRU that is told the gaps can leave 0; steadfast stands exactly on 0, like the blind GRU and popularity. In the panel of the order all but popularity lie left of 0.
 
 # %% [markdown] id="live-alt-zh" lang="zh" en="17194016" tags=["alt"]
-# 三幅图：gaps shuffled、order shuffled、gaps constant；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
+# 三幅图：间隔打乱、顺序打乱、间隔恒定；各有四行：热门模型（popularity）、不带时间信息的 GRU、输入间隔的 GRU、steadfast。点和 95% 区间表示 NDCG@10 的变化。在破坏间隔的两幅里，只有输入间隔的 GRU 会离开 0；steadfast 与不带时间信息的 GRU、热门模型一样，正好在 0 上。在破坏顺序的那幅里，除热门模型外都在 0 的左边。
 
 # %% id="live-check"
 steady, table = suite.entry("steadfast"), disturbed["robustness"].set_index(["model", "corruption"])
@@ -615,7 +619,7 @@ def shuffle_gaps(items, times, query_times):
 
 
 *inputs, answer = last_gap_task(2000, 8, seed=99_999)
-models, right = [learn(seed) for seed in range(5)], {}  # right: bool [5 seeds, 2000]
+models, right = [learn(seed) for seed in progress_bar(range(5), "seed")], {}  # right: bool [5 seeds, 2000]
 for label, test in (("true", inputs), ("scrambled", shuffle_gaps(*inputs))):
     with torch.no_grad():
         best = [model.score(last_states(model, *test)).argmax(dim=1) for model in models]
@@ -1004,6 +1008,17 @@ lesson19.check_verdicts(verdicts)
 
 # %% [markdown] id="open-zh" lang="zh" en="14054bbd" tags=["open"]
 # **开放任务。** 这六种破坏是我们选的，现实中还有更多：时区设错的手机，给整段历史打上同一秒时间戳的导入程序，丢失整个会话的日志系统。选一种你可能遇到的，把它写成 `corrupt` 那样作用于 `split` 的函数（改动间隔，再重建时间戳，固定种子），用“实际运行”一节训练好的模型问这两个问题。好的报告包含每个模型的变化及其区间、还剩多少对对照模型的领先、一张像最后那样的图，以及一点疑问：你的破坏是扰动了时间信息，还是抹去了它？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "corruption": ...,  # what it does to the clock, and where it happens
+    "changes": ...,  # {model: (mean, low, high)} of spoiled - clean
+    "lead_left": ...,  # lead over the twin under the spoiled clock: mean, low, high
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson19.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## The detector, answered

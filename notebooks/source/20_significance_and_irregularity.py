@@ -304,10 +304,10 @@ for users, wanted in ((943, (0.16, 0.12, 0.02)), (6040, (0.48, 0.39, 0.10))):
         expect(f"false alarms, {users} users, {name}", got, want, tol=0.6 * want if want < 0.05 else 0.05)
 
 # %% [markdown] id="luck-why-en" lang="en"
-# More users make it **worse**. The interval shrinks around the luck of this seed: with 6,040 users nearly every second study of equal recipes finds a "significant" difference. Five seeds alone do not mend it, for they shrink the interval as well. Redrawing the seeds does, nearly: with many users and only five seeds about 10 % false alarms are left, because five draws say little about the spread of seeds. With two seeds it would be far worse. So the suite asks for both: a small $p$ after correction, **and** an interval with redrawn seeds on one side of 0.
+# More users make it **worse**. The interval shrinks around the luck of this seed: with 6,040 users nearly every second study of equal recipes finds a "significant" difference. Five seeds alone do not mend it, for they shrink the interval as well. Redrawing the seeds does, nearly: with many users and only five seeds about 10 % false alarms are left, because five draws say little about the spread of seeds. Two seeds would say even less. So the suite asks for both: a small $p$ after correction, **and** an interval with redrawn seeds on one side of 0.
 
-# %% [markdown] id="luck-why-zh" lang="zh" en="1594a248"
-# 用户更多，情况反而**更糟**。区间只会围绕这个种子的偶然结果越缩越窄：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。只增加到五个种子也不能补救，因为它们同样让区间变窄。对种子也重抽样，基本可以解决：用户多而种子只有五个时，还剩约 10% 的误报，因为只凭五个种子，难以准确估计种子之间的波动。只有两个种子时，误报还会多得多。因此实验套件同时要求两点：校正后的 $p$ 足够小，**而且**对种子也重抽样得到的区间不含 0。
+# %% [markdown] id="luck-why-zh" lang="zh" en="6ec15f37"
+# 用户更多，情况反而**更糟**。区间只会围绕这个种子的偶然结果越缩越窄：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。只增加到五个种子也不能补救，因为它们同样让区间变窄。对种子也重抽样，基本可以解决：用户多而种子只有五个时，还剩约 10% 的误报，因为只凭五个种子，难以准确估计种子之间的波动。两个种子时，误报还会多得多。因此实验套件同时要求两点：校正后的 $p$ 足够小，**而且**对种子也重抽样得到的区间不含 0。
 
 # %% [markdown] id="many-en" lang="en" tags=["predict"]
 # ## Twenty-six models and nothing to find
@@ -831,11 +831,10 @@ suite = Suite(
     dim=32,
     entries=select(["popularity", "deepm3-gap+query"]),
     jobs=1,
-    progress=False,
 )
 stages = {"significance": significance, "irregularity": irregularity, "stability": stability}
 outcome = run_suite(suite, list(stages))
-print(suite.table("significance", "gains").round(4).to_string(index=False))
+print(suite.table("significance", "gains").drop(columns="users").round(4).to_string(index=False))
 print(suite.table("irregularity", "differences").round(4).to_string(index=False))
 for stage, module in stages.items():
     tables = {file.stem: suite.table(stage, file.stem) for file in sorted((suite.out / stage).glob("*.csv"))}
@@ -886,7 +885,7 @@ for name in suite_names():
         row |= {"irregular more": (groups_differ["difference"] > 0).sum()}
         row |= {"irregular less": (groups_differ["difference"] < 0).sum()}
     summary.append(row)
-print(pd.DataFrame(summary).to_string(index=False))
+pd.DataFrame(summary).set_index("data")
 
 
 # %% id="real-gains" tags=["nbval-ignore-output"]
@@ -968,16 +967,16 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 # %% [markdown] id="outcome-en" lang="en"
 # Read it in three steps.
 #
-# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. With 60 epochs SASRec comes out ahead of all three, lesson 07; the others were not trained for longer. A table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
+# **The tests can see, and they do not see ghosts.** On MovieLens 100K, with the last item left out, 72 of 210 pairs of models differ after the correction. Of the 55 pairs of the eleven models without a clock 32 differ there, and 48 on MovieLens 1M, which has six times as many users. (Our copy of it has no times. Mamba4Rec 0.165, SASRec 0.149, a Markov chain that only counts 0.126, all after 8 epochs. With 60 epochs SASRec comes out ahead of all three, lesson 07; the others were not trained for longer. A table of short runs measures speed as well as quality.) And in `sample`, where the clock has a value, the two models that are told the query time in the plainest way gain significantly over their twin; one other model loses to its own. In `control`, the same world with a clock that is worth nothing, none of the 16 gains. Two are even significantly worse than their twin, the autonomous field with RK4 and with Euler: a part with nothing to contribute can still do harm.
 #
 # **On real data nobody gains significantly**, with this budget: two learning rates for each model, both of them an edge (lesson 23 comes back to this). Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
 # **Nothing shows that irregular users gain more than regular ones**, in any table or for any model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="135c5275"
+# %% [markdown] id="outcome-zh" lang="zh" en="51b02473"
 # 分三步来读。
 #
-# **这些检验能检出差别，也不会凭空产生差别。** 在采用留一法的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个无时间信息的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们使用的版本没有时间戳。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有这样长时间训练过。在训练不足的结果表里，数值反映的既有模型质量，也有学习速度。）在时间信息有价值的 `sample` 里，以最直接的方式使用查询时刻的两个模型，都显著胜过对照模型。在 `control`，也就是时间信息毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法求解的 autonomous 向量场：没有贡献的模块，仍然可能有害。
+# **这些检验能检出差别，也不会凭空产生差别。** 在采用留一法的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个无时间信息的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们使用的版本没有时间戳。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有这样长时间训练过。在训练不足的结果表里，数值反映的既有模型质量，也有学习速度。）在时间信息有价值的 `sample` 里，以最直接的方式使用查询时刻的两个模型，都显著胜过对照模型；另有一个模型显著不如自己的对照模型。在 `control`，也就是时间信息毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法求解的 autonomous 向量场：没有贡献的模块，仍然可能有害。
 #
 # **在真实数据上，没有一个模型显著提升**，前提是这样的调参预算：每个模型只试了两个学习率，因此选中的值必然落在网格边界上（第 23 课会回到这一点）。如果不做校正，在 MovieLens 100K 上会有三个时间感知模型被判为显著提升。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：单看区间很有说服力，可它是从十个模型里挑出来的。Holm 校正后的 p 是 0.24，对种子也重抽样的区间包含 0。因此它只是一个值得用新数据检验的线索，不是结论。
 #
@@ -1220,19 +1219,32 @@ lesson20.check_supported_reports(supported_reports)
 # %% [markdown] id="open-zh" lang="zh" en="a7320c64" tags=["open"]
 # **开放任务。** CV 只是不规则程度的一种度量。有没有某个用户特征，只由训练集就能得到，却能更好地说明时间信息对**哪些用户**有用？从“在一个知道答案的世界里”一节的 `worth`、`paused` 和 `split` 开始，那里已有时间信息对每位测试用户的价值。提出一个特征，在看结果之前写下切分的位置，并且只用一半用户来选择。好的报告包含**另一半**用户上的差值之差及其区间、按长度三等分后的同一个数、一张 `worth` 对这个特征的图，以及一点疑问：在模拟世界之外，它还成立吗？
 
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "chosen_on": ...,  # users of the half on which you chose
+    "tested_on": ...,  # users of the other half
+    "cut": ...,  # where the property is cut, written down beforehand
+    "difference": ...,  # difference of differences on the other half: mean, low, high
+    "thirds": ...,  # the same within each third by length: {third: (mean, low, high)}
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson20.open_report(my_report)
+
 # %% [markdown] id="answer-en" lang="en"
 # ## The bet, answered
 #
-# Do not take it, and do not offer it either. "It wins again" happens half of the time without any effect, and hardly more often with the claimed one. And the reasons for doubt are not small print. One seed: with the users of MovieLens 1M nearly every second comparison of equal recipes is "significant". Groups and cuts chosen afterwards: about 31 % instead of 5 %. A gain in one group says nothing about a difference **between** groups. And in the one world where we know the truth, irregular users gain less.
+# Do not take it, and do not offer it either. "It wins again" happens half of the time without any effect, and hardly more often with the claimed one. And the reasons for doubt are not small print. One seed: with as many users as MovieLens 1M has, nearly every second simulated comparison of equal recipes is "significant". Groups and cuts chosen afterwards: about 31 % instead of 5 %. A gain in one group says nothing about a difference **between** groups. And in the one world where we know the truth, irregular users gain less.
 #
 # None of this proves the slide wrong. It says what a test would need: full ranking, several seeds, groups from the training part that are fixed beforehand, the difference of differences with an interval, Holm over all models that are tried, and enough users to see what is claimed. That is what the stage `irregularity` does. For MovieLens 1M itself we cannot run it: the copy that this course has knows only the order of events, and without times there are no gaps and no CV. MovieLens 100K, Grocery and the simulated worlds stand in for it; the verdict on the claim is in lesson 23.
 #
 # Offer Ines another bet. Write down, before she trains: which groups, how many seeds, which difference, and which interval would convince you both.
 
-# %% [markdown] id="answer-zh" lang="zh" en="94753507"
+# %% [markdown] id="answer-zh" lang="zh" en="50c39578"
 # ## 回答开头的赌局
 #
-# 不要接这个赌，也不要跟别人打这样的赌。即使毫无效果，“又赢一次”的概率也有一半；即使效果真如所说，这个概率也高不了多少。那些可疑之处也都不是小问题。只有一个种子：用 MovieLens 1M 那么多用户，比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真实答案的世界里，不规则的用户获益更少。
+# 不要接这个赌，也不要跟别人打这样的赌。即使毫无效果，“又赢一次”的概率也有一半；即使效果真如所说，这个概率也高不了多少。那些可疑之处也都不是小问题。只有一个种子：在模拟中，用 MovieLens 1M 那么多用户比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真实答案的世界里，不规则的用户获益更少。
 #
 # 这一切都没有证明幻灯片是错的。它只说明一个合格的检验需要什么：全量排序，好几个种子，由训练集事先定好的分组，带区间的差值之差（difference of differences），对试过的所有模型做 Holm 校正，以及足够多的用户，使所主张的提升能够检出。`irregularity` 阶段做的正是这些。在 MovieLens 1M 本身上，我们没法运行它：本课程使用的版本只保留了事件的先后次序，没有时间戳就没有间隔，也没有 CV。代替它的是 MovieLens 100K、Grocery 和模拟的世界；对这条主张的判定见第 23 课。
 #

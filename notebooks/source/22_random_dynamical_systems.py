@@ -530,12 +530,12 @@ expect_true("own: at least 99 % of the 800 write words of their own", lived["own
 # %% [markdown] id="mood-why-en" lang="en"
 # After a few events no new words appear, and in the end all 800 are in **one** mood: a shared leap puts them into the same place, and nothing drives them apart again. Fibre entropy 0, in a world whose users look wildly irregular and never do the same thing twice. The reason: between events the mood is a contraction (its distance to the taste halves every 24 hours), and an event keeps a tenth of a difference. This is a reason and not a proof, because the choice of an item jumps where two scores cross, and two users close to such a crossing may part for a while; the count above shows that here they come together again. Every model of the course whose state forgets is of this kind.
 #
-# So in the one world where we can look, the claim about *high* random topological entropy is false. And that says nothing against time: here time is worth a lot, as you have measured since lesson 01.
+# So in the one world where we can look, we find no *high* random topological entropy. And that says nothing against time: here time is worth a lot, as you have measured since lesson 01.
 
-# %% [markdown] id="mood-why-zh" lang="zh" en="5e297708"
+# %% [markdown] id="mood-why-zh" lang="zh" en="f1614964"
 # 几个事件之后就不再有新词出现，最后 800 个全都处在**同一种**短期兴趣：一次共同的跳跃把它们放到同一个地方，此后不再有什么能把它们分开。纤维熵是 0，而这个世界里的用户看上去极不规则，从不重复自己。原因在于：事件之间短期兴趣是压缩映射（到长期兴趣的距离每 24 小时减半），一次事件又只保留差别的十分之一。这是原因，还不是证明：两个得分交叉之处，所选的物品会发生跳变，靠近交叉点的两位用户可能暂时分开；上面的计数表明，在这里他们最终又汇合了。这门课里凡是状态会遗忘的模型，都属于这一类。
 #
-# 所以，在这个我们看得见内部的世界里，“随机拓扑熵**很高**”这条主张是错的。但这并不说明时间信息没有用：从第 01 课起你就测过，时间信息在这里很有价值。
+# 所以，在这个我们看得见内部的世界里，并没有发现**很高**的随机拓扑熵。但这并不说明时间信息没有用：从第 01 课起你就测过，时间信息在这里很有价值。
 
 # %% [markdown] id="lyapunov-en" lang="en" tags=["predict"]
 # ## One number for it: the Lyapunov exponent
@@ -842,12 +842,12 @@ expect("MovieLens: burstiness", film["burstiness"], 0.46, tol=0.01)
 # %% [markdown] id="worth-en" lang="en"
 # ## Irregular gaps and the value of time
 #
-# One inference of the claim remains: the gaps are irregular, *therefore* a model in continuous time gains. `sample` and `control` were made to test such sentences. Compare first the two rows of the table, then what time is worth in each: the NDCG@10 of the clairvoyant with the clock minus that of the clairvoyant without, for each user; and then for three groups of users of `sample`, from the most regular to the most irregular third (CV). (The CV of all gaps of a user: the clairvoyant is not trained, so nothing is fitted on them. Lesson 20, which judges trained models, takes the gaps of the training part.)
+# One inference of the claim remains: the gaps are irregular, *therefore* a model in continuous time gains. `sample` and `control` were made to test such sentences. Compare first the two rows of the table, then what time is worth in each: the NDCG@10 of the clairvoyant with the clock minus that of the clairvoyant without, for each user; and then for three groups of users of `sample`, from the most regular to the most irregular third (CV). (The CV of all gaps of a user: the clairvoyant is not trained, so nothing is fitted on them. Lesson 20, which judges trained models, takes the gaps of the training part. And here all events of a user count; lesson 17 took the test events alone, so its value of time is a little different.)
 
-# %% [markdown] id="worth-zh" lang="zh" en="2a52037d"
+# %% [markdown] id="worth-zh" lang="zh" en="622f820f"
 # ## 不规则的间隔与时间的价值
 #
-# 这条主张还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这类推论而设计的。先比较表里的两行，再看时间信息在两个世界里的价值：对每位用户，使用时间信息的先知的 NDCG@10，减去不使用时间信息的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。（这里用每位用户全部间隔的 CV，因为先知没有经过训练，没有什么由它们拟合。第 20 课评判训练好的模型，只用训练集的间隔。）
+# 这条主张还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这类推论而设计的。先比较表里的两行，再看时间信息在两个世界里的价值：对每位用户，使用时间信息的先知的 NDCG@10，减去不使用时间信息的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。（这里用每位用户全部间隔的 CV，因为先知没有经过训练，没有什么由它们拟合。第 20 课评判训练好的模型，只用训练集的间隔。此外，这里计入用户的所有事件；第 17 课只用测试事件，所以那里的时间价值略有不同。）
 
 # %% [markdown] id="predict-worth-en" lang="en" tags=["predict"]
 # **Predict.** In which third is time worth the most?
@@ -1090,6 +1090,18 @@ expect_true("ln(993) / 8 is below 0.87", math.log(993) / 8 < 0.87)
 
 # %% [markdown] id="open-zh" lang="zh" en="1b736d1b" tags=["open"]
 # **开放任务。** 测量一个**模型**的李雅普诺夫指数。构建一个未经训练的 GRU 或 DeepM3（`build_model("deepm3", num_items=1000, max_len=60, dim=32)`），或者用你在第 17 课训练的模型。把 `sample` 的一段历史输入两遍，第二遍换掉第一个物品，像 `exponent` 那样逐个事件跟踪两个状态的距离。好的报告包含以每个事件多少奈特计的指数及其在 50 段历史上的标准差、一张对数纵轴的距离图、间隔全改成一分钟或一个月时有什么变化，以及一点疑问：距离是否仍然小到可以称为“指数”？
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "exponents": ...,  # nats an event, one for each of 50 histories
+    "spread": ...,  # their standard deviation
+    "minute": ...,  # mean exponent with all gaps a minute
+    "month": ...,  # with all gaps a month
+    "picture": ...,  # the figure, with a label on each axis
+    "doubt": ...,  # what you doubt, in a sentence or two
+}
+lesson22.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Vera, answered

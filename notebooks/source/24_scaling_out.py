@@ -12,7 +12,7 @@
 # Which machine does Omar need? To answer, he has to know **what** ran out. At the end of this lesson you can say it from four numbers, before anything is started; and you will see that the machine he had is enough.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="5fbf7a68"
-# 小欧重写了第 07 课的 SASRec，损失按教科书的写法：对全部物品的分数用 `F.cross_entropy`。用自己网店的日志训练，在一台 4 GB 内存的笔记本电脑上，每轮 20 秒。后来网店被收购，新日志有 1,000 万个事件、50 万用户和 300,000 个物品。他运行同一条命令，第一步还没算完，进程就结束了：没有报错，也没有一行 Python 信息，只有一个词 `Killed`。他租了一台 16 GB 内存的机器，结果还是 `Killed`。
+# 小欧重写了第 07 课的 SASRec，损失按教科书的写法：对全部物品的得分用 `F.cross_entropy`。用自己网店的日志训练，在一台 4 GB 内存的笔记本电脑上，每轮 20 秒。后来网店被收购，新日志有 1,000 万个事件、50 万用户和 300,000 个物品。他运行同一条命令，第一步还没算完，进程就结束了：没有报错，也没有一行 Python 信息，只有一个词 `Killed`。他租了一台 16 GB 内存的机器，结果还是 `Killed`。
 #
 # 小欧需要什么样的机器？要回答这个问题，先要知道**什么东西**用完了。学完这一课，你在程序启动之前，就能根据四个数说出答案；你还会看到，他原来那台机器其实够用。
 
@@ -55,6 +55,7 @@ from tutorial_lib.checks import expect, expect_close, expect_true, settings, sho
 from exercises import lesson24
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.models import build_model
+from tutorial_lib.notebook import progress_bar
 
 torch.manual_seed(0)
 plots.use_style()
@@ -96,7 +97,7 @@ expect("operations of a linear map, three events, d = 2", counter.get_total_flop
 #
 # $$n \left(12 d^2 + 4 L d\right) + 2 V d$$
 #
-# 次运算。反向传播大约还要两倍，因为每个乘积的两边都需要梯度。内存的清单更短。每个参数需要 16 字节：参数本身、它的梯度，以及 Adam 的两个滑动平均。按最直接的写法，每个位置的每个分数在内存里存两份，一份是数值，一份是梯度，各占 4 字节，共 8 字节。
+# 次运算。反向传播大约还要两倍，因为每个乘积的两边都需要梯度。内存的清单更短。每个参数需要 16 字节：参数本身、它的梯度，以及 Adam 的两个滑动平均。按最直接的写法，每个位置的每个得分在内存里存两份，一份是数值，一份是梯度，各占 4 字节，共 8 字节。
 
 
 # %% id="bill-code"
@@ -115,7 +116,7 @@ def memory(windows, L, V, d, negatives=None):
 # **Predict before you run.** Omar's step: 128 windows of 50 events, $d = 64$, 2 blocks, 300,000 items. Which share of the operations are the scores: one half, nine tenths, or 99 of 100? And how many GB do the scores take?
 
 # %% [markdown] id="predict-bill-zh" lang="zh" en="84c4695d" tags=["predict"]
-# **先猜，再运行。** 小欧的一个训练步：128 个窗口，每个 50 个事件，$d = 64$，2 个块，300,000 个物品。打分占全部运算的多大比例：一半、十分之九，还是 100 份中的 99 份？这些分数要占多少 GB？
+# **先猜，再运行。** 小欧的一个训练步：128 个窗口，每个 50 个事件，$d = 64$，2 个块，300,000 个物品。打分占全部运算的多大比例：一半、十分之九，还是 100 份中的 99 份？这些得分要占多少 GB？
 
 # %% id="bill-omar"
 blocks, scores = operations(L=50, V=300_000, d=64)
@@ -142,7 +143,7 @@ expect("GB of scores with 512 negatives", memory(128, 50, 300_000, 64, negatives
 # %% [markdown] id="bill-why-zh" lang="zh" en="e0c48765"
 # 100 份中的 99 份，以及 15 GB；而这个模型的块一共只有约 50,000 个参数。第 04 到 09 课讲的注意力，在这份账单里小到可以忽略。撑爆内存的是**物品集合**，换更大的机器只是把出问题的规模推后一些。
 #
-# 内存可以节省，结果不变：库里的 `full_softmax` 逐块计算分数，从不同时保存全部分数（`make bench` 对两者都有测量）。运算量则不变。
+# 内存可以节省，结果不变：库里的 `full_softmax` 逐块计算得分，从不同时保存全部分数（`make bench` 对两者都有测量）。运算量则不变。
 #
 # 公式对吗？换一个放得下的物品集合，数一数库里的 SASRec 实际做了多少次运算。
 
@@ -200,7 +201,7 @@ plt.show()
 #
 # | 瓶颈 | 什么在增长 | 大约从多大开始 | 怎么解决 |
 # |:--|:--|:--|:--|
-# | 分数 | 批 × 窗口 × 物品数 | 100,000 个物品 | 少算一些物品的分数 |
+# | 得分 | 批 × 窗口 × 物品数 | 100,000 个物品 | 少算一些物品的得分 |
 # | 事件 | 日志 | 1 亿个事件 | 放在磁盘上的列 |
 # | 物品表与时间 | 物品数 × 宽度；全部计算 | 1,000 万个物品；数天 | 更多进程，拆分物品表 |
 
@@ -220,9 +221,9 @@ plt.show()
 # Four items are enough to see it. Draw one negative, and look at all four cases that can happen.
 
 # %% [markdown] id="sampled-zh" lang="zh" en="f3c06bb6"
-# ## 瓶颈之一：少算一些物品的分数
+# ## 瓶颈之一：少算一些物品的得分
 #
-# 第 07 课的损失需要全部物品的分数 $s_j$，因为分母是一个总和：
+# 第 07 课的损失需要全部物品的得分 $s_j$，因为分母是一个总和：
 #
 # $$-\log \frac{e^{s_i}}{Z}, \qquad Z = \sum_{j=1}^{V} e^{s_j} .$$
 #
@@ -230,7 +231,7 @@ plt.show()
 #
 # $$\hat Z = e^{s_i} + \sum_{\text{抽到的 } j \ne i} \frac{e^{s_j}}{m q_j} = e^{s_i} + \sum_{\text{抽到的 } j \ne i} e^{s_j - \log (m q_j)} .$$
 #
-# 右边的式子说明了程序怎么写：把每个负样本的分数减去 $\log(m q_j)$，再对 $m + 1$ 个数做通常的 softmax。这就是 **logQ 校正**（logQ correction）。同一组负样本供一个批里的所有位置**共享**，这样每一步只需从表中取 $m$ 行，而不是每个位置各取 $m$ 行。
+# 右边的式子说明了程序怎么写：把每个负样本的得分减去 $\log(m q_j)$，再对 $m + 1$ 个数做通常的 softmax。这就是 **logQ 校正**（logQ correction）。同一组负样本供一个批里的所有位置**共享**，这样每一步只需从表中取 $m$ 行，而不是每个位置各取 $m$ 行。
 #
 # 四个物品就足以看清楚。抽一个负样本，把可能出现的四种情况都列出来。
 
@@ -268,10 +269,10 @@ expect("bias with 4 negatives", bias[4], -0.86, tol=0.05)
 expect("bias with 256 negatives", bias[256], -0.016, tol=0.008)
 
 # %% [markdown] id="log-bias-why-en" lang="en"
-# With 4 negatives the sum is far too small most of the time; with some hundred the error is a few hundredths. That is why large systems use thousands of negatives when they are shared: they cost one row of the table each, whatever the batch.
+# With 4 negatives the sum is far too small most of the time; with some hundred the error is a few hundredths. So use many when they are shared: each costs one row of the table, whatever the batch.
 
-# %% [markdown] id="log-bias-why-zh" lang="zh" en="bb7257b9"
-# 只抽 4 个负样本时，总和多半小得多；抽几百个时，误差只有百分之几。因此大型系统在共享负样本时会用上几千个：无论批有多大，每个负样本只需从表中取一行。
+# %% [markdown] id="log-bias-why-zh" lang="zh" en="bef350ce"
+# 只抽 4 个负样本时，总和多半小得多；抽几百个时，误差只有百分之几。因此，共享负样本时应当多抽一些：无论批有多大，每个负样本只需从表中取一行。
 
 # %% [markdown] id="inbatch-en" lang="en" tags=["break-it"]
 # ## Break it, 1: the batch as negatives
@@ -283,9 +284,9 @@ expect("bias with 256 negatives", bias[256], -0.016, tol=0.008)
 # %% [markdown] id="inbatch-zh" lang="zh" en="3fe54e4c" tags=["break-it"]
 # ## 弄坏它之一：用同一批的目标作负样本
 #
-# 最便宜的负样本是同一批里其他人的目标，它们对应的行本来就要取。这时 $q_j$ 就是 $j$ 被选择的频率，即它的**热门程度**。现在忘掉校正，训练一个最简单的模型：每个物品一个分数，不看历史。人们的选择服从概率 $p$，从 21% 到大约 2%。
+# 最便宜的负样本是同一批里其他人的目标，它们对应的行本来就要取。这时 $q_j$ 就是 $j$ 被选择的频率，即它的**热门程度**。现在忘掉校正，训练一个最简单的模型：每个物品一个得分，不看历史。人们的选择服从概率 $p$，从 21% 到大约 2%。
 #
-# **猜一猜**学到的分数：它们的 softmax 会等于 $p$，比 $p$ 更平，还是更陡？
+# **猜一猜**学到的得分：它们的 softmax 会等于 $p$，比 $p$ 更平，还是更陡？
 
 
 # %% id="inbatch-code" tags=["break-it"]
@@ -602,7 +603,7 @@ def train(processes, *how):
 
 
 # %% id="ddp-code" tags=["training", "reference-check"]
-one, two, wrong = train(1), train(2), train(2, "mean")
+one, two, wrong = (train(*how) for how in progress_bar(((1,), (2,), (2, "mean")), "run"))
 apart = {"two processes": (two - one).abs().max(), "two, mean of means": (wrong - one).abs().max()}
 show_matrix(torch.stack(list(apart.values()))[:, None], list(apart), ["largest difference"], digits=7)
 expect("two processes against one", apart["two processes"], 0, tol=1e-5)
@@ -751,7 +752,7 @@ expect("operations with all scores over 512 negatives, Omar", ratio, 203, tol=1)
 # | 系统 | 什么在增长 | 做法 | 来源 |
 # |:--|:--|:--|:--|
 # | 带 logQ 的批内 softmax | 物品集合 | 用估计的热门程度校正批内负样本 | Yi et al., RecSys 2019 |
-# | 分块交叉熵 cut cross-entropy | 分数 | 逐块计算损失，分数从不写入主内存 | Wijmans et al., ICLR 2025 |
+# | 分块交叉熵 cut cross-entropy | 得分 | 逐块计算损失，得分从不写入主内存 | Wijmans et al., ICLR 2025 |
 # | RecJPQ | 物品表 | 把一个物品写成几个子编号，子编号的小表由所有物品共用 | Petrov and Macdonald, WSDM 2024 |
 # | TorchRec | 物品表和特征表 | 按行、按列或整表拆分，在反向传播的同时更新各行 | Ivchenko et al., RecSys 2022 |
 # | HSTU | 数千个事件的历史 | 不用 softmax 的注意力，针对长短不一的历史做融合，训练时随机截短 | Zhai et al., ICML 2024 |
@@ -766,7 +767,7 @@ expect("operations with all scores over 512 negatives, Omar", ratio, 203, tol=1)
 # %% [markdown] id="exercise1-zh" lang="zh" en="d1682f6e" tags=["exercise"]
 # ## 练习
 #
-# **24.1 设计 · 基础。** 按本课的账单，求一步能放进 `limit` 字节的最大窗口数：物品表的每个参数 16 字节，每个分数 8 字节。`negatives=None` 表示给全部物品打分；否则一个位置只给目标和负样本打分。什么都放不下时返回 0。
+# **24.1 设计 · 基础。** 按本课的账单，求一步能放进 `limit` 字节的最大窗口数：物品表的每个参数 16 字节，每个得分 8 字节。`negatives=None` 表示给全部物品打分；否则一个位置只给目标和负样本打分。什么都放不下时返回 0。
 
 
 # %% id="exercise1-code" tags=["exercise"]
@@ -827,7 +828,7 @@ lesson24.check_global_loss(global_loss)
 # **24.3 Implement · stretch.** The sampled softmax of one position: the score of its target, the scores of $m$ drawn items, which items they are, the target, and the chances $q$ of all items. Correct the negatives, leave out those that are the target, and take care that scores near 900 do not overflow.
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="bdc73ce1" tags=["exercise"]
-# **24.3 实现 · 挑战。** 一个位置的采样 softmax：给定目标的分数、$m$ 个抽到的物品的分数、它们是哪些物品、目标是哪个物品，以及所有物品的抽取概率 $q$。请校正负样本，去掉恰好等于目标的，并注意分数接近 900 时不能溢出。
+# **24.3 实现 · 挑战。** 一个位置的采样 softmax：给定目标的得分、$m$ 个抽到的物品的得分、它们是哪些物品、目标是哪个物品，以及所有物品的抽取概率 $q$。请校正负样本，去掉恰好等于目标的，并注意得分接近 900 时不能溢出。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -864,7 +865,7 @@ lesson24.check_sampled_loss(sampled_loss)
 # **24.4 思考 · 进阶。** 下列哪些判断正确？用字母的集合作答。
 #
 # - A：含 100 个事件的窗口，在 SASRec 的一个块里的运算量是含 50 个事件的窗口的两倍以上
-# - B：宽度加倍，分数占用的内存也加倍
+# - B：宽度加倍，得分占用的内存也加倍
 # - C：用批内负样本训练且不做校正的模型，是按“比平常多想要多少”来给物品排序的
 # - D：使用完整梯度时，进程数加倍，每个进程发送的字节数减半
 # - E：`SparseAdam` 得到的权重与 Adam 相同，只是更快
@@ -885,13 +886,28 @@ lesson24.check_statements(right)
 # A: the maps double, the comparisons of attention grow fourfold. B: a score is one number, however wide the vectors are; the table doubles. C: it learns $p / q$. D: in a ring each sends $2 (N - 1) / N$ times the gradient, nearly the same for every $N$. E: Adam also moves rows that were not used. F: the mean of means.
 
 # %% [markdown] id="exercise4-why-zh" lang="zh" en="6c3187fa" tags=["solution"]
-# A：映射的运算量加倍，注意力的两两比较变为四倍。B：无论向量多宽，一个分数只是一个数；加倍的是物品表。C：它学到的是 $p / q$。D：在环中每个进程发送梯度的 $2 (N - 1) / N$ 倍，对各种 $N$ 几乎相同。E：Adam 还会移动没有用到的行。F：这就是均值的均值。
+# A：映射的运算量加倍，注意力的两两比较变为四倍。B：无论向量多宽，一个得分只是一个数；加倍的是物品表。C：它学到的是 $p / q$。D：在环中每个进程发送梯度的 $2 (N - 1) / N$ 倍，对各种 $N$ 几乎相同。E：Adam 还会移动没有用到的行。F：这就是均值的均值。
 
 # %% [markdown] id="open-en" lang="en" tags=["open"]
 # **An open task.** Take a log that is larger than what you have trained on so far, your own or a public one, and plan its training before you start it: write down bytes and hours by the bill, run one hundredth of an epoch, and compare. Then decide on **one** change (fewer negatives, a shorter window, a narrower table, a second process) that makes the run cheapest at no loss that you can show on the validation set. A good report holds the plan, the measurement, an interval for NDCG before and after, and the part of the bill that you got wrong.
 
 # %% [markdown] id="open-zh" lang="zh" en="73907c9e" tags=["open"]
 # **开放任务。** 找一份比你训练过的都大的日志，自己的或公开的都可以，先做计划再启动训练：按账单写下字节数和小时数，运行百分之一轮，然后对照。再选定**一项**改动（更少的负样本、更短的窗口、更窄的物品表，或第二个进程），使训练最省，而在验证集上看不出损失。好的报告应当包含计划、实测、改动前后 NDCG 的区间，以及账单中你估错的那一部分。
+
+# %% id="open-code" tags=["open"]
+# The parts of your report; the line below it says which are missing.
+my_report = {
+    "planned_hours": ...,  # of the whole training, by the bill
+    "measured_hours": ...,  # from a hundredth of an epoch
+    "planned_bytes": ...,  # memory, by the bill
+    "measured_bytes": ...,  # memory, measured
+    "change": ...,  # the one thing that you changed
+    "before": ...,  # NDCG on the validation set: mean, low, high
+    "after": ...,  # the same after the change
+    "difference": ...,  # after - before, by users: mean, low, high; or what `paired_bootstrap` gives
+    "wrong": ...,  # the part of the bill that you got wrong
+}
+lesson24.open_report(my_report)
 
 # %% [markdown] id="answer-en" lang="en"
 # ## Omar, answered
@@ -901,7 +917,7 @@ lesson24.check_statements(right)
 # %% [markdown] id="answer-zh" lang="zh" en="d90ffc71"
 # ## 回答开头的问题
 #
-# 用完的是内存，而且只因为一样东西：6,400 个位置对 300,000 个物品的分数，连同梯度共 15 GB。16 GB 内存勉强装得下这些分数，却装不下它旁边的 softmax；而且无论怎样节省内存，一步里 100 份运算仍有 99 份花在这里。用 512 个共享负样本并做校正之后，分数只占 26 MB，物品表占三分之一 GB，日志按列存放是 240 MB。他的笔记本电脑就够用。只有当物品表本身（而不是分数）大于内存，或者训练数天的代价超过换机器的代价时，他才需要另一台机器。
+# 用完的是内存，而且只因为一样东西：6,400 个位置对 300,000 个物品的得分，连同梯度共 15 GB。16 GB 内存勉强装得下这些得分，却装不下它旁边的 softmax；而且无论怎样节省内存，一步里 100 份运算仍有 99 份花在这里。用 512 个共享负样本并做校正之后，得分只占 26 MB，物品表占三分之一 GB，日志按列存放是 240 MB。他的笔记本电脑就够用。只有当物品表本身（而不是得分）大于内存，或者训练数天的代价超过换机器的代价时，他才需要另一台机器。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -915,7 +931,7 @@ lesson24.check_statements(right)
 # %% [markdown] id="summary-zh" lang="zh" en="0a0081eb" tags=["summary"]
 # ## 小结
 #
-# 1. 一步在每个位置需要 $n (12 d^2 + 4 L d) + 2 V d$ 次运算，连同反向传播是它的三倍；物品很多时，运算和内存几乎全都花在分数上。
+# 1. 一步在每个位置需要 $n (12 d^2 + 4 L d) + 2 V d$ 次运算，连同反向传播是它的三倍；物品很多时，运算和内存几乎全都花在得分上。
 # 2. 采样的负样本用来估计 softmax 的分母；logQ 校正使这个估计平均而言正确，不校正则会压低热门物品。
 # 3. 日志是磁盘上按用户和时间排好序的列；一个窗口就是一个切片，预处理时分块排序、逐轮计数。
 # 4. 把各进程的和相加，再除以全局的目标数，多个进程就能得到与单个进程相同的模型；均值的均值得到的是另一个模型。
@@ -991,15 +1007,15 @@ lesson24.check_statements(right)
 #
 # 先作答，再展开。所需的知识都在本课里。
 #
-# <details><summary><b>1.</b> 同事把宽度加倍到 128，担心分数占用的内存。账单里增长的是哪一行，增长多少？</summary>
+# <details><summary><b>1.</b> 同事把宽度加倍到 128，担心得分占用的内存。账单里增长的是哪一行，增长多少？</summary>
 #
-# 物品表：300,000 个物品时从 0.31 GB 增到 0.61 GB。分数占用的内存不变，每个位置、每个物品仍是一个数。
+# 物品表：300,000 个物品时从 0.31 GB 增到 0.61 GB。得分占用的内存不变，每个位置、每个物品仍是一个数。
 #
 # </details>
 #
 # <details><summary><b>2.</b> 20,000 个物品，64 个窗口，每个 200 个事件，给全部物品打分。一步能放进 16 GB 吗？</summary>
 #
-# 分数占 8 · 64 · 200 · 20,000 字节，即 2 GB，物品表 0.02 GB。能放下，旁边的 softmax 也有空间。
+# 得分占 8 · 64 · 200 · 20,000 字节，即 2 GB，物品表 0.02 GB。能放下，旁边的 softmax 也有空间。
 #
 # </details>
 #

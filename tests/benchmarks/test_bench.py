@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("ssm", 3),
         ("mamba", 5),
         ("deepm3", 11),
-        ("serving", 7),
+        ("serving", 10),
     ],
 )
 @pytest.mark.thorough

@@ -20,9 +20,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from course.buttons import SETUP_CODE
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from course.buttons import SETUP_CODE  # noqa: E402
+
 LESSON = "notebooks/en/00_start_here.ipynb"
 # Colab's versions at the time of writing, as far as the lessons use them; PyTorch's as it comes.
 COLAB = [
@@ -121,5 +122,6 @@ if __name__ == "__main__":
     ways = {"make": with_make, "hosted": hosted}
     if len(sys.argv) != 2 or sys.argv[1] not in ways:
         sys.exit(__doc__)
+    os.environ.pop("PYTHONPATH", None)  # a newcomer has no checkout on it
     with tempfile.TemporaryDirectory() as place:
         ways[sys.argv[1]](Path(place))

@@ -398,3 +398,68 @@ def test_both_pages_for_instructors_say_the_same_and_their_links_lead_somewhere(
         <= set(re.findall(r"(?:^|`)make ([a-z-]+)", pages[0], re.M))
         <= set(targets)
     )
+
+
+def feedback_page(language: str, answer: str = "", comment: str | None = None) -> str:
+    """The page of a notebook with one written answer of 3 points and one check of 2."""
+    pytest.importorskip("bleach")
+    from course.assignments.feedback import FeedbackPage
+
+    v4 = nbformat.v4
+    marks = {"grade": True, "score": 1.5, "points": 3, "comment": comment, "task": False}
+    told = {"name": "notebook", "score": 1.5, "max_score": 5, "late_penalty": 0}
+    written = v4.new_markdown_cell(answer)
+    written.metadata["nbgrader"] = marks | {"grade_id": "written", "solution": True}
+    check = v4.new_code_cell("lesson04.check(x)", execution_count=1)
+    check.metadata["nbgrader"] = marks | {
+        "grade_id": "check",
+        "solution": False,
+        "score": 0,
+        "points": 2,
+    }
+    stopped = v4.new_output("error", ename="Wrong", evalue="不对", traceback=["<b>不对</b>"])
+    check.outputs = [stopped, v4.new_output("execute_result", data={"text/plain": "<i>3</i>"})]
+    page = FeedbackPage(language=language)
+    told["notebook"] = told.pop("name")
+    resources = {"nbgrader": told, "metadata": {"name": "notebook"}}
+    return page.from_notebook_node(v4.new_notebook(cells=[written, check]), resources)[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            "notebook|Score: 1.5 / 5.0|Written answer written · Score: 1.5 / 3.0|Comment:"
+            "|Check check · Score: 0.0 / 2.0|Your answer|Score: 1.5 / 3.0 · To the top",
+        ),
+        (
+            "zh",
+            "notebook|得分： 1.5 / 5.0|书面题 written · 得分： 1.5 / 3.0|评语："
+            "|检查 check · 得分： 0.0 / 2.0|你的答案|得分： 1.5 / 3.0 · 回到顶部",
+        ),
+    ],
+)
+def test_the_feedback_speaks_the_language_of_the_class(language: str, said: str) -> None:
+    page = feedback_page(language, "Some *words*.", "Good.")
+    assert f'<html lang="{language}">' in page
+    body = page[page.index("<body>") :]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", body))
+    for words in said.split("|"):
+        assert words in text, (words, text)
+    assert "<em>words</em>" in body and "<p>Good.</p>" in body
+    english = {"Score:", "Check ", "Your answer", "Comment:", "To the top", "Test cell", "In ["}
+    assert language == "en" or not any(words in text for words in english)
+
+
+def test_nothing_that_a_student_wrote_runs_in_the_feedback() -> None:
+    page = feedback_page(
+        "en",
+        "<script>alert(1)</script> <img src=x onerror=alert(2)> <b onclick='alert(3)'>b</b>"
+        " [a](javascript:alert(4)) ![p](https://example.org/p.png)",
+        "<script>alert(5)</script>",
+    )
+    body = page[page.index("<body>") :]
+    assert "<script" not in body and "<img" not in body
+    assert not re.search(r"<[^>]*(onclick|onerror|javascript:)[^>]*>", body)
+    assert "<b>b</b>" in body and "&lt;b&gt;不对&lt;/b&gt;" in body and "&lt;i&gt;3" in body

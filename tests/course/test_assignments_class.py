@@ -408,6 +408,18 @@ def test_who_was_stopped_or_misunderstood_gets_a_note(graded):
     assert len({notes[key] for key in notes if key[1] in files}) >= 7, "never one sentence for all"
 
 
+def test_the_words_around_the_answers_are_those_of_the_class(graded):
+    """Through nbgrader, and for pages that its own command wrote."""
+    desk, language, *_ = graded
+    ours = {"en": ("Score:", "No answer.", "Your answer"), "zh": ("得分：", "未作答。", "你的答案")}
+    for student in ("empty", "partly", "looks", "wrong"):
+        text = re.sub(r"<[^>]+>", "", feedback(desk, student))
+        for name, words in ours.items():
+            assert [one in text for one in words if one != words[1]] == [name == language] * 2
+        assert not re.search(r"Test cell|Student's answer|No response|\(Top\)|In&nbsp;\[", text)
+    assert ours[language][1] in feedback(desk, "empty")
+
+
 def feedback(desk: Desk, student: str) -> str:
     path = desk.folder / "feedback" / student / LESSON / f"{LESSON}.html"
     return path.read_text(encoding="utf-8")

@@ -161,6 +161,26 @@ AROUND_THE_SOURCE = {
         CATALOGUE,
         "'Half of x.': has no Chinese; run `python -m course.catalogue todo 02`",
     ),
+    "word to avoid in a catalogue": (
+        lambda root: edit(root, CATALOGUE, "x 的一半。", "瞎猜 x 的一半。"),
+        CATALOGUE,
+        "'Half of x.': says 瞎猜; the glossary has 随机猜测",
+    ),
+    "form of a catalogue": (
+        lambda root: edit(root, CATALOGUE, "x 的一半。", "x 的一半,约 50%。"),
+        CATALOGUE,
+        "'Half of x.': has half-width punctuation between Chinese",
+    ),
+    "word to avoid on a page": (
+        lambda root: edit(root, "README.zh-CN.md", "# Course", "# Course\n\n时钟"),
+        "README.zh-CN.md",
+        "says 时钟; the glossary has 时间信息",
+    ),
+    "form of a page": (
+        lambda root: edit(root, "README.zh-CN.md", "# Course", "# Course\n\n约 50 %"),
+        "README.zh-CN.md",
+        "has a space before %; write 62%",
+    ),
     "fuzzy": (
         lambda root: edit(root, CATALOGUE, "#: library\n", "#: library\n#, fuzzy\n"),
         CATALOGUE,
@@ -246,7 +266,7 @@ AROUND_THE_SOURCE = {
     "glossary": (
         lambda root: edit(root, "notebooks/glossary.csv", "因果掩码,yes", "因果掩码"),
         "notebooks/glossary.csv",
-        "yes or no",
+        "yes, no or style",
     ),
     "table": (
         lambda root: edit(root, "notebooks/lessons.csv", "40,0,1 2", "forty,0,1 2"),

@@ -551,3 +551,29 @@ def test_real_movielens_1m() -> None:
         )
     else:
         assert (dataset.num_users, dataset.num_items, len(dataset.events)) == (6040, 3416, 999_611)
+
+
+def test_items_are_shown_by_title_where_there_is_one(tmp_path):
+    """Unicode, commas and colons in a title; a film without a title, and one without an entry."""
+    folder = tmp_path / "movie-tweetings"
+    folder.mkdir()
+    rows = [
+        f"{user}::{film}::8::{1_400_000_000 + 60 * film}"
+        for user in (1, 2)
+        for film in (7, 8, 9, 10)
+    ]
+    (folder / "ratings.dat").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "users.dat").write_text("1::1\n2::2\n", encoding="utf-8")
+    films = [
+        "7::Amélie, or: Le fabuleux destin (2001)::Comedy",
+        "8::花样年华 (2000)::Drama",
+        "9::::",
+    ]
+    (folder / "movies.dat").write_text("\n".join(films) + "\n", encoding="utf-8")
+    dataset = load_dataset("movie-tweetings", data_dir=tmp_path)
+    names = datasets.item_names(dataset, tmp_path).tolist()
+    assert names == ["", "Amélie, or: Le fabuleux destin (2001)", "花样年华 (2000)", "9", "10"]
+    (folder / "movies.dat").unlink()
+    assert datasets.item_names(dataset, tmp_path).tolist() == ["", "7", "8", "9", "10"]
+    sample = load_dataset("sample", users=5)
+    assert datasets.item_names(sample)[1:].tolist() == sample.item_ids.astype(str).tolist()

@@ -44,7 +44,7 @@ def serve(where: str) -> tuple[int, int]:
         return process, port
     try:
         torch.set_num_threads(1)
-        service = Service(open_store(where), version(), clock=lambda: START + 10**7)
+        service = Service(open_store(where), version(), clock=lambda: START + 10**7, in_loop=True)
         config = uvicorn.Config(create_app(service), log_level="critical", lifespan="off")
         uvicorn.Server(config).run(sockets=[listening])
     finally:

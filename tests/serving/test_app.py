@@ -1,5 +1,6 @@
 """What the service says over HTTP: answers, refusals, and nothing half-done."""
 
+import html
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from benchmarks.bench import resident
-from tests.serving.world import NOW, by_hand, running, version
+from tests.serving.world import FIRST, NOW, by_hand, running, version
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import speaking
 from tutorial_lib.serving.app import create_app
@@ -26,12 +27,13 @@ def load(run, name):
     return version(name or "good", items=32)
 
 
-@pytest.fixture
-def client():
-    with running() as service:
+@pytest.fixture(params=["turns in the loop", "turns in a thread"])
+def client(request):
+    with running(first=None, in_loop="loop" in request.param) as service:
         app = create_app(service, labels={"i3": {"label": "The Third", "cluster": 2}}, load=load)
         with TestClient(app) as client:
             client.service = service
+            client.post("/events", json=[one._asdict() for one in FIRST])
             yield client
 
 
@@ -105,12 +107,35 @@ class TestAnswers:
     def test_the_description_is_whole_and_asks_no_other_host(self, client):
         paths = client.get("/openapi.json").json()["paths"]
         assert set(paths) == {"/events", "/recommend/{user}", "/users/{user}", "/people",
-                              "/models", "/models/{name}", "/health", "/watch", "/metrics"}  # fmt: skip
+                              "/items", "/models", "/models/{name}", "/health", "/watch", "/metrics"}  # fmt: skip
         names = [one["name"] for one in paths["/recommend/{user}"]["get"]["parameters"]]
         assert sorted(names) == ["at", "k", "model", "user"]
+        described = [one for methods in paths.values() for one in methods.values()]
+        assert all({"200", "4XX"} == set(one["responses"]) for one in described)
         docs = client.get("/docs").text
         assert all(path in docs for path in paths)
         assert not re.search(r"(src|href)=[\"']?(https?:)?//", docs)
+
+    def test_the_description_speaks_the_language_of_who_asks(self, client):
+        texts, pages = {}, {}
+        for code, lang in (("en", "en"), ("zh", "zh-CN")):
+            client.headers["accept-language"] = code
+            found = client.get("/openapi.json").json()
+            texts[code] = [found["info"]["title"]] + [
+                each["description"]
+                for methods in found["paths"].values()
+                for one in methods.values()
+                for each in (one, *one.get("parameters", []), one["responses"]["4XX"])
+                if "description" in each
+            ]
+            pages[code] = html.unescape(client.get("/docs").text)
+            assert f'lang="{lang}"' in pages[code]
+        for english, chinese in zip(texts["en"], texts["zh"], strict=True):
+            assert re.search("[\u4e00-\u9fff]", chinese), english
+            assert not re.search("[\u4e00-\u9fff]|[{}]", english)
+            assert not re.search("[a-z]{2,} [a-z]{2,} [a-z]{2,}|[{}]", chinese)
+        assert "how many items, 1 to 100; without it 10" in pages["en"]
+        assert "推荐多少个物品，1 到 100；不给时为 10" in pages["zh"]
 
 
 REFUSED = {
@@ -159,6 +184,7 @@ REFUSED = {
     "id taken": ("post", "/events", event(id="a1"), 409),
     "one bad of two": ("post", "/events", [event(), event(2, item="x")], 404),
     "a query at events": ("post", "/events?k=3", event(), 422),
+    "an item without a vector": ("post", "/items", {"item": "x"}, 409),
     "no run": ("post", "/models", {"name": "x"}, 422),
     "a run that is not there": ("post", "/models", {"run": "bad"}, 422),
     "current as text": ("post", "/models", {"run": "good", "current": "yes"}, 422),

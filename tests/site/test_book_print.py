@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -83,3 +84,16 @@ def test_a_formula_that_pandoc_cannot_read_is_named(short, tmp_path):
 def test_fences_are_longer_than_what_they_hold():
     assert printing.fence("a ```` b", "output").startswith("````` output\n")
     assert printing.fence("x = 1\n", "python") == "``` python\nx = 1\n```"
+
+
+def test_the_command_writes_both_languages_or_the_one_asked_for(tmp_path, monkeypatch, capsys):
+    def write(book, out):
+        return [f"{book.language} in {out.name}"]
+
+    monkeypatch.setattr(printing, "write", write)  # another process would not know it
+    monkeypatch.setattr(printing, "editions", lambda root: editions(ROOT))
+    monkeypatch.setattr(printing, "ProcessPoolExecutor", ThreadPoolExecutor)
+    assert printing.main(["--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["en in book", "zh in book"]
+    assert printing.main(["--root", str(tmp_path), "--language", "zh"]) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == ["zh in book"]

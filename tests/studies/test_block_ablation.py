@@ -126,6 +126,14 @@ def test_best_rate_is_chosen_on_validation_and_ties_go_to_the_lowest():
     assert chosen["a"].tolist() == [0.03] and chosen["b"].tolist() == [0.01]
 
 
+def test_a_run_that_diverges_is_a_row_without_scores_and_never_chosen(monkeypatch):
+    row = block_ablation.run("replay", "full", 1e30, 0, steps=8)
+    assert row["seed"] == 0 and row["valid"] != row["valid"] and row["test"] != row["test"]
+    rest = [dict(row, learning_rate=rate, valid=0.2) for rate in (0.003, 0.01)]
+    chosen = at_best_rate(pd.DataFrame([row, dict(row, seed=1, valid=0.3), *rest]))
+    assert chosen["learning_rate"].tolist() == [0.003]
+
+
 def test_command_writes_a_table(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(block_ablation, "REPLAY_STEPS", 2)
     main(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tutorial_files.delimited import pieces
@@ -164,3 +165,17 @@ def load_items(dataset: Dataset, data_dir: Path | None = None) -> pd.DataFrame:
     catalogue = pd.concat(films).drop_duplicates("item").set_index("item")
     rows = catalogue.reindex(dataset.item_ids.astype(str)).fillna("")
     return rows.set_index(pd.RangeIndex(1, dataset.num_items + 1, name="item"))
+
+
+def item_names(dataset: Dataset, data_dir: Path | None = None) -> np.ndarray:
+    """What a reader is shown for each item, str [num_items + 1]: the title with its year where the
+    data set has one, else the original id; "" at 0, the padding. Taught in lesson 00.
+    """
+    ids = dataset.item_ids.astype(str).astype(object)
+    if split_name(dataset.name)[0] == "movie-tweetings":
+        try:
+            titles = load_items(dataset, data_dir)["title"].to_numpy()
+        except TutorialError:  # movies.dat does not lie beside ratings.dat
+            titles = np.full(len(ids), "")
+        ids = np.where(titles != "", titles, ids)
+    return np.concatenate([[""], ids]).astype(object)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from tutorial_lib.data.datasets import load_dataset
 from tutorial_lib.data.splits import Split, ask_some, make_split
@@ -24,6 +23,7 @@ from tutorial_lib.experiments.training import finished
 from tutorial_lib.knobs import check, knob, knobs
 from tutorial_lib.metrics import METRICS, parse_metric
 from tutorial_lib.models import SequenceModel, model_options
+from tutorial_lib.notebook import Bar
 from tutorial_lib.train import TrainConfig
 
 OF_RANKS = [name for name, metric in METRICS.items() if not metric.of_lists]
@@ -86,7 +86,7 @@ class Suite:
     reads: dict[str, str] = field(default_factory=dict, repr=False)
     # runs by entry, seed and rate: building one takes a while
     made: dict[tuple, Run] = field(default_factory=dict, repr=False)
-    bar: tqdm | None = field(default=None, repr=False)
+    bar: Bar | None = field(default=None, repr=False)
 
     def __post_init__(self):
         check(self)

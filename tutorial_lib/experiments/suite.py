@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.experiments.comparison import Suite
@@ -28,6 +27,7 @@ from tutorial_lib.experiments.stages.shared import Stage
 from tutorial_lib.files import replacing, sweep, write_text
 from tutorial_lib.language import language, say
 from tutorial_lib.metrics import parse_metric
+from tutorial_lib.notebook import Bar
 from tutorial_lib.plots import use_style
 from tutorial_lib.train import pick_device
 
@@ -138,7 +138,7 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
     mend(suite)
     wanted = [stage for stage in STAGES if stage in stages or stage == "tune"]
     outcome, before = {}, 0
-    with tqdm(
+    with Bar(
         total=sum(steps(suite, stage) for stage in wanted), disable=not suite.progress, unit="step"
     ) as suite.bar:
         for stage in wanted:
@@ -160,4 +160,5 @@ def run_suite(suite: Suite, stages: Sequence[str] = tuple(STAGES)) -> dict[str, 
             outcome[stage] = "done" if reason else "skipped"
             before += steps(suite, stage)
             suite.tick(before - suite.bar.n)
+        suite.bar.set_description(say("suite"))
     return outcome

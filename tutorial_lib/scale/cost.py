@@ -8,24 +8,30 @@
     P          parameters beside the item table
 
 A step is forward, backward and Adam. Each product of matrices [m, k] [k, n] takes 2 m k n flops,
-and its gradient twice that. `moved` counts the numbers that all other operations read and write,
-`calls` how many operations there are, `kept` the numbers that wait for the backward pass. The
-formulas of the products follow from the models; the whole numbers in `moved`, `calls` and `kept`
-are counted, by looking at every operation of a step (`benchmarks/cost_model.py`), and tests hold
-both against the models. Then
+and its gradient twice that. `fused` are the flops of attention that never writes its pairs down,
+which run at a rate of their own. `moved` counts the numbers that all other operations read and
+write, `calls` how many of these there are, `kept` the numbers that wait for the backward pass. Two
+things take longer than their memory: `drawn`, random words of 64 bits (dropout); `looked`, pairs
+of events for which attention takes an exponential, looks up a bucket, or adds to one. The
+formulas of the products follow from the models; the whole numbers in the other formulas are
+counted, by looking at every operation of a step (`benchmarks/cost_model.py`), and tests hold both
+against the models. Then
 
-    seconds = flops / rate of products + 4 moved / rate of memory + calls * seconds of a call
+    seconds = flops / rate of products + fused / rate of attention + 4 moved / rate of memory
+              + calls * seconds of a call + drawn * of a random word + looked * of a lookup
 
-with three numbers measured on the machine. Taught in lesson 24.
+with six numbers measured on the machine. Taught in lesson 24.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,9 @@ class Work:
     kept: float
     parameters: float  # the item table included
     table: float
+    drawn: float = 0.0
+    looked: float = 0.0
+    fused: float = 0.0
     small: int | None = None
 
     @property
@@ -91,7 +100,7 @@ def around(s: Sizes, other: float) -> tuple[float, float, float, float]:
     c = v if s.candidates is None else s.candidates
     touched = min(v, 2 * n + c)
     table = 90 * touched * d if s.rows else 31.3 * v * d
-    return 6 * n * c * d, 15.6 * n * c + table + 19 * other, 94, 1.3 * n * c
+    return 6 * n * c * d, 15.6 * n * c + table + 19 * other, 91, 1.3 * n * c
 
 
 def sasrec(s: Sizes) -> Work:
@@ -101,10 +110,14 @@ def sasrec(s: Sizes) -> Work:
     n, length, d, b, h = s.positions, s.length, s.dim, s.blocks, s.hidden or s.dim
     other = b * (4 * d * d + 2 * d * h + 9 * d + h) + length * d + 2 * d
     flops, moved, calls, kept = around(s, other)
-    flops += b * (6 * n * (4 * d * d + 2 * d * h) + 7 * n * length * d)
+    flops += b * 6 * n * (4 * d * d + 2 * d * h)
+    fused = b * 7 * n * length * d
     moved += (55 + 93 * b) * n * d
     kept += (5 + 13 * b) * n * d
-    return Work(flops, moved, calls + 146 * b, kept, other + s.items * d, s.items * d)
+    weights = other + s.items * d, s.items * d
+    return Work(
+        flops, moved, calls + 134 * b, kept, *weights, drawn=(1 + 3 * b) * n * d / 4, fused=fused
+    )
 
 
 def tisasrec(s: Sizes) -> Work:
@@ -117,7 +130,10 @@ def tisasrec(s: Sizes) -> Work:
     flops += b * (6 * n * (4 * d * d + 2 * d * h) + 12 * n * d * (length + s.buckets))
     moved += (55 + 93 * b) * n * d + (27 + 32 * b) * n * length + 10 * b * n * s.buckets
     kept += (5 + 15.6 * b) * n * d + 2.1 * b * n * length + 3 * n * s.buckets
-    return Work(flops, moved, calls + 63 + 183 * b, kept, other + s.items * d, s.items * d)
+    drawn = ((1 + 3 * b) * n + 2 * (length + s.buckets)) * d / 4
+    looked = (1 + 5 * b) * n * length
+    weights = other + s.items * d, s.items * d
+    return Work(flops, moved, calls + 63 + 159 * b, kept, *weights, drawn, looked)
 
 
 def ssd(s: Sizes) -> Work:
@@ -136,8 +152,9 @@ def ssd(s: Sizes) -> Work:
     moved += (37 + (443 + 88 * several) * b) * n * d
     moved += b * n * (34.5 * q * s.heads + 164 * s.state)
     kept += (5 + (40.2 + 8.3 * several) * b) * n * d + b * n * (2.1 * q * s.heads + 11 * s.state)
-    calls += (304 + 47 * several) * b - 19
-    return Work(flops, moved, calls, kept, other + s.items * d, s.items * d)
+    calls += (286 + 41 * several) * b - 19
+    drawn = (1 + 6 * b) * n * d / 4
+    return Work(flops, moved, calls, kept, other + s.items * d, s.items * d, drawn)
 
 
 def deepm3(s: Sizes) -> Work:
@@ -150,9 +167,9 @@ def deepm3(s: Sizes) -> Work:
     flops, moved, calls, kept = around(s, other)
     flops += 6 * d * d * (7 * n + 16 * (n - s.batch))
     moved += 284 * n * d + 5.2 * length * other
-    calls += 124 * length - 32
-    work = other + s.items * d, s.items * d
-    return Work(flops, moved, calls, kept + 30 * n * d, *work, small=s.batch)
+    calls += 97 * length - 13
+    weights = other + s.items * d, s.items * d
+    return Work(flops, moved, calls, kept + 30 * n * d, *weights, n * d / 2, small=s.batch)
 
 
 MODELS: dict[str, Callable[[Sizes], Work]] = {
@@ -165,20 +182,27 @@ MODELS: dict[str, Callable[[Sizes], Work]] = {
 
 @dataclass(frozen=True)
 class Machine:
-    """Flops a second of float32 matrix products, bytes a second of plain operations on tensors, and
-    seconds that a call takes whatever it does.
+    """Flops a second of float32 matrix products, bytes a second of plain operations on tensors,
+    seconds that a call takes whatever it does, a random word and a lookup, and flops a second of
+    fused attention.
     """
 
     products: float
     memory: float
     call: float = 0.0
+    draw: float = 0.0
+    lookup: float = 0.0
+    attention: float = math.inf
 
     def seconds(self, work: Work) -> float:
         """Of a training step."""
-        return work.flops / self.products + 4 * work.moved / self.memory + work.calls * self.call
+        plain = work.flops / self.products + 4 * work.moved / self.memory + work.calls * self.call
+        slow = work.drawn * self.draw + work.looked * self.lookup
+        return plain + slow + work.fused / self.attention
 
 
-SMALL_CALLS = 177  # operations of the step below, counted
+SMALL_CALLS = 166  # operations of the step below that are no products, counted
+MANY = 100_000  # random words and lookups
 
 
 def small_step() -> Callable[[], None]:
@@ -195,10 +219,11 @@ def small_step() -> Callable[[], None]:
     return step
 
 
-def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
+def measure(rows: int, dim: int, size: int, length: int = 50, repeats: int = 5) -> Machine:
     """This machine, by medians: the three products of a linear map and its gradients, [rows, dim]
     by [dim, dim]; six plain operations on tensors of `size` numbers that no cache holds any more;
-    and a step of a network so small that nothing but its calls takes time.
+    a step of a network so small that nothing but its calls takes time; random words; and lookups,
+    half of them a gather, half its gradient; and attention in windows of `length`.
     """
     x, w, several = torch.randn(rows, dim), torch.randn(dim, dim), max(1, 10**7 // (rows * dim**2))
     tensors = [torch.rand(size) for _ in range(max(3, min(24, 10**7 // size)))]
@@ -214,10 +239,28 @@ def measure(rows: int, dim: int, size: int, repeats: int = 5) -> Machine:
         a, b, c = (tensors[next(place)] for _ in range(3))
         _ = a + b, b * c, c.exp(), a.sum(), (a < 0.5), b.masked_fill(a.bool(), 0)
 
+    words = torch.empty(MANY, dtype=torch.int64)
+    table, index = torch.rand(MANY // 100, 65), torch.randint(65, (MANY // 100, 100))
+
+    def lookups() -> None:
+        torch.zeros_like(table).scatter_add_(1, index, table.gather(1, index))
+
+    batch = max(1, 6400 // length)
+    query = torch.randn(batch, 1, length, dim, requires_grad=True)
+
+    def attention() -> None:
+        F.scaled_dot_product_attention(query, query, query, is_causal=True).sum().backward()
+
     seconds = median_seconds(products, repeats) / several
     moved = size * (12 + 12 + 8 + 4 + 5 + 14)  # bytes of the six, and of a.bool()
-    call = median_seconds(lambda: [small() for _ in range(3)], repeats) / 3 / SMALL_CALLS
-    return Machine(6 * rows * dim**2 / seconds, moved / median_seconds(plain, repeats), call)
+    return Machine(
+        products=6 * rows * dim**2 / seconds,
+        memory=moved / median_seconds(plain, repeats),
+        call=median_seconds(lambda: [small() for _ in range(3)], repeats) / 3 / SMALL_CALLS,
+        draw=median_seconds(lambda: words.random_(-(2**63), None), repeats) / MANY,
+        lookup=median_seconds(lookups, repeats) / (2 * MANY),
+        attention=7 * batch * length**2 * dim / median_seconds(attention, repeats),
+    )
 
 
 def clock() -> float:

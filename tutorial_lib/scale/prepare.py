@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from tutorial_files.options import Options, full_name, split_name
 from tutorial_files.places import OWN
 from tutorial_files.sources import SOURCES, Part, Source, parts_of
@@ -30,6 +28,7 @@ from tutorial_lib.data.prepared import FORMAT, MANIFEST, PREFIX, load_prepared, 
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.files import disk, sweep, write_text
 from tutorial_lib.language import say
+from tutorial_lib.notebook import Bar
 from tutorial_lib.scale.columns import number_ids, sort_events, write_columns
 from tutorial_lib.scale.raw import CUT, EVENTS, Read, judge_times, read_part, stamp_of
 from tutorial_lib.scale.tables import Engine, bytes_of, text
@@ -79,7 +78,7 @@ def prepare(
             return load_prepared(f"{PREFIX}{out}")
         work = _begin(out, plan)
     with closing(Engine(work, size)) as engine, disk(out):
-        with tqdm(total=len(plan.parts) + 3, unit="step", disable=not progress) as bar:
+        with Bar(total=len(plan.parts) + 3, unit="step", disable=not progress) as bar:
             reads = _read(plan, work, engine, bar)
             texts = {name: any(read.texts[name] for read in reads) for name in ("user", "item")}
             _events(engine, work, texts)
@@ -161,7 +160,7 @@ def _begin(out: Path, plan: Plan) -> Path:
     return work
 
 
-def _read(plan: Plan, work: Path, engine: Engine, bar: tqdm) -> list[Read]:
+def _read(plan: Plan, work: Path, engine: Engine, bar: Bar) -> list[Read]:
     reads: list[Read] = []
     rows = 0
 
@@ -182,7 +181,7 @@ def _read(plan: Plan, work: Path, engine: Engine, bar: tqdm) -> list[Read]:
     return reads
 
 
-def _bar(bar: tqdm, text: str, steps: int = 0) -> None:
+def _bar(bar: Bar, text: str, steps: int = 0) -> None:
     bar.set_description_str(text)
     bar.update(steps)
 

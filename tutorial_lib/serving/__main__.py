@@ -131,7 +131,7 @@ def serve(options: Serve) -> None:
     with listen(options.host, options.port) as found:
         store = open_store(options.store or str(folder / "events.sqlite"))
         first_events(store, version, dataset)
-        service = Service(store, version)
+        service = Service(store, version, in_loop=True)
         siblings = folder.resolve().parent
 
         def load(run: str, name: str | None) -> Version:

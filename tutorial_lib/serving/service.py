@@ -1,7 +1,10 @@
-"""The service without its web: two threads, each the only owner of what it holds.
+"""The service without its web: two lines of work, each the only owner of what it holds.
 
     committer   the store: takes all batches of events that wait, and writes them in one commit
     worker      histories and states: takes what waits, events first, then all questions at once
+
+The committer is a thread, as it waits for the disk. The worker is one, too, or is the loop that
+also reads the requests.
 
 So nothing is locked, one wait for the disk serves many requests, and one pass through the model
 answers many users. A batch of events is answered when it is safe in the store and in the states:
@@ -13,10 +16,8 @@ content it is refused. Taught in lesson 21.
 """
 
 import heapq
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -26,8 +27,8 @@ from tutorial_lib.serving.messages import Added, Answer, Refused, Watcher
 from tutorial_lib.serving.store import Event, Store
 from tutorial_lib.serving.turns import Batch, Question, answer, new_events, take_in
 from tutorial_lib.serving.versions import Version
+from tutorial_lib.serving.work import InLoop, InThread, Turn, Work
 
-TOGETHER = 256  # requests that one turn takes at most
 TOLERANCE = 300  # s: clocks of others may be ahead by so much
 MOST = 100  # items in a list
 
@@ -39,7 +40,8 @@ class Call(NamedTuple):
 
 class Service:
     """Events in, lists out. Every method may be called from any thread; the futures hold what is
-    named, or `Refused`.
+    named, or `Refused`. `in_loop`: the turns of the worker run in the loop of `app.create_app`,
+    where waiting for a future would be waiting for oneself.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Service:
         *,
         watcher: Watcher | None = None,
         clock: Callable[[], float] = time.time,
+        in_loop: bool = False,
     ):
         self.store, self.clock, self.watcher = store, clock, watcher or Watcher()
         self.started, self.failed = clock(), ""
@@ -59,14 +62,8 @@ class Service:
         version.replay(self.memory.read(version, range(len(self.memory.histories))))
         version.build_index(int(clock()))
         self.versions[version.name] = version
-        self.to_commit: queue.SimpleQueue = queue.SimpleQueue()
-        self.to_work: queue.SimpleQueue = queue.SimpleQueue()
-        self.threads = [
-            threading.Thread(target=self._loop, args=how, daemon=True)
-            for how in ((self.to_commit, self._commit), (self.to_work, self._work))
-        ]
-        for thread in self.threads:
-            thread.start()
+        self.to_work: Work = (InLoop if in_loop else InThread)(self._guarded(self._work))
+        self.to_commit: Work = InThread(self._guarded(self._commit))
 
     @property
     def current(self) -> Version:
@@ -187,10 +184,9 @@ class Service:
         return self.call(drop)
 
     def close(self) -> None:
-        """Ends both threads when they have done all that waits."""
-        for work, thread in zip((self.to_commit, self.to_work), self.threads, strict=True):
-            work.put(None)
-            thread.join()
+        """Ends both when they have done all that waits; with `in_loop` when the loop has ended."""
+        self.to_commit.close()
+        self.to_work.close()
         self.store.close()
 
     def _no_model(self, name: str | None) -> Refused:
@@ -226,8 +222,8 @@ class Service:
             values = {"id": event.id, "time": event.time, "tolerance": TOLERANCE}
             raise Refused(422, message, **values, now=int(arrival))
 
-    def _loop(self, work: queue.SimpleQueue, turn: Callable[[list], None]) -> None:
-        for jobs in drained(work):
+    def _guarded(self, turn: Turn) -> Turn:
+        def guarded(jobs: list) -> None:
             try:
                 if self.failed:
                     raise RuntimeError(self.failed)
@@ -238,6 +234,8 @@ class Service:
                 for job in jobs:
                     if not job.future.done():
                         job.future.set_exception(Refused(503, message, reason=self.failed))
+
+        return guarded
 
     # The committer
 
@@ -278,15 +276,3 @@ class Service:
                     job.future.set_result(job.function())
                 except Exception as error:
                     job.future.set_exception(error)
-
-
-def drained(work: queue.SimpleQueue) -> Iterator[list]:
-    """All that waits, at most `TOGETHER` jobs at a time, until None comes."""
-    while (job := work.get()) is not None:
-        jobs = [job]
-        while len(jobs) < TOGETHER and not work.empty():
-            if (job := work.get()) is None:
-                work.put(None)
-                break
-            jobs.append(job)
-        yield jobs

@@ -45,6 +45,11 @@ class Rows:
     def count(self) -> Tensor:
         return self.parts[0]
 
+    def met(self, row: int) -> bool:
+        """Does this row hold an event?"""
+        # by way of numpy, as a tensor takes ten times as long to look at one number
+        return row < self.capacity and bool(self.count.numpy()[row])
+
     @property
     def bytes_per_user(self) -> int:
         return sum(part[:1].numel() * part.element_size() for part in self.parts)

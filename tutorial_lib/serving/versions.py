@@ -83,7 +83,7 @@ class Version:
 
     def knows(self, row: int) -> bool:
         """Has it met an event of this user?"""
-        return row < self.states.rows.capacity and bool(self.states.rows.count[row])
+        return self.states.rows.met(row)
 
     def replay(self, histories: dict[int, tuple[np.ndarray, np.ndarray]]) -> None:
         """Reads whole histories, row -> (items, times) int64: event k of all users at once."""

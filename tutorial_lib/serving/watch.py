@@ -54,9 +54,10 @@ class Histogram:
     def __post_init__(self) -> None:
         self.counts = [0] * (len(self.edges) + 1)
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.edges, value)] += 1
-        self.total += value
+    def add(self, *values: float) -> None:
+        for value in values:
+            self.counts[bisect_left(self.edges, value)] += 1
+        self.total += sum(values)
 
     def as_dict(self) -> dict[str, int]:
         """Bucket by its upper end, "+Inf" the last, each without those below."""
@@ -163,8 +164,7 @@ class Monitor(Watcher):
         """
         with self._lock:
             self.answers += 1
-            for score in scores:
-                self.score.add(float(score))
+            self.score.add(*map(float, scores))
             self._answered.pop(user, None)
             if len(items) >= K:
                 self._answered[user] = tuple(items[:K]), at

@@ -147,6 +147,7 @@ NO_FAULT = [
     ("Chinese in quotes and dashes", [(RIDDLE, "“两个人”——看了《电影》……")]),
 ]
 
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGP8z8DEwAAABQ0BA7hKXG8AAAAASUVORK5CYII="
 ADDRESS, STREAM = "<Model at 0x7f3a5c1d2e80>", {"output_type": "stream", "name": "stdout"}
 IN_OUTPUTS = [
     (
@@ -180,6 +181,12 @@ IN_OUTPUTS = [
         "setup",
         {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo="}, "metadata": {}},
         "picture without alt text",
+    ),
+    (
+        "blurred picture",
+        "drawing",
+        {"output_type": "display_data", "data": {"image/png": PICTURE}, "metadata": {}},
+        "without twice the pixels of its width",
     ),
     (
         "picture lost",
