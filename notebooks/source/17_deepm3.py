@@ -1072,7 +1072,7 @@ expect("Euler over RK4, autonomous, one step", cost["autonomous, Euler"] / cost[
 # %% [markdown] id="lipschitz-zh" lang="zh" en="2fea7518"
 # ## 利普希茨有界与“免疫”
 #
-# 最后来看这样一句话：演化是**利普希茨有界**的，因此对**打乱的时间线免疫**。这句话包含两个断言，中间用一个“因此”相连。先看有界。向量场的最后一层是 tanh，所以每个坐标的速度都不超过 1。但这限制的是**速度**。**利普希茨常数**（Lipschitz constant）则是另一回事：如果它是 $K$，那么两个状态的距离经过时间 $s$ 之后，至多变为原来的 $e^{K s}$ 倍（第 15 课）。下面把向量场的两个矩阵乘以 10 和 100，测量最高速度、上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态经过 $s = 2$ 之后，距离变为原来的多少倍。
+# 最后来看这样一句话：演化是**利普希茨有界**的，因此对**打乱的时间线免疫**。这句话包含两个主张，中间用一个“因此”相连。先看有界。向量场的最后一层是 tanh，所以每个坐标的速度都不超过 1。但这限制的是**速度**。**利普希茨常数**（Lipschitz constant）则是另一回事：如果它是 $K$，那么两个状态的距离经过时间 $s$ 之后，至多变为原来的 $e^{K s}$ 倍（第 15 课）。下面把向量场的两个矩阵乘以 10 和 100，测量最高速度、上界 $\lVert W_1 \rVert \lVert W_2 \rVert$（谱范数），以及相距 0.001 的两个状态经过 $s = 2$ 之后，距离变为原来的多少倍。
 
 # %% id="lipschitz-code"
 starts = 0.3 * torch.randn(200, 16, dtype=DOUBLE, generator=torch.Generator().manual_seed(0))
