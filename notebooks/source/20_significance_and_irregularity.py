@@ -702,7 +702,7 @@ for name, values in gains.items():
     rows.append({"model": name} | apart | {"p": p_of[name]})
 differences = pd.DataFrame(rows).set_index("model")
 shown = differences.set_axis(["difference of gains", "lower end", "upper end", "p"], axis=1)
-print(shown.rename_axis("of irregular and regular users").round(4))
+print(shown.rename_axis("irregular minus regular").round(4).to_string())
 
 # %% id="models-picture" tags=["picture", "nbval-ignore-output"]
 rows = [
@@ -885,7 +885,7 @@ for name in suite_names():
         row |= {"irregular more": (groups_differ["difference"] > 0).sum()}
         row |= {"irregular less": (groups_differ["difference"] < 0).sum()}
     summary.append(row)
-pd.DataFrame(summary).set_index("data")
+pd.DataFrame(summary).set_index("data set")
 
 
 # %% id="real-gains" tags=["nbval-ignore-output"]
