@@ -85,6 +85,7 @@ EXERCISE = {  # **9.1 Implement · basic.** and **9.1 实现 · 基础。**
     "zh": re.compile(r"^\*\*\d+\.\d+ [^*·]+?(?: · (\w+))?。\*\*", re.M),
 }
 QUESTIONS = 10  # of a self-test
+COUNT_OF_CHECKS = re.compile(r"<summary>.*?</summary>")  # says how many, no result
 BAD_OUTPUT = {
     r"\b0x[0-9a-f]{6,}\b": "shows an object address; print a value instead, or end with plt.show()",
     r"(?<![\w.:/<~\\-])/[A-Za-z][\w.+-]*/[\w.+-]+|\b[A-Z]:\\\w": (
@@ -391,7 +392,9 @@ def number_faults(
             known |= numbers_in_code(node.source)
             if not NOT_COMPARED & set(node.metadata.get("tags") or []):
                 known |= {
-                    number for text in output_texts(node) for number in numbers_in_output(text)
+                    number
+                    for text in output_texts(node)
+                    for number in numbers_in_output(COUNT_OF_CHECKS.sub("", text))
                 }
     for cell in cells:
         # the numbers of a self-test are given, or follow from given ones

@@ -28,6 +28,7 @@ from course.format import (
     unfold,
 )
 from course.lessons import Course, LessonError, Problem, Row, write_atomically
+from course.sections import NEEDS
 
 CELL_LINE = re.compile(r"^# %%(?: .*)?$", re.M)  # not the magic "# %%time"
 
@@ -209,10 +210,10 @@ def merge_back(course: Course, row: Row, language: str) -> tuple[list[str], list
         if node.source == was.source:
             continue
         if kind == "prose":
-            source, name = (
-                (unfold(node.source) if was.source != cell.text[language] else node.source),
-                f"{cell.id}-{language}",
-            )
+            source = NEEDS.sub("", node.source)
+            if NEEDS.sub("", was.source) != cell.text[language]:
+                source = unfold(source)
+            name = f"{cell.id}-{language}"
         else:
             edited = node.source if language == "en" else to_english(course, row, node.source)
             source, name = (

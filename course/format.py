@@ -24,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from course.buttons import SETUP, button_line, lesson_code, setup_cells
 from course.exchange import exchange
 from course.lessons import LANGUAGES, Course, LessonError, Problem, Row, header
+from course.sections import HEADING, needs_line, sections_of
 from tutorial_files.language import read_catalogue
 
 FOLDED = {  # prose with one of these tags is shown folded, under this heading
@@ -292,7 +293,10 @@ def language_cell(language: str) -> nbformat.NotebookNode:
 def render(
     course: Course, row: Row, cells: list[Cell], language: str
 ) -> list[nbformat.NotebookNode]:
-    """The cells of the notebook in one language, without outputs."""
+    """The cells of the notebook in one language, without outputs.
+
+    A line below the heading of a section says what to run before it.
+    """
     title = header(course, row, language) + button_line(course, row, language)
     nodes = [
         new_markdown_cell(title, id="header"),
@@ -321,6 +325,16 @@ def render(
         if after and after.kind == "prose" and "alt" in after.tags:
             meta["alt"] = " ".join(after.text[language].split())
         nodes.append(new_code_cell(code, id=cell.id, metadata=meta))
+    by_id = {node.id: node for node in nodes}
+    codes = {cell.id: by_id[cell.id].source for cell in cells if cell.kind == "code"}
+    sections = sections_of(cells, codes)
+    for place, section in enumerate(sections):
+        if line := needs_line(sections, place, language):
+            by_id[section.heading].source = HEADING.sub(
+                lambda match: f"{match[0]}\n\n{line}",  # noqa: B023
+                by_id[section.heading].source,
+                count=1,
+            )
     return nodes
 
 

@@ -7,12 +7,12 @@ is made by `course.progress`.
 
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_files.quiet import kernel_shell
 from tutorial_files.shared import INSTALLED, PROJECT
 
 VARIABLE = "TUTORIAL_PROGRESS"  # another file, or "off"
@@ -53,7 +53,7 @@ def is_learning(environ: Mapping[str, str] = os.environ) -> bool:
     do not; pytest and CI are also known by their own marks, in case they were started from a
     notebook.
     """
-    shell = _shell()
+    shell = kernel_shell()
     if shell is None or any(environ.get(name) for name in AT_WORK):
         return False
     return bool(environ.get("JPY_SESSION_NAME")) or "__vsc_ipynb_file__" in shell.user_ns
@@ -104,13 +104,6 @@ def read(file: Path | None) -> tuple[list[Try], list[int]]:
     return found, damaged
 
 
-def _shell() -> object | None:
-    """The IPython shell of a kernel, if this process is one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell if hasattr(shell, "kernel") else None
-
-
 def _code() -> str:
     """The code of the cell that runs."""
-    return str((_shell().user_ns.get("In") or [""])[-1]).lstrip()
+    return str((kernel_shell().user_ns.get("In") or [""])[-1]).lstrip()

@@ -2,7 +2,7 @@
 come from one place.
 
 Everything printed here is the same on every machine: wanted values and tolerances, never raw
-results.
+results. A notebook gathers the lines of a cell in one (`tutorial_files.quiet`).
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from tutorial_files.quiet import note
 from tutorial_lib.errors import TutorialError
 from tutorial_lib.language import columns, say
 
@@ -100,9 +101,9 @@ def expect_close(name: str, got: Any, want: Any, tol: float = 1e-6, when: bool =
 
 def _report(name: str, text: str, good: bool, found: object, when: bool) -> None:
     if not when:
-        print(say("--  {name}: the text speaks of the sample, not checked here", name=name))
+        note(say("--  {name}: the text speaks of the sample, not checked here", name=name))
     elif good:
-        print("ok ", text)
+        note(f"ok  {text}")
     else:
         raise AssertionError(
             say("{name} is {found:.6g}, wanted: {text}", name=name, found=found, text=text)

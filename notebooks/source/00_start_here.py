@@ -251,9 +251,11 @@ for name, question in (("Ada", ada), ("Bo", bo)):
 # | **Open task** | a small study without a single right answer |
 # | **Self-test** | ten questions at the end; answer before you open |
 #
-# Lines that begin with `ok` are promises: a number in the text was just compared with a number on your machine. The line prints the number of the text and the tolerance that is allowed; it is no measured error bar.
+# Lines that begin with `ok` are promises: a number in the text was just compared with a number on your machine. The line prints the number of the text and the tolerance that is allowed; it is no measured error bar. Several checks of a cell are one line; click it to see them all. A check that fails stops the cell with an error.
+#
+# You may run a cell again, or begin at any section after the first code cells, the set-up. A small line below a heading says what else it needs.
 
-# %% [markdown] id="works-zh" lang="zh" en="b72966a5"
+# %% [markdown] id="works-zh" lang="zh" en="0a990efc"
 # ## 一课怎样学
 #
 # 每一课的组成都一样。下面用最小的例子把每一部分走一遍。
@@ -269,7 +271,9 @@ for name, question in (("Ada", ada), ("Bo", bo)):
 # | **开放任务** | 一项没有唯一答案的小研究 |
 # | **自测题** | 课末的十个问题，先作答再展开 |
 #
-# 以 `ok` 开头的行表示核对通过：正文里的一个数，刚刚与你机器上的结果比对过。这一行印出的是正文里的数和允许的偏差，并不是测出来的误差范围。
+# 以 `ok` 开头的行表示核对通过：正文里的一个数，刚刚与你机器上的结果比对过。这一行印出的是正文里的数和允许的偏差，并不是测出来的误差范围。一个单元格的多项核对合成一行，点开可以看到每一项。核对不通过，单元格就会报错并停下。
+#
+# 单元格可以重复运行；也可以从任意一节开始学，只要先运行开头的几个代码单元格，即准备单元格。如果这一节还依赖别的单元格，标题下方会有一行小字说明。
 
 # %% [markdown] id="tiny-en" lang="en"
 # **Tiny numbers first.** A model gives every item a score. The list holds the highest scores, without what the person has already seen. Five items; the person has seen *Alien* and then chose *Mars*.

@@ -525,6 +525,7 @@ BAR = BUDGET | {"progress": True}
 out = Path(tempfile.mkdtemp())
 first = Suite(out, entries=select(["mf", "gru4rec", "sasrec"]), rates=(0.003, 0.01, 0.03), **BAR)
 run_suite(first, ["tune"])
+finished = {file: file.stat().st_mtime_ns for file in first.runs.glob("*/result.json")}
 columns = ["model", "learning_rate", "valid_ndcg@10", "best_epoch", "epochs"]
 print(pd.read_csv(out / "tune" / "grid.csv")[columns].round(4).to_string(index=False))
 
@@ -571,12 +572,10 @@ expect_true(
 
 # %% id="wider-code" tags=["training"]
 second = Suite(out, entries=first.entries, rates=(0.003, 0.01, 0.03, 0.1), **BAR)
-finished = set(second.runs.glob("*/result.json"))
-before = {file: file.stat().st_mtime_ns for file in finished}
 run_suite(second, ["tune"])
 after = set(second.runs.glob("*/result.json"))
-expect("trainings added by the fourth rate", len(after - finished), 3, tol=0.1)
-expect_true("the other nine were left alone", all(file.stat().st_mtime_ns == before[file] for file in finished))
+expect("trainings added by the fourth rate", len(after - set(finished)), 3, tol=0.1)
+expect_true("the other nine were left alone", all(file.stat().st_mtime_ns == time for file, time in finished.items()))
 live = scores_of(second.table("tune", "grid"))
 expect_true("the GRU's choice lies inside the grid now", live.loc["gru4rec"].idxmax() == 0.03, when=ON_SAMPLE)
 second.progress = False  # from here on it has little to do

@@ -33,7 +33,7 @@ def learn(monkeypatch: pytest.MonkeyPatch, code: str, **names: object) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("JPY_SESSION_NAME", OPENED["JPY_SESSION_NAME"])
     shell = SimpleNamespace(kernel=object(), user_ns={"In": ["", code]} | names)
-    monkeypatch.setattr(record, "_shell", lambda: shell)
+    monkeypatch.setattr(record, "kernel_shell", lambda: shell)
 
 
 def tries(file: Path) -> list[tuple[str, bool]]:
@@ -76,7 +76,7 @@ def test_a_kernel_that_no_notebook_was_opened_for_does_not_learn(file: Path, mon
 
 
 def test_a_process_without_a_kernel_does_not_learn(file: Path, monkeypatch) -> None:
-    monkeypatch.setattr(record, "_shell", lambda: None)  # such as that of the grader
+    monkeypatch.setattr(record, "kernel_shell", lambda: None)  # such as that of the grader
     lesson04.check_unchanged(RIGHT)
     assert not file.exists()
 
