@@ -265,7 +265,7 @@ for name, question in (("Ada", ada), ("Bo", bo)):
 # | **猜一猜** | 运行下一个单元格之前先写下答案；猜错比不猜学到的多 |
 # | **从零写起** | 读一个又短又慢、谁都不会读错的版本，并看它与独立的参照核对 |
 # | **库里的版本** | 读后面各课要用的版本，那就是真正的源码 |
-# | **弄坏它** | 看看会出什么错，又是哪一项检查发现了它 |
+# | **破坏实验** | 看看会出什么错，又是哪一项检查发现了它 |
 # | **练习** | 把 `...` 换成你的代码；单元格会回答 *not attempted yet*、*wrong, because ...* 或 *right*，即还没做、不对及其原因、做对了。每道题标有难度：基础、进阶或挑战 |
 # | **答案** | 折叠在每道练习下面：点开带三个点的横条就能看到 |
 # | **开放任务** | 一项没有唯一答案的小研究 |
@@ -364,7 +364,7 @@ expect_true("the interval of the difference lies above 0.15", gain.low > 0.15, w
 # The step that is forgotten most often when a model goes to work: taking out what was already seen. Nobody in this world chooses the same item twice. If the seen items stay in the list, how many of ten places are wasted? Nothing raises an error; the lists even look plausible, because the person did like these things.
 
 # %% [markdown] id="break-zh" lang="zh" en="1f3491d8" tags=["break-it"]
-# ## 弄坏它：推荐已经看过的物品
+# ## 破坏实验：推荐已经看过的物品
 #
 # 模型上线时最容易忘掉的一步，是去掉已经看过的物品。在这个世界里，没有人会把同一个物品选两次。如果看过的物品留在列表里，十个位置里会浪费几个？没有任何报错，列表看上去甚至很合理，因为这个人确实喜欢这些东西。
 

@@ -167,7 +167,7 @@ expect_true("there are as many gaps as events, less one for each user", len(seco
 # Forget the condition `same`, and the step from user 0's last event to user 1's first becomes a gap. On the seven rows this is easy to see. On real data it hides among a hundred thousand others. A negative gap is the sign to look for, but it does not mark all wrong steps: where the next person began later than this one ended, the step is positive and looks like any other.
 
 # %% [markdown] id="border-zh" lang="zh" en="a0f38ecc" tags=["break-it"]
-# ## 弄坏它之一：跨人相减
+# ## 破坏实验一：跨人相减
 #
 # 忘了 `same` 这个条件，从用户 0 的最后一个事件到用户 1 的第一个事件这一步，也会变成一个间隔。七行的表里一眼就能看出来；在真实数据里，它藏在十几万个间隔中间。负的间隔就是要找的征兆，但它标不出所有错误：如果下一个人开始得比这个人结束得晚，这一步就是正数，看上去与别的间隔毫无二致。
 
@@ -687,7 +687,7 @@ expect("ML-100K: share of them without any training event", film["temporal_test_
 # | 目标 | 蛋糕 | 月球 | 火星 | 无 |
 # | 查询时刻 | 70 | 400 | 100000 | 400 |
 #
-# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**（padding），总是放在右边（原因见第 05 课）。**查询时刻**（query time）是向模型提问的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
+# 最后一个事件后面什么也没有，所以四个事件只有三步。空位用物品 0 填上，这叫**填充**（padding），总是放在右边（原因见第 05 课）。**查询时刻**（query time）是向模型发出查询的那一刻，也就是列表要展示的时候。上线时它就是“现在”，所以感知时间的模型可以知道它；但那一刻选了什么，模型绝不能知道。
 
 # %% id="window-library" tags=["library"]
 from tutorial_lib.data.sequences import _require_positive
@@ -769,7 +769,7 @@ expect_close(
 # Networks compute in `float32`, so it seems natural to turn the timestamps into `float32` first and subtract later. The code runs, and the numbers look like seconds.
 
 # %% [markdown] id="float-zh" lang="zh" en="6d49ccce" tags=["break-it"]
-# ## 弄坏它之二：用单精度存秒
+# ## 破坏实验二：用单精度存秒
 #
 # 网络用 `float32` 计算，所以先把时间戳转成 `float32`、以后再相减，看上去很自然。代码能跑通，结果看起来也像秒数。
 

@@ -329,7 +329,7 @@ expect_true(
 # - **the library**: each place with equal chance.
 
 # %% [markdown] id="ties-zh" lang="zh" en="b7988bef" tags=["break-it"]
-# ## 弄坏它之一：一无所知的模型，与并列
+# ## 破坏实验一：一无所知的模型，与并列
 #
 # 常数模型给每个物品都打 0 分。这种模型真的存在：最后一层神经元全部“死掉”的网络就是这样。它的 HR@10 是多少？要看代码怎样求排名。容易想到的写法有四种，看上去都挺合理：
 #
@@ -472,7 +472,7 @@ expect_true("chance at rank 70 among 1,000 is below 1 in 200", sampled_hit_proba
 # - the *generalist* puts it on place 150, for everybody.
 
 # %% [markdown] id="reversal-zh" lang="zh" en="2fc1999a" tags=["break-it"]
-# ## 弄坏它之二：两个模型的高下颠倒过来
+# ## 破坏实验二：两个模型的高下颠倒过来
 #
 # 你也许会说：数字是变大了，可大家一起变大，好的模型还是会赢。再看看上一幅图。采样指标看的不是最前面的十个位置，而是**大约全部物品的前十分之一**；物品在其中排第几位，它并不区分。假设有两位助手和 3,416 部电影：
 #

@@ -558,7 +558,7 @@ plt.show()
 # `softmax(dim=-2)` instead of `softmax(dim=-1)`: the shapes fit, nothing complains, and training even gets somewhere. But now each **column** sums to 1. An event no longer divides its attention; instead the events compete for who may look at *Cake*. Which check finds it?
 
 # %% [markdown] id="break-axis-zh" lang="zh" en="078f57d2" tags=["break-it"]
-# ## 弄坏它之一：softmax 用错了轴
+# ## 破坏实验一：softmax 用错了轴
 #
 # 把 `softmax(dim=-1)` 写成 `softmax(dim=-2)`：形状对得上，没有任何报错，训练甚至也有点效果。可现在总和为 1 的是每一**列**。事件不再分配自己的注意力，反倒变成几个事件争着去看《蛋糕》。哪一项检查能发现它？
 
@@ -576,7 +576,7 @@ expect_true("mended: rows sum to 1", torch.allclose(mended.sum(dim=-1), torch.on
 # Nothing in the four steps knows *where* an event stands. Shuffle a history, and the outputs come out shuffled in the same way: for each permutation matrix $P$ the map $f$ of attention has $f(PX) = P f(X)$. This is called *permutation equivariance*. So if only the first six events are shuffled, the last event gets the same output but for rounding: it is *invariant*. For attention a history is a **set**. That is a fault only if order matters to you, and in recommendation it does: *Alien, Cake, Moon* is not *Moon, Alien, Cake*. The remedy is to write the position into the event, by adding a vector that belongs to the place in the sequence; SASRec in lesson 07 does so. (And the clock? A position says "third", not "three days ago". From lesson 08 on, the gaps themselves come in.)
 
 # %% [markdown] id="break-order-zh" lang="zh" en="13c4734f" tags=["break-it"]
-# ## 弄坏它之二：打乱过去
+# ## 破坏实验二：打乱过去
 #
 # 那四步里没有一步知道事件**在什么位置**。把一段历史打乱，输出也会以同样的方式打乱：对任意置换（permutation）矩阵 $P$，注意力的映射 $f$ 满足 $f(PX) = P f(X)$。这叫做**置换等变性**（permutation equivariance）。因此，如果只打乱前六个事件，最后一个事件的输出除了舍入误差之外完全相同，也就是**不变**的（invariant）。对注意力来说，历史是一个**集合**。如果顺序不重要，这不算错误；但推荐要考虑顺序：“异形、蛋糕、月球”不等于“月球、异形、蛋糕”。修正的办法是把位置写进事件：给序列中的每个位置配一个向量，加到事件上；第 07 课的 SASRec 就是这么做的。（那么时间呢？位置说的是“第三个”，不是“三天前”。从第 08 课起，时间间隔本身也会成为输入。）
 

@@ -300,7 +300,7 @@ expect_true("off by one has the fewest pairs of the three", reach["off by one"][
 # Now for the two colleagues. We train `causal` (Ben), `no mask` and `off by one` (Ana) on the sample, with the same seed, the same loss and the same four epochs, and look at each model twice: **in the training pass**, ranking the true next item at every position, as a careless progress report would; and **when serving**, at the last position of a history whose next event does not exist yet. The clairvoyant knows the laws of the simulated world and cannot be beaten honestly.
 
 # %% [markdown] id="train-zh" lang="zh" en="d277e3af" tags=["break-it"]
-# ## 弄坏它：带着泄漏去训练
+# ## 破坏实验：带着泄漏去训练
 #
 # 现在轮到那两位同事。我们在 sample 上训练 `causal`（小斌）、`no mask` 和 `off by one`（小安），随机种子、损失、四轮训练全都相同，每个模型看两次：一次在**训练时**，给每个位置上真实的下一个物品排名，一份粗心的进度报告就会这么做；一次在**上线时**，只看历史的最后一个位置，下一个事件此刻还不存在。先知模型掌握模拟世界的全部规律，没有泄漏的模型不可能胜过它。
 

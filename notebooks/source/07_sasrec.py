@@ -351,7 +351,7 @@ from tutorial_lib.train import learning_rate_at, update_average
 # The loss itself is one line. Its matrix of scores, one row for each position and one column for each item, is large. So training uses a *fast form*, `tutorial_lib/kernels/softmax.py`, with a gradient written by hand; the line above the formula names it. You need not read it, but you must be able to check it: `kernels.use(False)` computes by the formula, and value and gradients must agree.
 
 # %% [markdown] id="loss-zh" lang="zh" en="e6034629" tags=["library"]
-# 损失本身只有一行。但它的得分矩阵很大，每个位置一行，每个物品一列。因此训练时使用一个**快速形式**，它在 `tutorial_lib/kernels/softmax.py` 里，梯度是手写的；公式上方那一行给出了它的名字。你不必读它的代码，但要能检查它：`kernels.use(False)` 按公式计算，两者的值和梯度都必须一致。
+# 损失本身只有一行。但它的得分矩阵很大，每个位置一行，每个物品一列。因此训练时使用一个**快速实现**，它在 `tutorial_lib/kernels/softmax.py` 里，梯度是手写的；公式上方那一行给出了它的名字。你不必读它的代码，但要能检查它：`kernels.use(False)` 按公式计算，两者的值和梯度都必须一致。
 
 # %% id="loss-code" tags=["library"]
 from tutorial_lib import kernels

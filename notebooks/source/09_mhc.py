@@ -14,11 +14,11 @@
 # How can the heart of a method be replaced by anything at all, and nothing happens? The matrix is computed correctly, and every test of the module passes. In this lesson you build the three kinds of connection, from the plain residual to *manifold-constrained hyper-connections* (mHC), see what the matrix is for, and find Nora's fault. It is one line, and it stands somewhere else.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="f7011943"
-# 小雨把推荐模型里的一条残差流换成了四条，所用的模块是从网上下载的。在网络的每个子层外面，都有一个学出来的 4×4 矩阵把四条流混合起来，并按论文的要求用一种经典算法约束这个矩阵。形状全都正确，损失在下降，分数和以前一样好。
+# 小雨把推荐模型里的一条残差流换成了四条，所用的模块是从网上下载的。在网络的每个子层外面，都有一个可学习的 4×4 矩阵把四条流混合起来，并按论文的要求用一种经典算法约束这个矩阵。形状全都正确，损失在下降，推荐指标也和以前一样好。
 #
-# 接着她做了一个很少有人会做的检查：把这个矩阵换掉。先换成让各条流原样通过的矩阵，再换成互相调换的矩阵，最后换成元素全是四分之一的矩阵。结果网络的输出直到第十二位数字都没有变。
+# 接着她做了一个很少有人会做的检查：把这个矩阵换掉。先换成单位矩阵，再换成置换各条流的矩阵，最后换成元素全为四分之一的矩阵。结果网络输出的前十二位有效数字都没有变。
 #
-# 一个方法的核心怎么可能换成什么都毫无影响？矩阵计算无误，模块的测试也全部通过。在这一课里，你会亲手实现三种连接，从普通的残差一直到**流形约束超连接**（manifold-constrained hyper-connections，mHC），弄清这个矩阵的作用，并找出小雨的错误。错误只有一行，而且不在矩阵的计算里。
+# 一个方法最核心的部分，怎么可能随便替换都毫无影响？矩阵计算无误，模块的测试也全部通过。在这一课里，你会亲手实现三种连接，从普通的残差一直到**流形约束超连接**（manifold-constrained hyper-connections，mHC），弄清这个矩阵的作用，并找出小雨的错误。错误只有一行，而且不在矩阵的计算里。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -33,9 +33,9 @@
 # ## 学完这一课，你能够
 #
 # - 在纸上算出残差、超连接和 mHC 的一步；
-# - 轮流除以列和与行和，把任何矩阵变成双随机矩阵，并说出多少步才够；
-# - 测出很深的网络最多能把信号放大多少倍，前向和反向都测，并比较几种约束方法；
-# - 证明 mHC 一开始就是那个普通的网络；
+# - 通过交替归一化列与行，由任意 logit 矩阵得到双随机矩阵，并说明需要多少轮迭代；
+# - 测量很深的网络在前向和反向传播中最多把信号放大多少倍，并比较几种约束方法；
+# - 证明没有动态部分时，mHC 的初始状态与普通残差网络完全等价；
 # - 识别两种不会报错的错误：在每个子层里都把各条流合并，以及各条流永远相同。
 
 # %% id="setup"
@@ -68,7 +68,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="30b3bebf"
 # ## 一条流
 #
-# 第 04 课的事件《月球》（*Moon*）有两个数：**太空** 2，**厨房** 1。网络的一个**子层**（sub-layer）$F$，即注意力或前馈网络，读入这个事件并给出一个输出。这里用一个简单的例子：把两个数对调，再减半。**残差连接**（第 06 课）把输出加到原有的数上，$x \leftarrow x + F(x)$。
+# 第 04 课的事件《月球》（*Moon*）用两个数表示：**太空** 2，**厨房** 1。网络的一个**子层**（sub-layer）$F$，即注意力或前馈网络，读入这个事件并给出一个输出。这里用一个简单的例子：把两个数对调，再减半。**残差连接**（第 06 课）把输出加回输入，$x \leftarrow x + F(x)$。
 
 
 # %% id="tiny-residual"
@@ -98,7 +98,7 @@ show_matrix(table, ["x", "F(x)", "x + F(x)"], ["space", "kitchen"], digits=1)
 # %% [markdown] id="hc-zh" lang="zh" en="16e337b6"
 # ## 两条流：超连接
 #
-# 网络关于这个事件的全部信息都必须存放在这一个向量里。**超连接**（hyper-connections，HC）则并行地保留多个向量，称为**残差流**（residual stream），每条流是矩阵 $X$ 的一行。开始时，各行都是事件的副本。每个子层外面有三个学出来的小映射：
+# 网络关于这个事件的全部信息都必须存放在这一个向量里。**超连接**（hyper-connections，HC）则并行地保留多个向量，称为**残差流**（residual stream），每条流是矩阵 $X$ 的一行。开始时，各行都是事件的副本。每个子层都配有三个可学习的小映射：
 #
 # $$X \leftarrow H_{res} X + H_{post}^\top F(H_{pre} X)$$
 #
@@ -133,7 +133,7 @@ expect("space in stream 1 after one step", step(streams, pre, post, free, toy)[0
 # The two streams are no longer alike: the second one received less of the output. But look at the size. Before any output is added, mixing alone has made 3 out of 2.
 
 # %% [markdown] id="hc-grow-zh" lang="zh" en="d5c250f4"
-# 两条流不再相同，因为子层的输出写入第二条流的较少。但请注意大小：在子层输出之前，仅混合一项就把 2 变成了 3。
+# 两条流不再相同，因为子层的输出写入第二条流的较少。但请注意大小：即使不算子层的输出，仅混合一项就把 2 变成了 3。
 
 # %% [markdown] id="predict-depth-en" lang="en" tags=["predict"]
 # **Predict before you run.** A network of five blocks has ten sub-layers. If all ten mix with this matrix, how large does the 2 become by mixing alone: about 20, about 120, or about 1,000?
@@ -160,14 +160,14 @@ expect("space after ten mixings", (ten @ streams)[0, 0], 115, tol=0.5)
 # And the product of two such matrices is again one, however many you multiply. The same step, with 0.8 and 0.2:
 
 # %% [markdown] id="constrained-zh" lang="zh" en="8d5f5a6d"
-# $1.5^{10}$ 接近 58，因此答案是 115。矩阵每一行的和是 1.5，多次混合时这些和会连乘。和小于 1 也不行，因为 $0.5^{10}$ 只剩千分之一。
+# $1.5^{10}$ 接近 58，因此答案是 115。矩阵每一行的和是 1.5，多次混合时这些和会连乘。和小于 1 也不行：例如 $0.5^{10}$ 约为千分之一，信号几乎消失。
 #
 # ## 和恰好是一
 #
-# mHC 的办法是只允许没有负元素、并且**每一行、每一列的和都是 1** 的矩阵。这样的矩阵称为**双随机矩阵**（doubly stochastic matrix），它们的全体就是名称中所说的**流形**（manifold）。
+# mHC 只允许元素非负、并且**每一行、每一列的和都是 1** 的矩阵。这样的矩阵称为**双随机矩阵**（doubly stochastic matrix），所有这样的矩阵构成的集合，就是名称中的**流形**（manifold）。
 #
 # - **行：** 每条新的流都是旧流的加权平均，而平均值不会超过最大值。因此前向时数值不会变大。
-# - **列：** 每条旧的流都完整地传递下去，不多也不少，因此所有流的总和保持不变。反向传播时，起作用的是同一个矩阵的转置，所以梯度也不会变大。
+# - **列：** 每条旧的流都完整地传递下去，不多也不少，因此所有流的总和保持不变。反向传播时用到的是这个矩阵的转置，行和与列和互换，所以梯度也不会变大。
 #
 # 此外，两个双随机矩阵的乘积仍是双随机矩阵，无论相乘多少个都是如此。下面用 0.8 和 0.2 重做刚才的一步：
 
@@ -185,7 +185,7 @@ expect_close("one mixing leaves 0.6 of the difference", (doubly @ once)[0] - (do
 # Nothing explodes, but there is a price: mixing draws the streams together, and one mixing with this matrix leaves 0.6 of their difference. What keeps them apart is what the sub-layers write into them.
 
 # %% [markdown] id="price-zh" lang="zh" en="550b4aa6"
-# 数值不会爆炸，但也有代价：混合会使各条流彼此接近，用这个矩阵混合一次，差别就只剩 0.6 倍。使它们保持不同的，是各个子层写入的内容。
+# 数值不会爆炸，但也有代价：混合会使各条流彼此接近，用这个矩阵混合一次，差别就缩小到原来的 0.6 倍。使它们保持不同的，是各个子层写入的内容。
 
 # %% [markdown] id="sinkhorn-en" lang="en"
 # ## From any matrix to a doubly stochastic one
@@ -195,7 +195,7 @@ expect_close("one mixing leaves 0.6 of the difference", (doubly @ once)[0] - (do
 # %% [markdown] id="sinkhorn-zh" lang="zh" en="2171f731"
 # ## 把任意矩阵变成双随机矩阵
 #
-# 训练会自由地改变每个数，更新之后一般不再满足“行和与列和都是 1”。因此网络学习的是一个由 *logit* 组成的矩阵 $Z$，其元素可以是任意实数，再把它变成双随机矩阵：先对每个元素取 $e$ 的幂，使其全为正数，然后**每一列除以列和，每一行除以行和，如此反复**。这就是 Sinkhorn-Knopp 迭代。先在一个 3×3 的矩阵上做第一轮：
+# 训练会自由地改变每个数，更新之后一般不再满足“行和与列和都是 1”。因此网络学习的是一个由 *logit* 组成的矩阵 $Z$，其元素可以是任意实数，再把它变成双随机矩阵：先对每个元素取指数，得到 $e$ 的幂，使其全为正数，然后**先把每一列除以该列之和，再把每一行除以该行之和，如此交替归一化**。这就是 Sinkhorn-Knopp 迭代。先在一个 3×3 的矩阵上做第一轮：
 
 # %% id="sinkhorn-first"
 positive = torch.tensor([[1.0, 2.0, 1.0], [1.0, 1.0, 4.0], [2.0, 1.0, 1.0]], dtype=torch.double)
@@ -263,7 +263,7 @@ expect("each further round divides the error by", (errors[2] / errors[6]) ** 0.2
 #
 # $$\begin{pmatrix} a & b \\ c & d \end{pmatrix} \longrightarrow \begin{pmatrix} p & 1 - p \\ 1 - p & p \end{pmatrix}, \qquad p = \frac{\sqrt{ad}}{\sqrt{ad} + \sqrt{bc}} .$$
 #
-# 这个参照与我们的循环无关。在更大的矩阵里，任取两行两列的四个数也有同样的比值，它们也必须保持不变。
+# 这个闭式解不依赖我们写的循环，因此可以用来独立核对。对更大的矩阵，任取两行两列交叉处的四个元素，也可以定义这样的比值，它同样在迭代中保持不变。
 #
 # <!-- definition -->
 
@@ -293,7 +293,7 @@ expect_close("and its columns", survivor.sum(dim=0), torch.ones(3), tol=1e-12)
 # %% [markdown] id="sinkhorn-library-zh" lang="zh" en="2eba3453" tags=["library"]
 # ## 库里的 Sinkhorn
 #
-# 网络在每个子层、每个事件上都需要一个矩阵，每一步训练就有成千上万个，而直接的循环为了求梯度，要保留每一个中间结果。因此库里有两种形式。**公式**就是你写的循环，只是第一轮用对数计算，这样即使 logit 很大也不会溢出。**快速形式**由公式上方那一行指明（在 `tutorial_lib/kernels/streams.py` 里）：它把所有矩阵并排存放，梯度是手写的，直接取极限的梯度，不必逐轮反向计算。训练时用它；`kernels.use(False)` 则按公式计算。你不必读它的代码，但要能检查它。（检查时用 200 轮，这时循环与极限已经一致。）
+# 网络在每个子层、每个事件上都需要一个矩阵，每一步训练就有成千上万个，而直接的循环为了求梯度，要保留每一个中间结果。因此库里有两种实现。**参考实现**就是你写的循环，只是第一轮用对数计算，这样即使 logit 很大也不会溢出。**快速实现**由函数上方的装饰器指定（代码在 `tutorial_lib/kernels/streams.py` 里）：它对所有矩阵做批量计算，梯度公式是手工推导的：直接对迭代的极限求导，不必逐轮反向传播。训练时使用快速实现；`kernels.use(False)` 则改用参考实现。你不必阅读快速实现的代码，但要会验证它的结果。（检查时用 200 轮，这时循环与极限已经一致。）
 
 # %% id="sinkhorn-code" tags=["library"]
 from collections.abc import Callable
@@ -337,7 +337,7 @@ expect_true(
 # %% [markdown] id="enough-zh" lang="zh" en="2dec79e0"
 # ### 20 轮够吗？
 #
-# 论文做 20 轮就停。无论在哪一轮停止，行和都是准确的，问题是列和离 1 还有多远。这取决于矩阵里的 logit 相差多大。下面是 1,000 个随机的 4×4 矩阵，logit 的标准差分别是 1、3、8。
+# 论文固定迭代 20 轮。无论在哪一轮停止，行和都是准确的，问题是列和离 1 还有多远。这取决于矩阵里的 logit 相差多大。下面是 1,000 个随机的 4×4 矩阵，logit 的标准差分别是 1、3、8。
 
 # %% id="enough-code"
 rounds = [1, 2, 5, 10, 20, 50]
@@ -397,15 +397,15 @@ expect_true("logits of sd 1, 20 rounds: the median is below 1e-10", typical[1][a
 # In the library: [`tutorial_lib.models.mhc.HyperConnection.mappings`](../../tutorial_lib/models/mhc.py).
 
 # %% [markdown] id="enough-lesson-zh" lang="zh" en="0d994996"
-# 如果 logit 相差不大，20 轮绰绰有余；相差悬殊时就不够：标准差为 8 时，最差的列和还差 0.25 左右。所以“双随机”对行来说是精确的，对列来说只是近似，真实网络的反向增益可以比 1 略大一点。论文也是这么说的。
+# 如果 logit 相差不大，20 轮绰绰有余；相差悬殊时就不够：标准差为 8 时，最差的列和还差 0.25 左右。所以“双随机”对行来说是精确的，对列来说只是近似，真实网络的反向增益可能略大于 1。论文也指出了这一点。
 #
 # ## 完整的连接
 #
-# 固定的映射对每个事件都相同。因此三个映射各有一个**静态**部分，即学出来的偏置 $b$，还有一个**动态**部分，取决于这个事件的各条流：把 $n$ 条流、每条 $d$ 个数排成一个长向量，除以它的均方根（记作 $\hat x$），再乘以学出来的矩阵 $\varphi$（phi）。学出来的数 $\alpha$（alpha）决定动态部分的比重，初始值为 0.01：
+# 固定的映射对每个事件都相同，不能随事件调整。因此三个映射都由两部分组成：一个是**静态**部分，即可学习的偏置 $b$；另一个是**动态**部分，取决于这个事件的各条流：把 $n$ 条 $d$ 维的流展平成一个长向量，除以它的均方根（记作 $\hat x$），再乘以可学习的矩阵 $\varphi$（phi）。可学习的标量 $\alpha$（alpha）决定动态部分的比重，初始值为 0.01：
 #
 # $$H_{pre} = \sigma(\alpha_1 \hat x \varphi_1 + b_1), \qquad H_{post} = 2\,\sigma(\alpha_2 \hat x \varphi_2 + b_2), \qquad H_{res} = \mathrm{Sinkhorn}(\alpha_3 \hat x \varphi_3 + b_3) .$$
 #
-# $\sigma$ 是 sigmoid 函数，因此子层对每条流的读取系数在 0 到 1 之间，写入系数在 0 到 2 之间。对一个事件，可以直接写成：
+# $\sigma$ 是 sigmoid 函数，因此子层对每条流的读取系数在 0 到 1 之间，写入系数在 0 到 2 之间。对单个事件，可以直接实现如下：
 #
 # 库中的实现：[`tutorial_lib.models.mhc.HyperConnection.mappings`](../../tutorial_lib/models/mhc.py)。
 
@@ -428,7 +428,7 @@ def mhc_by_hand(streams, connection, function):
 # The library does the same for all events of a batch: `mappings` computes the three, `connect` uses them. Its fast form leaves $H_{res}$ out at two places where the constraint leaves it without effect; which they are, and why, you will find out below. `kind="hc"` leaves the mappings unbounded; it is there so that we can compare.
 
 # %% [markdown] id="connection-library-zh" lang="zh" en="4beb77bc" tags=["library"]
-# 库对一个批里的所有事件做同样的计算：`mappings` 算出三个映射，`connect` 使用它们。有两处的 $H_{res}$ 由于约束而不起作用，快速形式就不计算它；是哪两处、为什么，后面会看到。`kind="hc"` 不限制这些映射，仅供比较之用。
+# 库对一个批里的所有事件做同样的计算：`mappings` 算出三个映射，`connect` 使用它们。有两处 $H_{res}$ 在约束下不起作用，快速实现会跳过它们；是哪两处、为什么，后面会讲到。`kind="hc"` 不限制这些映射，仅供比较之用。
 
 # %% id="connection-code" tags=["library"]
 from tutorial_lib.errors import TutorialError
@@ -487,7 +487,7 @@ from tutorial_lib.models.tisasrec import IntervalTables
 # %% [markdown] id="drawing-zh" lang="zh" en="a108debd"
 # 下图画出了一个连接，并标出各条流从哪里开始、到哪里结束：
 #
-# ![第 1 步：在第一个块之前，把每个事件的向量复制成 n 条流 X，只做一次。第 2 步：矩阵 phi 从一个事件的全部流算出三个映射的 logits；sigmoid 给出 H pre，两倍的 sigmoid 给出 H post，Sinkhorn 给出双随机的 H res。第 3 步：H pre 从各条流中读出一个向量。第 4 步：子层 F（归一化加注意力）处理这个向量。第 5 步：H res 混合各条流。第 6 步：H post 把 F 的输出写进每条流，加到混合后的流上。第 7 步：围绕前馈网络再做一遍，用它自己的映射。第 8 步：最后一个块之后，对各条流取平均，只做一次。时间没有进入。](../figures/zh/mhc.svg)
+# ![第 1 步：在第一个块之前，把每个事件的向量复制成 n 条流 X，只做一次。第 2 步：矩阵 phi 从一个事件的全部流算出三个映射的 logit；sigmoid 给出 H pre，两倍的 sigmoid 给出 H post，Sinkhorn 给出双随机的 H res。第 3 步：H pre 从各条流中读出一个向量。第 4 步：子层 F（归一化加注意力）处理这个向量。第 5 步：H res 混合各条流。第 6 步：H post 把 F 的输出写进每条流，加到混合后的流上。第 7 步：围绕前馈网络再做一遍，用它自己的映射。第 8 步：最后一个块之后，对各条流取平均，只做一次。整个过程不使用时间信息。](../figures/zh/mhc.svg)
 #
 # **从图上找答案。** 刚完成第 1 步时，各条流都相等。这时哪一步不起任何作用？为什么？
 #
@@ -505,7 +505,7 @@ from tutorial_lib.models.tisasrec import IntervalTables
 # %% [markdown] id="start-zh" lang="zh" en="6bf84eac"
 # ## 一开始就是普通的网络
 #
-# 一个新组件在学到东西之前，不应当造成损害。偏置的初始值使 $H_{pre}$ 对每条流都是 $1/n$，$H_{post}$ 都是 1。当 $\alpha = 0$，也就是没有动态部分时，mHC **恰好**就是普通的网络：各条流起初是副本；$H_{res}$ 每一行的和是 1，副本混合之后还是副本；每条流收到同样的输出。无论 $H_{res}$ 是什么都成立！为了验证这一点，我们把它的偏置设成随机数。
+# 新加入的组件在训练之前，不应当使模型变差。偏置的初始值使 $H_{pre}$ 对每条流都是 $1/n$，$H_{post}$ 都是 1。当 $\alpha = 0$，也就是没有动态部分时，mHC **恰好**就是普通的网络：各条流起初是副本；$H_{res}$ 每一行的和是 1，副本混合之后还是副本；每条流收到同样的输出。无论 $H_{res}$ 是哪个双随机矩阵，这一点都成立。为了验证这一点，我们把它的偏置设成随机数。
 
 
 # %% id="start-check" tags=["reference-check"]
@@ -557,7 +557,7 @@ expect("two of them over the block's own parameters", 2 * extra / sum(p.numel() 
 #
 # 这个约束带来了什么好处？只考虑混合，跟踪各条流经过许多子层的变化：经过 $k$ 个子层之后，输入的各条流乘上了 $H_k \cdots H_2 H_1$。论文用这个乘积的**增益**来衡量：
 #
-# - **前向**：乘积各**行**绝对值之和的最大值，表示输出流最多能达到最大输入流的多少倍；
+# - **前向**：乘积各**行**绝对值之和的最大值，表示输出流中元素的绝对值，最多是输入流中最大绝对值的多少倍；
 # - **反向**：各**列**绝对值之和的最大值，对梯度有同样的含义。
 #
 # 普通的残差让流原样通过，无论多深，增益都是 1。
@@ -605,7 +605,7 @@ expect_true("mHC backwards, 3: never above 1.2", largest_gain["mHC, 3"] < 1.2)
 # Random mappings pull in random directions, now up, now down. Does training do the same? Here is a task to find out: histories of eight items out of eight kinds, and at every place the model must name the item **two places back**. We train a SASRec with 8 blocks, so 16 sub-layers, with HC and with mHC, five seeds each, and multiply what they have learned.
 
 # %% [markdown] id="gain-trained-zh" lang="zh" en="3885d2c0"
-# 随机映射的方向互不相关，时而放大，时而缩小。训练得到的映射也是这样吗？下面用一个任务来检验：历史由八个物品组成，物品共有八种，模型在每个位置上都要给出**往前数第二个**物品。我们训练 8 个块、也就是 16 个子层的 SASRec，HC 和 mHC 各五个种子，再把它们学到的矩阵乘起来。
+# 随机映射的方向互不相关，时而放大，时而缩小。训练得到的映射也是这样吗？下面用一个任务来检验：历史由八个物品组成，物品共有八种，模型在每个位置上都要给出**两步之前**的物品（当前物品之前的第二个）。我们训练 8 个块、也就是 16 个子层的 SASRec，HC 和 mHC 各五个种子，再把它们学到的矩阵乘起来。
 
 
 # %% id="task-code"
@@ -720,7 +720,7 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 #
 # **约束有效。** 由于行和是 1，所以无论学到什么，前向增益都是 1；反向时，Sinkhorn 没有完全收敛的列和会带来少许偏差，但在训练好的网络里始终低于 1.1。
 #
-# **学出来的映射比同样大小的随机映射放大得更多。** 训练之后，HC 的 $H_{res}$ 的每个元素与单位矩阵相差约 0.15。同样大小的随机映射经过 16 个子层，增益在 3 到 7 之间；而学出来的映射，每个种子都超过 50，典型值超过 200。只有各个因子方向一致时，乘积才会这样增长。事实正是如此：任意两个子层与单位矩阵之差的平均余弦超过二分之一，而互不相关的随机矩阵是 0。
+# **学到的映射比同样大小的随机映射放大得更多。** 训练之后，HC 的 $H_{res}$ 的每个元素与单位矩阵相差约 0.15。同样大小的随机映射经过 16 个子层，增益在 3 到 7 之间；而学到的映射，每个种子都超过 50，典型值超过 200。只有各个因子方向一致时，乘积才会这样增长。事实正是如此：任意两个子层与单位矩阵之差的平均余弦超过二分之一，而互不相关的随机矩阵，平均余弦的期望为 0。
 #
 # 论文在一个 270 亿参数的语言模型上也报告了同样的现象：HC 的增益最高约 3000，mHC 最高约 1.6。 <!-- literature -->
 
@@ -736,11 +736,11 @@ expect_between("random HC mappings of that size after 16 sub-layers", same_size,
 # %% [markdown] id="tame-zh" lang="zh" en="1932820f" tags=["predict"]
 # ## 还有哪些办法可以约束乘积？
 #
-# 增益看的是最大的数。如果看流的长度，相应的度量是**谱范数**（spectral norm），即最大的奇异值。双随机矩阵是若干置换（permutation）矩阵的加权平均（Birkhoff），而置换不改变长度，所以它的谱范数不超过 1；又因为相等的流混合后不变，谱范数恰好是 1，对任意多个的乘积也是如此。Sinkhorn 得到的矩阵元素全为正，这时其余的奇异值都小于 1。初始时第二个奇异值是 0.83，而 $0.83^{16}$ 是 0.05：经过 16 个子层，仅混合一项就使各条流之间的差别只剩二十分之一。
+# 增益衡量的是绝对值最大的元素。如果衡量的是流的欧几里得范数，相应的量就是**谱范数**（spectral norm），即最大的奇异值。双随机矩阵是若干置换（permutation）矩阵的加权平均（Birkhoff），而置换不改变长度，所以它的谱范数不超过 1；又因为相等的流混合后不变，谱范数恰好是 1，对任意多个的乘积也是如此。Sinkhorn 得到的矩阵元素全为正，这时其余的奇异值都小于 1。初始时第二个奇异值是 0.83，而 $0.83^{16}$ 是 0.05：经过 16 个子层，仅混合一项就使各条流之间的差别只剩二十分之一。
 #
-# 也可以采用其他约束。*softmax* 的各行之和为 1，但列和不是。**正交矩阵**完全不改变长度。**谱归一化**（spectral normalisation）把不受约束的矩阵除以它的谱范数。
+# 也可以采用其他约束。逐行 softmax 的行和为 1，但列和不一定为 1。**正交矩阵**完全不改变长度。**谱归一化**（spectral normalisation）把不受约束的矩阵除以它的谱范数。
 #
-# **猜一猜。** 每种各取 50 个随机映射相乘：哪种乘积的谱范数恰好是 1？哪种能保持各条流之间的差别？哪种会失去一切？
+# **猜一猜。** 每种各取 50 个随机映射相乘：哪种乘积的谱范数恰好是 1？哪种能保持各条流之间的差别？哪种会使信号衰减到几乎为零？
 
 # %% id="tame-code"
 import pandas as pd
@@ -784,7 +784,7 @@ expect("the same past 16 sub-layers", second**16, 0.05, tol=0.005)
 # Doubly stochastic keeps the norm at 1 in both directions, and it forgets: what the streams had apart at the beginning is gone after 50 such mixings, and only what sub-layers write keeps them different. Orthogonal matrices forget nothing. But they may turn signs, copies do not stay copies, and the network would no longer begin as the plain one. Spectral normalisation bounds each factor by 1, and the product, whose factors disagree about the largest direction, fades.
 
 # %% [markdown] id="tame-why-zh" lang="zh" en="f41a523e"
-# 双随机矩阵在两个方向上都把范数保持为 1，但它会遗忘：各条流开始时的差别经过 50 次这样的混合就消失了，只有子层写入的内容才能使它们保持不同。正交矩阵什么也不会遗忘，但它可能改变符号，副本混合之后不再是副本，网络一开始也就不再等于普通网络。谱归一化把每个因子的范数限制为 1，但各个因子的最大方向并不一致，所以乘积会逐渐衰减。
+# 双随机矩阵在前向和反向上都把范数保持为 1，但会抹平各条流的差别：各条流开始时的差别经过 50 次这样的混合就消失了，只有子层写入的内容才能使它们保持不同。正交矩阵保留全部差别，但它的元素可以为负，行和也不为 1，相同的流混合之后不再相同，网络一开始也就不再等于普通网络。谱归一化把每个因子的范数限制为 1，但各个因子的最大奇异方向并不一致，所以乘积会逐渐衰减。
 
 # %% [markdown] id="collapse-en" lang="en" tags=["break-it"]
 # ## Break it: collapse the streams
@@ -794,7 +794,7 @@ expect("the same past 16 sub-layers", second**16, 0.05, tol=0.005)
 # %% [markdown] id="collapse-zh" lang="zh" en="c3dba957" tags=["break-it"]
 # ## 破坏实验：把各条流合并
 #
-# 现在来看小雨的模块。它号称适用于任何网络：输入一个向量，输出一个向量。因此它在入口处把事件复制成四条流，用正确的 $H_{res}$ 按公式计算，在出口处把各条流加起来。**每个子层都这样做。** 下面就是这个模块，用在四个小子层外面，所有参数都是随机的，$\alpha = 1$，相当于训练早已开始。
+# 现在来看小雨的模块。它号称适用于任何网络：输入一个向量，输出一个向量。因此它在入口处把事件复制成四条流，用正确的 $H_{res}$ 按公式计算，在出口处把各条流加起来。**每个子层都这样做。** 下面就是这个模块，用在四个小子层外面，所有参数都是随机的，$\alpha = 1$，相当于已经训练了一段时间。
 
 
 # %% id="collapse-code" tags=["break-it"]
@@ -901,7 +901,7 @@ expect("growth of the size in each sub-layer", growth, 4, tol=0.2)
 #
 # 因此这个模块只是一个带门 $g$ 的普通残差，外加一个多余的因子 $n = 4$：状态每经过一个子层就放大四倍，两个块之后放大 256 倍。网络最后的归一化掩盖了这一点。但掩盖不了的是，与 $4x$ 相比，各个子层的输出所占的比重越来越小。
 #
-# 对**模块**本身做任何测试都发现不了这个错误，因为 Sinkhorn 是对的，形状也是对的。能发现它的是检查**梯度**：不起作用的组件收不到梯度。下面给出每个子层中 $H_{pre}$、$H_{post}$、$H_{res}$ 的偏置的最大梯度；作为对照，同样的参数也用在**贯穿始终的流**上，即只复制一次，只平均一次。这就是改正的办法。
+# 对**模块**本身做任何测试都发现不了这个错误，因为 Sinkhorn 是对的，形状也是对的。要发现它，应当检查**梯度**：不起作用的组件得不到梯度。下面给出每个子层中 $H_{pre}$、$H_{post}$、$H_{res}$ 的偏置的最大梯度；作为对照，同样的参数也用在**贯穿始终的流**上，即只复制一次，只平均一次。这就是改正的办法。
 #
 # <!-- definition -->
 
@@ -961,15 +961,15 @@ with torch.no_grad():
 # %% [markdown] id="apart-zh" lang="zh" en="d6cf441a" tags=["break-it"]
 # ## 破坏实验：永远相同的流
 #
-# 贯穿始终的流，起初也还是副本。是什么使它们变得不同？假设所有偏置对各条流都相同，我们的初始值正是如此；再假设 $\varphi = 0$，这是表示“暂时没有动态部分”的最简单的写法。那么每条流的读取和写入都相同，于是梯度也永远相同，因为计算中没有任何因素能区分第 1 条流和第 2 条流。因此库让 $\varphi$ 从很小的随机数开始。
+# 贯穿始终的流，起初也还是副本。是什么使它们变得不同？假设所有偏置对各条流都相同，我们的初始值正是如此；再假设 $\varphi = 0$，这是暂时去掉动态部分的最简单的做法。那么每条流的读取和写入都相同，于是梯度也永远相同，因为计算中没有任何因素能区分第 1 条流和第 2 条流。因此库让 $\varphi$ 从很小的随机数开始。
 #
-# 我们用 2 个块训练“往前数第二个”的任务，观察各条流之间的**距离**，即各条流到其平均值的距离的均方根除以平均值本身的均方根。每种设置用五个种子。
+# 我们用 2 个块训练“两步之前”的任务，观察各条流之间的**距离**，即各条流到其平均值的距离的均方根除以平均值本身的均方根。每种设置用五个种子。
 
 # %% [markdown] id="predict-apart-en" lang="en" tags=["predict"]
 # **Predict.** With $\varphi = 0$: does the distance stay exactly 0? Does it matter whether we calculate with 7 digits (float32) or with 16 (float64)?
 
 # %% [markdown] id="predict-apart-zh" lang="zh" en="3516d6ad" tags=["predict"]
-# **猜一猜。** $\varphi = 0$ 时，距离会恰好保持 0 吗？用 7 位数字（float32）还是 16 位数字（float64）计算，有没有区别？
+# **猜一猜。** $\varphi = 0$ 时，距离会恰好保持 0 吗？用 float32（约 7 位有效数字）和 float64（约 16 位）计算，有没有区别？
 
 
 # %% id="apart-train" tags=["break-it", "nbval-ignore-output", "training"]
@@ -1015,7 +1015,7 @@ plt.show()
 # Distance between the streams over 60 training steps, on a logarithmic axis, three bundles of five lines. With random phi the distance begins below one ten-thousandth and rises to about one hundredth within a few tens of steps. With phi = 0 and 7 digits it begins near the seventh place behind the point, with phi = 0 and 16 digits near the sixteenth, and both rise only a little.
 
 # %% [markdown] id="apart-alt-zh" lang="zh" en="405343c1" tags=["alt"]
-# 60 步训练中各条流之间的距离，纵轴是对数刻度，三组线，每组五条。phi 随机时，距离从不到万分之一开始，几十步之内升到百分之一左右。phi = 0、7 位数字时，从小数点后第七位附近开始；phi = 0、16 位数字时，从第十六位附近开始；两者都只上升一点点。
+# 60 步训练中各条流之间的距离，纵轴是对数刻度，三组线，每组五条。phi 随机时，距离从不到万分之一开始，几十步之内升到百分之一左右。phi = 0、7 位有效数字时，从小数点后第七位附近开始；phi = 0、16 位有效数字时，从第十六位附近开始；两者都只上升一点点。
 
 # %% id="apart-check"
 ends = {name: curves[:, -1] for name, curves in distance.items()}
@@ -1031,7 +1031,7 @@ expect_true(
 # The distance is not exactly 0, but look where it comes from: with nine more digits it is at least a thousand times smaller. It is **rounding and nothing else**. In exact arithmetic the streams would stay copies for ever, and $H_{res}$ would have nothing to mix. In long training the last digit may grow until it counts, because a stream that is a little different is treated a little differently; but do not rely on rounding in place of an initialisation. The mend is the line with `0.02 * torch.randn` in `HyperConnection`; random biases would break the symmetry too.
 
 # %% [markdown] id="apart-lesson-zh" lang="zh" en="6f4d39a4"
-# 距离并不恰好是 0，但它的来源很清楚：精度增加九位数字，它至少缩小到千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化，同样能打破对称。
+# 距离并不恰好是 0，但它的来源很清楚：有效数字增加九位，它就缩小到不足原来的千分之一。可见这**纯粹是舍入误差**。如果计算绝对精确，各条流会永远是副本，$H_{res}$ 也就没有内容可以混合。训练时间长了，舍入误差也许会逐渐放大，直到真正起作用，因为稍有不同的流会得到稍有不同的更新；但不应当依靠舍入误差来代替初始化。改正的办法就是 `HyperConnection` 里写着 `0.02 * torch.randn` 的那一行；把偏置随机初始化，同样能打破对称。
 
 # %% [markdown] id="depth-table-en" lang="en"
 # ## What does it change for a recommender?
@@ -1091,14 +1091,14 @@ for column, (family, title) in enumerate(names.items()):
             math.log2(blocks) + shift for blocks in known
         ]  # a little aside, so that intervals do not hide each other
         means = [quality[family, variant, blocks].mean() for blocks in known]
-        label = {"plain": "plain", "mhc": "mHC"}[variant]
+        label = {"plain": "plain model", "mhc": "mHC"}[variant]
         axes[0, column].plot(places, means, color=color, marker=marker, label=label)
         if variant != "plain":
             found = [gain_over_plain[family, variant, blocks] for blocks in known]
             axes[1, column].vlines(places, [f.low for f in found], [f.high for f in found], color=color, linewidth=2)
             axes[1, column].plot(places, [f.mean for f in found], color=color, marker=marker, linestyle="", label=label)
     axes[0, column].set(title=title)
-    axes[1, column].set(xlabel="blocks")
+    axes[1, column].set(xlabel="number of blocks")
     axes[1, column].axhline(0, color="0.5", linewidth=1)
     axes[1, column].set_xticks([math.log2(blocks) for blocks in depths], depths)
     axes[0, column].legend()
@@ -1110,7 +1110,7 @@ plt.show()
 # Four panels, SASRec left and TiSASRec right. Above, NDCG@10 over 2, 4 and 8 blocks for the plain model and for mHC: the two lines nearly coincide and fall at 8 blocks. Below, the difference of mHC to the plain model of the same depth, with intervals over users: all six contain the line at 0.
 
 # %% [markdown] id="depth-table-alt-zh" lang="zh" en="0d60253b" tags=["alt"]
-# 四个小图，左边 SASRec，右边 TiSASRec。上排是普通模型和 mHC 在 2、4、8 个块时的 NDCG@10：两条线几乎重合，到 8 个块时下降。下排是 mHC 与同样深度的普通模型之差，带有对用户求出的区间：六个区间都含有 0 那条线。
+# 四个小图，左边 SASRec，右边 TiSASRec。上排是普通模型和 mHC 在 2、4、8 个块时的 NDCG@10：两条线几乎重合，到 8 个块时下降。下排是 mHC 与同样深度的普通模型之差，带有对用户求出的区间：六个区间都包含 0。
 
 # %% id="depth-table-check"
 expect_true("five seeds of every model", all(len(values) == 5 for values in quality.values()))
@@ -1133,7 +1133,7 @@ expect_true("training with mHC takes longer in all six", min(dearer) > 1)
 # Take the result for what it is: one simulated world, 600 users, settings that were chosen for the plain model with 2 blocks and taken over unchanged by all others. What you have seen above, the gain and the gradient, holds everywhere; what it is worth for ranking must be measured on your data. On MovieLens 100K and Amazon Grocery, with 2 blocks, the tables of lesson 08 hold the same comparison.
 
 # %% [markdown] id="depth-table-lesson-zh" lang="zh" en="ce904966"
-# mHC 的六个区间没有一个明显离开 0。在这份数据、这个宽度和这样的训练量下，看不出 mHC 带来提升，也看不出它造成损害，只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。因此并不存在需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
+# mHC 的六个区间全都包含 0。在这份数据、这个宽度和这样的训练量下，看不出 mHC 带来明显的提升或损失，它只是多花时间和内存。加深网络在这里也没有好处：8 个块不如 2 个块，普通模型如此，带 mHC 的模型也如此。可见这里并没有需要靠更稳定的残差来解决的问题：在这么少的训练步数里，8 个块表现不好，原因不在信号的增益。
 #
 # 这与论文并不矛盾。论文中的提升来自层数多得多、参数以十亿计的语言模型，并没有涉及推荐。
 #
@@ -1161,10 +1161,10 @@ for name, table in {"MovieLens 100K": "ml-100k_leave_last_out", "Amazon Grocery"
 expect_true("none of these four intervals excludes 0 either", not any(one.excludes_zero for one in real_gain.values()))
 
 # %% [markdown] id="depth-real-read-en" lang="en"
-# The same verdict: with 2 blocks no clear difference, on either data set, for either model.
+# The same verdict: with 2 blocks no difference can be seen, on either data set, for either model: all four intervals contain 0.
 
-# %% [markdown] id="depth-real-read-zh" lang="zh" en="626b234d"
-# 结论相同：2 个块时，两个数据集、两个模型都没有明显差别。
+# %% [markdown] id="depth-real-read-zh" lang="zh" en="a7f94246"
+# 结论相同：2 个块时，两个数据集、两个模型都看不出差别，四个区间全都包含 0。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1174,7 +1174,7 @@ expect_true("none of these four intervals excludes 0 either", not any(one.exclud
 # %% [markdown] id="exercise1-zh" lang="zh" en="c9e3b71f" tags=["exercise"]
 # ## 练习
 #
-# **9.1 调试 · 基础。** 一位同事写的一轮 Sinkhorn-Knopp，即 `faulty_round`，有**两处**错误：做完之后行和不是 1，而且用同一个矩阵调用两次，得到的结果不同。请写出改正后的 `sinkhorn_round`，先列后行。
+# **9.1 调试 · 基础。** 一位同事写了函数 `faulty_round`，用来做一轮 Sinkhorn-Knopp，其中有**两处**错误：做完之后行和不是 1，而且用同一个矩阵调用两次，得到的结果不同。请写出改正后的 `sinkhorn_round`，先列后行。
 
 # %% id="exercise1-code" tags=["exercise"]
 def faulty_round(matrix):
@@ -1225,7 +1225,7 @@ lesson09.check_parallel(mappings)
 # **9.3 Measure · core.** Five sealed networks, `lesson09.sealed["A"]` to `["E"]`. Each takes events, float64 [N, 8], and the matrices $H_{res}$ of its six sub-layers, [6, 4, 4], and returns [N, 8]. In which of them does a doubly stochastic $H_{res}$ do nothing at all? Make two different stacks of matrices and compare the outputs. (Rounding is not an effect.)
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="e1cf916a" tags=["exercise"]
-# **9.3 测量 · 进阶。** 有五个黑盒网络，`lesson09.sealed["A"]` 到 `["E"]`。每个都接收事件 float64 [N, 8]，以及六个子层的矩阵 $H_{res}$，形状 [6, 4, 4]，返回 [N, 8]。在哪些网络里，双随机的 $H_{res}$ 完全不起作用？构造两组不同的矩阵，比较输出。（舍入误差不算起作用。）
+# **9.3 测量 · 进阶。** 有五个黑盒网络，`lesson09.sealed["A"]` 到 `["E"]`。每个都接收事件 float64 [N, 8]，以及六个子层的矩阵 $H_{res}$，形状 [6, 4, 4]，返回 [N, 8]。在哪些网络里，双随机的 $H_{res}$ 完全不起作用？构造两组不同的矩阵，比较输出。（只引起舍入误差的，视为不起作用。）
 
 # %% id="exercise3-code" tags=["exercise"]
 does_nothing = ...  # a set of letters
@@ -1284,7 +1284,7 @@ lesson09.check_statements(always_true)
 # **An open task.** Doubly stochastic matrices forget the differences between streams, orthogonal ones keep them. Does it matter for learning? Begin with `class Orthogonal(HyperConnection)`, whose `mappings` replaces the Sinkhorn by `torch.linalg.matrix_exp(Z - Z.mT)` (call it under `kernels.use(False)`, as the fast form relies on sums of 1), and train it on *two places back* with `train`, for 2, 4 and 8 blocks and five seeds. A good report has the loss over the steps with the spread of the seeds, the spectral norm of the learned product, a picture, and a doubt: this task needs two events only. Which task would need many streams?
 
 # %% [markdown] id="open-zh" lang="zh" en="4c08218a" tags=["open"]
-# **开放任务。** 双随机矩阵会遗忘各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速形式依赖于和为 1），再用 `train` 在“往前数第二个”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一个疑点：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
+# **开放任务。** 双随机矩阵会抹平各条流之间的差别，正交矩阵则会保持。这对学习有影响吗？从 `class Orthogonal(HyperConnection)` 开始，在它的 `mappings` 里用 `torch.linalg.matrix_exp(Z - Z.mT)` 代替 Sinkhorn（在 `kernels.use(False)` 下调用，因为快速实现依赖于和为 1），再用 `train` 在“两步之前”的任务上训练，分别取 2、4、8 个块，各五个种子。一份好的报告应当包含：损失随步数的变化及种子之间的波动，学到的乘积的谱范数，一张图，以及一点疑问：这个任务只涉及两个事件，什么样的任务才真正需要多条流？
 
 # %% id="open-code" tags=["open"]
 # The parts of your report; the line below it says which are missing.
@@ -1324,10 +1324,10 @@ lesson09.open_report(my_report)
 # ## 小结
 #
 # 1. 超连接并行地保留多条残差流；三个映射决定子层读取什么、写到哪里、各条流怎样混合。
-# 2. 不受约束的混合矩阵会连乘：随着深度增加，学出来的矩阵放大信号的倍数，远超同样大小的随机矩阵。
-# 3. mHC 用 Sinkhorn-Knopp 让它们保持双随机，先列后行：行精确，列近似，乘积的谱范数为 1。
+# 2. 不受约束的混合矩阵会连乘：随着深度增加，学到的矩阵放大信号的倍数，远超同样大小的随机矩阵。
+# 3. mHC 用 Sinkhorn-Knopp 使混合矩阵近似双随机，先归一化列、再归一化行：行和精确为 1，列和近似为 1，乘积的谱范数约为 1。
 # 4. 各条流必须贯穿整个网络，初始化必须打破对称；合并的或对称的流会使矩阵不起作用。
-# 5. 检查梯度：收不到梯度的组件不起作用。第一个和最后一个 $H_{res}$ 永远不起作用。
+# 5. 检查梯度：得不到梯度的组件不起作用。第一个和最后一个 $H_{res}$ 永远不起作用。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself
@@ -1401,13 +1401,13 @@ lesson09.open_report(my_report)
 #
 # <details><summary><b>1.</b> 一个混合矩阵的行和是 1.5，有十个子层使用它。相等的流会放大多少倍？如果行和是二分之一呢？</summary>
 #
-# 放大 $1.5^{10}$ 倍，接近 58 倍；行和为二分之一时，$0.5^{10}$ 只剩千分之一。只有和为 1 时才既不放大也不缩小。
+# 放大 $1.5^{10}$ 倍，接近 58 倍；行和为二分之一时，$0.5^{10}$ 约为千分之一。只有和为 1 时才既不放大也不缩小。
 #
 # </details>
 #
 # <details><summary><b>2.</b> 对各行做 softmax，行和也是 1。为什么这还不够？问题出现在哪个方向？</summary>
 #
-# 它的列和可以是不超过 $n$ 的任何值，因此前向增益为 1，反向增益则不是：在本课中，50 个随机映射的反向增益典型值达到 1.8。梯度用到的是转置矩阵。
+# 它的列和可以是 0 到 $n$ 之间的任何值，因此前向增益为 1，反向增益则不是：在本课中，50 个随机映射的反向增益典型值达到 1.8。梯度用到的是转置矩阵。
 #
 # </details>
 #
@@ -1441,7 +1441,7 @@ lesson09.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>8.</b> 初始时一条流保留自己的 0.87。如果子层什么也不写入，经过 16 个子层，各条流之间的差别还剩多少？哪种约束能保持差别？</summary>
+# <details><summary><b>8.</b> 初始时，一条流保留自身的比例为 0.87。如果子层什么也不写入，经过 16 个子层，各条流之间的差别还剩多少？哪种约束能保持差别？</summary>
 #
 # 剩二十分之一，因为第二个奇异值是 0.83，而 $0.83^{16}$ 是 0.05。正交矩阵能保持差别，但副本混合之后就不再是副本。
 #
@@ -1449,7 +1449,7 @@ lesson09.open_report(my_report)
 #
 # <details><summary><b>9.</b> 两组各 16 个映射，每个元素与单位矩阵都相差约 0.15。一组的增益是 5，另一组是 300。这怎么可能？应当测什么？</summary>
 #
-# 第二组的偏离方向一致，因此会累加；互不相关的偏离则部分抵消。应当测两个子层的偏离之间的平均余弦：训练后的 HC 超过二分之一，随机的接近 0。
+# 第二组的偏离方向一致，影响会逐层累积；互不相关的偏离则部分抵消。应当测两个子层的偏离之间的平均余弦：训练后的 HC 超过二分之一，随机的接近 0。
 #
 # </details>
 #

@@ -197,7 +197,7 @@ expect("ratio of the two", after[3, 1] / after[1, 1], 7.3, tol=0.1)
 # %% [markdown] id="walk-zh" lang="zh" en="d29de70d"
 # 七倍。事件相同，顺序也相同，结果完全由间隔决定。
 #
-# 要知道灯在任意时刻的位置，只需从一个时刻跳到下一个时刻：先演化过间隔，再加上此刻发生的事件。间隔可以任意不规则。这样会有误差吗？封闭公式表明不会：每敲一下，单独来看，$t$ 秒之后留下的高度是 $e^{-t/4} \sin(\pi t) / \pi$；因为规律是线性的，几下留下的高度直接相加。
+# 要知道灯在任意时刻的位置，只需从一个时刻跳到下一个时刻：先演化过间隔，再加上此刻发生的事件。间隔可以任意不规则。这样会有误差吗？闭式解表明不会：每敲一下，单独来看，$t$ 秒之后留下的高度是 $e^{-t/4} \sin(\pi t) / \pi$；因为规律是线性的，几下留下的高度直接相加。
 
 
 # %% id="walk-code"
@@ -228,7 +228,7 @@ for taps in ([0.0], [0.0, 1.0], [0.0, 2.0]):
 # How do the three evenings look, one tap, two taps a second apart, two taps two seconds apart? The lines are the closed form; the dots are our 14 jumps.
 
 # %% [markdown] id="walk-question-zh" lang="zh" en="21084ae2"
-# 只敲一下、隔一秒敲两下、隔两秒敲两下，这三种情形各是什么样子？曲线是封闭公式的结果，点是我们的 14 次跳跃。
+# 只敲一下、隔一秒敲两下、隔两秒敲两下，这三种情形各是什么样子？曲线是闭式解的结果，点是我们的 14 次跳跃。
 
 # %% id="walk-picture" tags=["picture", "nbval-ignore-output"]
 fig, ax = plt.subplots(figsize=(8.5, 3.4))
@@ -593,7 +593,7 @@ from tutorial_lib.models.ssm import scan
 # `recursive_halving` is the scan of the textbooks. On a CPU few things run at the same time, so the library's `scan`, the *fast form* of `recurrence` in `tutorial_lib/kernels/scan.py`, joins stretches of about $\sqrt L$ events, and its gradient is written by hand. You need not read it, but you must be able to check it. The reference for the states is the matrix of powers, built entry by entry in NumPy; for the gradients it is autograd through `recurrence`.
 
 # %% [markdown] id="views-check-zh" lang="zh" en="56393b7e"
-# `recursive_halving` 是教科书上的扫描。CPU 的并行能力有限，因此库里的 `scan`，也就是 `recurrence` 的**快速形式**（在 `tutorial_lib/kernels/scan.py` 里），合并的是每段约 $\sqrt L$ 个事件的片段，梯度是手写的。你不必读它的代码，但要能检查它。状态的参照是由幂组成的矩阵，用 NumPy 逐个元素填出来；梯度的参照是对 `recurrence` 自动求导的结果。
+# `recursive_halving` 是教科书上的扫描。CPU 的并行能力有限，因此库里的 `scan`，也就是 `recurrence` 的**快速实现**（在 `tutorial_lib/kernels/scan.py` 里），合并的是每段约 $\sqrt L$ 个事件的片段，梯度是手写的。你不必读它的代码，但要能检查它。状态的参照是由幂组成的矩阵，用 NumPy 逐个元素填出来；梯度的参照是对 `recurrence` 自动求导的结果。
 
 # %% id="views-check-code" tags=["reference-check"]
 decays = torch.exp(torch.complex(-torch.rand(5), 6 * torch.rand(5) - 3).to(torch.complex128))  # five memories

@@ -341,7 +341,7 @@ expect_close("S6 without selection is a convolution", s6_by_loops(x, *same), by_
 # The library computes all channels and numbers of an event at once and walks through the events. The line above the formula names its *fast form*: the same numbers, but it keeps few states and has a gradient written by hand (`tutorial_lib/kernels/scan.py`). Around the scan stands the Mamba block: a short causal convolution over the last four events, the scan, and a gate $\mathrm{SiLU}(z)$ that lets each channel through or not. All three of $\Delta$, $B$ and $C$ come from the event behind this convolution: $B$ and $C$ by one linear map, $\Delta$ by that map and a second one.
 
 # %% [markdown] id="s6-library-zh" lang="zh" en="2b7b07bb" tags=["library"]
-# 库把一个事件的所有通道和所有数一起计算，再逐个事件向前推进。公式上方那一行指明它的**快速形式**：结果相同，但只保留很少的状态，梯度是手写的（在 `tutorial_lib/kernels/scan.py` 里）。扫描之外是 Mamba 块：先对最近四个事件做一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道通过多少。$\Delta$、$B$、$C$ 都由卷积之后的事件得到：$B$ 和 $C$ 经过一个线性映射，$\Delta$ 则在它之后再经过一个线性映射。
+# 库把一个事件的所有通道和所有数一起计算，再逐个事件向前推进。公式上方那一行指明它的**快速实现**：结果相同，但只保留很少的状态，梯度是手写的（在 `tutorial_lib/kernels/scan.py` 里）。扫描之外是 Mamba 块：先对最近四个事件做一个短的因果卷积，然后是扫描，最后是门 $\mathrm{SiLU}(z)$，决定每个通道通过多少。$\Delta$、$B$、$C$ 都由卷积之后的事件得到：$B$ 和 $C$ 经过一个线性映射，$\Delta$ 则在它之后再经过一个线性映射。
 
 # %% id="s6-library-code" tags=["library"]
 from tutorial_lib import kernels

@@ -249,7 +249,7 @@ expect("kept over the two halves", 0.5 ** halves[0, 1:].sum().item(), 0.14, tol=
 # %% [markdown] id="split-why-zh" lang="zh" en="93717102"
 # 更大：是 2.81，而不是 1.69。半衰期为一个单位的记忆，经过整整一小时保留 31%，经过两个半小时只保留 14%。可见，我们的 SS4Rec **在它自己的时间里**是精确的，但它自己的时间并不是真实时间。这一方面是有意的（前面的 1 是一个事件本身的分量），另一方面是取对数的代价。为什么要付出这个代价？请看下一节。
 #
-# ## 弄坏它之一：时间的单位
+# ## 破坏实验一：时间的单位
 #
 # 公开的模型以**秒**为单位计算间隔，再乘以一个学到的步长 $s$，它的初始值在 0.001 与 0.1 之间；特征值实部的初始值是 $-\tfrac12$。于是，经过一段间隔之后保留的比例是 $e^{-s\,\Delta / 2}$。
 
@@ -315,9 +315,9 @@ expect("event_steps of 30 days", 1 + math.log1p(720), 7.6, tol=0.05)
 # %% [markdown] id="facts-why-zh" lang="zh" en="f1ad94c2"
 # 同一个公式，在两个数据集上以相反的方式失效。在 Amazon Grocery 上，一半的间隔在 22 天以上，如果以秒计，每经过一次，之前的内容就全部被遗忘。在 MovieLens 100K 上，51% 的间隔是 **0**，也就是说，有一半的事件保持的时间为零。这就回到了小梅的问题。
 #
-# ## 弄坏它之二：没有留下痕迹的事件
+# ## 破坏实验二：没有留下痕迹的事件
 #
-# 一秒之内有十二个事件，一小时之后提问。我们依次改变十二个输入，观察提问时的记忆变化多少。比较三种步长方式，半衰期都是八个单位：
+# 一秒之内有十二个事件，一小时之后查询。我们依次改变十二个输入，观察查询时的记忆变化多少。比较三种步长方式，半衰期都是八个单位：
 #
 # - **原始间隔**，以小时计：每个事件保持到下一个事件；
 # - **下限**：`event_steps`，每个事件本身算 1；
@@ -375,7 +375,7 @@ expect_true("impulses measured in seconds: less than a millionth is left of any 
 #
 # ## 库中的版本
 #
-# `S5` 的状态是 $P$ 个复数，每个数有自己的速率，输入通过一个矩阵 $B$ 进入状态。有两处值得注意。一是 `StableEigenvalues` 把实部存为 $-e^{\nu}$，因此无论怎样训练，实部都不会变成正数；公开的版本没有这个约束，速率一旦为正，间隔越长，状态就越大。二是 `states_ahead` 在**提问**时读取记忆，而不是在事件发生时：先让状态到达事件 $i$，再把事件 $i$ 的输入保持 `ahead` 所给的时长。
+# `S5` 的状态是 $P$ 个复数，每个数有自己的速率，输入通过一个矩阵 $B$ 进入状态。有两处值得注意。一是 `StableEigenvalues` 把实部存为 $-e^{\nu}$，因此无论怎样训练，实部都不会变成正数；官方实现没有这个约束，速率一旦为正，间隔越长，状态就越大。二是 `states_ahead` 在**查询**时读取记忆，而不是在事件发生时：先让状态到达事件 $i$，再把事件 $i$ 的输入保持 `ahead` 所给的时长。
 
 # %% id="library-code" tags=["library"]
 # show: tutorial_lib.models.ssm.S5
@@ -531,11 +531,11 @@ expect_close("a clock that stands still leaves the time-blind twin", model(items
 # The task `last_gap_task` of lesson 12: one gap tells the answer, everything else is noise. Either the gap before the last event (`past`) or the gap up to the question (`query`).
 
 # %% [markdown] id="query-zh" lang="zh" en="bf344308"
-# 关于时间，这个模型有两点需要确定，都做成了选项。`clock="none"` 是对照模型，每个步长都是 1。`query_time` 决定位置 $i$ 在什么时刻读取：是提问的时刻（公开的版本如此，事件**之后**的间隔也是一步），还是事件发生的时刻。
+# 关于时间，这个模型有两点需要确定，都做成了选项。`clock="none"` 是对照模型，每个步长都是 1。`query_time` 决定位置 $i$ 在什么时刻读取：是查询时刻（官方实现如此，事件**之后**的间隔也是一步），还是事件发生的时刻。
 #
 # ## 模型能读取时间吗？
 #
-# 我们使用第 12 课的任务 `last_gap_task`：答案由一段间隔决定，其余都是噪声。这段间隔要么在最后一个事件之前（`past`），要么在最后一个事件与提问之间（`query`）。
+# 我们使用第 12 课的任务 `last_gap_task`：答案由一段间隔决定，其余都是噪声。这段间隔要么在最后一个事件之前（`past`），要么在最后一个事件与查询之间（`query`）。
 
 
 # %% id="task-code"
@@ -619,7 +619,7 @@ expect_true("without query_time the question may come ten days later: nothing ch
 # **RMSE** is the root of the mean squared error of predicted *ratings*. SS4Rec predicts no ratings, it ranks. Its loss looks only at differences between the scores of one list. So take the trained model, add any number you like to all its scores, or stretch them, and see what changes.
 
 # %% [markdown] id="task-read-zh" lang="zh" en="8f540272"
-# 有时间信息时，每 100 题答对 97 题以上；没有时，正确率只有一半。再强调一次：不设 `query_time`，提问的时刻对模型来说就不存在。公开的 SS4Rec 在训练和测试中，都能读取要预测的那个事件的时间；与它比较的模型却不能。这样做是合理的（上线服务时，“现在”是已知的），但必须明确说明，并且提供给所有模型，否则比较的就是信息，而不是模型。
+# 有时间信息时，每 100 题答对 97 题以上；没有时，正确率只有一半。再强调一次：不设 `query_time`，查询时刻对模型来说就不存在。公开的 SS4Rec 在训练和测试中，都能读取要预测的那个事件的时间；与它比较的模型却不能。这样做是合理的（上线服务时，“现在”是已知的），但必须明确说明，并且提供给所有模型，否则比较的就是信息，而不是模型。
 #
 # 与第 12 课一样，能够读取时间，不等于在真实数据上由此得到提升。要回答这个问题，必须在同样的真实测试用户上与对照模型比较，本课的最后一节就来做这件事。
 #
@@ -889,7 +889,7 @@ lesson13.check_eigenvalue_for(eigenvalue_for)
 # **13.2 Modify · core.** `follow` tells the memory at the events only, but a question may come at any moment. Write `read_at(eigenvalue, state, u, waits)`: the memory `waits` hours after an event, for many waits at once, when `state` arrived at the event and its input `u` is held from then on. Here $\lambda$ is real and all is float32. It must be right even for a wait of a ten-millionth of an hour, where $e^{\lambda\Delta}$ rounds to 1; look for `torch.expm1`.
 
 # %% [markdown] id="exercise2-zh" lang="zh" en="b39cfd61" tags=["exercise"]
-# **13.2 修改 · 进阶。** `follow` 只给出事件处的记忆，但提问可能发生在任何时刻。请写出 `read_at(eigenvalue, state, u, waits)`：返回事件之后 `waits` 小时的记忆，一次计算多个时刻；`state` 是到达该事件时的状态，事件的输入 `u` 从此一直保持。这里 $\lambda$ 是实数，全部使用 float32。即使只等待一小时的千万分之一，$e^{\lambda\Delta}$ 已经舍入为 1，结果也必须正确；可以查一下 `torch.expm1`。
+# **13.2 修改 · 进阶。** `follow` 只给出事件处的记忆，但查询可能发生在任何时刻。请写出 `read_at(eigenvalue, state, u, waits)`：返回事件之后 `waits` 小时的记忆，一次计算多个时刻；`state` 是到达该事件时的状态，事件的输入 `u` 从此一直保持。这里 $\lambda$ 是实数，全部使用 float32。即使只等待一小时的千万分之一，$e^{\lambda\Delta}$ 已经舍入为 1，结果也必须正确；可以查一下 `torch.expm1`。
 
 
 # %% id="exercise2-code" tags=["exercise"]
@@ -945,8 +945,8 @@ lesson13.check_honest(honest)
 # %% [markdown] id="exercise4-zh" lang="zh" en="f41272f6" tags=["exercise"]
 # **13.4 思考 · 挑战。** 考虑 `query_time=False` 的 SS4Rec 和一段含八个事件的历史。我们观察它在**事件 5** 处的状态。下面哪些改动会使这个状态保持不变？用字母的集合作答。
 #
-# - A：所有时间戳和提问时刻都平移一周
-# - B：提问推迟十天
+# - A：所有时间戳和查询时刻都平移一周
+# - B：查询推迟十天
 # - C：第一个事件早发生了一天
 # - D：事件 3 和事件 4 发生在同一秒，它们的物品互换位置
 # - E：事件 8 推迟了一天

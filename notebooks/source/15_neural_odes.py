@@ -147,7 +147,7 @@ expect("degrees turned by the guess", math.degrees(math.atan2(path[2, 1], path[2
 # The loss falls when the pull grows (slope $-0.5$) and when the turn shrinks (slope $0.375$), as the picture suggested. Three independent checks: PyTorch's own backpropagation; finite differences, which use no gradients but move a parameter by very little and look; and a closed form: write the point as one complex number, and an Euler step is one product with $w = 1 + h(-a + i b)$, so the end is $w^2$, and school calculus does the rest.
 
 # %% [markdown] id="witness-zh" lang="zh" en="c9d30400"
-# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），与图上看到的一致。我们用三种独立的方法核对。第一种是 PyTorch 自己的反向传播。第二种是有限差分，它不使用梯度，只是把参数改变很小的量，观察结果变化多少。第三种是封闭公式：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
+# 拉力变大，损失下降（斜率 $-0.5$）；转动变小，损失也下降（斜率 $0.375$），与图上看到的一致。我们用三种独立的方法核对。第一种是 PyTorch 自己的反向传播。第二种是有限差分，它不使用梯度，只是把参数改变很小的量，观察结果变化多少。第三种是闭式解：把点写成一个复数，欧拉法的一步就是乘以 $w = 1 + h(-a + i b)$，所以终点是 $w^2$，剩下的是中学微积分。
 
 
 # %% id="reference-check" tags=["reference-check"]
@@ -898,7 +898,7 @@ expect_between("field evaluations, adjoint over the other way", forwards.calls /
 # **Predict.** With a tolerance of 1e-2, from where does the way back believe that we started? And which sign has the gradient?
 
 # %% [markdown] id="loose-zh" lang="zh" en="1d31982b" tags=["break-it"]
-# ## 弄坏它之一：倒推时偏离路径
+# ## 破坏实验一：倒推时偏离路径
 #
 # 一种偏好从 0 出发，趋向位于 $z = 1$ 的最爱：$z' = r\,(1 - z)$，速率 $r = 1$（每星期）。8 个星期之后，无论从哪里出发，都到达了 1。现在**倒推**：汇合的路径必须重新分开，终点处千分之一的误差会放大 $e^8$ 倍，将近三千倍。真值有封闭的公式：$z(8) = 1 - e^{-8r}$，所以它对 $r$ 的斜率是 $8 e^{-8}$。
 #
@@ -1014,7 +1014,7 @@ expect_true("the published form: above 0.1", worst["published", 1] > 0.1)
 # You may say that these weights were random, and that training would have taught the field to agree with itself. You have a trained one: the jump of each of the six people has exactly this form. After one week it could not be told from the flow. Ask it for a week, and for half a week twice.
 
 # %% [markdown] id="gap-zh" lang="zh" en="95c0363b" tags=["break-it"]
-# ## 弄坏它之二：读取间隔长度的场
+# ## 破坏实验二：读取间隔长度的场
 #
 # 你也许会说，那些权重是随机的，训练之后场自然会满足这个性质。训练过的模型就在手边：六个人的单步模型正是这种形式。一个星期时，它与流没有明显差别。现在分别让它走“一个星期”和“两次半个星期”。
 
@@ -1122,7 +1122,7 @@ expect_true("and with 400 steps too", refined[mended].max() < 0.001)
 # The middle learner broke the rule, and that deserves a closer look. One Euler step is $z + f(z)$. To reach $-z$ it has learned $f(z) = -2z$, and a step of a whole week with that velocity shoots over the middle to the other side. But the **law** $z' = -2z$ never leads to the other side. It leads to $e^{-2} z$, about 0.135 of the start.
 
 # %% [markdown] id="cheat-zh" lang="zh" en="3a3119f9" tags=["break-it"]
-# ## 弄坏它之三：一步越过规律
+# ## 破坏实验三：一步越过规律
 #
 # 中间那个模型违反了规律，值得细看。一个欧拉步是 $z + f(z)$。要到达 $-z$，它学到的是 $f(z) = -2z$，用这个速度走整整一个星期，就越过中间到达另一边。可是 $z' = -2z$ 这条**规律**永远到不了另一边，它通向 $e^{-2} z$，大约是起点的 0.135 倍。
 

@@ -676,7 +676,7 @@ expect_true("pads on the left change the state by more than 0.1", (on_the_left -
 # **The moment of the question.** After *Moon* the state flows on as well. With `query_time=True` the model moves from each event to the moment of the question before it answers. The argument `query_times` holds that moment: in training the time of the next event, when serving *now*. If nobody gives it, the model answers as of the last event: it moves from `times` to `times`, that is, not at all. Now the other half of the puzzle.
 
 # %% [markdown] id="query-zh" lang="zh" en="6a068a54"
-# **提问的时刻。** 看完《月球》之后，状态同样继续演化。设置 `query_time=True` 的模型，在回答之前会先从每个事件演化到提问的时刻。参数 `query_times` 就是那个时刻：训练时是下一个事件的时间，上线时就是**现在**。如果没有给出，模型就按最后一个事件的时刻来回答，即从 `times` 到 `times`，状态不变。现在来看开头的第二个问题。
+# **查询时刻。** 看完《月球》之后，状态同样继续演化。设置 `query_time=True` 的模型，在回答之前会先从每个事件演化到查询时刻。参数 `query_times` 就是那个时刻：训练时是下一个事件的时间，上线时就是**现在**。如果没有给出，模型就按最后一个事件的时刻来回答，即从 `times` 到 `times`，状态不变。现在来看开头的第二个问题。
 
 # %% id="query-code"
 asks = {"at once": 0, "1 minute after": MINUTE, "1 month after": MONTH}
@@ -705,11 +705,11 @@ with torch.no_grad():
 # We measure who reads which time. Move event $j$ by half an hour, *and with it the question that it answers*, and see which outputs change. Three models: the plain one, the one with `query_time=True`, and the slip, which passes `query_times` in the place of `times`.
 
 # %% [markdown] id="leak-zh" lang="zh" en="74502ab9" tags=["break-it"]
-# ## 弄坏它之一：来自未来的间隔
+# ## 破坏实验一：来自未来的间隔
 #
 # 属于事件 $i$ 的间隔是哪一段：它前面的，还是它后面的？`np.diff` 给的是同一串数，错一位非常容易。一旦错位，事件 $i$ 处的状态就被推进了 $t_{i+1} - t_i$，而 $t_{i+1}$ 正是它要预测的那个事件的时间。
 #
-# 我们来测量每个输出读取了哪些时间。把事件 $j$ 挪动半小时，**它所回答的那次提问也一起挪动**，观察哪些输出发生变化。比较三个模型：普通的，设置 `query_time=True` 的，以及错位的，它把 `query_times` 放在了 `times` 的位置。
+# 我们来测量每个输出读取了哪些时间。把事件 $j$ 挪动半小时，**它所回答的那次查询也一起挪动**，观察哪些输出发生变化。比较三个模型：普通的，设置 `query_time=True` 的，以及错位的，它把 `query_times` 放在了 `times` 的位置。
 
 # %% [markdown] id="predict-leak-en" lang="en" tags=["predict"]
 # **Predict.** Draw the three tables: a row for each output, a column for each event that is moved. Will you see a difference between the second and the third?
@@ -771,11 +771,11 @@ plt.show()
 # - **one place off**: real gaps, and the slip from above, in place of `query_time`.
 
 # %% [markdown] id="leak-why-zh" lang="zh" en="69ee9395"
-# 除了边缘（错位的模型丢失了第一段间隔），几乎看不出区别：在两张表里，输出都读取了要预测的那个事件的时间。仅凭图无法区分对错，区别在于是否作了**声明**。使用 `query_time` 时，模型明确要求提供提问的时刻，而上线服务时这个时刻是已知的，就是现在。错位的模型则没有任何说明。训练时，每个状态都包含了到自己答案的间隔；上线服务时没有下一个事件，那个位置上无论是什么，都会被当作间隔读取。稍后会看到它的代价。
+# 除了边缘（错位的模型丢失了第一段间隔），几乎看不出区别：在两张表里，输出都读取了要预测的那个事件的时间。仅凭图无法区分对错，区别在于是否作了**声明**。使用 `query_time` 时，模型明确要求提供查询时刻，而上线服务时这个时刻是已知的，就是现在。错位的模型则没有任何说明。训练时，每个状态都包含了到自己答案的间隔；上线服务时没有下一个事件，那个位置上无论是什么，都会被当作间隔读取。稍后会看到它的代价。
 #
 # ## 错误的时间信息
 #
-# ODE-RNN 真的使用了时间，还是只是得到了时间？实验方法总是一样的：用**错误**的时间信息训练和测试，再作比较。第 12 课的任务 `last_gap_task` 正适合这个目的：物品全是噪声，答案由最后一个事件到提问的间隔决定，间隔短时是物品 1，间隔长时是物品 2。随机猜测的正确率为一半。比较六种情况：
+# ODE-RNN 真的使用了时间，还是只是得到了时间？实验方法总是一样的：用**错误**的时间信息训练和测试，再作比较。第 12 课的任务 `last_gap_task` 正适合这个目的：物品全是噪声，答案由最后一个事件到查询时刻的间隔决定，间隔短时是物品 1，间隔长时是物品 2。随机猜测的正确率为一半。比较六种情况：
 #
 # - **真实间隔**；
 # - **全体打乱**：每段间隔都换成从所有历史的所有间隔里抽来的一段；
@@ -995,7 +995,7 @@ expect_true("there, the gap as a feature: above 0.95 with the best seed", featur
 #
 # 不仅简单任务如此。<!-- literature -->Mozer、Kazakov 和 Lindsey（2017）构造了一个记忆在连续时间里衰减的 GRU，又给普通的 GRU 加上间隔作为输入，结果在十一个数据集上，两者基本没有差别。演化真正提供的是一种**形式**：状态在每个时刻都存在，经过很短的时间只有很小的变化，对训练中从未出现过的间隔也有确定的规则。这种形式是否适合数据，要靠测量来回答，这是第 17 课的内容。
 #
-# ## 弄坏它之二：毫秒
+# ## 破坏实验二：毫秒
 #
 # 许多日志文件以毫秒计时。取前面用秒训练好的五个模型，给它们同样的时刻，但以毫秒为单位。所有的数都是整数，形状也全都正确。
 
@@ -1035,7 +1035,7 @@ expect_true("mended: the door of the library refuses such a table", " 1000" in r
 # %% [markdown] id="ms-why-zh" lang="zh" en="9d26159d"
 # 没有报错。一分钟变成了 16.7 小时，几乎没有间隔看起来是短的，模型 10 次里有 9 次以上回答“长”，正确率约为 0.54，与随机猜测差不多。模型自己无法发现，因为任何数都可能是一段间隔。**事件表**却可以发现：公元五万年不是合理的时刻。因此 `validate` 在数据进入时检查，并提示应当除以多少。
 #
-# ## 弄坏它之三：全局的误差估计
+# ## 破坏实验三：全局的误差估计
 #
 # 自适应求解器根据误差的估计来选步长（第 14 课）。对一个批次，它只要**一个**数，而 `torchdiffeq` 取的是所有元素的均方根。把一位离开一年的用户与 999 位一秒后就回来的用户放在一个批次里，这个平均值对这位用户意味着什么？
 
@@ -1158,7 +1158,7 @@ lesson16.check_read_at(read_at)
 # **16.3 Measure · stretch.** Six sealed models, `lesson16.sealed["A"]` to `["F"]`. Each takes `items`, `times`, `query_times`, int64 [B, L], and returns states [B, L, d]. An output may use the times up to its own event and the moment of its **own** question, nothing else. Which of the six use a time that they may not see: of a later event, of a later question, or of another row? Use at least two rows and 5 events. Give a set of letters.
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="5aeb58a3" tags=["exercise"]
-# **16.3 测量 · 挑战。** 有六个黑盒模型，`lesson16.sealed["A"]` 到 `["F"]`。每个都接收 `items`、`times`、`query_times`，int64 [B, L]，返回状态 [B, L, d]。一个输出可以使用到自己的事件为止的时刻，以及**自己**那次提问的时刻，除此之外都不可以。这六个模型中，哪些使用了不应读取的时间，即后面事件的、后面提问的或者另一行的？至少用两行、5 个事件。用字母的集合作答。
+# **16.3 测量 · 挑战。** 有六个黑盒模型，`lesson16.sealed["A"]` 到 `["F"]`。每个都接收 `items`、`times`、`query_times`，int64 [B, L]，返回状态 [B, L, d]。一个输出可以使用到自己的事件为止的时刻，以及**自己**那次查询时刻，除此之外都不可以。这六个模型中，哪些使用了不应读取的时间，即后面事件的、后面查询的或者另一行的？至少用两行、5 个事件。用字母的集合作答。
 
 # %% id="exercise3-code" tags=["exercise"]
 leaking = ...
@@ -1263,7 +1263,7 @@ lesson16.open_report(my_report)
 # 2. 时间单位起决定作用：以秒计，状态不是发散就是静止；以标准差为单位的对数小时可以避免这两种情况。
 # 3. 逐个事件的流式推理与完整的前向计算结果相同，而且每个事件的代价不会增长。
 # 4. 模型是否使用了时间，要靠错误的时间信息来证明：真实间隔与打乱的、恒定的间隔以及无时间信息的模型比较；在历史内部打乱，只能算半个对照。
-# 5. 把间隔当作特征，或者使用有封闭公式的衰减，都能解决同样的任务：那里重要的是间隔，而不是求解器。
+# 5. 把间隔当作特征，或者使用有闭式解的衰减，都能解决同样的任务：那里重要的是间隔，而不是求解器。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself
@@ -1355,7 +1355,7 @@ lesson16.open_report(my_report)
 #
 # <details><summary><b>4.</b> 日志显示某个事件之前的状态是 5,000，几步之后损失变成 `nan`。求解器是一步欧拉法。最可能的原因是什么？说出两种改正办法。</summary>
 #
-# 间隔的单位太小：速度至多为 1 时，以秒计的一小时会使状态移动 3,600。应当使用对数小时（并检查是不是毫秒），或者使用有封闭公式的流。只换更精细的求解器会饱和，梯度趋于 0。
+# 间隔的单位太小：速度至多为 1 时，以秒计的一小时会使状态移动 3,600。应当使用对数小时（并检查是不是毫秒），或者使用有闭式解的流。只换更精细的求解器会饱和，梯度趋于 0。
 #
 # </details>
 #
@@ -1379,7 +1379,7 @@ lesson16.open_report(my_report)
 #
 # <details><summary><b>8.</b> 在一个任务上，神经流的正确率为 1.0，普通 GRU 为 0.5。能不能写“ODE 是必需的”？缺少哪个对照？</summary>
 #
-# 不能，因为两者的差别还在于是否知道间隔。以间隔为特征的 GRU，以及有封闭公式的衰减，在这里同样能达到。必需的是间隔。
+# 不能，因为两者的差别还在于是否知道间隔。以间隔为特征的 GRU，以及有闭式解的衰减，在这里同样能达到。必需的是间隔。
 #
 # </details>
 #

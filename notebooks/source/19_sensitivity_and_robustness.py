@@ -103,7 +103,7 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 # %% [markdown] id="tiny-zh" lang="zh" en="b6671f7d"
 # ## 五个事件，六种破坏
 #
-# 小敏在 10:50、11:10、11:20、16:20 和 17:10 读了五篇文章，A 到 E。间隔是 20、10、300 和 50 分钟。E 是模型要预测的那篇，所以最后一个间隔一直到提问的时刻。
+# 小敏在 10:50、11:10、11:20、16:20 和 17:10 读了五篇文章，A 到 E。间隔是 20、10、300 和 50 分钟。E 是模型要预测的那篇，所以最后一个间隔一直到查询时刻。
 #
 # 凡是破坏时间信息，改动的都是**间隔**。然后**重建**时间戳：第一个时刻不变，后面每个时刻等于第一个时刻加上到此为止的间隔之和（`cumsum`）。
 #
@@ -111,7 +111,7 @@ ON_SAMPLE = DATASET == "sample" and USERS == 1000  # the numbers in the text are
 # - **gaps constant**：每个间隔都是一小时；
 # - **jitter**：每个间隔乘以一个随机因子，这里是 2、½、½ 和 2；
 # - **quantised**：时间只精确到整点；
-# - **order shuffled**：提问之前的文章互换位置，时间不动；
+# - **order shuffled**：查询之前的文章互换位置，时间不动；
 # - **dropped**：B 和 D 没有被记录下来。
 
 # %% [markdown] id="predict-tiny-en" lang="en" tags=["predict"]
@@ -185,7 +185,7 @@ plt.show()
 # **Predict.** Who is first after the noise? How long is the gap before C, and the gap after it?
 
 # %% [markdown] id="times-zh" lang="zh" en="2fa775dd" tags=["break-it"]
-# ## 弄坏它之一：直接破坏时间
+# ## 破坏实验一：直接破坏时间
 #
 # 直接破坏**时间**看上去更简单。DeepM3 公开的代码就是这样做的：给累计时间加噪声，再排序；“丢失”事件则是把时间戳原地改成零。对小敏的数据也这样做：先加 −15 到 +10 分钟的噪声；再把 C 的时间改成零，这回用 unix 秒。
 #
@@ -425,7 +425,7 @@ expect_true("the GRU that is told the gaps does react", reacts, when=ON_SAMPLE)
 # **Predict** the new verdict. Which of the numbers above still gives it away?
 
 # %% [markdown] id="twin-zh" lang="zh" en="15eba1d7" tags=["break-it"]
-# ## 弄坏它之二：选错对照模型
+# ## 破坏实验二：选错对照模型
 #
 # 领先恰好是 0，它就露馅了。（如果输入间隔的 GRU 在这里得到同样的判定，不必奇怪：小模型只跑两个种子，往往不足以显示领先，而实验套件不会预先给予信任。后面的结果表里种子更多。）
 #
@@ -650,7 +650,7 @@ expect_true("it loses more than 0.3, interval above", loss.low > 0.3)
 # %% [markdown] id="dials-zh" lang="zh" en="d7dca239" tags=["predict"]
 # ## 还对什么敏感：超参数
 #
-# 模型对**超参数**（hyper-parameter）也会敏感，例如学习率、权重衰减、深度。敏感到什么程度，可以用**扫描**（sweep）来问：改变一个设置，其余不变，看得分比最好的低多少。已提交的三张网格里就有这样的扫描：第 18 课的学习率，MF 的十二种设置（三种学习率、四种权重衰减），以及 2、4、8 个块的 SASRec 和 TiSASRec。
+# 模型对**超参数**（hyper-parameter）也会敏感，例如学习率、权重衰减、深度。敏感到什么程度，可以用**扫描**（sweep）来问：改变一个设置，其余不变，看得分比最好的低多少。仓库中保存的三张网格里就有这样的扫描：第 18 课的学习率，MF 的十二种设置（三种学习率、四种权重衰减），以及 2、4、8 个块的 SASRec 和 TiSASRec。
 #
 # **猜一猜。** 学习率为 0.003 时，四种权重衰减使 MF 在 `sample` 上的验证分数相差 5%。一位同事由此断定 MF 对权重衰减不敏感。学习率为 0.03 时相差多少：更少，差不多，还是超过 20%？如果一次只调一个设置，能不能得到十二种里最好的？
 
@@ -1122,9 +1122,9 @@ lesson19.open_report(my_report)
 #
 # 先作答，再展开。所需的知识都在本课里。
 #
-# <details><summary><b>1.</b> 从 12:00 的 A 到提问，间隔依次是 5、60、3 分钟。打乱间隔后提问在几点？间隔全改成一小时呢？</summary>
+# <details><summary><b>1.</b> 从 12:00 的 A 到查询，间隔依次是 5、60、3 分钟。打乱间隔后查询在几点？间隔全改成一小时呢？</summary>
 #
-# 打乱后是 13:08，因为总和不变；恒定间隔时是 15:00。所以只知道提问钟点的模型，在前一种情况下看不到任何变化。
+# 打乱后是 13:08，因为总和不变；恒定间隔时是 15:00。所以只知道查询钟点的模型，在前一种情况下看不到任何变化。
 #
 # </details>
 #

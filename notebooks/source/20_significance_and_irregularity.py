@@ -16,13 +16,13 @@
 # The slide is no invention; so it stands in the announcement of DeepM3. Would you bet? In lesson 02 you put an interval around a difference. This lesson is about all that can still be wrong when the interval is right.
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="15b2ebe6"
-# 小颖开会回来，带着一张幻灯片：“在 MovieLens 1M 最不规则的三分之一用户上，我们加入时间信息的模型高出 2.27%。”这正是大家盼望的结果：在连续时间里运动的状态，理应在时间不规则的地方最有用。<!-- literature -->
+# 小颖开会回来，带着一张幻灯片：“在 MovieLens 1M 最不规则的三分之一用户上，我们加入时间信息的模型高出 2.27%。”这正是大家盼望的结果：状态既然在连续时间里演化，就理应对间隔不规则的用户最有用。<!-- literature -->
 #
 # 她要和你打个赌。她再训练一次，换一个种子，换一批不规则的用户。模型又赢了，你请吃饭；输了，她请。
 #
-# 你知道的是：那只是一次训练；排名是在一百个采样的负样本（sampled negative）里数出来的；唯一的对手是去掉时间信息的同一个模型；而且没有人记得，分组是在看到结果之前还是之后定的。
+# 你知道的是：那只是一次训练；排名只在一百个采样负样本（sampled negative）中计算；唯一的对手是去掉时间信息的同一个模型；而且没有人记得，分组是在看到结果之前还是之后定的。
 #
-# 这张幻灯片不是编的，DeepM3 的宣传里就是这么写的。你赌吗？第 02 课里，你给一个差值配上了区间。这一课要讲的是，即使区间没有算错，结论还可能错在哪里。
+# 这张幻灯片不是编的，DeepM3 的宣传里就是这么写的。你赌吗？第 02 课里，你为差值计算了置信区间。这一课要讲的是，即使区间没有算错，结论还可能错在哪里。
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -37,10 +37,10 @@
 # %% [markdown] id="objectives-zh" lang="zh" en="a5173a53" tags=["objectives"]
 # ## 学完这一课，你能够
 #
-# - 用翻转符号的办法检验配对的差值，手算一次，再一口气检验几百对；
-# - 说清单位是用户还是种子，认出换个种子就没了的收益；
+# - 用符号翻转检验来检验配对差值，先手算一次，再同时检验几百对；
+# - 说清重抽样的单位是用户还是种子，识别换一个种子就消失的收益；
 # - 为多次比较做校正，把差别有多大与有多确定分开来说；
-# - 用差值之差来比较两组用户，并避免分组本身造出虚假的差别；
+# - 用差值之差比较两组用户，并避免分组方式本身造成虚假的差别；
 # - 分清“差别不超过界值”与“数据不够”；
 # - 算出检验一条主张需要多少用户。
 
@@ -87,7 +87,7 @@ plots.use_style()
 # One cell near the end trains small models on the data named here. Everything else is computed from a few numbers, from simulated users, or from committed tables.
 
 # %% [markdown] id="parameters-zh" lang="zh" en="3f4857fb"
-# 只有接近末尾的一个单元格会训练小模型，用什么数据由这里决定。其余的一切，都由几个数、模拟的用户或已经存档的结果表算出。
+# 只有接近末尾的一个单元格会训练小模型，用什么数据由这里决定。其余结果都由几个例子、模拟用户或仓库中保存的结果表算出。
 
 # %% id="parameters-code" tags=["parameters", "training"]
 DATASET, USERS = settings(dataset="sample", users=600)
@@ -106,7 +106,7 @@ DATASET, USERS = settings(dataset="sample", users=600)
 old_rank, new_rank = np.array([4, 9, 2, 30, 7, 6]), np.array([2, 5, 3, 8, 6, 4])
 old, new = ndcg(old_rank), ndcg(new_rank)
 difference = new - old
-show_matrix([old, new, difference], ["old", "new", "difference"], list("ABCDEF"), digits=3)
+show_matrix([old, new, difference], ["old", "new", "new - old"], list("ABCDEF"), digits=3)
 expect("mean difference", difference.mean(), 0.095, tol=0.0005)
 
 # %% [markdown] id="predict-flip-en" lang="en" tags=["predict"]
@@ -115,9 +115,9 @@ expect("mean difference", difference.mean(), 0.095, tol=0.0005)
 # **Predict.** In how many of the 64 ways is the mean at least as far from 0 as ours?
 
 # %% [markdown] id="predict-flip-zh" lang="zh" en="b5555c2b" tags=["predict"]
-# 六个人里有五个变好了，平均提升 0.095，与同类结果相比已经非常大。现在假设两个模型**一样好**。那么在用户 A 身上哪个更好纯属碰巧，她的 $+0.200$ 也完全可能是 $-0.200$。每个人都是如此。因此把符号翻转，一共 $2^6 = 64$ 种翻法，看看会得到哪些平均值：这就是仅凭偶然，在这六个人身上所能得到的全部结果。
+# 六位用户中有五位的 NDCG 提高了，平均提升 0.095，与同类结果相比已经非常大。现在假设两个模型**一样好**（这就是原假设）。那么在用户 A 身上哪个更好纯属碰巧，她的 $+0.200$ 也完全可能是 $-0.200$。每个人都是如此。因此把各个差值的符号任意翻转，一共有 $2^6 = 64$ 种组合，看看会得到哪些平均值：这就是原假设成立时，这六位用户可能出现的全部结果。
 #
-# **猜一猜。** 64 种翻法里，有多少种的平均值离 0 至少和我们的一样远？
+# **猜一猜。** 64 种组合里，有多少种的平均值的绝对值不小于实际观测值？
 
 # %% id="flip-code"
 patterns = np.array(list(itertools.product([1, -1], repeat=6)))  # [64, 6]
@@ -140,7 +140,7 @@ plt.show()
 # Histogram of the 64 means from about −0.14 to 0.14, symmetric around 0. A dashed line marks the observed mean near 0.095. Seven patterns at or to the right of it and seven at the mirrored place on the left are orange, the other fifty blue.
 
 # %% [markdown] id="flip-alt-zh" lang="zh" en="e949d438" tags=["alt"]
-# 64 个平均值的直方图，从约 −0.14 到 0.14，以 0 为中心对称。虚线标出实际的平均值，在 0.095 附近。它那里及其右边的七种翻法，和左边对称位置的七种，是橙色；其余五十种是蓝色。
+# 64 个平均值的直方图，从约 −0.14 到 0.14，以 0 为中心对称。虚线标出实际的平均值，在 0.095 附近。虚线处及其右边的七种符号组合，以及左边对称位置的七种，是橙色；其余五十种是蓝色。
 
 # %% [markdown] id="flip-why-en" lang="en"
 # In 14 of the 64: $p = 14/64 = 0.22$. Chance alone does as much in every fifth study. The share is called the **$p$-value**, and the method the *sign-flip test*. It supposes nothing about the shape of NDCG, which is mostly 0 and sometimes 1, and nothing like a bell curve.
@@ -150,11 +150,11 @@ plt.show()
 # Who agrees? `scipy` walks through the same 64 patterns; the library draws patterns at random, because 943 users have $2^{943}$.
 
 # %% [markdown] id="flip-why-zh" lang="zh" en="2b7d9b5e"
-# 64 种里有 14 种：$p = 14/64 = 0.22$。也就是说，仅凭偶然，大约每五次研究里就有一次能达到这个程度。这个比例叫 **$p$ 值**，这种方法叫**符号翻转检验**（sign-flip test）。它对 NDCG 的分布形状不作任何假设；NDCG 大多是 0，偶尔是 1，一点也不像钟形曲线。
+# 64 种里有 14 种：$p = 14/64 = 0.22$。也就是说，仅凭偶然，大约每五次研究里就有一次出现这么大的差别。这个比例叫 **$p$ 值**，这种方法叫**符号翻转检验**（sign-flip test）。它对 NDCG 的分布形状不作任何假设；NDCG 大多是 0，偶尔是 1，与正态分布相去甚远。
 #
-# 请注意 $p$ 不是什么。它不是两个模型一样好的概率，而是两个一样好的模型看起来至少相差这么多的机会。而且六位用户永远给不出小于 $2/64$ 的值，哪怕六个人全都变好了。
+# 请注意不要误解 $p$ 值。它不是“两个模型一样好”的概率，而是在两个模型一样好的前提下，观测到至少这么大差别的概率。而且只有六位用户时，这个值不可能小于 $2/64$，哪怕六位全都提升。
 #
-# 下面用两种方法核对：`scipy` 遍历同样的 64 种翻法；库里的版本则随机抽取翻法，因为 943 位用户有 $2^{943}$ 种。
+# 下面用两种方法核对：`scipy` 遍历同样的 64 种组合；库里的版本则随机抽取组合，因为 943 位用户有 $2^{943}$ 种。
 
 # %% id="flip-check" tags=["reference-check"]
 exact = stats.permutation_test((difference,), np.mean, permutation_type="samples", n_resamples=np.inf).pvalue
@@ -165,7 +165,7 @@ expect_close("200,000 random patterns", sign_flip_test(difference, draws=200_000
 # In the stored results of `sample` the suite tests every pair of 27 models, 351 pairs. One matrix product makes the sums of all pairs for many patterns at once: `signs` is `[draws, users]`, `differences` is `[users, pairs]`.
 
 # %% [markdown] id="library-zh" lang="zh" en="8cdc0275" tags=["library"]
-# 在保存下来的 `sample` 结果里，实验套件检验了 27 个模型的每一对，共 351 对。一次矩阵乘积就能为许多翻法算出所有对的和：`signs` 是 `[draws, users]`，`differences` 是 `[users, pairs]`。
+# 在仓库中保存的 `sample` 结果里，实验套件检验了 27 个模型的每一对，共 351 对。一次矩阵乘积就能对许多种符号组合算出所有模型对的差值之和：`signs` 是 `[draws, users]`，`differences` 是 `[users, pairs]`。
 
 # %% id="library-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.sign_flips
@@ -183,11 +183,11 @@ expect_close("two columns at once", sign_flips(two, draws=200_000), [exact, exac
 # **Predict.** Is the $p$ of the bag larger than 0.22? And by what factor is the standard error on MovieLens smaller in pairs than for two separate groups of people?
 
 # %% [markdown] id="paired-zh" lang="zh" en="5aa0789e" tags=["predict"]
-# ## 为什么要成对比较
+# ## 为什么要配对比较
 #
-# 第 02 课总是在同一批人身上比较。不这样会损失什么？忘掉谁和谁是一对：把六位用户的十二个值放进一个袋子，从中抽六个当作“新”的，一共 924 种抽法。再看真实数据：MovieLens 100K 上的 TiSASRec 与 SASRec，943 位用户，取五个种子的平均。
+# 第 02 课总是在同一批用户上比较。不这样会损失什么？现在忽略配对关系：把六位用户的十二个值混在一起，从中任选六个当作“新”的，一共有 924 种选法。再看真实数据：MovieLens 100K 上的 TiSASRec 与 SASRec，943 位用户，取五个种子的平均。
 #
-# **猜一猜。** 袋子给出的 $p$ 比 0.22 大吗？在 MovieLens 上，配对的标准误比两批不同的人小多少倍？
+# **猜一猜。** 不配对时的 $p$ 比 0.22 大吗？在 MovieLens 上，不配对的标准误是配对的多少倍？
 
 # %% id="paired-code"
 bag = np.concatenate([new, old])
@@ -195,14 +195,14 @@ drawn = [list(six) for six in itertools.combinations(range(12), 6)]
 gaps = np.array([bag[six].mean() - np.delete(bag, six).mean() for six in drawn])
 unpaired = (np.abs(gaps) >= abs(difference.mean()) - 1e-12).mean()
 expect("ways to draw six of twelve", len(drawn), 924, tol=0.5)
-expect("p of the bag", unpaired, 0.37, tol=0.005)
+expect("p without pairs", unpaired, 0.37, tol=0.005)
 
 ml = read_quality("attention_ml-100k_leave_last_out")  # {(model, options, clock): NDCG@10 [seeds, users]}
 sasrec, tisasrec = ml["sasrec", "", "real"], ml["tisasrec", "", "real"]
 one, other = tisasrec.mean(axis=0), sasrec.mean(axis=0)
 in_pairs = (one - other).std(ddof=1) / len(one) ** 0.5
 apart = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / len(one))
-expect("users", len(one), 943, tol=0.5)
+expect("number of users", len(one), 943, tol=0.5)
 expect("correlation of the two models over users", np.corrcoef(one, other)[0, 1], 0.92, tol=0.01)
 expect("standard error, apart over paired", apart / in_pairs, 3.6, tol=0.1)
 expect("squared: as if so many times as many users", (apart / in_pairs) ** 2, 12.7, tol=0.4)
@@ -211,7 +211,7 @@ expect("squared: as if so many times as many users", (apart / in_pairs) ** 2, 12
 # A user who is easy for one model is easy for the other; the correlation is 0.92. The difference takes this common part away. With equal spreads and a correlation $\rho$ the variance shrinks to the part $1 - \rho$ of it. To be as precise with separate groups you would need nearly 13 times as many people. All that follows is in pairs.
 
 # %% [markdown] id="paired-why-zh" lang="zh" en="bf506057"
-# 对一个模型容易的用户，对另一个也容易；相关系数是 0.92。相减就去掉了这个共同的部分。如果两者的标准差相等、相关系数为 $\rho$，方差就缩小到原来的 $1 - \rho$。要用两批不同的人达到同样的精度，就需要将近 13 倍的人。下面一律成对比较。
+# 对一个模型容易的用户，对另一个也容易；相关系数是 0.92。相减就去掉了这个共同的部分。如果两者的标准差相等、相关系数为 $\rho$，方差就缩小到原来的 $1 - \rho$。要用两批不同的人达到同样的精度，就需要将近 13 倍的人。下面一律采用配对比较。
 
 # %% [markdown] id="seeds-en" lang="en"
 # ## Users or seeds?
@@ -221,7 +221,7 @@ expect("squared: as if so many times as many users", (apart / in_pairs) ** 2, 12
 # %% [markdown] id="seeds-zh" lang="zh" en="5931e012"
 # ## 用户，还是种子？
 #
-# 下面是第 08 课里的一个比较，数据是 MovieLens 100K：给间隔用对数分桶的 TiSASRec，减去用线性分桶的 TiSASRec，各五个种子。假如你只训练了**一**对，像上面那样在 943 位用户上检验，那么你拿到的会是下面前五行中的一行。最后一行不只重抽用户，连种子也重抽，用的是实验套件里的这个函数：
+# 下面是第 08 课里的一个比较，数据是 MovieLens 100K：对间隔做对数分桶的 TiSASRec 减去做线性分桶的 TiSASRec，各五个种子。假如你只训练了**一**对，像上面那样在 943 位用户上检验，那么你拿到的会是下面前五行中的一行。最后一行不仅对用户重抽样，也对种子重抽样，用的是实验套件里的这个函数：
 
 # %% id="hierarchical-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.hierarchical_interval
@@ -236,7 +236,8 @@ rows.append({"model": "all five, users redrawn"} | ends("gain", users_only) | {"
 rows.append({"model": "all five, seeds redrawn too"} | ends("gain", both))
 lucky = pd.DataFrame(rows)
 lucky["significant"] = lucky["p"] < 0.05
-print(lucky.round(4).to_string(index=False))
+heads = ["training", "mean gain", "lower end", "upper end", "p", "p < 0.05"]
+print(lucky.round(4).set_axis(heads, axis=1).to_string(index=False))
 
 # %% id="seeds-picture" tags=["picture", "nbval-ignore-output"]
 figure = forest(lucky, "gain", "NDCG@10, log minus linear buckets (orange: p < 0.05)", bold="significant")
@@ -247,7 +248,7 @@ figure
 # Forest plot, seven rows with 95 % intervals around a line at 0. Seeds 1 and 4 lie right of 0 and are orange, seed 2 lies left of 0, just touching it, and is orange, seeds 0 and 3 are blue and cross 0. The mean of all five lies slightly right of 0 and crosses it; with redrawn seeds its interval is much wider.
 
 # %% [markdown] id="seeds-alt-zh" lang="zh" en="d3590781" tags=["alt"]
-# 森林图，七行，各带 95% 区间，0 处有一条竖线。种子 1 和 4 在 0 的右边，橙色；种子 2 在 0 的左边，刚刚碰到 0，也是橙色；种子 0 和 3 是蓝色，跨过 0。五个种子的平均略偏右，跨过 0；把种子也重抽之后，区间宽得多。
+# 森林图，七行，各带 95% 区间，0 处有一条竖线。种子 1 和 4 在 0 的右边，橙色；种子 2 在 0 的左边，刚刚碰到 0，也是橙色；种子 0 和 3 是蓝色，跨过 0。五个种子的平均略偏右，跨过 0；对种子也重抽样之后，区间宽得多。
 
 # %% id="seeds-check"
 expect_true("seeds 1 and 4: log buckets win, p < 0.05", all(by_seed_p[s] < 0.05 and gain[s].mean() > 0 for s in (1, 4)))
@@ -267,9 +268,9 @@ expect(
 # So there are two sources of luck, the users and the seeds. Averaging over seeds and then resampling users, as in the lessons so far, makes the second one smaller and leaves it out of the interval. `hierarchical_interval` redraws both; here its interval is 1.7 times as wide.
 
 # %% [markdown] id="seeds-why-zh" lang="zh" en="6ba7b1f7"
-# 拿到种子 1 或 4，你会发表“对数分桶更好”；拿到种子 2，你会发表“对数分桶更差”，每次都是 $p < 0.05$。这些检验没有一个是错的。每一个回答的都是：“对这样的用户，这两个**训练好的**模型有差别吗？”有。而你想知道的是另一件事：“这两份**训练方案**有差别吗？”训练好的模型只是训练方案的一次随机结果，而在用户上做的检验对其他各次结果一无所知。
+# 如果碰巧用了种子 1 或 4，你会报告“对数分桶更好”；如果用了种子 2，你会报告“对数分桶更差”，而且每次都有 $p < 0.05$。这些检验都没有错。它们回答的问题是：“对这样的用户，这两个**训练好的**模型有差别吗？”答案是有。而你想知道的是另一件事：“这两份**训练方案**有差别吗？”训练好的模型只是训练方案的一次随机结果，而只对用户做的检验，并不包含其他各次训练的信息。
 #
-# 因此随机性有两个来源：用户和种子。先对种子取平均、再重抽用户（前面各课都是这样做的），会让第二个来源变小，却没有把它算进区间。`hierarchical_interval` 两样都重抽，这里它的区间宽到 1.7 倍。
+# 因此随机性有两个来源：用户和种子。前面各课先对种子取平均，再对用户重抽样。这样会减小第二个来源的影响，却没有把它算进区间。`hierarchical_interval` 对用户和种子都重抽样，这里它的区间宽度是只重抽用户时的 1.7 倍。
 
 # %% [markdown] id="predict-luck-en" lang="en" tags=["predict"]
 # How often does this deceive? Simulate two recipes **without any difference**. Each pair of trainings has its own luck, shared by all users, with standard deviation 0.005; a user's difference varies around it by 0.06 that stays and 0.14 that is new for each seed, about as measured on MovieLens 100K. A valid test gives a false alarm in 5 % of the studies.
@@ -277,9 +278,9 @@ expect(
 # **Predict** the share of false alarms with one seed, with the mean of five seeds, and with seeds redrawn, for 943 users and for 6,040. Does it help to have more users?
 
 # %% [markdown] id="predict-luck-zh" lang="zh" en="cf76cdc2" tags=["predict"]
-# 这样误判的机会有多大？模拟两份**毫无差别**的训练方案。每一对训练都有自己的随机偏差，由所有用户共享，标准差 0.005；用户的差值围绕它波动，其中 0.06 是固定的，0.14 是每个种子都不同的，与 MovieLens 100K 上测到的差不多。有效的检验在 5% 的研究里会误报（false alarm）。
+# 这样误判的概率有多大？模拟两份**毫无差别**的训练方案。每一对训练都有自己的随机偏差，由所有用户共享，标准差 0.005；用户的差值围绕它波动：各种子共有的部分标准差为 0.06，随种子变化的部分标准差为 0.14，与 MovieLens 100K 上测到的差不多。显著性水平为 5% 的检验，误报（false alarm）率应当是 5%。
 #
-# **猜一猜**误报的比例：一个种子，五个种子的平均，种子也重抽；943 位用户时各是多少，6,040 位时呢？用户更多，有没有帮助？
+# **猜一猜**误报的比例：只用一个种子，用五个种子的平均，对种子也重抽样；943 位用户时各是多少，6,040 位时呢？用户更多，有没有帮助？
 
 
 # %% id="luck-code"
@@ -306,7 +307,7 @@ for users, wanted in ((943, (0.16, 0.12, 0.02)), (6040, (0.48, 0.39, 0.10))):
 # More users make it **worse**. The interval shrinks around the luck of this seed: with 6,040 users nearly every second study of equal recipes finds a "significant" difference. Five seeds alone do not mend it, for they shrink the interval as well. Redrawing the seeds does, nearly: with many users and only five seeds about 10 % false alarms are left, because five draws say little about the spread of seeds. Two seeds would say even less. So the suite asks for both: a small $p$ after correction, **and** an interval with redrawn seeds on one side of 0.
 
 # %% [markdown] id="luck-why-zh" lang="zh" en="6ec15f37"
-# 用户更多，情况反而**更糟**。区间只会围绕这个种子的偶然结果越缩越窄：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。只增加到五个种子也不能补救，因为它们同样让区间变窄。把种子也重抽，基本可以解决：用户多而种子只有五个时，还剩约 10% 的误报，因为五次抽取说不清种子的波动有多大。两个种子能说明的就更少。因此实验套件同时要求两点：校正后的 $p$ 要小，**而且**重抽种子的区间要在 0 的一侧。
+# 用户更多，情况反而**更糟**。区间只会围绕这个种子的偶然结果越缩越窄：有 6,040 位用户时，对毫无差别的训练方案做研究，将近每两次就有一次发现“显著”的差别。只增加到五个种子也不能补救，因为它们同样让区间变窄。对种子也重抽样，基本可以解决：用户多而种子只有五个时，还剩约 10% 的误报，因为只凭五个种子，难以准确估计种子之间的波动。两个种子时，误报还会多得多。因此实验套件同时要求两点：校正后的 $p$ 足够小，**而且**对种子也重抽样得到的区间不含 0。
 
 # %% [markdown] id="many-en" lang="en" tags=["predict"]
 # ## Twenty-six models and nothing to find
@@ -322,7 +323,7 @@ for users, wanted in ((943, (0.16, 0.12, 0.02)), (6040, (0.48, 0.39, 0.10))):
 #
 # 现在来看比较的次数。取 26 个一样好的模型，每个模型在 300 位用户身上各有随机波动，检验所有的对，重复 400 遍。
 #
-# 为了快，检验用第 02 课的正态近似代替；先把它和翻转符号核对一下。
+# 为了加快计算，这里用第 02 课的正态近似代替符号翻转检验，并先核对两者的结果。
 #
 # **猜一猜。** 一次研究里，325 对中有多少对 $p < 0.05$？100 次研究里，有多少次至少出现一对？
 
@@ -342,7 +343,7 @@ for _ in range(400):
     models = rng.standard_normal((26, 300))
     studies.append(quick_p(models[pairs[:, 0]] - models[pairs[:, 1]]))
 found = np.array([(p < 0.05).sum() for p in studies])
-expect("pairs", len(pairs), 325, tol=0.5)
+expect("pairs of models", len(pairs), 325, tol=0.5)
 expect("discoveries in a study, on average", found.mean(), 16, tol=2)
 expect("studies with at least one", (found > 0).mean(), 0.96, tol=0.02)
 
@@ -352,9 +353,9 @@ expect("studies with at least one", (found > 0).mean(), 0.96, tol=0.02)
 # Holm's correction mends it. Sort the $p$-values. Multiply the smallest by the number of tests $M$, the next by $M - 1$, and so on; no value may be below the one before it, none above 1. What is still below 0.05 counts. By hand, for four tests:
 
 # %% [markdown] id="holm-zh" lang="zh" en="04b3b02c"
-# 大约 16 对，即每二十对里有一对，每一对都是 $p < 0.05$，也都有人能为它找出理由。96% 的研究里至少出现一对。
+# 大约 16 对，即每二十对里有一对，每一对都有 $p < 0.05$，而且事后总能找到一个解释。96% 的研究里至少出现一对。
 #
-# Holm 校正可以补救。把 $p$ 值排序，最小的乘以检验的个数 $M$，下一个乘以 $M - 1$，依此类推；每个值不得小于前一个，也不得大于 1。最后仍低于 0.05 的才算数。手算四个检验：
+# Holm 校正可以补救。把 $p$ 值排序，最小的乘以检验的个数 $M$，下一个乘以 $M - 1$，依此类推；每个值不得小于前一个，也不得大于 1。校正后仍低于 0.05 的，才判为显著。手算四个检验：
 
 # %% id="holm-code" tags=["library"]
 # show: tutorial_lib.statistics.holm
@@ -377,11 +378,11 @@ expect("studies with at least one discovery after Holm", corrected.mean(), 0.045
 # %% [markdown] id="draws-zh" lang="zh" en="75f70391" tags=["break-it"]
 # 四个检验里，原先有三个低于 0.05，校正后只剩一个。400 次研究里，只有不到二十分之一仍然报告有差别，这是 325 对合在一起的结果。
 #
-# ## 弄坏它之一：抽得太少
+# ## 破坏实验一：翻转次数太少
 #
-# 翻法是随机抽的，而 $p$ 永远不会低于 $1 / (\text{draws} + 1)$，因为实际的那一种也算一次。让 26 个模型中的一个好到不可能看不出来：对 300 位用户，每一位都高出整整一个标准差。
+# 符号组合是随机抽取的，而 $p$ 永远不会低于 $1 / (\text{draws} + 1)$，因为实际观测到的那一种也算一次。让 26 个模型中的一个明显更好：对 300 位用户，每一位都高出一个标准差。
 #
-# **猜一猜。** 抽 1,000 次，对 325 对做 Holm 校正：它的 25 场胜利能找到几场？
+# **猜一猜。** 抽 1,000 次，对 325 对做 Holm 校正：它与其余模型的 25 个差别，能检出几个？
 
 # %% id="draws-code" tags=["break-it"]
 models = rng.standard_normal((26, 300))
@@ -397,7 +398,7 @@ expect("325 times the smallest possible p, 10,000 draws", 325 / 10_001, 0.032, t
 # None, however large the difference: $325/1001 = 0.32$. "Nothing significant" can be the fault of the test. With 10,000 draws, as in the suite, the smallest corrected value is 0.032, just enough. Before you believe that nothing was found, ask what **could** have been found.
 
 # %% [markdown] id="draws-why-zh" lang="zh" en="f05299cf"
-# 一场也没有，差别再大也没用：$325/1001 = 0.32$。“没有显著差别”可能是检验方法本身造成的。像实验套件那样抽 10,000 次，校正后的最小值是 0.032，刚好够用。在相信什么也没找到之前，先问问**能**找到什么。
+# 一个也检不出，差别再大也没有用：$325/1001 = 0.32$。“没有显著差别”可能是检验方法本身造成的。像实验套件那样抽 10,000 次，校正后的最小值是 0.032，刚好够用。在接受“没有发现”之前，先弄清这个检验**能够**发现什么。
 
 # %% [markdown] id="size-en" lang="en" tags=["predict"]
 # ## How large, and how many users would it take?
@@ -409,11 +410,11 @@ expect("325 times the smallest possible p, 10,000 draws", 325 / 10_001, 0.032, t
 # **Predict** the power for both scales, and the number of users needed for a power of 80 %, which is $(2.8\,\sigma / \delta)^2$ with the gain $\delta$ and the standard deviation $\sigma$.
 
 # %% [markdown] id="size-zh" lang="zh" en="f4fb3b9d" tags=["predict"]
-# ## 有多大？要多少用户才看得见？
+# ## 效应有多大？需要多少用户才能检出？
 #
-# $p$ 值把两件事混在一起：差别有多大，用户有多少。**效应量**（effect size）只说前一件：平均差值除以它在用户之间的标准差。把每位用户复制成四份，效应量不变，$p$ 却会从 0.18 变成 0.01。
+# $p$ 值把两件事混在一起：差别有多大，用户有多少。**效应量**（effect size）只衡量前者：平均差值除以它在用户之间的标准差。把每位用户复制成四份，效应量不变，$p$ 却会从 0.18 变成 0.01。
 #
-# 那么 2.27% 是多少？要看是**什么的** 2.27%。全量排序时，MovieLens 100K 上的 NDCG@10 约为 0.1，它的 2.27% 是 0.0023。在 100 个负样本里，所有数值都更大；幻灯片背后的那个代码仓库里，这个值约为 0.4，它的 2.27% 是 0.009。用户之间的波动，我们自己在 MovieLens 100K 上的训练里就有：取一个种子的 TiSASRec 与 SASRec 之差，把平均值挪到所宣称的提升，再从中抽取 2,013 位用户，也就是 6,040 位的三分之一。能看见提升的研究所占的比例，第 02 课叫做**功效**（power）。
+# 那么 2.27% 是多少？要看是**什么的** 2.27%。全量排序时，MovieLens 100K 上的 NDCG@10 约为 0.1，它的 2.27% 是 0.0023。在 100 个负样本里，所有数值都更大；幻灯片背后的那个代码仓库里，这个值约为 0.4，它的 2.27% 是 0.009。用户之间的波动可以从我们在 MovieLens 100K 上的训练得到：取一个种子的 TiSASRec 与 SASRec 之差，把平均值平移到所宣称的提升，再从中有放回地抽取 2,013 位用户，也就是 6,040 位的三分之一。能检出提升的研究所占的比例，就是第 02 课所说的**功效**（power）。
 #
 # **猜一猜**两种尺度下的功效，以及功效达到 80% 所需的用户数：它等于 $(2.8\,\sigma / \delta)^2$，其中 $\delta$ 是提升，$\sigma$ 是标准差。
 
@@ -476,7 +477,7 @@ expect(
 # And the bet? If the models are equal, Ines wins it half of the time. If the gain is exactly as claimed, under full ranking she wins with probability 0.65, because the luck of 2,013 users and of one seed is larger than the gain. "It won again" hardly tells the two apart. A bet like this is no test.
 
 # %% [markdown] id="size-why-zh" lang="zh" en="33425d12"
-# 全量排序下，这样的提升需要约 35,000 位用户；只有 2,013 位时，10% 的研究能看见它。看见的那几次还会夸大：平均报告出真值的 3.6 倍，因为再小的在那里就不显著了。（第 03 课里它叫赢家诅咒。）在 100 个负样本里情况好一些，是 53%，与抛硬币差不多。不过它回答的是另一个问题（第 02 课），而且这里说的只是**一**组用户，还没有计入种子的随机性。
+# 全量排序下，这样的提升需要约 35,000 位用户；只有 2,013 位时，仅有 10% 的研究能检出它，而且检出时还会夸大：平均报告值是真值的 3.6 倍，因为更小的估计值达不到显著。（第 03 课里它叫赢家诅咒。）在 100 个负样本里情况好一些，是 53%，与抛硬币差不多。不过它回答的是另一个问题（第 02 课），而且这里只考虑**一**组用户，还没有计入种子的随机性。
 #
 # 那个赌呢？如果两个模型一样好，小颖有一半的机会赢。如果提升恰如所说，全量排序下她赢的概率是 0.65，因为 2,013 位用户和一个种子带来的随机性，都比提升本身还大。“又赢了”几乎分不出这两种情况。这样的赌不能算检验。
 
@@ -490,11 +491,11 @@ expect(
 # **Predict.** In what share of the studies is exactly one of the groups significant? And how often if you test the **difference of the two differences** instead?
 
 # %% [markdown] id="groups-zh" lang="zh" en="278ccfb9" tags=["break-it"]
-# ## 弄坏它之二：这里显著，那里不显著
+# ## 破坏实验二：一组显著，另一组不显著
 #
 # 幻灯片比的是两组：不规则的用户有提升，规则的用户没什么提升。所以时间对不规则的用户帮助更大。真是这样吗？
 #
-# 让两组的提升**完全相同**。每组 314 位用户，是 MovieLens 100K 的三分之一；波动 0.15，就是刚才测到的；提升 0.0166，这样的一组在一半的研究里能看见它。
+# 让两组的提升**完全相同**。每组 314 位用户，是 MovieLens 100K 的三分之一；标准差取刚才测得的 0.15；提升取 0.0166，这时每组在大约一半的研究里能检出它。
 #
 # **猜一猜。** 恰好只有一组显著的研究占多少？如果改为检验**两个差值之差**，又是多少？
 
@@ -511,7 +512,7 @@ def two_groups(regular, irregular, users=314, studies=4000):
 
 
 same, twice = two_groups(0.0166, 0.0166), two_groups(0.0166, 0.0332)
-show_matrix([same, twice], ["same gain", "twice as large"], ["regular", "irregular", "exactly one", "difference"])
+show_matrix([same, twice], ["same gain", "twice as large"], ["regular", "irregular", "exactly one", "direct test"])
 expect("same gain: seen in a group", same[0], 0.51, tol=0.02)
 expect("same gain: exactly one group significant", same[2], 0.49, tol=0.02)
 expect("mended: the difference of differences is significant", same[3], 0.05, tol=0.01)
@@ -523,9 +524,9 @@ expect("twice the gain for irregular users: the direct test sees it in", twice[3
 # The library does it without a bell curve. If it made no difference to which group a user belongs, the labels could be dealt out anew.
 
 # %% [markdown] id="groups-why-zh" lang="zh" en="feb507dc"
-# 49% 的研究里恰好只有一组“显著”，尽管两组的提升完全相同。两枚公平的硬币也是这样。**显著与不显著之间的差别，本身并不显著**（Gelman 与 Stern）。直接检验的误报是 5%，本该如此。它也说明这个问题有多难：哪怕不规则的用户得到**两倍**的提升，这样大小的两组也只在 28% 的研究里看得出来。
+# 49% 的研究里恰好只有一组“显著”，尽管两组的提升完全相同。这就像同时抛两枚公平的硬币，有一半的机会恰好一正一反。**“显著”与“不显著”之间的差别，本身未必显著**（Gelman 与 Stern）。直接检验的误报是 5%，本该如此。它也说明这个问题有多难：哪怕不规则的用户得到**两倍**的提升，这样大小的两组也只在 28% 的研究里能检出差别。
 #
-# 库里的做法不需要假设正态分布：如果用户属于哪一组没有影响，组别标签就可以重新分配。
+# 库里的做法不需要假设正态分布：如果用户属于哪一组没有影响，就可以随机重新分配组别标签，这就是置换检验（permutation test）。
 
 # %% id="permutation-code" tags=["library"]
 # show: tutorial_lib.experiments.stages.shared.label_permutations
@@ -602,9 +603,9 @@ expect_true("a test event after a minute or 300 days: the same CV, to the bit", 
 # **Predict.** The correlation between CV and the length of the history: in `sample`, where everybody has 40 events, and on MovieLens 100K, where histories run from 20 to over 700.
 
 # %% [markdown] id="confounded-zh" lang="zh" en="f2077893" tags=["predict"]
-# ## 是不规则，还是只是历史长？
+# ## 混杂因素：是间隔不规则，还是只是历史长？
 #
-# 三份用户的差别不只在 CV。间隔太少，CV 就大不起来：完全随机到来的访客，真实的 CV 是 1，可是只有三个间隔时，平均只显示出 0.65。因此历史长的人 CV 偏高，所谓“最不规则的三分之一”，也许其实是“我们了解最多的三分之一”。
+# 按 CV 把用户分成三组时，各组的差别不只在 CV。间隔太少，CV 的估计就偏小：对完全随机到来的用户，真实的 CV 是 1，可是只有三个间隔时，平均只能测到 0.65。因此历史长的人 CV 偏高，所谓“最不规则的三分之一”，也许其实是“我们了解最多的三分之一”。
 #
 # **猜一猜。** CV 与历史长度的相关系数是多少？一个是 `sample`，那里每人都有 40 个事件；一个是 MovieLens 100K，那里的历史从 20 个到 700 多个不等。
 
@@ -623,7 +624,7 @@ expect_true("MovieLens 100K: above 0.5", correlation["ml-100k"] > 0.5)
 # In `sample` the two have nothing to do with each other. On MovieLens 100K they go together, and on Grocery as well: there a gain "of the irregular users" can be a gain of the long histories. The remedy is to compare like with like. Cut the users into thirds by **length** first, then each of these by CV, take irregular minus regular within each, and average the three. A claim about irregular users on such data has to show this number too. Where the truth is known, we do so next.
 
 # %% [markdown] id="confounded-why-zh" lang="zh" en="2f18ef20"
-# 在 `sample` 里，两者几乎无关。在 MovieLens 100K 上，两者明显相关，Grocery 也是如此：在那里，“不规则用户的提升”可能只是历史较长带来的提升。办法是同类相比：先按**长度**把用户分成三份，每一份里再按 CV 分，分别求不规则减规则的差，再对三份取平均。在这样的数据上，凡是关于不规则用户的主张，都应当给出这个数。下面在知道真相的世界里就这样做。
+# 在 `sample` 里，两者几乎无关。在 MovieLens 100K 上，两者明显相关，Grocery 也是如此：在那里，“不规则用户的提升”可能只是历史较长带来的提升。解决的办法是分层比较：先按**长度**把用户分成三组，每一组内再按 CV 三等分，分别求不规则减规则的差，最后对三组取平均。在这样的数据上，凡是关于不规则用户的主张，都应当给出这个数。下面在知道真相的世界里就这样做。
 
 # %% [markdown] id="truth-en" lang="en" tags=["predict"]
 # ## A world in which the answer is known
@@ -635,9 +636,9 @@ expect_true("MovieLens 100K: above 0.5", correlation["ml-100k"] > 0.5)
 # %% [markdown] id="truth-zh" lang="zh" en="51baf40f" tags=["predict"]
 # ## 在一个知道答案的世界里
 #
-# 现在来看这个想法本身：“时间越不规则，时间信息的帮助越大”。它听上去理所当然，以至于没有人想到去检验。在模拟世界 `sample` 里，真相可以算出来。那里的隐藏兴趣状态按我们设定的规律随真实时间演化，第 17 课的先知知道这条规律：一次使用时间信息，一次不用。两者之差，就是在其他一切都已知的情况下，时间信息对每位用户的价值。
+# 现在来看这个想法本身：“时间越不规则，时间信息的帮助越大”。它听上去理所当然，几乎没有人想到要去检验。在模拟世界 `sample` 里，真相可以算出来。那里的隐藏兴趣状态按我们设定的规律随真实时间演化，第 17 课的先知知道这条规律：一次使用时间信息，一次不用。两者之差，就是在其他一切都已知的情况下，时间信息对每位用户的价值。
 #
-# 按训练集的 CV 分成三份。**猜一猜。** 时间信息在哪一份里价值最大？
+# 按训练集的 CV 分成三组。**猜一猜。** 时间信息对哪一组的价值最大？
 
 # %% id="truth-code"
 world = load_dataset("sample")
@@ -649,7 +650,8 @@ worth = ndcg(ranks["rank_with_clock"].to_numpy()) - ndcg(ranks["rank_without_clo
 times = world.events["timestamp"].to_numpy()
 paused = times[split.test.row] - times[split.test.row - 1] >= 3600
 by_group = np.array([[part[group == g].mean() for g in range(3)] for part in (worth, paused)])
-show_matrix(by_group, ["value of the clock", "question after a pause"], irregularity.GROUPS, digits=3)
+THIRDS = ["regular", "middle", "irregular"]
+show_matrix(by_group, ["value of the clock", "query after a pause"], THIRDS, digits=3)
 extremes = group % 2 == 0  # the middle third and the users without a group stay out
 ceiling_p = label_permutations(worth[extremes, None], group[extremes] == 2)[0]
 ceiling = difference_interval(worth[group == 2], worth[group == 0])
@@ -676,7 +678,7 @@ expect("irregular", by_group[1, 2], 0.23, tol=0.01)
 # What do trained models make of it? The table of lesson 17 has five seeds of DeepM3's variants on this world.
 
 # %% [markdown] id="truth-why-zh" lang="zh" en="0cdaf523"
-# 恰恰相反！对规则的用户，时间信息的价值是 0.052；对不规则的用户是 0.028。两者之差 $-0.024$，$p = 0.008$；只在历史长度相近的用户之间比较，差不多还是这个数，$-0.021$。为什么？在这个世界里，CV 高意味着大量事件集中在会话之内，长的停顿很少。而时间信息真正有用的，是**停顿之后的提问**：规则的用户有 57% 是这样，不规则的用户只有 23%。CV 衡量的是间隔有多不均匀，而不是下一个间隔能提供多少信息。
+# 恰恰相反！对规则的用户，时间信息的价值是 0.052；对不规则的用户是 0.028。两者之差 $-0.024$，$p = 0.008$；只在历史长度相近的用户之间比较，差不多还是这个数，$-0.021$。为什么？在这个世界里，CV 高意味着大量事件集中在会话之内，长的停顿很少。而时间信息真正有用的，是**停顿之后的查询**：规则的用户有 57% 的查询如此，不规则的用户只有 23%。CV 衡量的是间隔有多不均匀，而不是下一个间隔能提供多少信息。
 #
 # 这个世界是我们设计的，所以它不能证明真实的电影数据也是如此。但它证明了“不规则”和“能从时间信息中获益很多”是两回事。
 #
@@ -699,13 +701,14 @@ for name, values in gains.items():
     apart = difference_interval(values[group == 2], values[group == 0])
     rows.append({"model": name} | apart | {"p": p_of[name]})
 differences = pd.DataFrame(rows).set_index("model")
-print(differences.round(4))
+shown = differences.set_axis(["difference of gains", "lower end", "upper end", "p"], axis=1)
+print(shown.rename_axis("irregular minus regular").round(4).to_string())
 
 # %% id="models-picture" tags=["picture", "nbval-ignore-output"]
 rows = [
     {"model": name, "group": label} | ends("gain", bootstrap_interval(values[group == g]))
     for name, values in gains.items()
-    for g, label in enumerate(irregularity.GROUPS)
+    for g, label in enumerate(THIRDS)
 ]
 forest(pd.DataFrame(rows), "gain", "gain in NDCG@10 from the clock (95 % interval over users)", panels="group")
 
@@ -713,7 +716,7 @@ forest(pd.DataFrame(rows), "gain", "gain in NDCG@10 from the clock (95 % interva
 # Forest plot in three panels, regular, middle, irregular users. The clairvoyant's gain is near 0.05, 0.05 and 0.03. The three models that are told the query time gain about 0.03 in each panel, a little less in the right one, with overlapping intervals. The attractor without query time lies close to 0, in the middle panel a little below it.
 
 # %% [markdown] id="models-alt-zh" lang="zh" en="05c22727" tags=["alt"]
-# 三格森林图：规则、中间、不规则的用户。先知的收益约为 0.05、0.05、0.03。告诉了查询时刻的三个模型，每一格的收益都在 0.03 上下，右边一格略小，区间互相重叠。不告诉查询时刻的吸引子在 0 附近，中间一格略低于 0。
+# 三格森林图：规则、中间、不规则的用户。先知的提升约为 0.05、0.05、0.03。知道查询时刻的三个模型，每一格的提升都在 0.03 上下，右边一格略小，区间互相重叠。不知道查询时刻的吸引子在 0 附近，中间一格略低于 0。
 
 # %% id="models-check"
 expect("attractor, irregular minus regular", differences.loc["attractor", "difference"], -0.012, tol=0.001)
@@ -738,9 +741,9 @@ expect("smallest true difference that this test would find in 80 % of the studie
 # Percentages would have made a louder headline: 36 % for regular and 15 % for irregular users. But a percentage changes with the twin below it, too, and the twin is better with irregular users. Differences of NDCG and an interval around them say what was measured.
 
 # %% [markdown] id="models-why-zh" lang="zh" en="1adbf4b6"
-# 给出查询时刻的三个模型，方向都与真相一致：不规则的用户获益更少，吸引子的差是 $-0.012$。可是没有一个区间能排除 0。这既不矛盾，也不能证明“没有差别”：每一份约 500 位用户，标准误是 0.0097，真实的差别要达到 0.027，才会在 80% 的研究里被发现。而哪怕是先知，也只有 0.024。（中间一格里那个整个落在 0 以下的区间，你是不是也注意到了？十五个里的一个，是看图看出来的。随它去。）
+# 知道查询时刻的三个模型，方向都与真值一致：不规则的用户获益更少，吸引子的差是 $-0.012$。可是三个区间都包含 0。这既不矛盾，也不能证明“没有差别”：每组约 500 位用户，标准误是 0.0097，真实的差别要达到 0.027，才会在 80% 的研究里被检出。而哪怕是先知，也只有 0.024。（你可能也注意到了，中间一格有一个区间整个落在 0 以下。十五个区间里有一个这样，又是看了图才发现的，不必当真。）
 #
-# 换成百分比，标题会响亮得多：规则的用户 36%，不规则的 15%。但百分比还取决于作为分母的对照模型，而对照模型在不规则的用户身上本来就更好。NDCG 的差值及其区间，才如实反映测量的结果。
+# 换成百分比，标题会醒目得多：规则的用户 36%，不规则的 15%。但百分比还取决于作为分母的对照模型，而对照模型在不规则的用户身上本来就更好。NDCG 的差值及其区间，才如实反映测量的结果。
 
 # %% [markdown] id="mean-en" lang="en" tags=["break-it"]
 # ## Break it, 3: groups made from the outcome
@@ -750,9 +753,9 @@ expect("smallest true difference that this test would find in 80 % of the studie
 # **Predict** the gain of the "new" model in the two groups. And what if a **third** seed does the grouping?
 
 # %% [markdown] id="mean-zh" lang="zh" en="6b426d33" tags=["break-it"]
-# ## 弄坏它之三：按结果分组
+# ## 破坏实验三：按结果分组
 #
-# “新模型帮助最大的，正是旧模型没照顾好的人。”这样的话配上图，常能读到，做出来也很容易。把 MovieLens 100K 上的 SASRec 当作**旧**模型；**新**模型还是 SASRec，只换一个种子。训练方案一样，什么也没变。然后按旧模型自己在测试里的结果给用户分组：没命中的（NDCG@10 = 0）和命中的。
+# “新模型帮助最大的，正是旧模型服务不好的用户。”这样的结论常常配图出现，也很容易凭空做出来。把 MovieLens 100K 上的 SASRec 当作**旧**模型；**新**模型还是 SASRec，只换一个种子。训练方案一样，什么也没变。然后按旧模型自己在测试里的结果给用户分组：没命中的（NDCG@10 = 0）和命中的。
 #
 # **猜一猜**“新”模型在两组里的提升。如果改由**第三个**种子来分组呢？
 
@@ -784,11 +787,11 @@ expect_true(
 # There is a quieter form: groups from the training part, but **the cut chosen afterwards**. Thirds? Quarters? The top tenth? Let a gain have nothing to do with CV, cut 2,000 users at one of 17 places and show the best cut.
 
 # %% [markdown] id="mean-why-zh" lang="zh" en="1795fb64"
-# 原先没命中的人提升 0.020，原先命中的人下降 0.078，$p < 0.001$，全是**无中生有**。用户落进“没命中”这一组，部分是因为这个种子运气不好，而运气不会再来一次。这叫**向均值回归**（regression to the mean）。换一个与差值无关的模型来分组，它就消失了：用第三个种子，$p > 0.05$；取遍所有选法，恰好是 0。
+# 原先没命中的人提升 0.020，原先命中的人下降 0.078，$p < 0.001$，全是**无中生有**。用户落入“没命中”这一组，部分原因是这个种子碰巧不利，而这种偶然换一个种子就不再出现。这叫**向均值回归**（regression to the mean）。换一个与差值无关的模型来分组，它就消失了：用第三个种子，$p > 0.05$；取遍所有选法，恰好是 0。
 #
-# 规则是：分组必须由测试**之前**就知道的东西来定。历史的长度、训练集间隔的 CV，都符合（仅就这条规则而言；两者彼此相关是另一回事，见上文）；凡是受被检验的结果影响的，都不符合。
+# 规则是：分组只能依据测试**之前**就已知的信息。历史的长度、训练集间隔的 CV，都符合（仅就这条规则而言；两者彼此相关是另一回事，见上文）；凡是会受检验结果本身影响的，都不符合。
 #
-# 还有一种更隐蔽的做法：分组用的是训练集，但**在哪里切是事后挑的**。三份？四份？前十分之一？让收益与 CV 毫无关系，把 2,000 位用户在 17 个位置之一切开，只展示差别最大的那一次。
+# 还有一种更隐蔽的做法：分组用的是训练集，但**切分点是事后挑选的**。分三组？四组？还是取前十分之一？让提升与 CV 毫无关系，把 2,000 位用户在 17 个位置中的一个切成两组，只报告差别最大的那一次。
 
 # %% id="cuts-code" tags=["break-it"]
 values = np.random.default_rng(3).standard_normal((1000, 2000))  # 1,000 studies; users in the order of their CV
@@ -804,7 +807,7 @@ expect("false alarms with the best of 17 cuts", (distance.max(axis=1) > 1.96).me
 # 31 % false alarms instead of 5 %, with one measure of irregularity and one model. Hence *chosen afterwards* is not a small remark about a slide. The suite says in its code, before any result: thirds, by the CV of training gaps, the same groups for all models.
 
 # %% [markdown] id="cuts-why-zh" lang="zh" en="a4a8b8d4"
-# 误报是 31%，而不是 5%，这还只有一种不规则的度量、一个模型。所以“事后选的”不是对幻灯片的吹毛求疵。实验套件在看到任何结果之前，就在代码里固定下来：按训练集间隔的 CV 分成三份，所有模型用同样的分组。
+# 误报率是 31%，而不是 5%，而这还只考虑了一种不规则程度的度量、一个模型。所以“事后选的”不是对幻灯片的吹毛求疵。实验套件在看到任何结果之前，就在代码里固定下来：按训练集间隔的 CV 分成三组，所有模型用同样的分组。
 
 # %% [markdown] id="live-en" lang="en"
 # ## The stages, live
@@ -814,7 +817,7 @@ expect("false alarms with the best of 17 cuts", (distance.max(axis=1) > 1.96).me
 # %% [markdown] id="live-zh" lang="zh" en="dcff2602"
 # ## 实际运行这几个阶段
 #
-# 实验套件有三个阶段来做这些事：`significance`、`irregularity`、`stability`。在这里用三个便宜的模型跑一遍：热门、不带时间信息的 DeepM3、以间隔为特征的 DeepM3。两个种子，几百位用户，五轮。**这里只展示流程怎样运行，并不说明模型好坏**：它们几乎没有经过训练，而只有两个种子的结果能说明多少，你已经清楚了。读最后那几句话时请记住这一点，尤其是其中有“significant”的时候。
+# 实验套件有三个阶段来做这些事：`significance`、`irregularity`、`stability`。这里用三个计算量很小的模型运行一遍：热门基线、无时间信息的 DeepM3、把间隔当作特征的 DeepM3。两个种子，几百位用户，五轮。**这里只展示流程怎样运行，并不说明模型好坏**：它们几乎没有经过训练，而只有两个种子的结果能说明多少，你已经清楚了。读最后那几句话时请记住这一点，尤其是看到“显著”二字的时候。
 
 # %% id="live-code" tags=["nbval-ignore-output", "training"]
 suite = Suite(
@@ -850,7 +853,7 @@ expect_true("3 pairs of models", len(suite.table("significance", "pairs")) == 3)
 # %% [markdown] id="real-zh" lang="zh" en="e8ceb0a7"
 # ## 真实的结果表
 #
-# 整个实验套件，包括课程里的所有模型，已经在真实数据和模拟的世界上跑过。先来重算：读者自己能再算一遍的表，才更有分量。`suite_values` 由存档的名次给出每位用户的 NDCG@10。
+# 整个实验套件，包括课程里的所有模型，已经在真实数据和模拟的世界上跑过。先重新计算一遍：读者自己能够重算的表，才更可信。`suite_values` 由保存的名次算出每位用户的 NDCG@10。
 
 # %% id="real-check" tags=["reference-check"]
 for name in suite_names():
@@ -872,17 +875,17 @@ summary = []
 for name in suite_names():
     pairs_table, length = read_suite(name, "significance", "pairs"), read_suite(name, "significance", "by_length")
     gains_table, apart = read_suite(name, "significance", "gains"), read_suite(name, "irregularity", "differences")
-    row = {"data": name, "users": pairs_table["users"].max()}
-    row |= {"seeds": read_suite(name, "stability", "models")["seeds"].max(), "pairs": len(pairs_table)}
-    row |= {"p < 0.05": (pairs_table["p"] < 0.05).sum(), "Holm": pairs_table["significant"].sum()}
+    row = {"data set": name, "number of users": pairs_table["users"].max()}
+    row |= {"of seeds": read_suite(name, "stability", "models")["seeds"].max(), "pairs of models": len(pairs_table)}
+    row |= {"p < 0.05": (pairs_table["p"] < 0.05).sum(), "after Holm": pairs_table["significant"].sum()}
     row |= {"in thirds by length": length["significant"].sum(), "with twin": len(gains_table)}
     if len(gains_table):  # data without times have no model that uses them
         sure, groups_differ = gains_table[gains_table["significant"]], apart[apart["significant"].astype(bool)]
-        row |= {"gain": (sure["seeds_low"] > 0).sum(), "lose": (sure["seeds_high"] < 0).sum()}
+        row |= {"better than twin": (sure["seeds_low"] > 0).sum(), "worse than twin": (sure["seeds_high"] < 0).sum()}
         row |= {"irregular more": (groups_differ["difference"] > 0).sum()}
         row |= {"irregular less": (groups_differ["difference"] < 0).sum()}
     summary.append(row)
-pd.DataFrame(summary).set_index("data")
+pd.DataFrame(summary).set_index("data set")
 
 
 # %% id="real-gains" tags=["nbval-ignore-output"]
@@ -968,30 +971,30 @@ expect_true("nowhere does the gain differ between irregular and regular users", 
 #
 # **On real data nobody gains significantly**, with this budget: two learning rates for each model, both of them an edge (lesson 23 comes back to this). Without a correction three time-aware models would have been announced on MovieLens 100K. The largest gain, TiSASRec with mHC, is 0.0077 [0.0009, 0.0145]: a fine interval, chosen from ten. Its p after Holm is 0.24, and the interval that draws seeds anew contains 0. So it stays what it is: a hint that deserves new data, and not a result.
 #
-# **Irregular users gain no more than regular ones**, in no table and for no model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
+# **Nothing shows that irregular users gain more than regular ones**, in any table or for any model. That is not a proof of *no difference*: look how wide the intervals of the last picture are. All that it says is *we do not know*; what would be needed to know, the section on power has computed.
 
-# %% [markdown] id="outcome-zh" lang="zh" en="cc3afddf"
+# %% [markdown] id="outcome-zh" lang="zh" en="51b02473"
 # 分三步来读。
 #
-# **这些检验看得出差别，也不会无中生有。** 在留出最后一个物品的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个不带时间信息的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们手里的那一份没有时间。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有训练更久。在训练不足的结果表里，数值反映的既有模型质量，也有学习速度。）在时间信息有价值的 `sample` 里，以最直接的方式输入查询时刻的两个模型，都显著胜过对照模型；另有一个模型显著不如自己的对照模型。在 `control`，也就是时间信息毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法的 autonomous 场：没有贡献的模块，仍然可能有害。
+# **这些检验能检出差别，也不会凭空产生差别。** 在留出最后一个物品（留一法）的 MovieLens 100K 上，210 对模型里有 72 对校正之后仍有差别。单看十一个无时间信息的模型，55 对里这里有 32 对有差别，用户有六倍之多的 MovieLens 1M 上有 48 对。（我们使用的版本没有时间戳。Mamba4Rec 0.165，SASRec 0.149，只计数的马尔可夫链 0.126，都只训练了 8 轮。训练 60 轮的 SASRec 胜过这三者（第 07 课），另外几个没有这样长时间训练过。在训练不足的结果表里，数值反映的既有模型质量，也有学习速度。）在时间信息有价值的 `sample` 里，以最直接的方式使用查询时刻的两个模型，都显著胜过对照模型；另有一个模型显著不如自己的对照模型。在 `control`，也就是时间信息毫无价值的同一个世界里，16 个模型没有一个提升。有两个甚至显著不如对照模型，就是用 RK4 和用欧拉法求解的 autonomous 向量场：没有贡献的模块，仍然可能有害。
 #
-# **在真实数据上，没有一个模型显著提升**，前提是这样的调参预算：每个模型只有两个学习率，而且都在网格的边上（第 23 课会回到这一点）。要是不校正，MovieLens 100K 上会宣布三个时间感知模型获胜。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：区间很漂亮，可它是从十个里挑出来的。Holm 校正后的 p 是 0.24，重抽种子的区间包含 0。因此它只是一个值得用新数据检验的线索，不是结论。
+# **在真实数据上，没有一个模型显著提升**，前提是这样的调参预算：每个模型只试了两个学习率，因此选中的值必然落在网格边界上（第 23 课会回到这一点）。如果不做校正，在 MovieLens 100K 上会有三个时间感知模型被判为显著提升。提升最大的是带 mHC 的 TiSASRec，0.0077 [0.0009, 0.0145]：单看区间很有说服力，可它是从十个模型里挑出来的。Holm 校正后的 p 是 0.24，对种子也重抽样的区间包含 0。因此它只是一个值得用新数据检验的线索，不是结论。
 #
-# **不规则的用户并不比规则的用户提升得更多**，没有一张表、没有一个模型例外。这不是“没有差别”的证明：看看上一幅图里的区间有多宽。它说的只是**我们不知道**；要知道，需要多少用户，前面谈功效的那一节算过。
+# **没有证据表明不规则的用户提升得更多**，所有表、所有模型都是如此。这不是“没有差别”的证明：看看上一幅图里的区间有多宽。它只说明**我们还不知道**；要弄清楚需要多少用户，前面讲功效的一节已经算过。
 
 # %% [markdown] id="equal-en" lang="en" tags=["break-it", "predict"]
 # ## Break it, 4: "p = 0.6, so there is no difference"
 #
-# That last sentence deserves a test of its own. Who wants to say *no difference* has to say first how small a difference would not matter: the **margin of equivalence**. In this course it is 2 % of the twin's NDCG@10, about 0.002 on MovieLens 100K. Then there are four answers, and they follow from the interval alone: it lies inside ±margin (*no difference larger than the margin*), above 0, below 0, or none of these: *open*. The first is a test, too, and has a name: two one-sided tests (TOST).
+# This conclusion deserves a test of its own. Who wants to say *no difference* has to say first how small a difference would not matter: the **margin of equivalence**. In this course it is 2 % of the twin's NDCG@10, about 0.002 on MovieLens 100K. Then there are four answers, and they follow from the interval alone: it lies inside ±margin (*no difference larger than the margin*), above 0, below 0, or none of these: *open*. (The code below has a fifth answer, *not testable here*: even the best possible model would not reach the threshold.) The first is a test, too, and has a name: two one-sided tests (TOST).
 #
 # A model is truly better by 0.004, twice the margin; the spread over users is 0.15 as before. **Predict.** With 943 users, in what share of the studies is $p > 0.05$, so that a careless reader says "equal"? And how many users does it take before two models that really are equal can be called so in 80 % of the studies?
 
-# %% [markdown] id="equal-zh" lang="zh" en="5490dba3" tags=["break-it", "predict"]
-# ## 弄坏它之四：“p = 0.6，所以没有差别”
+# %% [markdown] id="equal-zh" lang="zh" en="da89dc79" tags=["break-it", "predict"]
+# ## 破坏实验四：“p = 0.6，所以没有差别”
 #
-# 最后这句话值得单独检验。要说“没有差别”，必须先说明多小的差别无关紧要，这就是**等效界值**（margin of equivalence）。本课程取对照模型 NDCG@10 的 2%，在 MovieLens 100K 上约为 0.002。这样就有四种回答，它们都由区间得出：区间在 ±界值之内（**差别不超过界值**），在 0 以上，在 0 以下，或者都不是，即**未定**。第一种回答本身也是检验，叫做双单侧检验（two one-sided tests，TOST）。
+# 这种说法值得单独检验。要说“没有差别”，必须先说明多小的差别无关紧要，这就是**等效界值**（margin of equivalence）。本课程取对照模型 NDCG@10 的 2%，在 MovieLens 100K 上约为 0.002。这样就有四种回答，它们都由区间得出：区间在 ±界值之内（**差别不超过界值**），在 0 以上，在 0 以下，或者都不是，即**未定**。（下面的代码还有第五种回答，即**无法检验**：连可能达到的最好模型也达不到所要求的差值。）第一种回答本身也是检验，叫做双单侧检验（two one-sided tests，TOST）。
 #
-# 设一个模型真的好 0.004，即界值的两倍；用户之间的标准差仍是 0.15。**猜一猜。** 有 943 位用户时，多大比例的研究里 $p > 0.05$，使粗心的读者说“一样”？而两个真正一样好的模型，要有多少用户，才能在 80% 的研究里被判为等效？
+# 设一个模型的真实提升为 0.004，即界值的两倍；用户之间的标准差仍是 0.15。**猜一猜。** 有 943 位用户时，多大比例的研究里 $p > 0.05$，会被粗心的读者误认为“一样”？而两个真正一样好的模型，要有多少用户，才能在 80% 的研究里被判为等效？
 
 # %% id="equal-code" tags=["break-it"]
 # show: tutorial_lib.experiments.protocol.answer
@@ -1026,7 +1029,8 @@ for name in suite_names():
         limits = table["seeds_low"], table["seeds_high"], table["p_holm"], MARGIN * table["twin"].map(level)
         answers[name] = pd.Series([answer(*one, np.inf) for one in zip(*limits, strict=True)]).value_counts()
 counts = pd.DataFrame(answers).fillna(0).astype(int).T
-print(counts.to_string())
+said = {FOR: "gain above 0", AGAINST: "below 0", NONE: "smaller than the margin", OPEN: "none of these"}
+print(counts.rename(columns=said | {UNTESTABLE: "cannot be tested"}).to_string())
 on_real = counts.loc[[name for name in counts.index if name not in ("sample", "control")]]
 expect("real data: comparisons with a twin", on_real.to_numpy().sum(), 30, tol=0.1)
 expect("real data: open", on_real[OPEN].sum(), 30, tol=0.1)
@@ -1038,9 +1042,9 @@ expect_true("no difference larger than the margin: in control alone", set(counts
 # Mended, on the committed tables: of the 30 gains over a twin on real data, all 30 are **open**. So read *nobody gains* as *we do not know*, not as *time does not help*. Only in `control` are there models with an interval inside the margin. And another kind of question can be sharper than another training: models that only count see what time is worth on several logs, lesson 23.
 
 # %% [markdown] id="equal-why-zh" lang="zh" en="f1901842" tags=["break-it"]
-# 在 87% 的研究里，粗心的读者说错了；而只有 943 位用户时，谁也不可能判定等效，因为区间向两侧各伸出 0.0096，将近界值的五倍。这需要 59 千位用户，而且还没有计入种子的随机性。
+# 在 87% 的研究里，粗心的读者说错了；而只有 943 位用户时，谁也不可能判定等效，因为区间向两侧各伸出 0.0096，将近界值的五倍。这需要约 59,000 位用户，而且还没有计入种子的随机性。
 #
-# 用已提交的表来修正：在真实数据上，相对对照模型的 30 个收益，30 个全都**未定**。因此“没有一个模型显著提升”应当读作**我们不知道**，而不是“时间信息没有用”。只有在 `control` 里，才有模型的区间落在界值之内。换一种问法有时比再训练一个网络更有效：只做计数的模型能在好几份日志上看出时间信息的价值，见第 23 课。
+# 再看仓库中保存的结果表：在真实数据上，与对照模型的 30 个差值，30 个全都**未定**。因此“没有一个模型显著提升”应当读作**我们不知道**，而不是“时间信息没有用”。只有在 `control` 里，才有模型的区间落在界值之内。换一种问法有时比再训练一个网络更有效：只做计数的模型能在好几份日志上看出时间信息的价值，见第 23 课。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1059,7 +1063,7 @@ expect_true("no difference larger than the margin: in control alone", set(counts
 # %% [markdown] id="exercise1-zh" lang="zh" en="b26d933a" tags=["exercise"]
 # ## 练习
 #
-# **20.1 调试 · 基础。** `exact_p(differences)` 收到至多 12 个数，应当返回**所有**翻法中，平均值离 0 至少和实际的一样远（不论哪一侧）的比例。下面的版本对那六位用户给出 0.11，而不是 0.22；对某些由整齐小数组成的表，它甚至会漏掉实际的那一种翻法：
+# **20.1 调试 · 基础。** `exact_p(differences)` 收到至多 12 个数，应当返回**所有**符号组合中，平均值的绝对值不小于实际观测值的比例。下面的版本对那六位用户给出 0.11，而不是 0.22；对某些简单的小数，它甚至会漏掉实际观测到的那一种组合：
 #
 # ```python
 # def exact_p(differences):
@@ -1068,7 +1072,7 @@ expect_true("no difference larger than the margin: in control alone", set(counts
 #     return (means >= differences.mean()).mean()
 # ```
 #
-# 这里有两个错误，一个是统计上的，一个是数值计算上的：想一想 0.1 + 0.2 − 0.3 等于多少。请写出正确的版本。只差舍入误差的和算作相等，其他的不算。
+# 这里有两个错误，一个是统计上的，一个是数值计算上的：想一想 0.1 + 0.2 − 0.3 等于多少。请写出正确的版本。两个总和如果只相差舍入误差，就算作相等，否则不算。
 
 # %% id="exercise1-code" tags=["exercise"]
 def exact_p(differences):
@@ -1140,7 +1144,7 @@ lesson20.check_holm_adjust(holm_adjust)
 # **20.3 Modify · core.** Join the parts: `irregular_minus_regular(model, twin, cv)` gets NDCG@10 of a model and of its twin, [seeds, users] each, the numbers of seeds may differ, and the CV of each user, NaN where it is unknown. Return two numbers: the gain over the twin in the top third by CV minus that in the bottom third, and the $p$-value of this difference. `thirds` and `label_permutations` are yours to use.
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="f724b34a" tags=["exercise"]
-# **20.3 修改 · 进阶。** 把前面的几步组合起来：`irregular_minus_regular(model, twin, cv)` 收到一个模型和它的对照模型的 NDCG@10，各为 [seeds, users]，种子数可以不同；还有每位用户的 CV，未知处为 NaN。返回两个数：CV 最高的三分之一用户相对对照模型的提升，减去最低的三分之一的提升；以及这个差的 $p$ 值。`thirds` 和 `label_permutations` 可以拿来用。
+# **20.3 修改 · 进阶。** 把前面的几步组合起来：`irregular_minus_regular(model, twin, cv)` 收到一个模型和它的对照模型的 NDCG@10，各为 [seeds, users]，种子数可以不同；还有每位用户的 CV，未知处为 NaN。返回两个数：CV 最高的三分之一用户相对对照模型的提升，减去最低的三分之一的提升；以及这个差的 $p$ 值。可以直接使用 `thirds` 和 `label_permutations`。
 
 
 # %% id="exercise3-code" tags=["exercise"]
@@ -1175,7 +1179,7 @@ lesson20.check_irregular_minus_regular(irregular_minus_regular)
 # - F: a model against its twin, a million users, twenty seeds. "The gain is not an accident."
 
 # %% [markdown] id="exercise4-zh" lang="zh" en="91fc6418" tags=["exercise"]
-# **20.4 思考 · 挑战。** 六份报告。下一个单元格会打印它们的数字：NDCG@10 的平均差值，它对用户的区间，种子也重抽的区间，未校正的 $p$，以及这样的检验一共做了几个。（数字都是为本题编的。）哪几份的证据支持引号里的话？用字母的集合作答。
+# **20.4 思考 · 挑战。** 六份报告。下一个单元格会打印它们的数字：NDCG@10 的平均差值，对用户重抽样的区间，对种子也重抽样的区间，未校正的 $p$，以及这样的检验一共做了几个。（数字都是为本题编的。）哪几份的证据支持引号里的话？用字母的集合作答。
 #
 # - A：一个模型对它的对照模型，6,040 位用户，五个种子。“再训练一次，还会赢。”
 # - B：不规则的用户、规则的用户，以及两者之差，分组事先定好。“不规则的用户提升更多。”
@@ -1195,7 +1199,7 @@ reports = {
     "E": [0.05, 0.04, 0.06, 0.035, 0.065, 0.0001, 1],
     "F": [0.0003, 0.0002, 0.0004, 0.0002, 0.0004, 0.0001, 1],
 }
-show_matrix(list(reports.values()), list(reports), ["mean", "users", "to", "seeds too", "to", "p", "tests"], digits=4)
+show_matrix(list(reports.values()), list(reports), ["mean gain", "users: from", "up to", "users and seeds: from", "up to", "p", "tests"], digits=4)
 supported_reports = ...
 
 lesson20.check_supported_reports(supported_reports)
@@ -1240,9 +1244,9 @@ lesson20.open_report(my_report)
 # %% [markdown] id="answer-zh" lang="zh" en="50c39578"
 # ## 回答开头的赌局
 #
-# 不要接这个赌，也不要跟别人打这样的赌。“又赢一次”，毫无效果时也有一半的机会，真有所说的效果时也多不了多少。而那些可疑之处并不是小节。只有一个种子：在模拟中，用 MovieLens 1M 那么多用户比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真相的世界里，不规则的用户获益更少。
+# 不要接这个赌，也不要跟别人打这样的赌。即使毫无效果，“又赢一次”的概率也有一半；即使效果真如所说，这个概率也高不了多少。那些可疑之处也都不是小问题。只有一个种子：在模拟中，用 MovieLens 1M 那么多用户比较毫无差别的训练方案，将近每两次就有一次“显著”。分组和切分的位置是事后挑的：误报约 31%，而不是 5%。一组有提升，并不说明两组**之间**有差别。而在我们唯一知道真实答案的世界里，不规则的用户获益更少。
 #
-# 这一切都没有证明幻灯片是错的。它只说明一个合格的检验需要什么：全量排序，好几个种子，由训练集事先定好的分组，带区间的差值之差（difference of differences），对试过的所有模型做 Holm 校正，以及足够多的用户，使所主张的提升能够检验出来。`irregularity` 阶段做的正是这些。在 MovieLens 1M 本身上，我们没法运行它：本课程手里的那一份只知道事件的先后，没有时间就没有间隔，也没有 CV。代替它的是 MovieLens 100K、Grocery 和模拟的世界；对这条主张的判定见第 23 课。
+# 这一切都没有证明幻灯片是错的。它只说明一个合格的检验需要什么：全量排序，好几个种子，由训练集事先定好的分组，带区间的差值之差（difference of differences），对试过的所有模型做 Holm 校正，以及足够多的用户，使所主张的提升能够检出。`irregularity` 阶段做的正是这些。在 MovieLens 1M 本身上，我们没法运行它：本课程使用的版本只保留了事件的先后次序，没有时间戳就没有间隔，也没有 CV。代替它的是 MovieLens 100K、Grocery 和模拟的世界；对这条主张的判定见第 23 课。
 #
 # 不如换个赌法。在小颖动手训练之前先写下来：怎样分组，几个种子，看哪个差值，什么样的区间能让你们俩都信服。
 
@@ -1258,11 +1262,11 @@ lesson20.open_report(my_report)
 # %% [markdown] id="summary-zh" lang="zh" en="b709180b" tags=["summary"]
 # ## 小结
 #
-# 1. 翻转配对差值的符号：$p$ 是离 0 至少和实际一样远的翻法所占的比例；比较的次数多，就用 Holm 校正。
-# 2. 用户和种子是随机性的两个来源。在用户上做的检验评判的是训练好的模型，用户越多，一个碰巧好的种子看上去越可靠；种子也要重抽。
-# 3. 不只说多确定，还要说多大：NDCG@10 = 0.1 的 2.27%，要约 35,000 位用户才能检验出来；而说“没有差别”需要等效界值，所需的用户还要更多。
-# 4. 一处显著、一处不显著，这不是差别。要检验差值之差。
-# 5. 分组要由测试之前就知道的东西来定，切在哪里也一样；不规则的用户，并不就是时间信息最有用的用户。
+# 1. 翻转配对差值的符号：$p$ 是平均值的绝对值不小于观测值的符号组合所占的比例；比较次数多时，用 Holm 校正。
+# 2. 用户和种子是随机性的两个来源。只对用户做的检验，评判的是训练好的模型；用户越多，一个碰巧较好的种子看上去越可靠，所以对种子也要重抽样。
+# 3. 不仅要报告差别有多确定，还要报告差别有多大：NDCG@10 = 0.1 的 2.27%，要约 35,000 位用户才能检出；而说“没有差别”需要等效界值，所需的用户还要更多。
+# 4. 一组显著、另一组不显著，并不说明两组有差别。应当检验差值之差。
+# 5. 分组和切分点都要由测试之前就已知的信息决定；不规则的用户，并不就是时间信息最有用的用户。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself
@@ -1281,7 +1285,7 @@ lesson20.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>3.</b> One seed of each model, 100,000 users, a gain of 0.004 with p < 0.001. Trainings of equal recipes differ by 0.005 (standard deviation). How often would equal recipes show a gap at least as large?</summary>
+# <details><summary><b>3.</b> One seed of each model, 100,000 users, a gain of 0.004 with p < 0.001. The difference of two trainings of one recipe has a standard deviation of 0.005. How often would equal recipes show a gap at least as large?</summary>
 #
 # 0.004 is 0.8 standard deviations: in about 42 % of the pairs of trainings. The users make the test of these two trained models sharp; they tell nothing about the recipes. Train more seeds.
 #
@@ -1329,14 +1333,14 @@ lesson20.open_report(my_report)
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="5244b823" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="767b2e3f" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
 #
 # <details><summary><b>1.</b> 七位用户，每一位都提升同样多。精确的符号翻转检验给出多少？如果一共做四个这样的检验，Holm 校正后还剩什么？</summary>
 #
-# 128 种翻法里有 2 种离 0 同样远，所以 p = 0.0156。乘以四是 0.0625，不显著。用户这样少，效应再大也通不过。
+# 128 种符号组合里，有 2 种的平均值的绝对值不小于观测值，所以 p = 0.0156。乘以四是 0.0625，不显著。用户这样少，效应再大也通不过。
 #
 # </details>
 #
@@ -1346,19 +1350,19 @@ lesson20.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>3.</b> 每个模型一个种子，100,000 位用户，提升 0.004，p < 0.001。同一训练方案的各次训练之间相差 0.005（标准差）。两份毫无差别的方案，有多大机会相差至少这么多？</summary>
+# <details><summary><b>3.</b> 每个模型一个种子，100,000 位用户，提升 0.004，p < 0.001。同一训练方案的两次训练之差，标准差为 0.005。两份毫无差别的方案，相差至少这么多的概率有多大？</summary>
 #
 # 0.004 是 0.8 个标准差，因此大约 42% 的训练对会相差这么多。用户多只能使这两个训练好的模型之间的检验更灵敏，并不能说明训练方案的好坏。应当多训练几个种子。
 #
 # </details>
 #
-# <details><summary><b>4.</b> 一张有 60 个模型的表，用 10,000 种翻法检验所有的对，Holm 校正后什么也没有留下。这是发现吗？</summary>
+# <details><summary><b>4.</b> 一张有 60 个模型的表，随机抽取 10,000 种符号组合检验所有的对，Holm 校正后什么也没有留下。这是发现吗？</summary>
 #
-# 不是。一共有 1,770 对，校正后可能的最小 p 是 1770/10001 = 0.18。至少要 35,400 种翻法，才可能有任何结果低于 0.05。
+# 不是。一共有 1,770 对，校正后可能的最小 p 是 1770/10001 = 0.18。至少要抽 35,400 种组合，才可能有任何结果低于 0.05。
 #
 # </details>
 #
-# <details><summary><b>5.</b> 你预计提升是 0.1 的 5%（NDCG@10），标准差 0.15。要多少用户，功效才达到 80%？如果只有 2,000 位，对显著的结果应当有什么预期？</summary>
+# <details><summary><b>5.</b> 你预计提升是 0.1 的 5%（NDCG@10），标准差 0.15。要多少用户，功效才达到 80%？如果只有 2,000 位，得到显著结果时，应当怎样看待它的大小？</summary>
 #
 # (2.8 · 0.15 / 0.005)² = 7,056 位。只有 2,000 位时功效不到一半，因此显著的结果平均来说会夸大提升。
 #
@@ -1366,13 +1370,13 @@ lesson20.open_report(my_report)
 #
 # <details><summary><b>6.</b> 不规则的用户提升 0.010 [0.002, 0.018]，规则的用户提升 0.004 [−0.004, 0.012]。幻灯片上说：只有不规则的用户受益。两者之差是多少？它的区间大约是多少？</summary>
 #
-# 差是 0.006；半宽按平方相加，√(0.008² + 0.008²) = 0.011，所以区间约为 −0.005 到 0.017。它含 0，因此分不出两组有差别。
+# 差是 0.006；半宽按平方相加，√(0.008² + 0.008²) = 0.011，所以区间约为 −0.005 到 0.017。它包含 0，因此不能断定两组有差别。
 #
 # </details>
 #
-# <details><summary><b>7.</b> 在一份日志上，CV 与历史长度的相关系数是 0.55，CV 最高的三分之一比最低的三分之一多提升 0.006。按长度三等分之后，各份之内的差平均只有 0.001。你怎么写？</summary>
+# <details><summary><b>7.</b> 在一份日志上，CV 与历史长度的相关系数是 0.55，CV 最高的三分之一比最低的三分之一多提升 0.006。按长度三等分之后，各组之内的差平均只有 0.001。你怎么写？</summary>
 #
-# 应当写：提升与历史较长有关，而不是与不规则有关，因为同类相比之后几乎什么也不剩。两个数连同区间都应写进报告。
+# 应当写：提升与历史较长有关，而不是与不规则有关，因为分层比较之后，差别几乎消失。两个数连同区间都应写进报告。
 #
 # </details>
 #
@@ -1388,9 +1392,9 @@ lesson20.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>10.</b> 有 6,040 位用户和五个种子时，两样都重抽仍有约 10% 的误报。你可以把用户增加到十倍，或者把种子增加到三倍。选哪一个？</summary>
+# <details><summary><b>10.</b> 有 6,040 位用户和五个种子时，对两者都重抽样，仍有约 10% 的误报。你可以把用户增加到十倍，或者把种子增加到三倍。选哪一个？</summary>
 #
-# 选种子。误报来自各次训练之间的波动，而五次抽取对它估计得不准；增加用户只会缩小区间的另一部分。
+# 选种子。误报来自各次训练之间的波动，而五个种子对它估计得不准；增加用户只会缩小区间的另一部分。
 #
 # </details>
 

@@ -196,7 +196,7 @@ plt.show()
 # **Predict** the p99 that this client reports, and the p99 of the people.
 
 # %% [markdown] id="closed-zh" lang="zh" en="9673b107" tags=["break-it"]
-# ## 弄坏它之一：美化结果的压力测试
+# ## 破坏实验一：美化结果的压力测试
 #
 # 许多压力测试是这样写的：客户端发出一个请求，等到回答，记下用时，再发下一个。设服务每次用 2 ms，其中有一次停顿了一秒。而实际上每秒有 100 个人提问，不管别人是否已经得到回答。
 #
@@ -265,7 +265,7 @@ print(f"{dataset.num_users} users, {dataset.num_items} items, NDCG@10 {result['n
 # The library's `step` takes the state after the last event, the new item and its time; `read` moves it to the moment of the question.
 
 # %% [markdown] id="stream-zh" lang="zh" en="6cad2f21" tags=["library"]
-# 库里的 `step` 接收上一个事件之后的状态、新的物品和它的时间；`read` 把状态推进到提问的时刻。
+# 库里的 `step` 接收上一个事件之后的状态、新的物品和它的时间；`read` 把状态推进到查询时刻。
 
 # %% id="stream-library" tags=["library"]
 from torch import Tensor
@@ -592,7 +592,7 @@ expect_true("the one without a dynamic batch refuses 7 users, as it has seen 2",
 # **Predict** what the program says after a day, if it was exported at hour 0.
 
 # %% [markdown] id="burnt-zh" lang="zh" en="3783765b" tags=["break-it"]
-# ## 弄坏它之二：固定在程序里的时间
+# ## 破坏实验二：固定在程序里的时间
 #
 # 形状不符会被拒绝，而 **Python 的数**不会：它会变成程序里的常数。下面的读出层让短期兴趣一直衰减到“现在”，而“现在”是模型的一个属性。
 #
@@ -659,7 +659,7 @@ print(service.url, service.get("/health"))
 # Open the printed address in your browser if you like: it is a page on which you move the time of the question. Here we talk to the service in JSON. A new person arrives: Ida, whose history is that of the first test user. Every event has an id of its own, so that an event that is sent twice counts once.
 
 # %% [markdown] id="talk-zh" lang="zh" en="b780488f"
-# 你可以在浏览器里打开打印出来的地址：在那个页面上，可以移动提问的时刻。这里我们用 JSON 与服务对话。来了一位新用户小艾，她的历史就是第一位测试用户的历史。每个事件都有自己的编号，因此重复发送的事件只计一次。
+# 你可以在浏览器里打开打印出来的地址：在那个页面上，可以移动查询时刻。这里我们用 JSON 与服务对话。来了一位新用户小艾，她的历史就是第一位测试用户的历史。每个事件都有自己的编号，因此重复发送的事件只计一次。
 
 # %% id="talk-code"
 _, batch = test_states()
@@ -738,7 +738,7 @@ expect_true("200 questions at once share passes of the model", passes < 200)
 # **Predict.** On the test events: how many of the ten items of the cached list are those of the right one, on average? And what happens to HR@10, the share of lists that hold the item that was chosen next?
 
 # %% [markdown] id="gap-zh" lang="zh" en="f7fb347f" tags=["break-it"]
-# ## 弄坏它之三：没有传入的请求时刻
+# ## 破坏实验三：没有传入的请求时刻
 #
 # 回到“一切正常”的指标。同事的网站并不是在小艾到来时向服务提问，而是在她最后一个**事件**到达时就提问，再把列表保存到她下次到来：这是一种缓存，为的是让页面更快。训练时，每个事件都是用它发生的时刻来预测的；服务时，不管她实际何时到来，告诉模型的都是：“她在最后一个事件之后立刻提问”。
 #
@@ -814,7 +814,7 @@ expect_true("without the time the chosen item stands further down: the interval 
 #
 # **修好它**：网站在小艾到来时提问，并传入 `at`，代价是多一次几毫秒的回答。同时把重放变成一项测试，每晚对几百个请求运行一次。
 #
-# 这种错误还会藏在哪里？例如：夜里为所有人一次生成的列表；时区；“弄坏它之二”里的那个常数；以及把旧事件的日志发给一个以自己的时钟为“现在”的服务。
+# 这种错误还会藏在哪里？例如：夜里为所有人一次生成的列表；时区；“破坏实验二”里的那个常数；以及把旧事件的日志发给一个以自己的时钟为“现在”的服务。
 
 # %% [markdown] id="watch-en" lang="en"
 # ## What to watch, so that it is found by itself
@@ -1176,9 +1176,9 @@ lesson21.open_report(my_report)
 # %% [markdown] id="answer-zh" lang="zh" en="edb78a68"
 # ## 回答开头的问题
 #
-# 所有指标都正常，为什么推荐给小艾的却是爵士？因为那些指标显示的是有没有回答，而不是回答对不对。训练时，模型知道每次选择发生的时刻；网站提问的时刻却不是小艾到来的时刻，而整个流程中没有任何环节要求两者一致。一份在爵士之后十分钟正确的列表，被保存了一个月。
+# 所有指标都正常，为什么推荐给小艾的却是爵士？因为那些指标显示的是有没有回答，而不是回答对不对。训练时，模型知道每次选择发生的时刻；网站查询时刻却不是小艾到来的时刻，而整个流程中没有任何环节要求两者一致。一份在爵士之后十分钟正确的列表，被保存了一个月。
 #
-# 那么，怎样才能这么快地回答这么多人？办法是少做：每位用户只保存几十个数的状态，一个事件只走一步，在提问的时刻读取一次，期间提问的所有人共用一次计算。这样，列表可以在**需要时**才生成，引起错误的那个缓存根本就不需要。
+# 那么，怎样才能这么快地回答这么多人？办法是少做：每位用户只保存几十个数的状态，一个事件只走一步，在查询时刻读取一次，期间提问的所有人共用一次计算。这样，列表可以在**需要时**才生成，引起错误的那个缓存根本就不需要。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary

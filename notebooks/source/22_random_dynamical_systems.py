@@ -175,7 +175,7 @@ expect("without the order, its letters look like coin tosses", entropy_rate(lett
 # Take pure noise: eight letters, all equally likely, 150 users with 40 letters each. The truth is $\ln 8 = 2.08$ nats, and no past helps. Now give the estimator a longer and longer past, without the correction.
 
 # %% [markdown] id="order-zh" lang="zh" en="a015c7c3" tags=["break-it"]
-# ## 弄坏它之一：记得越久，看见的越多
+# ## 破坏实验一：记得越久，看见的越多
 #
 # 取一份纯粹的噪声：八个字母，机会均等，150 位用户，每人 40 个字母。真值是 $\ln 8 = 2.08$ 奈特，过去毫无帮助。现在不加修正，让估计量记住越来越长的过去。
 
@@ -415,7 +415,7 @@ expect("growth in four steps", math.log(separated[-1] / separated[0]) / 4, np.lo
 # One word of the definition is easily lost: the noise is **the same** for all states. Give each starting point its own coin, its own angle, its own number, and count again. Left: shared noise. Right: own noise.
 
 # %% [markdown] id="shared-zh" lang="zh" en="caee170f" tags=["break-it"]
-# ## 弄坏它之二：各有各的噪声
+# ## 破坏实验二：各有各的噪声
 #
 # 定义里有一个词很容易被忽略：所有状态的噪声是**同一份**。现在让每个出发点各抛各的硬币，各转各的角度，各取各的随机数，再数一次。左图：噪声共用。右图：噪声各自独立。
 
@@ -663,7 +663,7 @@ expect(
 # Suppose somebody does not listen, counts the different words of length $n$ **in the log**, and calls $\frac{1}{n} \ln N_n$ its topological entropy. Give him logs of 1,000 letters: noise in eight letters, a chaotic rule without noise, and a turning circle. (The chaotic rule: $x \leftarrow 8x \bmod 1$, with eight pieces. A computer's numbers run out of digits after a few steps of it, so we hand it fresh digits from below.)
 
 # %% [markdown] id="ceiling-zh" lang="zh" en="2b02c00e" tags=["break-it"]
-# ## 弄坏它之三：照样去数日志里的词
+# ## 破坏实验三：照样去数日志里的词
 #
 # 假如有人仍然去数**日志里**长度为 $n$ 的不同的词，并把 $\frac{1}{n} \ln N_n$ 叫作它的拓扑熵。给他三份日志，各 1,000 个字母：八个字母的噪声；一条没有噪声的混沌规则；一个转动的圆。（混沌规则是 $x \leftarrow 8x \bmod 1$，切成八块。计算机里的数走几步就用完了所有数字，所以我们从低位不断补进新的数字。）
 
@@ -752,7 +752,7 @@ expect_true("sample: the interval holds 0", not gain.excludes_zero, when=ON_SAMP
 # **Predict.** The committed table holds the same measurement for four data sets. MovieLens 100K: people rate lists of films, half of the gaps are 0 seconds. Grocery: reviews with a date but no time of day. How much of the entropy does order take away there: nothing, a few per cent, or half?
 
 # %% [markdown] id="predict-real-zh" lang="zh" en="e29bfe19" tags=["predict"]
-# **猜一猜。** 已提交的表里有四个数据集上同样的测量。MovieLens 100K：人们对着片单一部部打分，一半的间隔是 0 秒。Grocery：评论只有日期，没有钟点。在那里，次序能消去熵的多少：一点也没有，百分之几，还是一半？
+# **猜一猜。** 仓库中保存的表里有四个数据集上同样的测量。MovieLens 100K：人们对着片单一部部打分，一半的间隔是 0 秒。Grocery：评论只有日期，没有钟点。在那里，次序能消去熵的多少：一点也没有，百分之几，还是一半？
 
 # %% id="table-code"
 table = read_entropy()
@@ -845,7 +845,7 @@ expect("MovieLens: burstiness", film["burstiness"], 0.46, tol=0.01)
 # One inference of the claim remains: the gaps are irregular, *therefore* a model in continuous time gains. `sample` and `control` were made to test such sentences. Compare first the two rows of the table, then what time is worth in each: the NDCG@10 of the clairvoyant with the clock minus that of the clairvoyant without, for each user; and then for three groups of users of `sample`, from the most regular to the most irregular third (CV). (The CV of all gaps of a user: the clairvoyant is not trained, so nothing is fitted on them. Lesson 20, which judges trained models, takes the gaps of the training part. And here all events of a user count; lesson 17 took the test events alone, so its value of time is a little different.)
 
 # %% [markdown] id="worth-zh" lang="zh" en="622f820f"
-# ## 不规则的间隔与时间的价值
+# ## 不规则的间隔与时间信息的价值
 #
 # 这条主张还有一步推论：间隔不规则，**所以**连续时间的模型会有收益。`sample` 和 `control` 就是为检验这类推论而设计的。先比较表里的两行，再看时间信息在两个世界里的价值：对每位用户，使用时间信息的先知的 NDCG@10，减去不使用时间信息的先知的；然后把 `sample` 的用户按 CV 分成三组，从最规则的三分之一到最不规则的三分之一。（这里用每位用户全部间隔的 CV，因为先知没有经过训练，没有什么由它们拟合。第 20 课评判训练好的模型，只用训练集的间隔。此外，这里计入用户的所有事件；第 17 课只用测试事件，所以那里的时间价值略有不同。）
 
@@ -919,7 +919,7 @@ for name in suite_names():
 # - **在系统已知的地方**（`sample` 的短期兴趣），纤维熵是 0，尽管它的日志极不规则。
 # - **日志中词的计数**，在四个数据集里都至少达到有限数据上限的 92%：它衡量的是数据量和箱数。
 # - **改为测量：** 用户间隔的次序，使下一个间隔比随机次序时更可预测，多出 0.032 奈特（MovieLens 100K）和 0.049 奈特（Grocery），在记住两个间隔时约为熵的 2.4%；在两个模拟世界里真值是 0，测出来也是零。四个数据集里，熵几乎全部保留。
-# - **它与时间的价值无关：** `sample` 和 `control` 的间隔相同；在一个世界里时间信息的价值是 0.038 的 NDCG@10，在另一个里是 0。
+# - **它与时间信息的价值无关：** `sample` 和 `control` 的间隔相同；在一个世界里时间信息的价值是 0.038 的 NDCG@10，在另一个里是 0。
 #
 # 命令是 `python -m studies.entropy_facts --dataset NAME --table data/facts/entropy.csv`。带数字的句子由表生成：
 
@@ -1133,7 +1133,7 @@ lesson22.open_report(my_report)
 # 2. 不均匀、没有次序、难以预测：这是三种性质，每一种都可以单独出现。
 # 3. 随机拓扑熵数的是：在同一份噪声之下，状态多快变得可以区分。随机倍数是对数的平均；转动是 0，由噪声驱动的压缩映射也是 0，例如 `sample` 的短期兴趣，它的李雅普诺夫指数为负。
 # 4. 一份日志就是一条轨道：熵为 $\ln 2$ 和熵为 0 的系统写出同样的日志，而日志中词的计数衡量的是日志有多长。这条主张按原话无法检验。
-# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4% 的熵（记住两个间隔）；关于时间的价值，间隔本身什么也没有说明。
+# 5. 可以检验并已检验的：真实间隔的次序消去约 2.4% 的熵（记住两个间隔）；关于时间信息的价值，间隔本身什么也没有说明。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself

@@ -14,11 +14,11 @@
 # This lesson makes that table. It trains nothing; it collects what twenty-two lessons have measured, and recomputes it from the committed ranks. How would you vote on Friday?
 
 # %% [markdown] id="puzzle-zh" lang="zh" en="a1cdfe4a"
-# 周五下午四点开评审会。一个团队想把 DeepM3 投入生产，幻灯片上有十三条主张：提高百分之几、快一倍、体积三分之一、免疫。每一条都带着一个数字或一个响亮的词，却没有一条给出区间。
+# 周五下午四点开评审会。一个团队想把 DeepM3 投入生产，幻灯片上有十三条主张：提高百分之几、快一倍、体积只有三分之一、免疫。每一条都带着一个数字或一个醒目的词，却没有一条给出区间。
 #
-# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条主张一行，写明原来怎么说、怎样检验、结果如何，再加一个词。这个词只能是**复现成功**、**未能复现**或**无法检验**。她还有一个条件：这个词不许由谁**手写**上去，而必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
+# 主持会议的小满不想再看第十四张幻灯片。她要**一张表**：一条主张一行，写明原话、检验方法、结果，最后是判定。判定只能是**复现成功**、**未能复现**或**无法检验**。她还有一个条件：判定不能**人工**填写，必须由数字得出，所依据的规则要写明，并且对所有主张一视同仁。
 #
-# 这一课就来做这张表。这一课不训练任何模型，只汇总前面二十二课的测量结果，并根据已提交的名次重新计算一遍。周五你会怎么投票？
+# 这一课就来做这张表。这一课不训练任何模型，只汇总前面二十二课的测量结果，并根据仓库中保存的名次重新计算一遍。周五你会怎么投票？
 
 # %% [markdown] id="objectives-en" lang="en" tags=["objectives"]
 # ## What you will be able to do
@@ -36,7 +36,7 @@
 # - 把一条主张变成若干比较，每个比较都可能支持它，也可能反对它；
 # - 用一条适用于所有主张的规则，由区间和校正后的 $p$ 值得出判定；
 # - 分清“未能复现”与“被推翻”，分清“可以忽略”与“不显著”；
-# - 根据名次重新算出一张公布的表，并演示无中生有地做出百分之二的提升有多容易；
+# - 根据名次重新算出一张公布的表，并演示凭空做出百分之二的提升有多容易；
 # - 在训练网络之前，用只做计数的模型判断时间信息在自己的日志上有没有用；
 # - 给报告添上你自己的一条主张。
 
@@ -88,7 +88,7 @@ plots.use_style()
 # %% [markdown] id="tiny-zh" lang="zh" en="0159ee41"
 # ## 五个区间，一条规则
 #
-# 有人主张**新模型提高了 0.010**。下面五项虚构的研究都检验了它，每项给出一个差值（新减旧）和一个 95% 区间。规则很短：**区间整个落在主张所说的那一侧、不含 0，才算支持它。** 其他情况都不算。
+# 有人主张**新模型提高了 0.010**。下面五项虚构的研究都检验了它，每项给出一个差值（新减旧）和一个 95% 区间。规则很短：**整个区间都落在主张所说的一侧、不含 0，才算支持它。** 其他情况都不算。
 #
 # 还有第二个常被忽略的问题：主张里的**数值**在不在区间里？
 
@@ -112,9 +112,9 @@ expect_true("in A and B the claimed size is possible", set(np.array(list(studies
 # A claim of the form *the loss is negligible* turns the rule round. That an interval contains 0 does **not** show that nothing is lost; B contains 0, too. Somebody has to say beforehand how much would be negligible, say 0.005. Then add this margin to the difference, and ask the old question.
 
 # %% [markdown] id="tiny-why-zh" lang="zh" en="7fa50cc9"
-# B、C、D 都是**未能复现**，含义却各不相同。**D** 反对这条主张，因为新模型更差。**C** 表明也许有提升，但没有主张的那么大。**B** 什么也没有说明：0 和 0.010 都有可能，研究规模太小，回答不了这个问题。**未能复现**不等于**被推翻**。而 **E** 复现了提升，只是比主张的小。
+# B、C、D 都是**未能复现**，含义却各不相同。**D** 反对这条主张，因为新模型更差。**C** 表明也许有提升，但没有主张的那么大。**B** 什么也说明不了：0 和 0.010 都在区间内，研究规模太小，回答不了这个问题。**未能复现**不等于**被推翻**。而 **E** 复现了提升，只是比主张的小。
 #
-# 遇到**损失可以忽略**这类主张，规则要反过来用。区间里有 0，**并不**说明没有损失，因为 B 的区间也含 0。必须事先说好多小才算可以忽略，例如 0.005。把这个等效界值（margin of equivalence）加到差值上，再问原来的问题。
+# 遇到**损失可以忽略**这类主张，规则要反过来用。区间里有 0，**并不**说明没有损失，因为 B 的区间也含 0。必须事先说好多小才算可以忽略，例如 0.005。把这个等效界值（margin of equivalence）加到差值上，再按原来的规则判断。
 
 # %% id="margin-code"
 margin = 0.005
@@ -137,10 +137,10 @@ expect_true(
 # ## 先写规则，再列结果表
 #
 # 1. 每条主张拆成几个**部分**，每个部分在几个数据集上检验过，就有几个比较。所有比较的方向统一为**正数**支持主张；主张所要求的量（例如等效界值，或者 RMSE 低于 0.70）先减掉。
-# 2. 区间同时重抽**用户和种子**（实验套件的某些表只重抽用户：用户分组、损坏的历史）。同一条主张的 $p$ 值放在一起做 Holm 校正。
+# 2. 区间由对**用户和种子**同时重抽样得到（实验套件的某些表只对用户重抽样，例如用户分组和加扰动的历史）。同一条主张的 $p$ 值放在一起做 Holm 校正。
 # 3. **复现成功**：每个部分的每个比较，区间都在 0 以上，有 $p$ 值的，Holm 校正后的 $p$ 还要低于 0.05。**无法检验**：一个比较也没有，因为缺少检验所必需的条件。其余都是**未能复现**。
 #
-# 第 3 条很严。这些主张都没有说“有时候”，因此只要有一个比较不支持，就判为未能复现。不过每个词旁边都写着 n 个比较中有 k 个支持它，你也可以据此放宽标准。模拟世界 `control` 不参加判定：那里的时间信息没有用处，它的作用是作为其他数据集的对照。
+# 第 3 条很严。这些主张都没有附带“有时候”，因此只要有一个比较不支持，就判为未能复现。不过每个判定旁边都注明了 n 个比较中有 k 个支持，你也可以据此放宽标准。模拟世界 `control` 不参加判定：那里的时间信息没有用处，它的作用是作为其他数据集的对照。
 
 
 # %% id="rule-code"
@@ -193,7 +193,7 @@ expect_true(
 # %% [markdown] id="predict-zh" lang="zh" en="a691f684" tags=["predict"]
 # ## 你先投票
 #
-# **猜一猜。** 下面是十三条主张。在每个编号后面写上：`"r"` 表示复现成功，`"n"` 表示未能复现，`"t"` 表示无法检验。最后会把你的答案与结果表对照。
+# **猜一猜。** 下面是十三条主张。请在每个编号后面填写：`"r"` 表示复现成功，`"n"` 表示未能复现，`"t"` 表示无法检验。最后会把你的答案与结果表对照。
 
 # %% id="predict-code"
 claims = pd.read_csv(RESULTS.parent / "claims.csv").set_index("number")
@@ -214,9 +214,9 @@ expect_true("thirteen claims", list(claims.index) == list(range(1, 14)))
 # A report is worth more if its reader can make it again. Two committed kinds of evidence lie under it: **ranks** (how well was each user's item predicted, by each model and seed) and **tables** made from them. Nothing below is believed before both agree: every single run of the earlier tables against its ranks, and for every data set on which the whole suite has run, the gains over the twins *and* which of them are called significant.
 
 # %% [markdown] id="again-zh" lang="zh" en="3cc2e773"
-# ## 表对不对？重算一遍
+# ## 先核对：重新计算结果表
 #
-# 读者能够重做的报告更有价值。这份报告依据两种已提交的证据：**名次**（每个模型的每个种子把每位用户的物品预测得有多准），以及由名次算出的**表**。只有两者一致，下面的内容才可信。因此，早先各表的每一次运行都与名次核对；凡是跑过实验套件的数据集，还要核对各模型相对对照模型的收益，**以及**哪些收益被判为显著。
+# 读者能够重做的报告更有价值。这份报告依据仓库中保存的两种证据：**名次**（每个模型的每个种子把每位用户的目标物品排在第几位），以及由名次算出的**表**。只有两者一致，下面的内容才可信。因此，前面各表中的每一次运行都要用名次核对；对运行过实验套件的数据集，还要核对各模型相对对照模型的收益，**以及**哪些收益显著。
 
 # %% id="again-check" tags=["reference-check"]
 for table in ("ml-1m_leave_last_out", "deepm3_sample_temporal", "depth_sample_temporal", "ssm_ml-100k_leave_last_out"):
@@ -236,7 +236,7 @@ for name in suite_names():
 # One function gives NDCG@10 of every test user, or another metric, for a model on a data set. It reads the suite where the suite has run, and the tables of lessons 08 and 13 elsewhere. Another makes the effects: it draws users and seeds anew for the interval, and flips signs for $p$.
 
 # %% [markdown] id="collect-zh" lang="zh" en="1cca0ccf"
-# 一个函数给出某个模型在某个数据集上每位测试用户的 NDCG@10 或别的指标。跑过实验套件的数据集，就读套件的结果；其余的读第 08、13 课的表。另一个函数计算效应：区间由重抽用户和种子得到，$p$ 值由翻转符号得到。
+# 一个函数给出某个模型在某个数据集上每位测试用户的 NDCG@10 或别的指标。跑过实验套件的数据集，就读套件的结果；其余的读第 08、13 课的表。另一个函数计算效应：区间由对用户和种子重抽样得到，$p$ 值由符号翻转检验得到。
 
 # %% id="collect-code"
 SMALL = "expand=1 state=8"  # of SS4Rec: as many parameters as the others have
@@ -320,7 +320,7 @@ def line(number):
     return f"{SAID[judge(evidence[number])]}, {speaking_for(evidence[number])} of {len(evidence[number])}"
 
 
-print("data:", ", ".join(WHERE))
+print("data sets:", ", ".join(WHERE))
 
 # %% [markdown] id="time-en" lang="en"
 # ## Group one: time (claims 1, 2, 5, 6, 8, 10)
@@ -342,22 +342,23 @@ print("data:", ", ".join(WHERE))
 # %% [markdown] id="time-zh" lang="zh" en="83dcf6ab"
 # ## 第一组：时间（主张 1、2、5、6、8、10）
 #
-# **1. 不规则的用户。** **原话**（DeepM3 的提案）：在 MovieLens 1M 最不规则的三分之一用户上，NDCG 提高 2.27%。**依据**：一个种子，对手只有它自己的 GRU，在 100 个负样本里排名。**我们的做法**：全量排序，五个种子，无时间信息的对照模型同样调参，按**训练**部分的间隔分成三份，而且事先分好（第 20 课）。**公平的检验**：（a）那三分之一用户相对对照模型的收益；（b）这个收益减去最规则的三分之一用户的收益。在 MovieLens 1M 上这里无法检验，因为我们手上的版本只有事件的先后，没有时间。
+# **1. 不规则的用户。** **原话**（DeepM3 的提案）：在 MovieLens 1M 最不规则的三分之一用户上，NDCG 提高 2.27%。**依据**：一个种子，对手只有去掉时间信息的同一个 GRU，在 100 个负样本中排名。**我们的做法**：全量排序，五个种子，无时间信息的对照模型同样调参，按**训练**部分的间隔分成三组，而且事先分好（第 20 课）。**公平的检验**：（a）那三分之一用户相对对照模型的收益；（b）这个收益减去最规则的三分之一用户的收益。这里无法在 MovieLens 1M 上检验，因为我们使用的版本只有事件的先后次序，没有时间戳。
 #
-# **2. 不怕噪声。** **原话**（DeepM3 的提案）：时间有噪声、事件有丢失时，它只掉 0.36%，其他模型则崩溃。**依据**：唯一的对手根本不看时间，按构造就不会下降。**我们的做法**：噪声加在**间隔**上，再由间隔重建时间戳，所有模型使用同一份固定种子的扰动（第 19 课）。**公平的检验**：（a）没有扰动时它胜过无时间信息的对照模型，因为不使用时间信息的模型谈不上失去它；（b）在噪声和丢失之下，下降都不超过它得分的 0.36%。
+# **2. 对噪声鲁棒。** **原话**（DeepM3 的提案）：时间有噪声、事件有丢失时，它只下降 0.36%，其他模型则大幅下降。**依据**：唯一的对手根本不使用时间信息，本来就不会下降。**我们的做法**：噪声加在**间隔**上，再由间隔重建时间戳，所有模型使用同一份固定种子的扰动（第 19 课）。**公平的检验**：（a）没有扰动时，它胜过无时间信息的对照模型，因为不使用时间信息的模型，本来就不会因时间噪声而受损；（b）加入时间噪声或丢失事件之后，下降都不超过得分的 0.36%。
 #
-# **5. 免疫。** **原话**（DeepM3 的提案）：由于有利普希茨界，它对打乱的时间线免疫。**已知**：tanh 限制的是速度，不是利普希茨常数；而不看时间的模型自然不受影响（第 17、19 课）。**公平的检验**：凡是胜过无时间信息的对照模型、因而确实用到时间的 DeepM3，间隔打乱后的损失都不超过 0.36%。
+# **5. 免疫。** **原话**（DeepM3 的提案）：由于有利普希茨界，它对打乱的时间线免疫。**已知**：tanh 限制的是速度，不是利普希茨常数；而不使用时间信息的模型自然不受影响（第 17、19 课）。**公平的检验**：凡是胜过无时间信息的对照模型、因而确实用到时间的 DeepM3，间隔打乱后的损失都不超过 0.36%。
 #
-# **6. 随机拓扑熵。** **原话**（DeepM3 的提案）：真实的交互构成一个随机动力系统，其随机拓扑熵很高。**缺什么**：这个系统的定义、估计量，以及可以比较的数值。**改做什么**（第 22 课）：一个在答案已知的系统上验证过的估计量。
+# **6. 随机拓扑熵。** **原话**（DeepM3 的提案）：真实的交互构成一个随机动力系统，其随机拓扑熵很高。**缺少的条件**：这个系统的定义、估计量，以及可以比较的数值。**替代的检验**（第 22 课）：一个在答案已知的系统上验证过的估计量。
 #
-# **8. TiM4Rec。** **原话**（它的代码）：时间信息以线性代价进入状态空间模型，并带来收益。**我们的做法**：公开的代码把时间信号在整个窗口里混合，连填充也算进去；我们的版本是因果的，两种都检验（第 12 课）。**公平的检验**：（a）长度变成八倍时，乘法次数不超过八倍；（b）胜过去掉时间信息的同一个网络。
+# **8. TiM4Rec。** **原话**（它的代码）：时间信息以线性代价进入状态空间模型，并带来收益。**我们的做法**：官方实现把时间信号在整个窗口里混合，连填充也算进去；我们的版本是因果的。两种都检验（第 12 课）。**公平的检验**：（a）长度变成八倍时，乘法次数不超过八倍；（b）胜过去掉时间信息的同一个网络。
 #
-# **10. SS4Rec 的排序。** **原话**（项目计划）：HR@10 超过 0.30，NDCG@10 超过 0.25。**公平的检验**：两项都在全量排序下测，给出和不给出查询时刻的版本都测（第 13 课）。
+# **10. SS4Rec 的排序。** **原话**（项目计划）：HR@10 超过 0.30，NDCG@10 超过 0.25。**公平的检验**：两项都在全量排序下测量，知道和不知道查询时刻的版本都测（第 13 课）。
 #
-# 有些比较根本不可能通过，不能算作反对的证据。在 `sample` 里，知道一切的先知，NDCG@10 也只有 0.217，因此没有模型能在那里超过 0.25；而且时间信息对先知的价值，在不规则的用户身上反而比规则的用户低 0.024（第 20 课），所以主张 1 的（b）部分在那里不成立是早就知道的。这两处判为“此处无法检验”，不列入比较。
+# 有些比较根本不可能通过，不能算作反对的证据。在 `sample` 里，知道全部规律的先知，NDCG@10 也只有 0.217，因此没有模型能在那里超过 0.25；而且时间信息对先知的价值，在不规则的用户身上反而比规则的用户低 0.024（第 20 课），所以主张 1 的（b）部分在那里不成立是早就知道的。这两处判为“此处无法检验”，不列入比较。
 
 # %% id="time-code" tags=["nbval-ignore-output"]
 CLAIMED_GAIN, CLAIMED_LOSS = 0.0227, 0.0036  # as shares of NDCG
+DISTURBED = {"jitter 1": "noisy times", "dropped 0.3": "dropped events"}  # at the strength of lesson 19
 PUBLISHED = "deepm3-published"  # the field of the DeepM3 code, crossed by one RK4 step
 
 
@@ -399,9 +400,9 @@ for data in WHERE:
         row = over_twin[PUBLISHED]
         gain = row["gain"], row["seeds_low"], row["seeds_high"], row["p"]  # users and seeds drawn anew
         evidence[2].append(Effect("2a", data, "gain over the twin, undisturbed", *gain))
-    for row in of_suite(data, "robustness", "robustness", model=PUBLISHED, corruption=["jitter 1", "dropped 0.3"]):
+    for row in of_suite(data, "robustness", "robustness", model=PUBLISHED, corruption=list(DISTURBED)):
         allowed = CLAIMED_LOSS * row["clean"]
-        evidence[2].append(Effect("2b", data, f"{row['corruption']}: change + margin", *ends(row, "delta", allowed)))
+        evidence[2].append(Effect("2b", data, f"{DISTURBED[row['corruption']]}: change + margin", *ends(row, "delta", allowed)))
     users_of_time = [name for name, row in over_twin.items() if name.startswith("deepm3") and row["seeds_low"] > 0]
     for row in of_suite(data, "sensitivity", "sensitivity", model=users_of_time, condition="gaps shuffled"):
         allowed = CLAIMED_LOSS * row["clean"]
@@ -422,7 +423,7 @@ for number in (1, 2, 5, 10):
 # For claim 8 count the operations of one pass, with the clock and without (Mamba4Rec is the same network without a clock): the difference is what the clock costs. Our causal version and the published one (`literal=True`), 200 events and 1600.
 
 # %% [markdown] id="linear-zh" lang="zh" en="c17d3d9b"
-# 为了检验主张 8，要数一遍前向传播的运算次数，带时间信息和不带时间信息的都数（Mamba4Rec 就是去掉时间信息的同一个网络），两者之差就是时间信息的代价。我们的因果版本和公开代码的版本（`literal=True`）都数，200 个事件与 1600 个事件。
+# 为了检验主张 8，需要统计前向传播的运算次数，带时间信息的和不带的都要统计（Mamba4Rec 就是去掉时间信息的同一个网络），两者之差就是时间信息的代价。我们的因果版本和官方实现（`literal=True`）都要统计，窗口长度分别取 200 和 1600 个事件。
 
 
 # %% id="linear-code"
@@ -476,7 +477,7 @@ for number, word in {
     10: "not replicated",
     6: "not testable",
 }.items():
-    expect_true(f"claim {number}: {word}", judge(evidence[number]) == word)
+    expect_true(f"claim {number}: {SAID[word]}", judge(evidence[number]) == word)
 apart = [one for one in evidence[1] if one.part == "1b"]
 expect_true("1: nowhere does the interval of irregular minus regular lie above 0", all(one.low <= 0 for one in apart))
 seen = [(one.high - one.low) / 2 > CLAIMED_GAIN * values(one.data, "deepm3-none").mean() for one in apart]
@@ -519,12 +520,12 @@ for data in ("ml-100k", "amazon-grocery"):
 # - **10, not replicated.** In full ranking both numbers are out of reach wherever they can be tested, with the query time and without.
 
 # %% [markdown] id="time-read-zh" lang="zh" en="39456096"
-# - **1，未能复现**（在 MovieLens 1M 上无法检验）。论文形式的收益在不规则用户与规则用户之间的差，没有一处区间在 0 以上。最接近的是 MovieLens 100K：0.011，区间 −0.001 到 0.023；在那里，autonomous 场甚至有 $p = 0.035$，但对全部模型校正后变成 0.31。再看宽度：每个区间向两侧的宽度都超过所主张的提升。因此这些用户同样不能推翻 2.27%；需要多少用户，第 20 课算过。如果要再做一项研究，这一条最值得投入。
-# - **2，未能复现。** 论文的形式在所有数据集上都没有胜过无时间信息的对照模型。不使用时间信息的模型本来就没有什么可损失，因此损失再小也说明不了什么。
-# - **5，未能复现。** 确实有用到时间的 DeepM3，就是给出了查询时刻的那些。间隔打乱后它们全都下降，而且超过 0.36%。既用到时间**又**免疫的，一个也没有。
-# - **6，无法检验。** 系统没有定义。第 22 课定义了一个估计量，也说明了它的局限：八个间隔组成的词，增长率超过这么少的间隔所能允许的上限的 0.9，而纯噪声也是如此。能测到的量很小，但确实存在：间隔的先后顺序为下一个间隔提供的信息，在 MovieLens 100K 上是 0.032 奈特（nat），在 Grocery 上是 0.049。
-# - **8，未能复现。** 有一个部分成立：在因果版本里，长度变成 8 倍，时间信息的代价也变成 8 倍；公开代码的版本则变成 64 倍。而且没有哪个区间显示有收益。
-# - **10，未能复现。** 在全量排序下，凡是可以检验的地方，两个数在各个数据集上都达不到，给不给出查询时刻都一样。
+# - **1，未能复现**（在 MovieLens 1M 上无法检验）。论文版本的 DeepM3 在不规则用户与规则用户上的收益之差，没有一个区间完全在 0 以上。最接近的是 MovieLens 100K：0.011，区间 −0.001 到 0.023；在那里，autonomous 向量场甚至有 $p = 0.035$，但对全部模型校正后变成 0.31。再看宽度：每个区间的半宽都超过所主张的提升。因此这些数据同样不能推翻 2.27%；第 20 课已经算过需要多少用户。如果要再做一项研究，这一条最值得投入。
+# - **2，未能复现。** 论文版本在所有数据集上都没有胜过无时间信息的对照模型。不使用时间信息的模型本来就不会因时间噪声而下降，因此下降再小也说明不了什么。
+# - **5，未能复现。** 确实有变体用到了时间信息，即知道查询时刻的那些。间隔打乱后，它们的下降全都超过 0.36%。既用到时间信息**又**不受影响的变体，一个也没有。
+# - **6，无法检验。** 主张没有给出系统的定义。第 22 课定义了一个估计量，也说明了它的局限：长度为 8 的间隔词，其增长率已超过有限数据上限的 0.9，而纯噪声也是如此。能测到的量很小，但确实存在：间隔的先后顺序为下一个间隔提供的信息，在 MovieLens 100K 上是 0.032 奈特（nat），在 Grocery 上是 0.049。
+# - **8，未能复现。** 有一个部分成立：在因果版本里，长度变成 8 倍，时间信息的代价也变成 8 倍；官方实现则变成 64 倍。而没有一个区间显示有收益。
+# - **10，未能复现。** 在全量排序下，凡是可以检验的数据集，两个数值都达不到，无论是否给出查询时刻。
 
 # %% [markdown] id="cost-en" lang="en"
 # ## Group two: cost (claims 3 and 4)
@@ -542,11 +543,11 @@ for data in ("ml-100k", "amazon-grocery"):
 #
 # **3. 欧拉法。** **原话**（DeepM3 的提案）：延迟减半，损失可以忽略。**已知**：同一个项目更早的一张表写的是 13.84 对 14.88 毫秒，NDCG 低 14%。 <!-- literature -->
 #
-# **我们的做法**：在**同一套权重**里换求解器，这个实验以前没有人做过；此外也做了重新训练的版本。**公平的检验**，等效界值定为用 RK4 时得分的 2%：（a）回答一位用户只用一半时间，（b）同一套权重，损失不超过等效界值，（c）用欧拉法重新训练，损失不超过等效界值。
+# **我们的做法**：保持**同一套权重**、只换求解器；此外也做了重新训练的版本。**公平的检验**，等效界值定为用 RK4 时得分的 2%：（a）为一位用户生成推荐的时间减半，（b）同一套权重，损失不超过等效界值，（c）用欧拉法重新训练，损失不超过等效界值。
 #
-# **4. 又小又好。** **原话**（DeepM3 的提案）：80 万个参数胜过 260 万个（800K 对 2.6M）。**已知**（第 17 课）：两个数都没有数错，只是宽度不同，而且那 80 万个参数里有一部分从不参与学习。**公平的检验**：（a）**宽度相等**时，它实际参与训练的参数只有对手的三分之一，（b）宽度相等时，它胜过 SASRec 和 TiSASRec。
+# **4. 参数少而效果好。** **原话**（DeepM3 的提案）：80 万个参数胜过 260 万个（800K 对 2.6M）。**已知**（第 17 课）：两个数都没有数错，只是宽度不同，而且那 80 万个参数里有一部分从未参与训练。**公平的检验**：（a）**宽度相等**时，它实际参与训练的参数只有对手的三分之一，（b）宽度相等时，它胜过 SASRec 和 TiSASRec。
 #
-# 换求解器只要一行代码：用另一个求解器构建模型，再载入同一套权重。如果别处有任何不同，`load_state_dict` 会拒绝载入。
+# 换求解器只需一行代码：用另一个求解器构建模型，再载入同一套权重。如果别处有任何不同，`load_state_dict` 会拒绝载入。
 
 # %% id="cost-library" tags=["library"]
 from tutorial_lib.experiments.runs import Run
@@ -558,7 +559,7 @@ from tutorial_lib.models import SequenceModel
 # Count the parameters that learn by their gradient, at two widths, for 3,952 items and windows of 20 events, the sizes of the announcement. (The field of the library's `deepm3` has a few more numbers than that of the public program, of which lesson 17 counted 704,128 that learn at width 128.)
 
 # %% [markdown] id="live-zh" lang="zh" en="10f639d9"
-# 按梯度统计实际参与训练的参数，取两种宽度；物品数 3,952、窗口 20 个事件，与最初公布的设置一致。（库里 `deepm3` 的场比公开程序的略多一些参数；第 17 课数得公开程序在宽度 128 时有 704,128 个参数参与学习。）
+# 按梯度统计实际参与训练的参数，取两种宽度；物品数 3,952、窗口 20 个事件，与官方实现的设置一致。（库里 `deepm3` 的场比公开程序的略多一些参数；第 17 课数得公开程序在宽度 128 时有 704,128 个参数参与学习。）
 
 
 # %% id="live-code"
@@ -605,7 +606,7 @@ evidence[4] = [
 ]
 evidence[4] += versus("4b", PUBLISHED, "sasrec") + versus("4b", PUBLISHED, "tisasrec")
 shown = swaps.xs("mean", level="seed").iloc[:, 1:10].drop(columns="evaluations_event")
-shown.columns = ["ndcg@10", "change", "low", "high", "field calls", "ms, 1 user", "ms, 256", "ms, one event"]
+shown.columns = ["NDCG@10", "the change", "lower end", "upper end", "field calls", "ms, 1 user", "ms, 256", "ms, one event"]
 print(shown.round(4).to_string())
 for number in (3, 4):
     print(f"claim {number}: {line(number)}")
@@ -648,8 +649,8 @@ for name in ("sample", "ml-100k_leave_last_out"):
 # - **4, not replicated.** At equal width DeepM3 has 0.80 and 0.72 of the parameters that learn, not 0.31. In the suite, at width 64, it has as many as SASRec (the ratio is 1.0), so there equal width **is** equal size; and it is nowhere ahead of SASRec or TiSASRec. On `sample` and on MovieLens 100K with the last item left out it is clearly behind both. The pair of the claim itself, width 128 against width 256, was not trained; and the learning rates leave a doubt here that *How good is the evidence?* speaks of.
 
 # %% [markdown] id="cost-read-zh" lang="zh" en="1a6e7b53"
-# - **3，未能复现。** 时间减半大致成立：这里测得 0.48，函数求值次数是四分之一（模型其余部分的代价不变）。损失可以忽略则不成立。同一套权重，改用一步欧拉法求解，得分下降 26%。意外的是，求解得比训练时**更精确**（四步 RK4），也会下降 10%。由此可见，损失的原因不是精度不够。这些权重是**通过**一步 RK4 训练出来的，这个粗略的步骤就是模型所学内容的一部分，而方程的精确解它们从未见过。用欧拉法重新训练后，模型低 17%，但换一批种子结果可能不同，因为它的区间含 0。
-# - **4，未能复现。** 宽度相等时，DeepM3 实际参与训练的参数是 SASRec 的 0.80 倍和 0.72 倍，不是 0.31 倍。在实验套件里宽度是 64，它与 SASRec 一样多（比值是 1.0），所以那里宽度相等**就是**大小相等；而它在所有数据集上都没有领先 SASRec 或 TiSASRec；在 `sample` 上，以及在留出最后一个物品的 MovieLens 100K 上，它明显落后于两者。原话里的那一对，即宽度 128 对宽度 256，没有训练过；此外，学习率的选择在这里还留有疑问，见“证据有多可靠”一节。
+# - **3，未能复现。** 时间减半大致成立：这里测得 0.48，函数求值次数是四分之一（模型其余部分的代价不变）。损失可以忽略则不成立。同一套权重，改用一步欧拉法求解，得分下降 26%。意外的是，求解得比训练时**更精确**（四步 RK4），也会下降 10%。由此可见，损失的原因不是精度不够。训练时，这些权重一直配合**一步** RK4 使用，这个粗略的步骤已经成为模型的一部分；换成更精确的解，反而与训练时不一致。用欧拉法重新训练后，得分低 17%，但换一批种子结果可能不同，因为它的区间含 0。
+# - **4，未能复现。** 宽度相等时，DeepM3 实际参与训练的参数是 SASRec 的 0.80 倍和 0.72 倍，不是 0.31 倍。在实验套件里宽度是 64，它与 SASRec 一样多（比值是 1.0），所以在那里，宽度相等也就意味着参数量相等；而它在所有数据集上都没有领先 SASRec 或 TiSASRec；在 `sample` 上，以及在留出最后一个物品（留一法）的 MovieLens 100K 上，它明显落后于两者。原话所比较的一对模型（宽度 128 与宽度 256）我们没有训练；此外，学习率的选择也还有疑问，见“证据有多可靠”一节。
 
 # %% [markdown] id="design-en" lang="en"
 # ## Group three: design (claims 7 and 11)
@@ -661,9 +662,9 @@ for name in ("sample", "ml-100k_leave_last_out"):
 # %% [markdown] id="design-zh" lang="zh" en="03ef4b96"
 # ## 第三组：设计（主张 7 和 11）
 #
-# **7. 不补零。** **原话**（DeepM3 的提案）：状态是连续的，不再需要补零，离散模型则需要。**已知**：它自己的代码就把窗口填充到 20。**我们的做法**：批次总得是矩形，所以问题不在于批次里有没有填充，而在于填充会不会**改变**结果。**公平的检验**在这里直接进行，用未经训练的各个序列模型：（a）有没有填充，DeepM3 给每段历史的状态都一样，（b）它的离散对手 GRU4Rec、SASRec、TiSASRec 不是这样。
+# **7. 不补零。** **原话**（DeepM3 的提案）：状态是连续的，不再需要补零（即填充），离散模型则需要。**已知**：它自己的代码就把窗口填充到 20。**我们的做法**：同一批的序列必须等长，所以问题不在于批里有没有填充，而在于填充会不会**改变**结果。**公平的检验**在这里直接进行，用未经训练的各个序列模型：（a）有没有填充，DeepM3 给每段历史的状态都一样，（b）与它比较的离散模型 GRU4Rec、SASRec、TiSASRec 则不然。
 #
-# **11. mHC。** **原话**（教程）：它让 SASRec 和 TiSASRec 更稳定、更准。**已知**（第 09 课）：参考代码在每个子层里把残差流复制开再加回去，混合矩阵毫无作用。**我们的做法**：让残差流贯穿整个网络。**公平的检验**：胜过普通模型，（a）在 8 个块时，稳定性在那里应当有所体现，（b）在通常的 2 个块时。
+# **11. mHC。** **原话**（教程）：它使 SASRec 和 TiSASRec 更稳定、更准确。**已知**（第 09 课）：参考代码在每个子层里先复制残差流、再把各条流相加，混合矩阵不起作用。**我们的做法**：让残差流贯穿整个网络。**公平的检验**：胜过普通模型，（a）在 8 个块时，稳定性在那里应当有所体现，（b）在通常的 2 个块时。
 
 
 # %% id="padding-code"
@@ -699,7 +700,7 @@ expect_true("pads change no state of any model by more than rounding", max(moved
 # Nothing moves, in any of them. A causal model does not look to the right, and that is where the pads stand; it takes no differential equation.
 
 # %% [markdown] id="padding-why-zh" lang="zh" en="ed2a7edf"
-# 没有一个模型的状态发生变化。因果模型不看右边，而填充就在右边；做到这一点并不需要微分方程。
+# 没有一个模型的状态发生变化。因果模型不读取后面的位置，而填充恰好在后面；做到这一点并不需要微分方程。
 
 # %% id="design-code" tags=["nbval-ignore-output"]
 own = max(size for name, size in moved.items() if name.startswith("deepm3"))
@@ -729,8 +730,8 @@ expect_true("11: and none against it", all(one.high > 0 for one in evidence[11])
 # - **11, not replicated.** No comparison speaks for mHC, at 8 blocks or at 2, and none against it: intervals around 0. Mind what was *not* claimed here. That its mixing keeps the gain of a deep stack bounded is mathematics, and lesson 09 showed it; that this helps a recommender with few blocks is the claim, and it did not show.
 
 # %% [markdown] id="design-read-zh" lang="zh" en="9a7ef848"
-# - **7，未能复现。** 对 DeepM3 成立，对其他模型也都成立。所有模型都具备的性质，不能成为选择其中某一个的理由。
-# - **11，未能复现。** 8 个块也好，2 个块也好，没有一个比较支持 mHC，也没有一个反对它：区间都在 0 附近。请注意这里**没有**否定的内容：混合矩阵使深层网络的增益保持有界，这是数学结论，第 09 课演示过；这条主张说的是它对块数很少的推荐模型也有帮助，而这一点没有显现出来。
+# - **7，未能复现。** 这个性质对 DeepM3 成立，对其他模型也都成立。所有模型都具备的性质，不能成为选择其中某一个的理由。
+# - **11，未能复现。** 8 个块也好，2 个块也好，没有一个比较支持 mHC，也没有一个反对它：区间都在 0 附近。请注意这里**没有**否定的内容：混合矩阵使深层网络的增益保持有界，这是数学结论，第 09 课演示过；这条主张说的是它对块数很少的推荐模型也有帮助，而测量没有显示出这一点。
 
 # %% [markdown] id="baselines-en" lang="en"
 # ## Group four: losses, baselines, ratings (claims 9, 12, 13)
@@ -744,11 +745,11 @@ expect_true("11: and none against it", all(one.high > 0 for one in evidence[11])
 # %% [markdown] id="baselines-zh" lang="zh" en="544cdb00"
 # ## 第四组：损失、基线、评分（主张 9、12、13）
 #
-# **9. RMSE。** **原话**（项目计划）：SS4Rec 在 MovieLens 上达到 0.60 到 0.70，比神经协同过滤低 25 到 30%。**已知**：论文做的是排序，不预测评分。**我们的做法**：这里**给** SS4Rec 加一个评分头；MovieLens 100K，时间切分，之后的每个评分都是目标；MF、NeuMF、SS4Rec 在验证集上试同样多的设置，五个种子。测试用户大多是新用户（见下面的检查），所以还有一个不用训练的对手：物品的偏置，加上这位用户此前的平均偏差。其中一个 SS4Rec 以它为起点。**公平的检验**，两个版本的 SS4Rec 都做：（a）RMSE 低于 0.70，（b）比 NeuMF 至少低 25%。
+# **9. RMSE。** **原话**（项目计划）：SS4Rec 在 MovieLens 上达到 0.60 到 0.70，比神经协同过滤低 25 到 30%。**已知**：论文做的是排序，不预测评分。**我们的做法**：这里**给** SS4Rec 加一个评分头；MovieLens 100K，时间切分，切分点之后的每个评分都是目标；MF、NeuMF、SS4Rec 在验证集上试同样多的设置，五个种子。测试用户大多是新用户（见下面的检查），所以还有一个不用训练的基线：物品的偏置，加上这位用户此前评分的平均偏差，下面称为**累计偏置**。其中一个 SS4Rec 以它为起点。**公平的检验**，两个版本的 SS4Rec 都做：（a）RMSE 低于 0.70，（b）比 NeuMF 至少低 25%。
 #
-# **12. 一个负样本。** **原话**（教程）：训练 SASRec，每个正样本配一个采样的负样本就够。**我们的做法**：同一个网络，换别的损失（第 07 课）。**公平的检验**：只用一个负样本，与完整 softmax 相比，损失不超过 2%。
+# **12. 一个负样本。** **原话**（教程）：训练 SASRec，每个正样本只需配一个采样的负样本。**我们的做法**：同一个网络，换别的损失（第 07 课）。**公平的检验**：只用一个负样本，与完整 softmax 相比，损失不超过 2%。
 #
-# **13. 神经协同过滤。** **原话**（项目计划）：神经协同过滤是必须超越的基线。**已知**：调好的点积胜过它（Rendle et al. 2020）。**公平的检验**：同样调参，NeuMF 领先 MF，（a）在排序上，（b）在 RMSE 上。
+# **13. 神经协同过滤。** **原话**（项目计划）：神经协同过滤是必须超越的基线。**已知**：经过充分调参的点积模型胜过它（Rendle 等，2020）。**公平的检验**：同样调参，NeuMF 领先 MF，（a）在排序上，（b）在 RMSE 上。
 
 # %% id="baselines-library" tags=["library"]
 from studies.rating_claim import SHRINK
@@ -835,9 +836,9 @@ expect_true("13: MF is best there after one epoch", chosen.loc["mf", "best_epoch
 # - **13, not replicated.** NeuMF is ahead of MF in one place, in the ranking on Amazon Grocery. There MF, without weight decay, is best after one epoch and overfits from then on, and the better of the two, 0.0074, is half as good as a Markov chain that only counts (0.0137). On MovieLens 1M it is behind, and nowhere ahead in RMSE or where the decay was tuned, too. A baseline to beat is the strongest simple thing that you can build; for these ratings it was the running biases.
 
 # %% [markdown] id="baselines-read-zh" lang="zh" en="c1ec05f1"
-# - **9，未能复现。** 测试集评分的标准差是 1.14 星；如果每次都预测总平均，误差就是这么大。装了评分头的 SS4Rec 达到 1.04，NeuMF 是 1.035。以累计偏置为起点的 SS4Rec 降到 0.98，而**单用**累计偏置也是 0.98：只需要累计统计，不用任何训练。这比 NeuMF 低 5%，不是 25%。（测试用户里只有 42% 在训练集里出现过，对其余的人，MF 和 NeuMF 一无所知。）没有一个模型接近 0.70。
-# - **12，未能复现。** 只用一个负样本，SASRec 在 MovieLens 1M 上掉 27%（一个种子，所以那里的区间只说明用户），在 `sample` 上掉 15%（五个种子）。但也不必用到全部物品：在采样 softmax 里用 64 个负样本，那里只掉约 1.7%。（用 64 个负样本的 gBCE，这十轮里几乎还没开始学，而且最好的学习率在网格边上；这里对它不下主张。）
-# - **13，未能复现。** NeuMF 只在一处领先 MF：Amazon Grocery 的排序。在那里，没有权重衰减的 MF 第一轮就到了最好，此后一路过拟合；而两者中较好的那个，0.0074，也只有只做计数的马尔可夫链（0.0137）的一半。在 MovieLens 1M 上它落后；在 RMSE 上，以及权重衰减也调过的地方，它都没有领先。必须超越的基线，应当是你能做出的最强的简单方法；对这些评分来说，就是累计偏置。
+# - **9，未能复现。** 测试集评分的标准差是 1.14 星；如果每次都预测总平均，误差就是这么大。带评分头的 SS4Rec 的 RMSE 为 1.04，NeuMF 是 1.035。以累计偏置为起点的 SS4Rec 降到 0.98，而**单用**累计偏置也是 0.98：只需要累计统计，不用任何训练。这比 NeuMF 低 5%，不是 25%。（测试用户里只有 42% 在训练集里出现过，对其余的人，MF 和 NeuMF 一无所知。）没有一个模型接近 0.70。
+# - **12，未能复现。** 只用一个负样本，SASRec 在 MovieLens 1M 上下降 27%（只有一个种子，所以那里的区间只反映用户之间的差异），在 `sample` 上下降 15%（五个种子）。但也不必用到全部物品：在采样 softmax 里用 64 个负样本，那里只下降约 1.7%。（用 64 个负样本的 gBCE，在这十轮里几乎还没有学到什么，而且最好的学习率落在网格边界上；这里对它不作结论。）
+# - **13，未能复现。** NeuMF 只在一处领先 MF：Amazon Grocery 的排序。在那里，没有权重衰减的 MF 在第一轮就达到最好，此后持续过拟合；而两者中较好的那个，0.0074，也只有只做计数的马尔可夫链（0.0137）的一半。在 MovieLens 1M 上，NeuMF 落后；在 RMSE 上，以及权重衰减也调过的比较中，NeuMF 都没有领先。必须超越的基线，应当是你能做出的最强的简单方法；对这些评分来说，就是累计偏置。
 
 # %% [markdown] id="table-en" lang="en"
 # ## The table
@@ -847,7 +848,7 @@ expect_true("13: MF is best there after one epoch", chosen.loc["mf", "best_epoch
 # %% [markdown] id="table-zh" lang="zh" en="171c32bd"
 # ## 结果表
 #
-# 十三行，没有一个词是手写的。（每个词所依据的数字在上面四组里；下一个单元格列出命令。）
+# 十三行判定全部由程序得出。（每个判定所依据的数字见上面四组；下一个单元格列出命令。）
 
 # %% id="table-code"
 verdicts = {number: judge(effects) for number, effects in evidence.items()}
@@ -867,7 +868,7 @@ for number, row in claims.iterrows():
 # Not one of the thirteen is replicated; one is not testable. That would be a dull result, and a suspicious one, if the rule could say nothing else. So four questions before you believe it: how good is the evidence? Can this rule say *replicated* at all? What lies behind each word? And would a kinder rule have said something else?
 
 # %% [markdown] id="table-read-zh" lang="zh" en="cc4b2de4"
-# 十三条里没有一条复现成功，一条无法检验。如果这条规则根本得不出别的判定，这样的结果就既无趣又可疑。因此在相信它之前要问四个问题：证据有多可靠？这条规则究竟能不能得出**复现成功**？每个词的依据是什么？规则放宽一些，判定会不会不同？
+# 十三条里没有一条复现成功，一条无法检验。如果这条规则根本不可能得出别的判定，这样的结果就毫无意义。因此在相信它之前要问四个问题：证据有多可靠？这条规则究竟能不能得出**复现成功**？每个判定的依据是什么？规则放宽一些，判定会不会不同？
 
 # %% [markdown] id="quality-en" lang="en" tags=["predict"]
 # ## How good is the evidence?
@@ -879,9 +880,9 @@ for number, row in claims.iterrows():
 # %% [markdown] id="quality-zh" lang="zh" en="eb71d82b" tags=["predict"]
 # ## 证据有多可靠？
 #
-# 第 18 课对公平的比较提出三点要求：选中的学习率两侧都有更差的邻居，训练足够长，均值里没有藏着失败的运行。在相信任何一行之前，先用这三点检查已提交的套件。
+# 第 18 课对公平的比较提出三点要求：选中的学习率两侧相邻的取值都更差，训练轮数足够，均值里没有混入训练失败的运行。在相信任何一行之前，先用这三点检查仓库中保存的套件。
 #
-# **猜一猜。** 有多少个套件，大多数选择落在网格内部？在 `sample` 里，论文形式的 DeepM3 的五个种子相差多远？
+# **猜一猜。** 有多少个套件的大多数选择落在网格内部？在 `sample` 里，论文版本的 DeepM3 的五个种子相差多大？
 
 # %% id="quality-code" tags=["nbval-ignore-output"]
 rows, at_edge = [], []
@@ -895,7 +896,7 @@ for name in suite_names():
     at_edge += edge.tolist()
     last = chosen["best_epoch"] >= chosen["epochs"]
     rows.append([rates["nunique"].max(), len(chosen), edge.sum(), last.sum(), failed.sum()])
-columns = ["rates", "models", "at the edge", "best in last epoch", "failed seeds"]
+columns = ["learning rates", "number of models", "at the edge", "best in last epoch", "failed seeds"]
 show_matrix(rows, suite_names(), columns, digits=0)
 own = WHERE["sample"].query("label == @PUBLISHED").sort_values("seed")["ndcg@10"].to_numpy()
 print("deepm3-published in sample, five seeds:", own.round(3))
@@ -915,11 +916,11 @@ expect_close("SASRec on MovieLens 1M, 8 epochs and 60", [short, long], [0.149, 0
 # What these doubts do **not** touch: exchanges in one set of weights (3b), counts of operations and parameters (4a, 8a), padding (7), and effects as large as those of claims 9 and 12. A suite that keeps all three rules runs with `--scale protocol`; its verdicts would replace those above.
 
 # %% [markdown] id="quality-read-zh" lang="zh" en="500c844a"
-# 116 次选择全部落在网格的边上，因为每个网格只有两个学习率，而两个点之间没有内部。边界之外的差别可能很大：在第 18 课里，学习率从 0.003 提高两档到 0.03，GRU 的得分就是原来的三倍以上。因此，上面每一个**未能复现**都应当读作“在这样的调参预算下未能复现”；凡是两个模型之间的比较，网格扩大之后结果都可能改变。首先要怀疑的是主张 4，因为各个模型最合适的学习率不一定相同。
+# 116 次选择全部落在网格边界上，因为每个网格只有两个学习率，没有内部点。边界之外的差别可能很大：在第 18 课里，学习率从 0.003 提高两档到 0.03，GRU 的得分就提高到原来的三倍以上。因此，上面每一个**未能复现**都应当读作“在这样的调参预算下未能复现”；凡是两个模型之间的比较，网格扩大之后结果都可能改变。首先要怀疑的是主张 4，因为各个模型最合适的学习率不一定相同。
 #
-# 还有两点疑问。在 `sample` 里，论文形式的 DeepM3 的五个种子从 0.027 到 0.102。它在主张 1 和 2 中的损失，至少有一部分来自训练失败的运行，这样的均值并不能代表模型本身。另外，套件的训练偏短：SASRec 在 MovieLens 1M 上，这里训练 8 轮是 0.149，训练 60 轮则是 0.179（第 07 课）。
+# 还有两点疑问。在 `sample` 里，论文版本的 DeepM3 的五个种子从 0.027 到 0.102。它在主张 1 和 2 中的落后，至少有一部分来自训练失败的运行，这样的均值并不能代表模型本身。另外，套件的训练偏短：SASRec 在 MovieLens 1M 上，这里训练 8 轮是 0.149，训练 60 轮则是 0.179（第 07 课）。
 #
-# 这些疑问**不**影响下面几项：同一套权重换求解器（3b），运算次数与参数量的统计（4a、8a），填充（7），以及像主张 9 和 12 那样大的效应。用 `--scale protocol` 运行的套件会遵守全部三条规则；有了它的结果，就应当替换上面的判定。
+# 这些疑问**不**影响下面几项：同一套权重换求解器（3b），运算次数与参数量的统计（4a、8a），填充（7），以及像主张 9 和 12 那样大的效应。用 `--scale protocol` 运行的套件会遵守全部三条规则；有了它的结果，就应当据此更新上面的判定。
 
 # %% [markdown] id="fourteen-en" lang="en"
 # ## A fourteenth claim
@@ -929,7 +930,7 @@ expect_close("SASRec on MovieLens 1M, 8 epochs and 60", [short, long], [0.149, 0
 # %% [markdown] id="fourteen-zh" lang="zh" en="e1654a41"
 # ## 第十四条主张
 #
-# 添加一条主张需要一句话、几个部分和一组效应。这里用本课程自己的一条来试：“把到提问为止的间隔作为一个额外的输入告诉 GRU，在时间信息有用的世界里它有收益（a），在时间信息无用的 `control` 里它没有收益（b）。”后半句说的是“没有差别”，因此需要一个等效界值：不超过 0.010，即 `sample` 里时间信息价值（0.040，第 17 课）的四分之一。用的是第 17 课的运行，各五个种子。
+# 添加一条主张需要一句话、几个部分和一组效应。这里用本课程自己的一条来试：“把到查询时刻为止的间隔作为额外的特征输入 GRU，在时间信息有用的世界里有收益（a），在时间信息无用的 `control` 里它没有收益（b）。”后半句说的是“没有差别”，因此需要一个等效界值：不超过 0.010，即 `sample` 里时间信息价值（0.040，第 17 课）的四分之一。用的是第 17 课的运行，各五个种子。
 
 # %% id="fourteen-code"
 worth = {}
@@ -956,9 +957,9 @@ expect("its p after Holm over ten models", films["p_holm"], 0.096, tol=0.002)
 # Note what made it replicable. There is a control in which the opposite would show. The rival is the same network without the one thing in question. And (b) was claimed with a number.
 
 # %% [markdown] id="fourteen-read-zh" lang="zh" en="527f4f10"
-# 可见这条规则能够得出“复现成功”：时间信息有用的地方收益 0.031，无用的地方没有收益，换用户、换种子都成立。
+# 可见这条规则能够得出“复现成功”：时间信息有用的世界里提升 0.031，无用的世界里提升不超过界值，换用户、换种子都成立。
 #
-# 这说的是模拟世界。在 MovieLens 100K 上，同一形式比对照模型高 0.0065，对十个模型校正后剩下 $p = 0.096$：只是一个迹象。
+# 这说的是模拟世界。在 MovieLens 100K 上，同样的模型比对照模型高 0.0065，对十个模型校正后 $p = 0.096$：只能算一个迹象。
 #
 # 请注意它能够复现的原因：有一个对照世界，如果主张不成立，会在那里显示出来；对手是同一个网络，只缺少要检验的那一个输入；而且（b）给出了数值。
 
@@ -968,9 +969,9 @@ expect("its p after Holm over ten models", films["p_holm"], 0.096, tol=0.002)
 # What lies behind the words? Every comparison that is measured in NDCG@10, in one picture: to the right of 0 it speaks for the claim. Is *not replicated* here mostly *against it*, *about 0*, or *too wide to tell*?
 
 # %% [markdown] id="forest-zh" lang="zh" en="9e33755c"
-# ## 所有效应放在一页上
+# ## 一张图汇总所有效应
 #
-# 这些词的依据是什么？凡是用 NDCG@10 度量的比较，都画进一张图，在 0 的右边就是支持主张。这里的**未能复现**，多半是**反对它**、**在 0 附近**，还是“太宽，说不清”？
+# 这些判定的依据是什么？凡是用 NDCG@10 度量的比较，都画进一张图，在 0 的右边就是支持主张。这里的**未能复现**，多半是**反对它**、**在 0 附近**，还是“区间太宽，未定”？
 
 # %% id="forest-picture" tags=["picture", "nbval-ignore-output"]
 LIMIT = 0.06
@@ -1001,7 +1002,7 @@ for row, part in enumerate(order):
 for index, place in enumerate(places):
     ax.plot([], [], plots.MARKERS[index % 8] + "-", color=plots.PALETTE[index % 6], label=place, markersize=4)
 ax.axvline(0, color=plots.BLACK, linewidth=1)
-names = {part: claims["short"].get(int(part.rstrip("abc")), "told the gap") for part in order}
+names = {part: brief.get(int(part.rstrip("abc")), "told the gap") for part in order}
 ax.set_yticks(range(len(order)), [f"{part}  {names[part]}" for part in order])
 ax.set(
     xlabel="against the claim          NDCG@10          for the claim",
@@ -1015,7 +1016,7 @@ plt.show()
 # Forest plot with a row for each part of a claim that is measured in NDCG@10, points with 95 % intervals, coloured by data set, and a line at 0. The intervals of claims 8, 11 and 13 lie around the line, those of 1, 2, 3c and 4b across it or to its left; 3b, the exchange of solvers with the same weights, and 5 and 12 lie to the left; claim 10 lies beyond the left edge, marked by arrows. The last two rows, the fourteenth claim, lie to the right.
 
 # %% [markdown] id="forest-alt-zh" lang="zh" en="0499a805" tags=["alt"]
-# 森林图，凡是用 NDCG@10 度量的部分各占一行，点带 95% 区间，按数据集着色，0 处有一条线。主张 8、11、13 的区间在线的附近，1、2、3c、4b 的区间跨过它或在它左边；同一套权重换求解器的 3b，以及 5、12，都在左边；主张 10 超出左边缘，用箭头标出。最后两行是第十四条主张，在右边。
+# 森林图，凡是用 NDCG@10 度量的部分各占一行，点带 95% 区间，按数据集着色，0 处有一条线。主张 8、11、13 的区间在 0 附近，1、2、3c、4b 的区间跨过它或在它左边；同一套权重换求解器的 3b，以及 5、12，都在左边；主张 10 超出左边缘，用箭头标出。最后两行是第十四条主张，在右边。
 
 # %% id="forest-check"
 none = [number for number, word in verdicts.items() if word == "replicated"]
@@ -1030,13 +1031,13 @@ kinds = {
 expect_true("of all comparisons more speak against their claim than for it", kinds["against"] > kinds["for"])
 
 # %% id="kinds-code" tags=["nbval-ignore-output"]
-print(len(tested), "comparisons:", {kind: int(count) for kind, count in kinds.items()})
+print(f"{len(tested)} comparisons:", {kind: int(count) for kind, count in kinds.items()})
 kinder = []  # in every part one comparison speaks for the claim, and none is clearly against it
 for number, effects in evidence.items():
     sections = [[one for one in effects if one.part == part] for part in dict.fromkeys(one.part for one in effects)]
     if effects and all(any(e.low > 0 for e in part) and not any(e.high < 0 for e in part) for part in sections):
         kinder.append(number)
-print("replicated by a kinder rule, one comparison of every part and none against it:", kinder or "none")
+print("replicated by a kinder rule, one comparison of every part and none against it:", kinder or "not a single one")
 
 # %% [markdown] id="forest-read-en" lang="en"
 # Three kinds of miss, then. Some lie clearly to the left: a claim with a number that is out of reach, or with a rival that is simply better. Some sit around 0 and are narrow: if there is anything, it is small. And some are wide: claim 1 above all. Those are the ones to spend money on, if anybody wants to know.
@@ -1044,7 +1045,7 @@ print("replicated by a kinder rule, one comparison of every part and none agains
 # In the whole report more comparisons speak against their claim than for it. The cell above also tries the kinder rule, and prints which words it would change.
 
 # %% [markdown] id="forest-read-zh" lang="zh" en="863f0c17"
-# 可见未能复现有三种情形。第一种明显在左边：要么所主张的数值达不到，要么对手更好。第二种在 0 附近而且区间很窄：即使有差别，也很小。第三种区间很宽，首先是主张 1；如果真想弄清楚，应当优先研究这一种。
+# 可见未能复现有三种情形。第一种明显在左边：要么达不到所主张的数值，要么不如对手。第二种在 0 附近而且区间很窄：即使有差别，也很小。第三种区间很宽，首先是主张 1；如果真想弄清楚，应当优先研究这一种。
 #
 # 整份报告里，反对主张的比较多于支持的。上面的单元格还试了较宽的规则，并打印出哪些判定会因此改变。
 
@@ -1058,9 +1059,9 @@ print("replicated by a kinder rule, one comparison of every part and none agains
 # **Predict.** In what share of the 25 pairings does some group show at least 2.27 %? And in what share the top third by CV, fixed beforehand?
 
 # %% [markdown] id="break-zh" lang="zh" en="af81984e" tags=["break-it"]
-# ## 弄坏它：无中生有的百分之二
+# ## 破坏实验：凭空做出的百分之二
 #
-# 如果根本没有提升，某一组里的 2.27% 是怎么来的？在模拟世界里按主张 1 的做法重复一遍：每个模型**一个种子**，在 **100 个采样的负样本**里排名，对手只有它自己的 GRU，而不规则用户那一组，是在**看到结果之后**挑的。看上去合理的不规则度量有很多，例如间隔的 CV、间隔对数的标准差、最长的间隔、最长间隔与中位数之比、一小时以内的间隔所占的比例。切法也很多：最高的一半、三分之一、四分之一、五分之一、十分之一。
+# 如果根本没有提升，某一组里的 2.27% 是怎么来的？在模拟世界里重复主张 1 的做法：每个模型只用**一个种子**，在 **100 个采样负样本**中排名，对手只有无时间信息的 GRU，而且不规则用户的分组是在**看到结果之后**挑选的。看上去合理的不规则度量有很多，例如间隔的 CV、间隔对数的标准差、最长的间隔、最长间隔与中位数之比、一小时以内的间隔所占的比例。切法也很多：最高的一半、三分之一、四分之一、五分之一、十分之一。
 #
 # “新模型”是带吸引子的 DeepM3，但输入的是**恒定间隔**：无论训练还是测试，它看到的间隔全都一样。它不可能对不规则用户更好。两边各有五个种子，于是有 25 种配对。
 #
@@ -1075,7 +1076,7 @@ gaps = pd.Series(np.diff(when)[same_user].astype(float)).groupby(owner[1:][same_
 measures = {
     "CV": pd.Series(training_cv(split)),
     "spread of logs": gaps.agg(lambda g: np.log1p(g).std()),
-    "longest": gaps.max(),
+    "longest gap": gaps.max(),
     "longest over median": gaps.max() / (gaps.median() + 1),
     "share below an hour": gaps.agg(lambda g: (g < 3600).mean()),
 }
@@ -1110,9 +1111,9 @@ expect_true("the top third by CV, fixed beforehand: never", third == 0)
 # Mended, with everything that this report asks for: full ranking, all five seeds, thirds by training CV, and the difference between the groups.
 
 # %% [markdown] id="break-why-zh" lang="zh" en="a6487d8b"
-# 72% 的配对里都有一组可以放上幻灯片，其中最好的那一组，提升的中位数是 3.5%：**而模型看到的间隔全是恒定的。** 没有人撒谎。每个数都正确，每个组都有理由，问题只在于挑选发生在看到结果之后。而在事先定好的那一组里，一次也没有发生。
+# 72% 的配对里都有一组可以放上幻灯片，其中最好的那一组，提升的中位数是 3.5%：**而模型看到的间隔全是恒定的。** 没有人撒谎。每个数都正确，每个组都有理由，问题只在于挑选发生在看到结果之后。而在事先定好的那一组里，25 种配对中一次也没有出现。
 #
-# 下面按这份报告的全部要求加以修正：全量排序，全部五个种子，按训练部分的 CV 分成三份，看组与组之间的差。
+# 下面按这份报告的全部要求加以修正：全量排序，全部五个种子，按训练部分的 CV 分成三组，看组与组之间的差。
 
 # %% id="mended-code" tags=["break-it"]
 gain = mean_over_seeds(full["stopped"]) - mean_over_seeds(full["gru"])
@@ -1146,12 +1147,12 @@ expect_true("the word: not replicated", judge([fair]) == "not replicated")
 #
 # 十三条主张问的是**某一个模型**有没有收益。而你关心的可能是另一个问题：时间信息在**我的**日志上有没有用？这个问题在训练任何网络之前就可以回答。取只做**计数**的模型：什么热门，上一个物品之后出现过什么，这位用户以前选过什么。每次只给它们一种时间信息：
 #
-# - **gaps**：在历史**内部**的这样一个间隔之后，出现过什么；
-# - **query**：下一个事件隔了这么久才来时，出现过什么，也就是到提问时刻的间隔；
-# - **calendar**：在这个钟点、这个星期几，人们选什么；
+# - **gaps**：历史**内部**相邻两个事件相隔这么久时，后一个物品通常是什么；
+# - **query**：从最后一个事件到查询时刻相隔这么久时，下一个物品通常是什么；
+# - **calendar**：在一天中的这个时段、一周中的这一天，人们常选什么；
 # - **recency**：哪些物品目前热门，半衰期从一小时到 30 天。
 #
-# 每一种都与使用**打乱的间隔或时间**的自己比较。**冻结**（frozen）评测的计数止于训练结束，**实时**（live）评测的计数包含提问之前发生的一切。
+# 每一种都与使用**打乱的间隔或时间**的同一个模型比较。**冻结**（frozen）评测的计数止于训练结束，**实时**（live）评测的计数包含查询时刻之前发生的一切。
 #
 # **猜一猜。** 在七份日志上（电影、签到、新闻、食品杂货、两个模拟世界），哪种时间信息在哪里有用？历史内部的间隔在哪里有用？
 
@@ -1207,17 +1208,17 @@ expect_true("where recency helps, the order of events alone helps as much", as_g
 # It prints such a table with intervals and three sentences of advice. *It helps* means: the interval of real minus shuffled lies above 0 (95 % for all four uses together), the gain is more than 2 % of the shuffled model, and the real clock is ahead of no clock at all. Two limits: small logs see only large gains (the third sentence says how large), and a network may find what counting misses. So it tells you where to begin, and it is no verdict. For `sample` it says:
 
 # %% [markdown] id="clock-read-zh" lang="zh" en="6e66170a"
-# 这里有三种不同的机制，而本课程的多数模型所针对的并不是其中任何一种。**历史内部的间隔在哪里都没有用。** **到提问时刻**的间隔在 `sample` 里有用，在实时评测下对 Globo 也有用（+26%），对 Foursquare 略有用处。**钟点与星期**在 Foursquare 上有用（冻结评测，+8%），因为人们常在同一钟点去同样的地方。提升最大的是**目前热门的物品**，但只在实时评测下：MovieTweetings +56%，Grocery +34%，Globo 接近六倍。在这几处，最后一列更说明问题：只数全体用户的事件先后，帮助同样大。可见它需要的只是事件的**先后次序**，不需要时间戳。
+# 这里有三种不同的机制，而本课程的多数模型所针对的并不是其中任何一种。**历史内部的间隔在所有日志上都没有用。** **到查询时刻**的间隔在 `sample` 里有用，在实时评测下对 Globo 也有用（+26%），对 Foursquare 略有用处。**时段与星期**在 Foursquare 上有用（冻结评测，+8%），因为人们常在同一时段去同样的地方。提升最大的是**目前热门的物品**，但只在实时评测下：MovieTweetings +56%，Grocery +34%，Globo 接近六倍。在这三份日志上，最后一列（order）更能说明问题：只利用全体用户事件的先后次序，收益同样大。可见它需要的只是事件的**先后次序**，不需要时间戳。
 #
-# 在 MovieLens 100K 上，哪一种都没有用。因此，网络没有从时间信息中得到收益本在意料之中，这并不能说明网络不好。而且，本报告里没有一个网络能利用物品的新近程度：没有一个知道目前什么热门，评测也都是冻结的。（Globo 根本不适合冻结评测：新闻只存活几小时，无论用哪种时间信息，NDCG@10 都只有 0.001。）
+# 在 MovieLens 100K 上，看不出哪一种有用。因此，网络没有从时间信息中得到收益本在意料之中，这并不能说明网络不好。而且，本报告里没有一个网络能利用物品近期的热度：它们都不知道目前什么热门，评测也都是冻结的。（Globo 根本不适合冻结评测：新闻的时效只有几小时，无论用哪种时间信息，NDCG@10 都只有 0.001。）
 #
 # | 什么有用 | 试什么 |
 # |:--|:--|
 # | gaps | 读取间隔的模型：TiSASRec、DeepM3 |
-# | query | 给出提问时刻（`query_time=True`）的模型 |
-# | calendar | 以提问时的钟点和星期作为输入 |
+# | query | 知道查询时刻（`query_time=True`）的模型 |
+# | calendar | 以查询时刻的时段和星期作为输入 |
 # | recency | 以带半衰期的热度为基线，并经常重新训练 |
-# | 都没有用 | 不带时间信息的模型，把精力用在调学习率上 |
+# | 都没有用 | 无时间信息的模型，把精力用在调学习率上 |
 #
 # **十分钟检验你自己的日志。** 准备一个含有 `user`、`item`、`timestamp` 三列的 CSV 文件，运行一条命令：
 #
@@ -1225,7 +1226,7 @@ expect_true("where recency helps, the order of events alone helps as much", as_g
 # python -m tutorial_lib.experiments clock --dataset csv:PATH
 # ```
 #
-# 它会打印一张带区间的表和三句建议。“有用”的含义是：真实减打乱的区间在 0 以上（四种用法合在一起的 95%），收益超过打乱模型的 2%，而且使用真实时间胜过完全不用时间。它有两个局限：日志太小时只能看见很大的收益（第三句话会说明有多大）；网络也许能找到计数模型漏掉的规律。因此它告诉你从哪里开始，而不是最终判定。对 `sample`，它的建议是：
+# 它会打印一张带区间的表和三句建议。“有用”的含义是：真实减打乱的区间在 0 以上（对四种时间信息同时成立的 95% 区间），收益超过打乱模型的 2%，而且使用真实时间胜过完全不用时间。它有两个局限：日志太小时只能检出很大的收益（第三句话会说明有多大）；网络也许能找到计数模型漏掉的规律。因此它只提示从哪里入手，并不是最终的判定。对 `sample`，它的建议是：
 
 # %% id="clock-advice" tags=["nbval-ignore-output"]
 print(*advice(clock[clock["log"] == "sample"]), sep="\n")
@@ -1243,11 +1244,11 @@ print(*advice(clock[clock["log"] == "sample"]), sep="\n")
 # %% [markdown] id="unsettled-zh" lang="zh" en="bff078cb"
 # ## 尚无定论的问题
 #
-# - **主张 1 在它自己的数据上。** 带时间的 MovieLens 1M 要由读者自己取得（见 data/README.md），而要检验出 2.27% 的提升，大约需要 35,000 位用户（第 20 课）。 <!-- literature -->
+# - **主张 1 在原数据上的检验。** 带时间的 MovieLens 1M 要由读者自己取得（见 data/README.md），而要检出 2.27% 的提升，大约需要 35,000 位用户（第 20 课）。 <!-- literature -->
 #
 # - **规模。** 这里的一切都是在小数据、宽度 64、历史 50 个事件、几分钟训练的条件下测的。这里没有涉及关于数十亿参数模型的主张。
-# - **其他数据。** 套件所用的真实数据是评分和评论：人们在几秒钟里点完一串电影，有空了才写一条评论。上一节的签到和新闻日志表明，别的日志里时间信息确实有用；本报告的套件还没有在它们上面训练过网络。
-# - **我们自己的选择。** 等效界值（2%、0.36%），**每个比较都要支持**的规则，所有模型共用一个网格：都是我们定的，而且定的时候已经看过较早几课的结果表（第 07 到 17 课）和 `sample` 的一部分。真正的预先登记比这更严格。你可以改掉一个，看看哪些判定会变；这些单元格就是为此准备的。
+# - **其他数据。** 套件所用的真实数据是评分和评论：人们往往在几秒钟内连续给多部电影评分，评论则是有空才写。上一节的签到和新闻日志表明，别的日志里时间信息确实有用；本报告的套件还没有在它们上面训练过网络。
+# - **我们自己的选择。** 等效界值（2%、0.36%），**每个比较都要支持**的规则，所有模型共用一个网格：都是我们定的，而且定的时候已经看过较早几课的结果表（第 07 到 17 课）和 `sample` 的一部分。真正的预注册（preregistration）比这更严格。你可以改动其中一项，看看哪些判定会变；这些单元格就是为此准备的。
 # - **我们自己的错误。** 所有模型都是我们自己实现的。与公开代码不同的地方，各课都写明了。如果你找到一处重要的差别，那就是第十五条主张。
 
 # %% [markdown] id="add-en" lang="en"
@@ -1263,12 +1264,12 @@ print(*advice(clock[clock["log"] == "sample"]), sep="\n")
 # %% [markdown] id="add-zh" lang="zh" en="12412a3b"
 # ## 加上你的主张
 #
-# 1. 写下那句话，里面要有一个数；再在 `data/claims.csv` 里加一行。
+# 1. 写下主张，其中要有明确的数值；再在 `data/claims.csv` 里加一行。
 # 2. 写下各个部分、等效界值和对照，**先给别人看过**，再开始运行。
 # 3. 把你的模型写进 `stages/lineup.py`，同时加入只缺少待检验部分的对照模型，运行 `python -m tutorial_lib.experiments suite`，五个种子。
 # 4. 用 `versus("15a", "yours", "its twin")` 做出效应，由 `judge` 给出判定。
 #
-# 如果那个词是**未能复现**，也请照样发表，这样别人就不必再试一遍。
+# 如果判定是**未能复现**，也请照样发表，以免别人重复尝试。
 
 # %% [markdown] id="exercise1-en" lang="en" tags=["exercise"]
 # ## Exercises
@@ -1296,7 +1297,7 @@ print(*advice(clock[clock["log"] == "sample"]), sep="\n")
 #     return "replicated" if (above & (p < 0.05)).any() else "not replicated"
 # ```
 #
-# 它收到一个由 `(low, high, p)` 组成的列表，每个比较的方向都已统一为正数支持主张；本应遵守“先写规则，再列结果表”一节的规则，却有四处不符。请为每一处想出一个会得到错误判定的列表，然后写出正确的版本。（可以用 `holm`。）
+# 它收到一个由 `(low, high, p)` 组成的列表，每个比较的方向都已统一为正数支持主张；它本应遵守“先写规则，再列结果表”一节的规则，却有四处不符。请为每一处想出一个会得到错误判定的列表，然后写出正确的版本。（可以用 `holm`。）
 
 # %% id="exercise1-code" tags=["exercise"]
 def verdict(comparisons):
@@ -1351,7 +1352,7 @@ lesson23.check_negligible(loss_is)
 # **23.3 Measure · core.** Six sealed studies, `lesson23.sealed["A"]` to `["F"]`. Each has `new` and `old`, NDCG@10 `[seeds, users]`, and the gain that its authors `reported`. Which reports are what they should be, the mean difference over all seeds and users? Give a set of letters. (And find out what the others did: each has its trick.)
 
 # %% [markdown] id="exercise3-zh" lang="zh" en="6f1d42f4" tags=["exercise"]
-# **23.3 测量 · 进阶。** 六项研究，内部细节不公开，`lesson23.sealed["A"]` 到 `["F"]`。每项都有 `new` 和 `old`，即 NDCG@10，形状是 `[seeds, users]`，还有作者报告的收益 `reported`。哪些报告名副其实，是对所有种子、所有用户的平均差？给出字母的集合。（再查一查其余的各用了什么手法。）
+# **23.3 测量 · 进阶。** 有六项黑盒形式的研究，`lesson23.sealed["A"]` 到 `["F"]`。每项都有 `new` 和 `old`，即 NDCG@10，形状是 `[seeds, users]`，还有作者报告的收益 `reported`。哪些报告名副其实，是对所有种子、所有用户的平均差？用字母的集合作答。（再查一查其余各项用了什么手法。）
 
 # %% id="exercise3-code" tags=["exercise"]
 reproducible = ...  # a set of letters
@@ -1378,17 +1379,17 @@ lesson23.check_reproducible(reproducible)
 # - C: a faster solver, interval of the change −0.020 to 0.012. "The loss is negligible, for the difference is not significant."
 # - D: a model that reads no clock loses nothing when the clock is scrambled. "This says nothing about its robustness."
 # - E: a model was tested on twenty data sets; on one of them it has $p = 0.03$, uncorrected. "On that one it helps."
-# - F: NDCG@10 rises from 0.25, in the paper of the rival, to 0.30, in ours. "Ours is better by a fifth."
+# - F: NDCG@10 rises from 0.25, in the paper of the rival, to 0.30, in ours. "Ours is better by 20 %."
 
-# %% [markdown] id="exercise4-zh" lang="zh" en="e557f82b" tags=["exercise"]
-# **23.4 思考 · 挑战。** 关于虚构报告的六句话。哪些能够成立？给出字母的集合。
+# %% [markdown] id="exercise4-zh" lang="zh" en="70d0cc64" tags=["exercise"]
+# **23.4 思考 · 挑战。** 关于虚构报告的六句话。哪些能够成立？用字母的集合作答。
 #
-# - A：原说提升 0.01；五个种子，区间 −0.004 到 0.014。“这条主张被推翻了。”
-# - B：原说提升 0.01；五个种子，区间 0.001 到 0.004。“有提升，但比所说的小。”
+# - A：原主张提升 0.01；五个种子，区间 −0.004 到 0.014。“这条主张被推翻了。”
+# - B：原主张提升 0.01；五个种子，区间 0.001 到 0.004。“有提升，但比所主张的小。”
 # - C：更快的求解器，变化的区间 −0.020 到 0.012。“损失可以忽略，因为差异不显著。”
-# - D：不看时间信息的模型，时间打乱后没有任何损失。“这说明不了它的鲁棒性。”
+# - D：不使用时间信息的模型，时间打乱后没有任何损失。“这说明不了它的鲁棒性。”
 # - E：一个模型在二十个数据集上检验过，其中一个上未校正的 $p = 0.03$。“它在那一个上有帮助。”
-# - F：NDCG@10 从对手论文里的 0.25，升到我们论文里的 0.30。“我们的好五分之一。”
+# - F：NDCG@10 从对手论文里的 0.25，升到我们论文里的 0.30。“我们的模型高 20%。”
 
 # %% id="exercise4-code" tags=["exercise"]
 follows = ...
@@ -1408,7 +1409,7 @@ lesson23.check_follows(follows)
 # **An open task.** Pick one claim that you care about, from this report or from a paper that you read, and write its *plan* before you compute anything: the sentence with a number, the rival, the data, the margin, the control in which the opposite would show, and the largest value that is possible there. Then test it with `versus("15a", ...)` on the committed suites, or with `clock --dataset csv:PATH` on a log of your own. A good report holds one number with an interval, one picture, the word of the rule, and one doubt: which choice of yours, made otherwise, might turn the word?
 
 # %% [markdown] id="open-zh" lang="zh" en="12337e45" tags=["open"]
-# **开放任务。** 从这份报告或者你读过的论文里选一条你关心的主张，在计算之前先写好**方案**：带数值的一句话、对手、数据、等效界值、能显示相反结果的对照，以及在那里可能达到的最大值。然后用 `versus("15a", ...)` 在已提交的套件上检验，或者用 `clock --dataset csv:PATH` 在你自己的日志上检验。好的报告包含一个带区间的数、一张图、按规则得出的判定，以及一点疑问：如果你的哪个选择换一种做法，判定可能会改变？
+# **开放任务。** 从这份报告或者你读过的论文里选一条你关心的主张，在计算之前先写好**方案**：带数值的一句话、对手、数据、等效界值、能显示相反结果的对照，以及在那里可能达到的最大值。然后用 `versus("15a", ...)` 在仓库中保存的套件上检验，或者用 `clock --dataset csv:PATH` 在你自己的日志上检验。好的报告包含一个带区间的数、一张图、按规则得出的判定，以及一点疑问：如果你的哪个选择换一种做法，判定可能会改变？
 
 # %% id="open-code" tags=["open"]
 # The parts of your report; the line below it says which are missing.
@@ -1434,9 +1435,9 @@ lesson23.open_report(my_report)
 # %% [markdown] id="answer-zh" lang="zh" en="4a3faaef"
 # ## 周五的答案
 #
-# 小满的表有十三行，没有一行写着**复现成功**。评审会该投反对票吗？这要看投的是什么。用它**替换**现有的模型，不行：规模相等时，在我们已有的运行里，论文的形式在所有数据集上都没有领先普通的 SASRec；而能让 DeepM3 变便宜的那个求解器，会让它失去所学的一部分。作为一个**想法**，第十四行写着**复现成功**：在时间信息有用的地方，提问的时刻是有价值的，而且多一个输入就够了。在 MovieLens 上，目前还只有迹象。
+# 小满的表有十三行，没有一行写着**复现成功**。评审会该投反对票吗？这取决于表决的内容。用它**替换**现有的模型，不行：规模相等时，在我们已有的运行里，论文版本在所有数据集上都没有领先普通的 SASRec；而能降低 DeepM3 计算代价的那个求解器，会明显降低它的推荐效果。作为一个**想法**，第十四行写着**复现成功**：在时间信息有用的地方，查询时刻是有价值的，而且只需增加一个输入特征。在 MovieLens 上，目前还只有迹象。
 #
-# 于是她在表下面写了四行：保留 SASRec；训练任何模型之前，先用计数的方法检验哪种时间信息在我们自己的日志上有用；如果是提问时刻或目前热门的物品，就把它告诉模型，与打乱的时间对照检验，而且学习率网格要有内部；等区间足够窄了再开会。这是一个决定，其中的每个词都可以重新计算。
+# 于是她在表下面写了四行：保留 SASRec；训练任何模型之前，先用计数的方法检验哪种时间信息在我们自己的日志上有用；如果是查询时刻或目前热门的物品，就把它作为输入特征，与打乱的时间对照检验，而且选中的学习率要落在网格内部；等区间足够窄了再开会。这是一个决定，而它的每一条依据都可以重新计算。
 
 # %% [markdown] id="summary-en" lang="en" tags=["summary"]
 # ## Summary
@@ -1451,10 +1452,10 @@ lesson23.open_report(my_report)
 # ## 小结
 #
 # 1. 只有说清楚在哪些数据上、与哪个对手相比、哪个数值算作反对，一条主张才可以检验。
-# 2. 判定由区间和校正后的 $p$ 值得出，所有主张用同一条规则，等效界值要写明；而且这条规则必须能够得出“是”。
+# 2. 判定由区间和校正后的 $p$ 值得出，所有主张用同一条规则，等效界值要写明；而且这条规则必须也能得出“复现成功”。
 # 3. 未能复现不等于被推翻：要问所主张的数值在不在区间里。说“可以忽略”则需要一个等效界值。
-# 4. 在这样的调参预算下，十三条主张没有一条按原话复现成功，一条无法检验；其中有些部分成立，而落在网格边上的选择都留有疑问。
-# 5. 一个种子、采样的负样本、事后挑选的组，用恒定的间隔就能做出百分之二；而用真实时间与打乱的时间分别计数，几分钟就能知道时间信息在哪里可能有用。
+# 4. 在这样的调参预算下，十三条主张没有一条按原话复现成功，一条无法检验；其中有些部分成立；由于学习率都落在网格边界上，这些判定仍有疑问。
+# 5. 一个种子、采样的负样本、事后挑选的组，用恒定的间隔也能做出百分之二的提升；而用真实时间与打乱的时间分别计数，几分钟就能知道时间信息在哪里可能有用。
 
 # %% [markdown] id="self-test-en" lang="en" tags=["self-test"]
 # ## Ten questions to test yourself
@@ -1515,18 +1516,18 @@ lesson23.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>10.</b> A slide says: 0.8 million parameters beat 2.6 million. The small model has width 128, the large one 256. Which two comparisons do you ask for?</summary>
+# <details><summary><b>10.</b> A slide says: 800,000 parameters beat 2,600,000. The small model has width 128, the large one 256. Which two comparisons do you ask for?</summary>
 #
 # Equal width and equal numbers of parameters that get a gradient. At equal width the share is 0.80 (128) or 0.72 (256), not 0.31; most of the announced saving is the width.
 #
 # </details>
 
-# %% [markdown] id="self-test-zh" lang="zh" en="8b54e3fe" tags=["self-test"]
+# %% [markdown] id="self-test-zh" lang="zh" en="aa1fbfdc" tags=["self-test"]
 # ## 十道自测题
 #
 # 先作答，再展开。所需的知识都在本课里。
 #
-# <details><summary><b>1.</b> “新减旧”的区间是 −0.003 到 0.018。原主张说提升 0.015；损失小于 0.005 算可以忽略。你可以用哪些词？</summary>
+# <details><summary><b>1.</b> “新减旧”的区间是 −0.003 到 0.018。原主张说提升 0.015；损失小于 0.005 算可以忽略。你可以怎样判定？</summary>
 #
 # 可以说**未能复现**，因为区间含 0；不能说**被推翻**，因为 0.015 也在区间里。而且可以说损失**可以忽略**，因为 −0.003 大于 −0.005。这项研究的规模不足以回答第一个问题，却足以回答最后一个。
 #
@@ -1540,13 +1541,13 @@ lesson23.open_report(my_report)
 #
 # <details><summary><b>3.</b> 一家厂商展示：间隔打乱后，它的模型只损失 0.1% 的 NDCG，并据此写上“鲁棒”。在相信之前，你还要看哪个数？</summary>
 #
-# 没有扰动时相对对照模型的收益，并附区间。如果区间含 0，就没有证据说明模型用到了时间信息，而不用时间信息的模型本来就没有什么可损失（主张 2）。
+# 没有扰动时相对对照模型的收益，并附区间。如果区间含 0，就没有证据说明模型用到了时间信息，而不使用时间信息的模型，本来就不会因间隔打乱而下降（主张 2）。
 #
 # </details>
 #
 # <details><summary><b>4.</b> 同一套权重，用一步欧拉法损失 26%，用四步 RK4 损失 10%。一位同事建议上线时改用十六步 RK4。你预测结果如何？应当改做什么实验？</summary>
 #
-# 不会更好，因为损失的原因不是精度。权重是通过一步 RK4 训练出来的，方程的精确解对它们来说是陌生的。应当用上线时的求解器来训练，再用多个种子比较两个训练好的模型。
+# 不会更好，因为损失的原因不是精度。训练时权重一直配合一步 RK4 使用，换成更精确的解，与训练时的计算并不一致。应当用上线时的求解器来训练，再用多个种子比较两个训练好的模型。
 #
 # </details>
 #
@@ -1556,19 +1557,19 @@ lesson23.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>6.</b> 两个模型都选中了两个学习率中较大的那个。新模型落后，−0.010 [−0.018, −0.003]。由此能得出什么？下一步跑什么？</summary>
+# <details><summary><b>6.</b> 两个模型都选中了两个学习率中较大的那个。新模型落后，−0.010 [−0.018, −0.003]。由此能得出什么？下一步运行什么？</summary>
 #
-# 只能说在这样的预算下它落后。网格扩大后的先后次序尚无定论，因为两者最合适的学习率都可能在边界之外。应当为两个模型同时扩大网格，直到各自的最优值两侧都有更差的邻居，然后重新比较。
+# 只能说在这样的预算下它落后。网格扩大后的先后次序尚无定论，因为两者最合适的学习率都可能在边界之外。应当为两个模型同时扩大网格，直到各自的最优值两侧相邻的取值都更差，然后重新比较。
 #
 # </details>
 #
 # <details><summary><b>7.</b> 一个模型的五个种子，验证集得分为 0.095、0.048、0.085、0.027、0.102。低于其余种子中位数的一半算失败。哪些失败了？表里应当写什么？</summary>
 #
-# 对 0.027，其余种子的中位数是 0.090，一半是 0.045，因此失败。对 0.048，界限同样是 0.045，勉强通过。表里应当列出全部五个，并注明失败的那个；只写均值 0.071，描述的是一次从未发生过的训练。
+# 对 0.027，其余种子的中位数是 0.090，一半是 0.045，因此失败。对 0.048，界限同样是 0.045，勉强通过。表里应当列出全部五个，并注明失败的那个；只写均值 0.071，并不对应任何一次实际的训练。
 #
 # </details>
 #
-# <details><summary><b>8.</b> 你必须找出一组从模型中受益的用户。怎样避免“弄坏它”一节里的 72%？</summary>
+# <details><summary><b>8.</b> 你必须找出一组从模型中受益的用户。怎样避免“破坏实验”一节里的 72%？</summary>
 #
 # 用一半的用户或种子选择度量和切法，把选择写下来，再在另一半上只检验一次，检验的是这一组与其余用户之间的差。只有在那次检验之前就定下的选择才算数。
 #
@@ -1580,7 +1581,7 @@ lesson23.open_report(my_report)
 #
 # </details>
 #
-# <details><summary><b>10.</b> 一张幻灯片写着：0.8 百万个参数胜过 2.6 百万个。小模型宽度 128，大模型宽度 256。你要求看哪两个比较？</summary>
+# <details><summary><b>10.</b> 一张幻灯片写着：800,000 个参数胜过 2,600,000 个。小模型宽度 128，大模型宽度 256。你要求看哪两个比较？</summary>
 #
 # 宽度相等的比较，以及得到梯度的参数量相等的比较。宽度相等时，比例是 0.80（宽度 128）或 0.72（宽度 256），不是 0.31；宣称的节省大部分来自宽度不同。
 #
@@ -1600,10 +1601,10 @@ lesson23.open_report(my_report)
 # %% [markdown] id="references-zh" lang="zh" en="5660ad23" tags=["references"]
 # ## 参考文献
 #
-# - M. Ferrari Dacrema, P. Cremonesi, D. Jannach, *Are We Really Making Much Progress? A Worrying Analysis of Recent Neural Recommendation Approaches*，RecSys 2019。[arXiv 1907.06902](https://arxiv.org/abs/1907.06902)
-# - S. Rendle, W. Krichene, L. Zhang, J. Anderson, *Neural Collaborative Filtering vs. Matrix Factorization Revisited*，RecSys 2020。[arXiv 2005.09683](https://arxiv.org/abs/2005.09683)
-# - S. Rendle, L. Zhang, Y. Koren, *On the Difficulty of Evaluating Baselines*，2019：MovieLens 上的 RMSE。[arXiv 1905.01395](https://arxiv.org/abs/1905.01395)
-# - A. Klenitskiy, A. Vasilev, *Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：主张 12。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
-# - W. Krichene, S. Rendle, *On Sampled Metrics for Item Recommendation*，KDD 2020。[doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - D. Lakens, *Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017：等效界值。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
-# - 在本仓库中：`data/claims.csv`、`studies/solver_swap.py`、`studies/rating_claim.py`、`studies/clock_worth.py`、`tutorial_lib/experiments/clock.py`、`tutorial_lib/experiments/protocol.py`、`tutorial_lib/experiments/results.py`、`data/results/README.md`。
+# - M. Ferrari Dacrema、P. Cremonesi、D. Jannach，*Are We Really Making Much Progress? A Worrying Analysis of Recent Neural Recommendation Approaches*，RecSys 2019。[arXiv 1907.06902](https://arxiv.org/abs/1907.06902)
+# - S. Rendle、W. Krichene、L. Zhang、J. Anderson，*Neural Collaborative Filtering vs. Matrix Factorization Revisited*，RecSys 2020。[arXiv 2005.09683](https://arxiv.org/abs/2005.09683)
+# - S. Rendle、L. Zhang、Y. Koren，*On the Difficulty of Evaluating Baselines*，2019：MovieLens 上的 RMSE。[arXiv 1905.01395](https://arxiv.org/abs/1905.01395)
+# - A. Klenitskiy、A. Vasilev，*Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?*，RecSys 2023：主张 12。[arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
+# - W. Krichene、S. Rendle，*On Sampled Metrics for Item Recommendation*，KDD 2020。[doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
+# - D. Lakens，*Equivalence Tests: A Practical Primer*，Social Psychological and Personality Science 8 (4)，2017：等效界值。[doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
+# - 本仓库：`data/claims.csv`、`studies/solver_swap.py`、`studies/rating_claim.py`、`studies/clock_worth.py`、`tutorial_lib/experiments/clock.py`、`tutorial_lib/experiments/protocol.py`、`tutorial_lib/experiments/results.py`、`data/results/README.md`。

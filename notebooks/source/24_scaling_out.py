@@ -282,7 +282,7 @@ expect("bias with 256 negatives", bias[256], -0.016, tol=0.008)
 # **Predict** the scores that are learned: will their softmax be $p$, flatter than $p$, or steeper?
 
 # %% [markdown] id="inbatch-zh" lang="zh" en="3fe54e4c" tags=["break-it"]
-# ## 弄坏它之一：用同一批的目标作负样本
+# ## 破坏实验一：用同一批的目标作负样本
 #
 # 最便宜的负样本是同一批里其他人的目标，它们对应的行本来就要取。这时 $q_j$ 就是 $j$ 被选择的频率，即它的**热门程度**。现在忘掉校正，训练一个最简单的模型：每个物品一个得分，不看历史。人们的选择服从概率 $p$，从 21% 到大约 2%。
 #
