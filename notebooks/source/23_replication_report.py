@@ -312,7 +312,7 @@ def show(number):
 
 
 WORDS = ("replicated", "not replicated", "not testable")
-SAID = dict(zip(WORDS, "replicated, not replicated, not testable".split(", "), strict=True))
+SAID = dict(zip(WORDS, "replicated | not replicated | not testable".split(" | "), strict=True))
 
 
 def line(number):
