@@ -97,7 +97,7 @@ lab-smoke: $(STAMP) ## check that `make lab` starts on a busy port and serves th
 site: $(STAMP) ## build the web pages of both languages into build/site, from the notebooks as they are
 	@$(RUN) -m course.site
 
-setup-book: $(SITE)
+setup-book: $(SITE) ## install what the pages, PDF and EPUB need, and nothing else
 	@:
 
 book: $(SITE) ## write PDF and EPUB of both languages into build/book

@@ -123,7 +123,8 @@ def sections_of(cells: Sequence[Cell], codes: Mapping[str, str]) -> list[Section
         if cell.kind == "code":
             sections[-1].code.append((cell.id, codes[cell.id]))
         elif HEADING.search(cell.text["en"]):
-            title = {language: HEADING.search(text)[1] for language, text in cell.text.items()}
+            headings = {language: HEADING.search(text) for language, text in cell.text.items()}
+            title = {language: found[1] if found else "" for language, found in headings.items()}
             sections.append(Section(cell.id, title))
     names = [names_of([code for _, code in section.code]) for section in sections]
     for place, found in enumerate(names):

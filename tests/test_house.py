@@ -19,7 +19,7 @@ ROOMS = (
     {"course", "benchmarks"},
 )
 FLOORS = (  # of tutorial_lib
-    {"errors", "files", "language", "process"},
+    {"errors", "files", "language", "notebook", "process"},
     {"data", "scale", "statistics", "checks", "metrics", "knobs"},
     {"kernels"},
     {"losses"},

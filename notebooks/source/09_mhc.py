@@ -487,7 +487,7 @@ from tutorial_lib.models.tisasrec import IntervalTables
 # %% [markdown] id="drawing-zh" lang="zh" en="a108debd"
 # 下图画出了一个连接，并标出各条流从哪里开始、到哪里结束：
 #
-# ![第 1 步：在第一个块之前，把每个事件的向量复制成 n 条流 X，只做一次。第 2 步：矩阵 phi 从一个事件的全部流算出三个映射的 logit；sigmoid 给出 H pre，两倍的 sigmoid 给出 H post，Sinkhorn 给出双随机的 H res。第 3 步：H pre 从各条流中读出一个向量。第 4 步：子层 F（归一化加注意力）处理这个向量。第 5 步：H res 混合各条流。第 6 步：H post 把 F 的输出写进每条流，加到混合后的流上。第 7 步：围绕前馈网络再做一遍，用它自己的映射。第 8 步：最后一个块之后，对各条流取平均，只做一次。整个过程不使用时间信息。](../figures/zh/mhc.svg)
+# ![第 1 步：在第一个块之前，把每个事件的向量复制成 n 条流 X，只做一次。第 2 步：矩阵 phi 从一个事件的全部流算出三个映射的 logits；sigmoid 给出 H pre，两倍的 sigmoid 给出 H post，Sinkhorn 给出双随机的 H res。第 3 步：H pre 从各条流中读出一个向量。第 4 步：子层 F（归一化加注意力）处理这个向量。第 5 步：H res 混合各条流。第 6 步：H post 把 F 的输出写进每条流，加到混合后的流上。第 7 步：围绕前馈网络再做一遍，用它自己的映射。第 8 步：最后一个块之后，对各条流取平均，只做一次。时间没有进入。](../figures/zh/mhc.svg)
 #
 # **从图上找答案。** 刚完成第 1 步时，各条流都相等。这时哪一步不起任何作用？为什么？
 #
@@ -1070,7 +1070,7 @@ for key, rows in runs.groupby(["family", "variant", "blocks"]):
     quality[key] = np.stack([per_user(r, ndcg(r)) for r in ranks])
 gain_over_plain = {}  # (family, variant, blocks) -> interval of the difference to the plain twin
 for (family, variant, blocks), values in sorted(quality.items()):
-    text = f"{family:8s} {variant:6s} {blocks} blocks  {len(values)} seeds  NDCG@10 {bootstrap_interval(values)}"
+    text = f"{family:8s} {variant:6s} {blocks} blocks {len(values)} seeds NDCG@10 {bootstrap_interval(values)}"
     if variant != "plain":
         gain_over_plain[family, variant, blocks] = paired_bootstrap(values, quality[family, "plain", blocks])
         text += f"  minus plain {gain_over_plain[family, variant, blocks]}"

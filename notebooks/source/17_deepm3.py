@@ -380,7 +380,7 @@ from tutorial_lib.models.ode import check_method
 # %% [markdown] id="drawing-zh" lang="zh" en="317a4faa"
 # 前向计算画成一张图：
 #
-# ![DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU 各个门的输入部分。第 3 步，只用于吸引子：一个不读时间的慢速 GRU 为每个事件给出目标。第 4 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6 步，状态在这段间隔内演化；第 7 步，GRU 跳跃。第 8 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout 和输出映射给出状态。第 10 步：用物品表打分。时间信息用在第 4、5、6、8 步。](../figures/zh/deepm3.svg)
+# ![DeepM3。第 1 步：查物品表，乘以 d 的平方根，再做 dropout。第 2 步：一次算出所有事件对 GRU 各个门的输入部分。第 3 步，只在吸引子形式下有：一个不看时间的慢 GRU 为每个事件给出目标。第 4 步：事件之间的小时数。第 5 步：演化的上下文，即与状态无关的部分：对数时间，或者状态留下的比例。然后按事件循环：第 6 步，演化把状态推过这段间隔；第 7 步，GRU 跳跃。第 8 步，只在允许知道查询时刻时有：状态从每个事件继续演化到它的查询时刻。第 9 步：dropout 和输出映射给出状态。第 10 步：用物品表打分。时间在第 4、5、6、8 步进入。](../figures/zh/deepm3.svg)
 #
 # **从图上找答案。** 设 `flow="decay"` 时，哪一步会消失？又是哪一步在什么都没发生时也让状态变化？
 #
@@ -805,7 +805,8 @@ shared = {
     for flow, tables in lists.items()
 }
 for flow in trained:
-    print(flow, "as after a minute", np.round(kept[flow], 2), "of two users", np.round(shared[flow], 2))
+    print(flow, "as after a minute", np.round(kept[flow], 2))
+    print(flow, "of two users", np.round(shared[flow], 2))
 
 # %% id="month-picture" tags=["picture", "nbval-ignore-output"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.2), sharey=True)

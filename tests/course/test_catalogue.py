@@ -38,7 +38,7 @@ def test_extract_keeps_translations_and_marks_what_changed(
     edit(course, LIBRARY, "Half of x.", "The half of x.")
     edit(course, SOURCE, "answer = half(8)", "answer = half(8)  # eight is even")
     status, out, _ = run(course, capsys, "extract", "2")
-    assert (status, out) == (0, "02: 6 entries, 2 new, 1 dropped\n")
+    assert (status, out) == (0, "02: 8 entries, 4 new, 1 dropped\n")
     text = (course / CATALOGUE).read_text(encoding="utf-8")
     assert '#, fuzzy\nmsgid "The half of x."\nmsgstr "x 的一半。"' in text
     assert 'msgid "eight is even"\nmsgstr ""' in text and '"| 其他数据"' in text
@@ -52,7 +52,10 @@ def test_extract_keeps_translations_and_marks_what_changed(
 def test_what_is_to_do_is_filled_in(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit(course, CATALOGUE, "x 的一半。", "")
     status, out, _ = run(course, capsys, "todo", "2")
-    assert status == 0 and json.loads(out) == {"texts": {"Half of x.": ""}, "words": {}}
+    assert status == 0 and json.loads(out) == {
+        "texts": {"Half of x.": ""},
+        "words": {"width": "", "height": ""},
+    }
     file = course / "02.json"
     file.write_text(json.dumps({"texts": {"Half of x.": "一半。", "nowhere": "x"}}))
     status, _, err = run(course, capsys, "fill", "2", str(file))

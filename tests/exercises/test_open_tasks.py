@@ -80,7 +80,7 @@ def test_runs_that_are_all_the_same_are_no_runs_unless_all_are_right():
     read = lambda r: r.runs("part", 3, 0, 1)  # noqa: E731
     assert not faults_of(read, [1.0, 1.0, 1.0])
     assert "does the seed reach" in faults_of(read, [0.5, 0.5, 0.5])[0]
-    assert "is missing" in faults_of(read, [0.5, None, 0.6])[0]
+    assert "`part` holds None" in faults_of(read, [0.5, None, 0.6])[0]
 
 
 def test_an_entry_of_a_table_is_named():

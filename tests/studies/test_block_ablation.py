@@ -163,4 +163,8 @@ def test_committed_table_is_whole():
         SEEDS
     )
     assert set(table["task"]) == {"sample", "replay"} and set(table["variant"]) == set(VARIANTS)
-    assert table[["valid", "test"]].stack().between(0, 1).all()
+    assert table[["valid", "test"]].stack().dropna().between(0, 1).all()
+    diverged = table[table["valid"].isna()]
+    assert (diverged["test"].isna() & (diverged["learning_rate"] == max(RATES))).all()
+    best = at_best_rate(table[table["task"] == "sample"])["learning_rate"]
+    assert best.between(min(RATES), max(RATES), inclusive="neither").all()
