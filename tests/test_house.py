@@ -32,8 +32,9 @@ FLOORS = (  # of tutorial_lib
     {"ratings"},
     {"experiments", "serving"},
 )
-APART = ("experiments", "scale", "serving")  # what stands on the library that the lessons teach
-CODE_LINES, FILE_LINES = 6000, 300
+# what stands on the library that lessons 00 to 23 teach, or serves lesson 24
+APART = ("distributed", "experiments", "scale", "serving")
+CODE_LINES, FILE_LINES = 5850, 300
 
 
 def sources(room: str, root: Path = ROOT) -> dict[str, Path]:
@@ -167,8 +168,8 @@ def test_lines_of_code_are_counted_as_the_rule_says():
 
 
 def test_the_library_is_read_in_an_evening():
-    """What the lessons teach, `tutorial_lib` without experiments, scale and serving: at most 6,000 lines of
-    code of at most 100 characters, and no file above 300 lines in all.
+    """What the lessons teach, `tutorial_lib` without experiments, scale, distributed and serving: at most
+    5,850 lines of code of at most 100 characters, and no file above 300 lines in all.
     """
     files = {
         name: path
