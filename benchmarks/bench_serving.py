@@ -5,8 +5,8 @@ Four of five requests are questions, the fifth is an event. They come at random 
 latency counts from the moment at which its request was due. Each service gets more and more of them
 until its p99 passes the bound twice. The bound is the same for both: some times the p99 that the
 textbook service has when it is asked one by one, as that is what this machine can do today. Both
-run all the time, and the search in one takes turns with that in the other. The processor time of a request, at these loads, depends less on what else the
-machine does.
+run all the time, and the search in one takes turns with that in the other. The processor time of a
+request, at these loads, depends less on what else the machine does.
 """
 
 import asyncio

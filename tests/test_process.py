@@ -54,6 +54,7 @@ def test_memory_once_used_is_not_asked_for_again():
     assert 2 * prepared < imported
 
 
+@pytest.mark.thorough
 def test_how_threads_wait_is_set_unless_the_user_has_said():
     show = "; import os; print(*map(os.environ.get, ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')))"
     assert printed(PREPARE + show).split() == ["1000", "PASSIVE"]

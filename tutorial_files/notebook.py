@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from tutorial_files.language import mark, say
+from tutorial_files.quiet import kernel_shell
 
 Thing = TypeVar("Thing")
 COUNTED = (  # by the bars of the lessons: here, so that the catalogue knows them
@@ -18,19 +19,12 @@ COUNTED = (  # by the bars of the lessons: here, so that the catalogue knows the
 FORMAT = "{desc}{bar:30} {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
-def notebook_shell() -> Any:
-    """The IPython shell of a notebook's kernel; None elsewhere."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell if hasattr(shell, "kernel") else None
-
-
 def sharpen_pictures() -> None:
     """From now on a notebook's pictures have twice the pixels of the width at which they are shown.
 
     They are PNG and not SVG: JupyterLab hides the SVG of a notebook that nobody has run here yet.
     """
-    if shell := notebook_shell():
+    if shell := kernel_shell():
         from matplotlib_inline.config import InlineBackend
 
         InlineBackend.instance(parent=shell).figure_formats = {"retina"}
@@ -47,7 +41,7 @@ class Bar(tqdm):
     def __init__(self, *arguments: Any, **options: Any):
         options = {"mininterval": 0.5, "miniters": 0} | options
         self.label, self.outer = options.get("desc") or "", None
-        shell = notebook_shell() if not options.get("disable") else None
+        shell = kernel_shell() if not options.get("disable") else None
         if shell:
             self.cell = shell.execution_count
             for left in [bar for bar in Bar._open if bar.cell != self.cell]:

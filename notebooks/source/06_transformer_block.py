@@ -771,7 +771,8 @@ expect("sample at 0.003: share of the full NDCG@10 that no norm reaches", bare /
 expect("replay at 0.003: no norm is right in", by_rate.loc[("replay", "no norm", 0.003)].mean(), 0.6, tol=0.08)
 works = by_rate.loc[("replay", "full", slice(0.001, 0.03))]
 expect_true("replay: full is right in 99 of 100 from 0.001 to 0.03", works.min() > 0.99)
-expect_true("replay: at 0.1 it is right in less than a third", by_rate.loc[("replay", "full", 0.1)].max() < 1 / 3)
+too_fast = by_rate.loc[("replay", slice(None), 0.1)].groupby("variant").mean()
+expect_true("replay: at 0.1 every variant is right in less than a fifth", (too_fast < 0.2).all())
 expect_true(
     "no variant chose an edge of the grid on sample", best.loc["sample", "learning_rate"].isin([0.003, 0.01, 0.03]).all()
 )
@@ -780,11 +781,11 @@ expect_true("replay at 0.03: some seeds with 4 blocks fail", by_rate.loc[("repla
 expect_true("replay at 0.03: a seed of post-norm fails", by_rate.loc[("replay", "post-norm", 0.03)].min() < 0.6)
 
 # %% [markdown] id="rates-lesson-en" lang="en"
-# The norm does not raise the best score here. It widens **the range of learning rates that work**: with pre-norm and two blocks, every rate from 0.001 to 0.03 solves `replay`; without norm, the rate 0.003 reaches about 60 %, and on `sample` about 70 % of the full NDCG@10. The rate 0.03 trips up single seeds of post-norm, and some with four blocks. At 0.1 nothing here solves `replay`, and on `sample` the loss of the network without norm becomes no number.
+# The norm does not raise the best score here. It widens **the range of learning rates that work**: with pre-norm and two blocks, every rate from 0.001 to 0.03 solves `replay`; without norm, the rate 0.003 reaches about 60 %, and on `sample` about 70 % of the full NDCG@10. The rate 0.03 trips up single seeds of post-norm, and some with four blocks. At 0.1 nothing here solves `replay`, and on `sample` the loss of the network without norm becomes NaN.
 #
 # Had Rosa kept one learning rate for all, 0.003 say, she would have reported that the norm is worth 30 % of the score. That number would have been about her learning rate. This is why each variant gets its own.
 
-# %% [markdown] id="rates-lesson-zh" lang="zh" en="ad576056"
+# %% [markdown] id="rates-lesson-zh" lang="zh" en="295bd5ec"
 # 在这里，归一化并没有提高最好成绩，它扩大的是**可用的学习率范围**。采用前置归一化、两个块时，从 0.001 到 0.03 的每个学习率都能解出 `replay`；没有归一化时，学习率 0.003 只能答对约 60%，在 `sample` 上也只达到完整模型 NDCG@10 的约 70%。学习率 0.03 则会使后置归一化的个别种子以及四个块的若干种子失败。到了 0.1，这里没有一个变体能解出 `replay`，而在 `sample` 上，没有归一化的网络损失会变成 NaN。
 #
 # 假如小罗让所有变体共用一个学习率，比如 0.003，她就会报告说归一化贡献了 30% 的分数。但这个数字反映的其实是她选的学习率。因此，每个变体都应当各自选择学习率。

@@ -143,7 +143,7 @@ expect("GB of scores with 512 negatives", memory(128, 50, 300_000, 64, negatives
 # %% [markdown] id="bill-why-zh" lang="zh" en="e0c48765"
 # 100 份中的 99 份，以及 15 GB；而这个模型的块一共只有约 50,000 个参数。第 04 到 09 课讲的注意力，在这份账单里小到可以忽略。撑爆内存的是**物品集合**，换更大的机器只是把出问题的规模推后一些。
 #
-# 内存可以节省，结果不变：库里的 `full_softmax` 逐块计算得分，从不同时保存全部分数（`make bench` 对两者都有测量）。运算量则不变。
+# 内存可以节省，结果不变：库里的 `full_softmax` 逐块计算得分，从不同时保存全部得分（`make bench` 对两者都有测量）。运算量则不变。
 #
 # 公式对吗？换一个放得下的物品集合，数一数库里的 SASRec 实际做了多少次运算。
 
@@ -185,7 +185,7 @@ plt.show()
 # Memory in GB against the number of items, both axes logarithmic. The line of all scores rises straight from 0.05 at 1,000 items through a grey line at 16 GB near 300,000 items to above 500. The item table rises alongside, fifty times lower, and reaches 10 GB at ten million items. The line of 512 shared negatives is flat at 0.03.
 
 # %% [markdown] id="bill-alt-zh" lang="zh" en="a17f5105" tags=["alt"]
-# 纵轴是内存（GB），横轴是物品数，两轴都是对数刻度。“全部分数”的线从 1,000 个物品处的 0.05 直线上升，在约 300,000 个物品处穿过 16 GB 的灰线，最后超过 500。物品表的线平行上升，低五十倍，在一千万个物品处达到 10 GB。“512 个共享负样本”的线是水平的，约 0.03。
+# 纵轴是内存（GB），横轴是物品数，两轴都是对数刻度。“全部得分”的线从 1,000 个物品处的 0.05 直线上升，在约 300,000 个物品处穿过 16 GB 的灰线，最后超过 500。物品表的线平行上升，低五十倍，在一千万个物品处达到 10 GB。“512 个共享负样本”的线是水平的，约 0.03。
 
 # %% [markdown] id="walls-en" lang="en"
 # So there are three walls, and they come one after the other:
@@ -729,7 +729,7 @@ expect("operations with all scores over 512 negatives, Omar", ratio, 203, tol=1)
 # These hours are operations only. Fetching rows of the table, cutting windows and sending come on top; the blocks reach a smaller share of the machine than a large product does. `python -m benchmarks.cost_model` compares the model with measured steps. No GPU was at hand when this was written: the column is arithmetic, with 20 TFLOP/s as an assumption, and `benchmarks/gpu_check.py` is the program that measures one.
 
 # %% [markdown] id="cost-why-zh" lang="zh" en="97e70af0"
-# 这张表应当从倍数来读，因为小时数取决于你的机器。对小欧来说，计算全部分数的运算量是 512 个负样本的 203 倍：后者一小时能完成的，前者要一个多星期。换更快的机器有帮助，但先改算法更划算。十亿个事件则是另一回事：即使用省运算的办法，一台小机器也要许多小时，这时 GPU 或多个进程才值得。费用 = 小时数 × 机器数 × 单价：假设每小时 2 元（仅为示例，请代入你的服务商的价格），一台机器 10 小时是 20 元；4 台机器快 3 倍，同一个模型要 27 元，但更早完成。
+# 这张表应当从倍数来读，因为小时数取决于你的机器。对小欧来说，计算全部得分的运算量是 512 个负样本的 203 倍：后者一小时能完成的，前者要一个多星期。换更快的机器有帮助，但先改算法更划算。十亿个事件则是另一回事：即使用省运算的办法，一台小机器也要许多小时，这时 GPU 或多个进程才值得。费用 = 小时数 × 机器数 × 单价：假设每小时 2 元（仅为示例，请代入你的服务商的价格），一台机器 10 小时是 20 元；4 台机器快 3 倍，同一个模型要 27 元，但更早完成。
 #
 # 这些小时数只算了运算。从物品表取行、截取窗口和通信都要另外加上；块的计算也达不到大矩阵乘法那样的效率。`python -m benchmarks.cost_model` 会把这个模型与实测的训练步对照。写这一课时手边没有 GPU，因此那一列只是按 20 TFLOP/s 的假设算出来的；实测 GPU 请用 `benchmarks/gpu_check.py`。
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import numpy as np
 
 from benchmarks.scale import long_tail
@@ -16,6 +18,7 @@ def run(*words: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.thorough
 def test_made_measured_and_trained(tmp_path: Path) -> None:
     size = ["--events", "6000", "--users", "100", "--items", "60"]
     run("make", *size, "--format", "csv", "--text-ids", "--out", str(tmp_path))

@@ -79,6 +79,7 @@ class TestNotes:
 
 
 class TestCommand:
+    @pytest.mark.thorough
     def test_it_lists_only_commands_that_can_be_run(self, capsys):
         assert command.main([]) == command.main(["--help"]) == 0
         text = capsys.readouterr().out

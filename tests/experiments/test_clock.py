@@ -112,7 +112,10 @@ def test_a_log_whose_gap_decides_says_so_and_one_by_chance_does_not():
     assert advice(chance)[0] == "The clock of this log helps no counting model, frozen or live."
 
 
-@pytest.mark.parametrize(("world", "helps"), [("sample", True), ("control", False)])
+@pytest.mark.parametrize(
+    ("world", "helps"),
+    [("sample", True), pytest.param("control", False, marks=pytest.mark.thorough)],
+)
 def test_simulated_worlds(world, helps):
     """In `sample` the gap to the question says where the mood has drifted; in `control` nothing."""
     table = worth(load_dataset(world))
